@@ -1,0 +1,22 @@
+"""The rule catalogue: explicit tuples, so that nothing untrusted can register itself."""
+
+from harness.rules.model import Rule
+
+__all__ = ["Rule", "all_rules", "find_rule"]
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """Give every rule in order of id. Imports the property suite, so it is not free."""
+    from harness.rules.screen import SCREEN_RULES  # noqa: PLC0415 - the static tier must not load properties
+    from harness.rules.wire import WIRE_RULES  # noqa: PLC0415
+    from property_tests import PROPERTY_RULES  # noqa: PLC0415
+
+    return (*SCREEN_RULES, *WIRE_RULES, *PROPERTY_RULES)
+
+
+def find_rule(key: str) -> Rule | None:
+    """Find a rule by id (any case) or by name."""
+    for rule in all_rules():
+        if key.upper() == rule.id or key.lower() == rule.name:
+            return rule
+    return None

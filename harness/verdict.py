@@ -1,0 +1,90 @@
+"""What a check ends in: findings, and the sum type `Verdict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+#: Whatever JSON can carry. Non-finite floats are written as the strings "NaN", "Infinity", "-Infinity".
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: only an error rejects."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in the candidate's own text (lines and columns count from 1; 0 means unknown)."""
+
+    line: int
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A broken rule, with the smallest counterexample that was found.
+
+    `rule` is the immutable id (`P302`), `name` its kebab-case name (`finite-value`). `message` says
+    what was seen and `fix` what to change, one sentence each. `counterexample` holds plain numbers
+    that a person can paste. `detail` is untrusted text (a traceback, captured output), already capped.
+    """
+
+    rule: str
+    name: str
+    severity: Severity
+    message: str
+    fix: str = ""
+    counterexample: Mapping[str, Json] | None = None
+    location: Location | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """No rule is broken. `findings` holds warnings and notes only."""
+
+    findings: tuple[Finding, ...] = ()
+
+    word: str = field(default="accepted", init=False)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """At least one finding is an error."""
+
+    findings: tuple[Finding, ...]
+
+    word: str = field(default="rejected", init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a rejection without a reason."""
+        if not any(f.severity is Severity.ERROR for f in self.findings):
+            raise ValueError("a rejection needs a finding of severity error")
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """The harness could not decide: a fault of ours, with the next step for a person."""
+
+    reason: str
+    remedy: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    word: str = field(default="undecided", init=False)
+
+
+Verdict: TypeAlias = Accepted | Rejected | Undecided
+
+
+def decide(findings: tuple[Finding, ...]) -> Accepted | Rejected:
+    """Give the verdict that a complete list of findings calls for."""
+    if any(f.severity is Severity.ERROR for f in findings):
+        return Rejected(findings)
+    return Accepted(findings)
