@@ -1,0 +1,38 @@
+# From a bare machine to a verdict. Needs Python 3.11, git and make; everything else is set up.
+#
+# make itself ends with 2 whatever goes wrong below it. Scripts that need the command's own exit code (0
+# accepted, 1 rejected, 2 usage, 3 undecided) call .venv/bin/harness after `make setup`.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+LOSS ?= examples/discopop.py
+TESTS ?= tests
+BIN := .venv/bin
+
+.PHONY: check test setup image lint bench lock
+
+check: setup
+	@$(BIN)/harness check $(LOSS)
+
+test: setup
+	@$(BIN)/python -m pytest $(TESTS)
+
+setup:
+	@$(PYTHON) -m harness.setup
+
+image:
+	@$(PYTHON) -m harness.setup --no-image
+	@$(BIN)/harness image build
+
+lint:
+	@$(PYTHON) -m harness.setup --no-engine
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: setup
+	@$(BIN)/python -m bench
+
+# For maintainers: ask the package index what the locks should say now.
+lock:
+	@$(PYTHON) -m harness.setup --no-engine
+	@$(BIN)/python -m harness.setup.relock

@@ -1,0 +1,1 @@
+"""What images are made of; a package so that it is found wherever the harness is installed."""

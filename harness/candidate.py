@@ -1,0 +1,126 @@
+"""Candidates: finding them on disk, and reading each one exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import CandidateFault, InfrastructureError, UserError
+from harness.rules.screen import NOT_A_REGULAR_FILE, TOO_LARGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.verdict import Finding
+
+#: Largest candidate, in bytes.
+SIZE_LIMIT = 256 * 1024
+#: What a folder is searched for: Python files, and replies of language models.
+SUFFIXES = (".py", ".json")
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate's bytes as they were read, and their SHA-256 in lower-case hex."""
+
+    path: str
+    data: bytes
+    sha256: str
+
+
+def read_candidate(path: Path, *, shown_as: str | None = None) -> Candidate:
+    """Read a candidate through one descriptor, so that the bytes hashed are the bytes judged.
+
+    A path that does not exist or may not be read is a UserError; a link, a pipe, a device, a folder or
+    too many bytes is a CandidateFault.
+    """
+    shown = shown_as if shown_as is not None else str(path)
+    # A symbolic link is named as such; O_NOFOLLOW below is what makes sure.
+    if path.is_symlink():
+        raise CandidateFault(_not_regular("a symbolic link"))
+    try:
+        # Non-blocking, so that opening a pipe nobody writes to returns at once.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"there is no file {shown}", remedy="Check the path.") from error
+    except PermissionError as error:
+        raise UserError(f"{shown} may not be read", remedy="Check its permissions.") from error
+    except ValueError as error:
+        raise UserError(f"{shown!r} is not a path", remedy="Check the path.") from error
+    except OSError as error:
+        # ELOOP: swapped for a link in between. ENXIO: a socket, or a device without a driver.
+        raise CandidateFault(_not_regular(f"not a file that can be opened ({error.strerror})")) from error
+    try:
+        data = _read(descriptor)
+    except OSError as error:
+        raise InfrastructureError(
+            f"{shown} could not be read: {error.strerror}", remedy="Check the disk or network share it is on."
+        ) from error
+    finally:
+        os.close(descriptor)
+    return Candidate(shown, data, hashlib.sha256(data).hexdigest())
+
+
+def discover(paths: Iterable[Path]) -> list[Path]:
+    """Give the files that the paths stand for: a folder gives its candidates, sorted by path.
+
+    Hidden names, `__pycache__` and linked folders are left out. A folder without a candidate is a
+    UserError. A file given twice is listed once.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir() or path.is_symlink():
+            found[path] = None
+            continue
+        inside = sorted(_walk(path))
+        if not inside:
+            raise UserError(
+                f"there is no candidate in the folder {path}",
+                remedy="Give a folder that holds .py files, or .json replies.",
+            )
+        found.update(dict.fromkeys(inside))
+    return list(found)
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+        for name in files:
+            if name.endswith(SUFFIXES) and not name.startswith(".") and name != "__init__.py":
+                yield Path(root, name)
+
+
+def _read(descriptor: int) -> bytes:
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        kind = next((words for test, words in _KINDS if test(about.st_mode)), "not a regular file")
+        raise CandidateFault(_not_regular(kind))
+    if about.st_size > SIZE_LIMIT:
+        raise CandidateFault(_too_large(about.st_size))
+    data = b""
+    # The size may have grown, or (as in /proc) not have been told: read to one byte past the limit.
+    while len(data) <= SIZE_LIMIT and (more := os.read(descriptor, SIZE_LIMIT + 1 - len(data))):
+        data += more
+    if len(data) > SIZE_LIMIT:
+        raise CandidateFault(_too_large(len(data)))
+    return data
+
+
+def _not_regular(kind: str) -> Finding:
+    return NOT_A_REGULAR_FILE.finding(f"The path is {kind}, and a candidate is read from a regular file.")
+
+
+def _too_large(size: int) -> Finding:
+    return TOO_LARGE.finding(f"The file has {size} bytes or more; the limit is {SIZE_LIMIT}.")

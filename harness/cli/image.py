@@ -1,0 +1,118 @@
+"""`harness image`: build, list and verify the sandbox image."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.errors import HarnessError
+from harness.image.base import BASE_CHOICES
+from harness.image.build import build
+from harness.image.listing import list_images, verify
+from harness.image.progress import Say, silent
+from harness.image.targets import VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+ALTERED = 1
+
+
+@click.group()
+def image() -> None:
+    """Build, list and verify the sandbox image that candidates run in."""
+
+
+@image.command("build")
+@click.option("--variant", type=click.Choice(VARIANTS), default="cpu", show_default=True)
+@click.option(
+    "--base",
+    type=click.Choice(BASE_CHOICES),
+    default="auto",
+    show_default=True,
+    help="slim is pulled by digest, debian is made here; auto keeps what this machine used, else tries both.",
+)
+@click.option("--base-image", metavar="REF", help="Your own image with Python 3.11, already on the engine.")
+@click.option("--refresh", is_flag=True, help="Make the Debian base anew, with today's security updates.")
+@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to standard output.")
+def build_command(variant: str, base: str, base_image: str | None, *, refresh: bool, as_json: bool) -> None:
+    """Build the image, without network, unless it is there already."""
+    with _faults(), _progress("building the sandbox image") as say:
+        built = build(variant, base=base, base_image=base_image, refresh=refresh, say=say)
+    if as_json:
+        click.echo(json.dumps({**asdict(built.image), "rebuilt": built.rebuilt}))
+    else:
+        done = "built" if built.rebuilt else "up to date"
+        click.echo(f"{built.image.tag}  {built.image.digest}  {done}")
+
+
+@image.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Write the list as JSON to standard output.")
+def list_command(*, as_json: bool) -> None:
+    """List the sandbox images of this machine, newest first."""
+    with _faults():
+        images = list_images()
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in images], indent=2))
+        return
+    table = Table("tag", "digest", "variant", "created", "size", "current", box=None)
+    for entry in images:
+        row = (entry.tag, entry.digest[:19], entry.variant, entry.created[:19], f"{entry.size / 1e6:.0f} MB")
+        table.add_row(*(escape(cell) for cell in row), "yes" if entry.current else "no")
+    Console().print(table if images else "no sandbox image here; `harness image build` makes one")
+
+
+@image.command("verify")
+@click.argument("tag", required=False)
+@click.option("--variant", type=click.Choice(VARIANTS), default="cpu", show_default=True)
+@click.option("--expect", metavar="DIGEST", help="The digest where it was built, for a loaded image.")
+@click.option("--json", "as_json", is_flag=True, help="Write the comparisons as JSON to standard output.")
+def verify_command(tag: str | None, variant: str, expect: str | None, *, as_json: bool) -> None:
+    """Compare an image with its record, its tag and today's sources; exit 1 where it was altered."""
+    with _faults():
+        found = verify(tag, variant=variant, expected=expect)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "intact": found.intact}, indent=2))
+    else:
+        click.echo(f"{found.tag}  {found.digest}  {'intact' if found.intact else 'ALTERED'}")
+        for check in found.checks:
+            click.echo(f"  {'ok ' if check.ok else 'BAD'} {check.name}: {check.detail}")
+    if not found.intact:
+        raise SystemExit(ALTERED)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """End with the exit code of whoever is at fault; the sentence and the remedy go to standard error."""
+    try:
+        yield
+    except HarnessError as fault:
+        _fail(fault)
+
+
+def _fail(fault: HarnessError) -> NoReturn:
+    click.echo(f"error: {fault.message}", err=True)
+    if fault.remedy:
+        click.echo(f"  try: {fault.remedy}", err=True)
+    raise SystemExit(fault.exit_code)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Say]:
+    """Show the running step on a terminal; stay quiet under CI and in pipes, where only the result counts."""
+    console = Console(stderr=True)
+    if os.environ.get("CI") or not sys.stderr.isatty():
+        yield silent
+        return
+    with console.status(escape(title)) as status:
+        yield lambda line: status.update(escape(line))

@@ -1,0 +1,77 @@
+"""Name the image that today's sources call for, and find it on the engine. Quick: every check begins here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import ImageMissingError
+from harness.image.engine import LABEL, inspect, labelled
+from harness.image.inputs import inputs_for
+from harness.image.records import Records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """An image on the engine: use `digest` to run it, show `tag` to people."""
+
+    tag: str
+    digest: str
+    variant: str
+
+
+def current_tag(variant: str = "cpu", *, root: Path | None = None, cache: Path | None = None) -> str | None:
+    """Return the tag of today's inputs on the base this machine built on last; None before the first build.
+
+    Asks no engine.
+    """
+    latest = Records(cache).latest(variant)
+    inputs = inputs_for(variant, root)
+    return None if latest is None else inputs.tag(latest.base)
+
+
+def current(variant: str = "cpu", *, root: Path | None = None, cache: Path | None = None) -> ImageRef:
+    """Return the image that today's inputs call for.
+
+    Raises ImageMissingError, with the remedy, where the engine does not have it or has another one under its
+    tag, and EngineUnavailableError where no engine answers.
+    """
+    records = Records(cache)
+    tag = current_tag(variant, root=root, cache=cache)
+    if tag is not None and (image := inspect(tag)) is not None:
+        record = records.of_tag(tag)
+        if record is not None and record.digest != image.digest:
+            raise ImageMissingError(
+                f"{tag} is not the image that was built here: {image.digest} instead of {record.digest}",
+                remedy=f"see `harness image verify {tag}`, then make it anew with {_command(variant)}",
+            )
+        return ImageRef(tag, image.digest, variant)
+    if (loaded := _loaded(variant, root)) is not None:
+        return loaded
+    why = (
+        "is not on this machine"
+        if tag is None
+        else f"{tag} is not on this machine; its inputs may have changed"
+    )
+    raise ImageMissingError(
+        f"the {variant} sandbox image {why}", remedy=f"build it with {_command(variant)} (or `make image`)"
+    )
+
+
+def _loaded(variant: str, root: Path | None) -> ImageRef | None:
+    """Find an image that another machine built from the same inputs and that was loaded here."""
+    inputs = inputs_for(variant, root)
+    for image in labelled():
+        if image.labels.get(LABEL) != variant:
+            continue
+        tag = inputs.tag(image.labels.get(f"{LABEL}.base", ""))
+        if tag in image.tags:
+            return ImageRef(tag, image.digest, variant)
+    return None
+
+
+def _command(variant: str) -> str:
+    return "`harness image build`" if variant == "cpu" else f"`harness image build --variant {variant}`"

@@ -1,0 +1,24 @@
+"""How a check is to be done, as given on the command line or in Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that decides about a check besides the candidates.
+
+    `gpu` is auto, none or a number; `runtime` an engine runtime such as runsc; `image` replaces the
+    current sandbox image by a tag of the user's own. `static` stops after the screen.
+    """
+
+    profile: str = "2026.1"
+    entry: str | None = None
+    seed: int = 0
+    jobs: int = 1
+    gpu: str = "auto"
+    runtime: str | None = None
+    static: bool = False
+    screen: bool = True
+    image: str | None = None

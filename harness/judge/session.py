@@ -1,0 +1,151 @@
+"""One pytest session, many candidates: the suite is collected once and run anew for each of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+from _pytest.runner import runtestprotocol
+from hypothesis.errors import Flaky
+
+import property_tests
+from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from harness.judge.subject import Subject
+    from harness.profiles import Profile
+    from harness.rules import Rule
+    from harness.verdict import Finding
+
+#: A failure of these ends the run for this candidate.
+ESSENTIAL = ("P301",)
+
+
+@dataclass
+class Outcome:
+    """What the properties said: findings in order, and for each rule id how it went."""
+
+    findings: list[Finding] = field(default_factory=list)
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+class Suite:
+    """The collected properties; calling it judges one candidate."""
+
+    def __init__(self, items: list[pytest.Item], plugin: _Plugin) -> None:
+        self._items = items
+        self._plugin = plugin
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Run every property. Raises InfrastructureError for a fault of ours, and then nothing is known."""
+        outcome = Outcome()
+        self._plugin.subject = subject
+        stop = False
+        for place, item in enumerate(self._items):
+            rule = item.module.RULE  # type: ignore[attr-defined]
+            if stop:
+                outcome.properties.setdefault(rule.id, "not-run")
+                continue
+            following = self._items[place + 1] if place + 1 < len(self._items) else None
+            error = self._run(item, following)
+            if error is None:
+                outcome.properties.setdefault(rule.id, "passed")
+            elif isinstance(error, pytest.skip.Exception):
+                outcome.properties[rule.id] = "not-run"
+            else:
+                for finding in _findings(error, rule):
+                    if finding not in outcome.findings:
+                        outcome.findings.append(finding)
+                outcome.properties[rule.id] = "failed"
+                stop = subject.fault is not None or rule.id in ESSENTIAL
+        for note in subject.notes:
+            outcome.findings.append(note)
+            if outcome.properties.get(note.rule) == "passed":
+                outcome.properties[note.rule] = "warned"
+        return outcome
+
+    def _run(self, item: pytest.Item, following: pytest.Item | None) -> BaseException | None:
+        self._plugin.error = None
+        runtestprotocol(item, log=False, nextitem=following)
+        return self._plugin.error
+
+
+class _Plugin:
+    """Gives the suite its fixture, and keeps the exceptions themselves, which reports would flatten."""
+
+    def __init__(self, body: Callable[[Suite], None], profile: Profile, seed: int) -> None:
+        self._body = body
+        self._profile = profile
+        self._seed = seed
+        self.subject: Subject | None = None
+        self.error: BaseException | None = None
+        self.failure: BaseException | None = None
+
+    @pytest.fixture
+    def oracle(self) -> Subject:
+        """The candidate under judgement."""
+        if self.subject is None:
+            raise SandboxLostError
+        return self.subject
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keep what was raised, whichever phase raised it."""
+        del item
+        if call.excinfo is not None:
+            self.error = call.excinfo.value
+        return (yield)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Instead of running each test once, hand the collected suite to the one who asked."""
+        wanted = self._profile.properties
+        items = [i for i in session.items if i.module.RULE.id in wanted]  # type: ignore[attr-defined]
+        items.sort(key=lambda i: wanted.index(i.module.RULE.id))  # type: ignore[attr-defined]
+        if self._seed:
+            for item in items:
+                function = item.function  # type: ignore[attr-defined]
+                if hasattr(function, "hypothesis"):
+                    hypothesis.seed(self._seed)(function)
+        try:
+            self._body(Suite(items, self))
+        except BaseException as error:  # noqa: BLE001 - pytest would turn it into an exit code
+            self.failure = error
+        return True
+
+
+def run_session(body: Callable[[Suite], None], profile: Profile, seed: int) -> None:
+    """Collect the suite and call `body` with it, in this thread. Whatever `body` raises is raised here."""
+    plugin = _Plugin(body, profile, seed)
+    folder = Path(property_tests.__file__).parent
+    files = [str(folder / f"{m.__name__.rpartition('.')[2]}.py") for m in property_tests.PROPERTY_MODULES]
+    arguments = ["-c", os.devnull, f"--rootdir={folder.parent}", "--noconftest", "--assert=plain"]
+    arguments += ["--capture=no", "--disable-plugin-autoload"]
+    for name in ("terminal", "cacheprovider", "junitxml", "logging", "doctest", "unittest", "pastebin", "faulthandler"):
+        arguments += ["-p", f"no:{name}"]
+    code = pytest.main([*arguments, *files], plugins=[plugin])
+    if plugin.failure is not None:
+        raise plugin.failure
+    if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED}:
+        raise InfrastructureError(f"the property suite could not be run (pytest ended with {int(code)})")
+
+
+def _findings(error: BaseException, rule: Rule) -> tuple[Finding, ...]:
+    """The findings that an exception amounts to; faults of ours are raised."""
+    if isinstance(error, CandidateFault):
+        return error.findings
+    if isinstance(error, BaseExceptionGroup) and (ours := error.subgroup(InfrastructureError)):
+        raise ours.exceptions[0]
+    if isinstance(error, Flaky):
+        deterministic = property_tests.test_determinism.RULE
+        return (deterministic.finding(f"{rule.name} failed once and passed when asked again: its answers vary"),)
+    if isinstance(error, (InfrastructureError, KeyboardInterrupt, SystemExit)):
+        raise error
+    raise InfrastructureError(f"the property {rule.id} itself failed: {type(error).__name__}: {error}") from error

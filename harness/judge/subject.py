@@ -1,0 +1,116 @@
+"""The candidate as the properties see it: an oracle, a few facts that decide what may be asked, notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import CandidateFault, InfrastructureError
+from harness.judge.batches import batch_of
+from harness.oracle.batch import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.judge.domain import Domain
+    from harness.oracle.batch import Answer, Batch
+    from harness.oracle.oracle import Oracle
+    from harness.rules import Rule
+    from harness.verdict import Finding, Json, Severity
+
+#: Batch sizes that are tried, in order, to find the smallest one that a loss can work with.
+PROBED_SIZES = (1, 2, 3, 4, 8, 16, 32, 64)
+_PROBE_RHO = np.array([0.75, -1.5, 2.25, -0.5, 1.125, -3.0, 0.25, -2.0] * 8)
+
+
+@dataclass
+class Subject:
+    """One candidate under judgement.
+
+    `smallest_batch` is the smallest number of pairs from which on the loss gives finite answers (1 where
+    even the largest probe fails: the properties then say why). Once the sandbox is dead, every further
+    question raises the same fault at once.
+    """
+
+    oracle: Oracle
+    domain: Domain
+    smallest_batch: int = 1
+    notes: list[Finding] = field(default_factory=list)
+    fault: CandidateFault | InfrastructureError | None = None
+
+    @property
+    def shows_lengths(self) -> bool:
+        """Whether counterexamples need the completion lengths."""
+        plan = self.oracle.program.plan
+        return plan.wants("chosen_lengths") or plan.wants("rejected_lengths")
+
+    def size(self, pairs: int) -> int:
+        """`pairs`, or the smallest batch that this loss can work with."""
+        return max(pairs, self.smallest_batch)
+
+    def fill(self, rho: np.ndarray | list[float]) -> np.ndarray:
+        """The margins, repeated until they make a batch that this loss can work with."""
+        array = np.atleast_1d(np.asarray(rho, dtype=np.float64))
+        return np.resize(array, max(array.size, self.smallest_batch))
+
+    def ask(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer | Complaint]:
+        """Ask the oracle; exceptions inside the candidate come back as Complaints."""
+        if self.fault is not None:
+            raise self.fault
+        try:
+            return self.oracle.ask(batches, echo=echo, gpu=gpu)
+        except (CandidateFault, InfrastructureError) as fault:
+            self.fault = fault
+            raise
+
+    def answers(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer]:
+        """Ask the oracle; an exception inside the candidate is a CandidateFault."""
+        out = []
+        for batch, answer in zip(batches, self.ask(batches, echo=echo, gpu=gpu), strict=True):
+            if isinstance(answer, Complaint):
+                raise CandidateFault(self.oracle.complaint_finding(answer, batch))
+            out.append(answer)
+        return out
+
+    def answer(self, batch: Batch, *, gpu: bool = False) -> Answer:
+        """Ask for one batch."""
+        return self.answers([batch], gpu=gpu)[0]
+
+    def fresh(self) -> None:
+        """Go on with a fresh fork."""
+        if self.fault is not None:
+            raise self.fault
+        try:
+            self.oracle.fresh()
+        except (CandidateFault, InfrastructureError) as fault:
+            self.fault = fault
+            raise
+
+    def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
+        """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""
+        shown = batch.as_counterexample(lengths=self.shows_lengths) if batch.pairs <= 8 else {"beta": batch.beta}
+        if batch.pairs > 8:
+            shown["pairs"] = batch.pairs
+        return CandidateFault(rule.finding(message, counterexample={**shown, **more}))
+
+    def note(self, rule: Rule, message: str, severity: Severity, **counterexample: Json) -> None:
+        """Report something that does not reject, once."""
+        finding = rule.finding(message, severity=severity, counterexample=counterexample or None)
+        if all((n.rule, n.message) != (finding.rule, finding.message) for n in self.notes):
+            self.notes.append(finding)
+
+    def probe(self) -> None:
+        """Find the smallest batch that the loss can work with."""
+        batches = [batch_of(_PROBE_RHO[:n], 0.1, seed=n) for n in PROBED_SIZES]
+        works = [
+            not isinstance(a, Complaint) and a.finite_values and a.finite_gradients
+            for a in self.ask(batches)
+        ]
+        for size, fine, larger in zip(
+            PROBED_SIZES, works, [works[i:] for i in range(len(works))], strict=True
+        ):
+            if fine and all(larger):
+                self.smallest_batch = size
+                return

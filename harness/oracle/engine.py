@@ -1,0 +1,108 @@
+"""The container engine, through the Docker SDK; every failure of it is a fault of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from docker.api.client import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from requests.exceptions import RequestException
+
+from harness.engine_socket import find_engine
+from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
+from harness.oracle import request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Longest wait for an answer of the engine, in seconds.
+ENGINE_TIMEOUT = 60
+
+
+@contextlib.contextmanager
+def engine_faults(doing: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours."""
+    try:
+        yield
+    except ImageNotFound as error:
+        raise ImageMissingError(
+            f"{doing}: the engine does not have the sandbox image", remedy="run `harness image build`"
+        ) from error
+    except APIError as error:
+        raise InfrastructureError(f"{doing}: the engine refused: {error.explanation or error}") from error
+    except (DockerException, RequestException, OSError) as error:
+        raise EngineUnavailableError(
+            f"{doing}: the container engine does not answer",
+            remedy="start it (`systemctl start docker`, or `make setup` as root) and try again",
+        ) from error
+
+
+class Engine:
+    """One connection to the engine. Not to be shared between threads."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url or find_engine()
+        with engine_faults("connecting to the container engine"):
+            self.client = APIClient(base_url=self.url, version="auto", timeout=ENGINE_TIMEOUT)
+
+    def info(self) -> dict[str, Any]:
+        """What the engine says about itself."""
+        with engine_faults("asking the container engine about itself"):
+            answer: dict[str, Any] = self.client.info()
+            return answer
+
+    def create(self, body: dict[str, Any]) -> str:
+        """Create a container; give its id."""
+        with engine_faults("creating the sandbox"):
+            container: str = self.client.create_container_from_config(body)["Id"]
+            return container
+
+    def attach_and_start(self, container: str) -> Any:
+        """Attach to the standard streams, then start; give the SDK's socket."""
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        with engine_faults("starting the sandbox"):
+            attached = self.client.attach_socket(container, params=streams)
+            self.client.start(container)
+            return attached
+
+    def state(self, container: str) -> dict[str, Any]:
+        """The container's state (Running, OOMKilled, ExitCode, Error); empty where it is gone."""
+        with engine_faults("asking about the sandbox"):
+            try:
+                state: dict[str, Any] = self.client.inspect_container(container)["State"]
+            except NotFound:
+                return {}
+            return state
+
+    def remove(self, container: str) -> None:
+        """Kill and remove a container; one that is already gone is fine."""
+        with engine_faults("removing the sandbox"):
+            try:
+                self.client.remove_container(container, force=True, v=True)
+            except APIError as error:
+                # 404: gone. 409: its removal is already under way.
+                if error.status_code not in {404, 409}:
+                    raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.client.close()
+
+
+def sweep(engine: Engine) -> int:
+    """Remove sandboxes whose harness process on this host is dead; give how many there were."""
+    boot = request.owner().partition(":")[0]
+    removed = 0
+    with engine_faults("looking for abandoned sandboxes"):
+        found = engine.client.containers(all=True, filters={"label": [request.LABEL]})
+    for container in found:
+        parts = container["Labels"].get(request.OWNER_LABEL, "").split(":")
+        if len(parts) != 3 or parts[0] != boot or not parts[1].isdigit():
+            continue
+        if int(parts[1]) == os.getpid() or request.start_time(int(parts[1])) == parts[2]:
+            continue
+        engine.remove(container["Id"])
+        removed += 1
+    return removed

@@ -1,0 +1,32 @@
+"""The numbers that bound a sandbox. They are part of a profile, and stated in each report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one sandbox container may use.
+
+    Times are wall-clock seconds on the host: `start` for the engine and the import of torch (ours, never
+    the candidate's fault), `load` for compiling and running the candidate's text, `call` for one request,
+    `total` for all requests together. `output` caps what the candidate may print, in bytes, before it is
+    killed; `shown` caps what of it is kept.
+    """
+
+    memory: int = 1024 * MIB
+    pids: int = 64
+    cpus: float = 1.0
+    descriptors: int = 256
+    file_size: int = 8 * MIB
+    tmp_size: int = 16 * MIB
+    tmp_inodes: int = 1024
+    start: float = 120.0
+    load: float = 10.0
+    call: float = 10.0
+    total: float = 120.0
+    output: int = 1 * MIB
+    shown: int = 4096

@@ -1,0 +1,154 @@
+"""The oracle: batches in, values and gradients out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import CandidateFault, SandboxLostError
+from harness.oracle import wire
+from harness.oracle.batch import Answer, Complaint
+from harness.rules import wire as rules
+from harness.verdict import Location
+from sandbox import wire as layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from harness.contract import Program
+    from harness.oracle.batch import Batch
+    from harness.oracle.limits import Limits
+    from harness.oracle.sandbox import Sandbox
+    from harness.rules import Rule
+    from harness.verdict import Finding
+
+_RULES: dict[str, Rule] = {
+    "raised": rules.RAISED_ON_CALL,
+    "wrong-output": rules.WRONG_OUTPUT,
+    "forbidden": rules.FORBIDDEN_OPERATION,
+}
+_STOP_SECONDS = 10.0
+
+
+class Oracle:
+    """The trusted handle on one sandbox with one candidate in it.
+
+    `calls` counts the batches answered since the beginning. Raises CandidateFault for the candidate's
+    faults, InfrastructureError for ours.
+    """
+
+    def __init__(self, sandbox: Sandbox, program: Program, limits: Limits, *, gpu: bool = False) -> None:
+        self._sandbox = sandbox
+        self._limits = limits
+        self._running = False
+        self.program = program
+        self.has_gpu = gpu
+        self.calls = 0
+        self._sandbox.request(
+            layout.LOAD, wire.pack_program(program), (layout.LOADED,), limits.load, cap=0
+        )
+        self.fresh()
+
+    @property
+    def output(self) -> str:
+        """What the candidate printed: untrusted, capped."""
+        return self._sandbox.output
+
+    @property
+    def versions(self) -> tuple[str, str]:
+        """Versions of Python and torch inside."""
+        return self._sandbox.versions
+
+    def fresh(self) -> None:
+        """Go on with a fresh fork of the same candidate, in which nothing was called yet."""
+        if self._running:
+            self._running = False
+            kind, payload = self._sandbox.request(
+                layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=4
+            )
+        kind, payload = self._sandbox.request(
+            layout.START, b"", (layout.STARTED, layout.FAULT), self._limits.load
+        )
+        if kind == layout.FAULT:
+            try:
+                complaint = wire.parse_fault(payload)
+            except wire.WireError as error:
+                raise self._sandbox.forged(str(error)) from None
+            rule = rules.FORBIDDEN_OPERATION if complaint.status == "forbidden" else rules.RAISED_ON_LOAD
+            raise CandidateFault(self._finding(rule, complaint, "while it was loaded"))
+        self._running = True
+
+    def ask(
+        self,
+        batches: Sequence[Batch],
+        *,
+        echo: bool = False,
+        gpu: bool = False,
+        weights: list[np.ndarray] | None = None,
+    ) -> list[Answer | Complaint]:
+        """Ask for several batches in one round trip; an exception inside is a Complaint.
+
+        `echo` asks for the inputs as they are after the call, `gpu` runs on CUDA, `weights` (each of
+        shape (B,)) replaces 1/B in the sum of values that the gradients belong to.
+        """
+        if not self._running:
+            raise SandboxLostError
+        requests = list(batches)
+        payload = wire.pack_batches(requests, echo=echo, gpu=gpu, weights=weights)
+        cap = wire.answer_cap(requests, echo=echo)
+        _, reply = self._sandbox.request(layout.EVAL, payload, (layout.ANSWER,), self._limits.call, cap=cap)
+        self.calls += len(requests)
+        try:
+            return wire.parse_answers(reply, requests, echo=echo)
+        except wire.WireError as error:
+            raise self._sandbox.forged(str(error)) from None
+
+    def answers(
+        self,
+        batches: Sequence[Batch],
+        *,
+        echo: bool = False,
+        gpu: bool = False,
+        weights: list[np.ndarray] | None = None,
+    ) -> list[Answer]:
+        """Ask like `ask`; the first Complaint is raised as CandidateFault with its batch as counterexample."""
+        out = []
+        for batch, answer in zip(
+            batches, self.ask(batches, echo=echo, gpu=gpu, weights=weights), strict=True
+        ):
+            if isinstance(answer, Complaint):
+                raise CandidateFault(self.complaint_finding(answer, batch))
+            out.append(answer)
+        return out
+
+    def answer(self, batch: Batch, *, echo: bool = False, gpu: bool = False) -> Answer:
+        """Ask for one batch."""
+        return self.answers([batch], echo=echo, gpu=gpu)[0]
+
+    def complaint_finding(self, complaint: Complaint, batch: Batch) -> Finding:
+        """The finding that an exception on this batch amounts to."""
+        where = f"on a batch of {batch.pairs} at beta {batch.beta:g}"
+        lengths = self.program.plan.wants("chosen_lengths") or self.program.plan.wants("rejected_lengths")
+        shown = batch.as_counterexample(lengths=lengths) if batch.pairs <= 8 else None
+        return self._finding(_RULES[complaint.status], complaint, where, shown)
+
+    def close(self) -> None:
+        """Kill and remove the sandbox."""
+        self._running = False
+        self._sandbox.close()
+
+    def _finding(
+        self, rule: Rule, complaint: Complaint, where: str, counterexample: dict | None = None
+    ) -> Finding:
+        line = self.program.line(complaint.line) if complaint.line else 0
+        if complaint.status == "raised":
+            message = f"it raised {complaint.type} {where}: {complaint.message[:300]}"
+        else:
+            message = f"{complaint.message[:300]} ({where})"
+        return rule.finding(
+            message,
+            counterexample=counterexample,
+            location=Location(line) if line else None,
+            detail=complaint.message,
+        )

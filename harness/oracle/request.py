@@ -1,0 +1,121 @@
+"""The exact request for a sandbox container, as the engine's API spells it.
+
+A pure function, so that a test can hold every limit against the request that would go to the engine.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.oracle.gpu import GPU_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from harness.oracle.gpu import GpuChoice
+    from harness.oracle.limits import Limits
+
+#: The engine starts exactly this; what the image says about it does not matter.
+#: No -I: the seed of str hashes has to be settled, so that the order of a set is the same in every run.
+COMMAND = ["python3", "-s", "-P", "-B", "-m", "sandbox"]
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "HOME": "/tmp",  # noqa: S108 - inside the container
+}
+USER = "65532:65532"
+LABEL = "harness.sandbox"
+OWNER_LABEL = "harness.owner"
+
+
+@cache
+def seccomp_profile(variant: str) -> str:
+    """The seccomp allow-list of an image variant, as compact JSON."""
+    name = "seccomp-cuda.json" if variant == "cuda" else "seccomp.json"
+    text = importlib.resources.files("dockerfiles").joinpath(name).read_text("utf-8")
+    return json.dumps(json.loads(text), separators=(",", ":"))
+
+
+@cache
+def owner() -> str:
+    """This process's name, unique on this host: boot, process id and start time."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return f"{boot}:{os.getpid()}:{start_time(os.getpid())}"
+
+
+def start_time(pid: int) -> str:
+    """When a process started, in clock ticks since boot; empty where there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
+
+
+def container_request(
+    image: str,
+    limits: Limits,
+    *,
+    variant: str = "cpu",
+    gpu: GpuChoice | None = None,
+    runtime: str | None = None,
+) -> dict[str, Any]:
+    """The body of POST /containers/create."""
+    environment = dict(ENVIRONMENT)
+    if gpu is not None:
+        environment |= GPU_ENVIRONMENT
+        if gpu.method == "gpus":
+            environment["NVIDIA_VISIBLE_DEVICES"] = str(gpu.index)
+    host: dict[str, Any] = {
+        "NetworkMode": "none",
+        "IpcMode": "none",
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "Privileged": False,
+        "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp_profile(variant)}"],
+        "Memory": limits.memory,
+        "MemorySwap": limits.memory,
+        "PidsLimit": limits.pids,
+        "NanoCpus": int(limits.cpus * 1_000_000_000),
+        "OomKillDisable": False,
+        "Ulimits": [
+            {"Name": "nofile", "Soft": limits.descriptors, "Hard": limits.descriptors},
+            {"Name": "fsize", "Soft": limits.file_size, "Hard": limits.file_size},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+            {"Name": "memlock", "Soft": 65536, "Hard": 65536},
+        ],
+        "Tmpfs": {
+            "/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={limits.tmp_size},nr_inodes={limits.tmp_inodes}"  # noqa: S108 - inside the container
+        },
+        "LogConfig": {"Type": "none", "Config": {}},
+        "AutoRemove": False,
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "Init": False,
+    }
+    if gpu is not None:
+        host["DeviceRequests"] = [gpu.device_request()]
+    if runtime is not None:
+        host["Runtime"] = runtime
+    return {
+        "Image": image,
+        "Entrypoint": COMMAND,
+        "Cmd": [],
+        "Env": [f"{k}={v}" for k, v in environment.items()],
+        "User": USER,
+        "WorkingDir": "/",
+        "Hostname": "sandbox",
+        "NetworkDisabled": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": False,
+        "Healthcheck": {"Test": ["NONE"]},
+        "Labels": {LABEL: "1", OWNER_LABEL: owner()},
+        "HostConfig": host,
+    }

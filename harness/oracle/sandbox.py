@@ -1,0 +1,203 @@
+"""One single-use container: start it, exchange frames with it, find out why it died, remove it."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
+from harness.oracle import wire
+from harness.oracle.request import container_request
+from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
+from harness.rules import wire as rules
+from sandbox import wire as layout
+
+if TYPE_CHECKING:
+    from harness.oracle.engine import Engine
+    from harness.oracle.gpu import GpuChoice
+    from harness.oracle.limits import Limits
+
+_DRAIN_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a sandbox is made of: image, limits, GPU and runtime."""
+
+    image: str
+    limits: Limits
+    variant: str = "cpu"
+    gpu: GpuChoice | None = None
+    runtime: str | None = None
+
+
+class Sandbox:
+    """A container that holds one candidate and nothing else.
+
+    Every method may raise CandidateFault (time, memory, death, forged bytes, flood) or
+    InfrastructureError. After either the container is dead; `close` removes it in any case.
+    """
+
+    def __init__(self, engine: Engine, recipe: Recipe) -> None:
+        self._engine = engine
+        self._limits = recipe.limits
+        self._recipe = recipe
+        self._streams: Streams | None = None
+        self._spent = 0.0
+        self._saw_candidate = False
+        self.versions = ("", "")
+        body = container_request(
+            recipe.image, recipe.limits, variant=recipe.variant, gpu=recipe.gpu, runtime=recipe.runtime
+        )
+        self.container = engine.create(body)
+        try:
+            attached = engine.attach_and_start(self.container)
+        except BaseException:
+            engine.remove(self.container)
+            raise
+        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown)
+
+    @property
+    def output(self) -> str:
+        """What the candidate printed so far: untrusted, capped."""
+        return self._streams.output.decode("utf-8", "replace") if self._streams else ""
+
+    def wait_ready(self) -> None:
+        """Wait until torch is loaded inside. Any failure here is ours: no candidate was seen yet."""
+        deadline = time.monotonic() + self._limits.start
+        _, payload = self._receive(0, (layout.READY,), deadline)
+        try:
+            self.versions = wire.parse_ready(payload)
+        except wire.WireError as error:
+            raise InfrastructureError(f"the sandbox image is not usable: {error}") from error
+
+    def request(
+        self, kind: int, payload: bytes, expected: tuple[int, ...], seconds: float, cap: int = 1 << 16
+    ) -> tuple[int, bytes]:
+        """Send one frame and take its reply. From the first one on, failures count as the candidate's."""
+        self._saw_candidate = True
+        started = time.monotonic()
+        left = self._limits.total - self._spent
+        if left <= 0:
+            raise self._dead(self._time_fault("all its answers together", self._limits.total))
+        deadline = started + min(seconds, left)
+        sequence = secrets.randbits(32) | 1
+        if self._streams is None:
+            raise SandboxLostError
+        try:
+            self._streams.write(wire.pack_frame(kind, sequence, payload), deadline)
+        except DeadlineError:
+            raise self._dead(self._time_fault("a request", seconds)) from None
+        except StreamClosedError:
+            raise self._dead(self._why_closed()) from None
+        # The end of a fork answers no request: it carries the number 0.
+        answers = 0 if expected == (layout.ENDED,) else sequence
+        try:
+            return self._receive(answers, expected, deadline, cap)
+        finally:
+            self._spent += time.monotonic() - started
+
+    def forged(self, why: str) -> CandidateFault:
+        """End the sandbox because a payload was no valid reply; give the fault to raise."""
+        fault = self._dead(self._forged(why))
+        if not isinstance(fault, CandidateFault):
+            raise fault
+        return fault
+
+    def died(self, status: int) -> Exception:
+        """End the sandbox because its fork ended with this wait status; give the fault to raise."""
+        return self._dead(self._why_fork_ended(status))
+
+    def close(self) -> None:
+        """Kill and remove the container."""
+        if self._streams is not None:
+            self._streams.close()
+            self._streams = None
+        if self.container:
+            self._engine.remove(self.container)
+            self.container = ""
+
+    def _receive(
+        self, sequence: int, expected: tuple[int, ...], deadline: float, cap: int = 1 << 16
+    ) -> tuple[int, bytes]:
+        if self._streams is None:
+            raise SandboxLostError
+        try:
+            head = self._streams.read(layout.HEADER.size, deadline)
+            kind, length = wire.parse_header(head, sequence=sequence, expected=expected)
+            if length > cap:
+                raise wire.WireError(f"a reply announces {length} bytes where {cap} are the most")
+            return kind, self._streams.read(length, deadline)
+        except wire.WireError as error:
+            ended = self._fork_ended(head, deadline)
+            raise self._dead(ended or self._forged(str(error))) from None
+        except DeadlineError:
+            raise self._dead(self._time_fault("one answer", self._limits.call)) from None
+        except StreamClosedError:
+            raise self._dead(self._why_closed()) from None
+        except FloodError:
+            fault = rules.OUTPUT_FLOOD.finding(
+                f"it printed more than {self._limits.output} bytes", detail=self.output
+            )
+            raise self._dead(CandidateFault(fault)) from None
+
+    def _fork_ended(self, head: bytes, deadline: float) -> Exception | None:
+        """Recognise the report that the fork died in the middle of a request."""
+        magic, kind, _, length = layout.HEADER.unpack(head)
+        if magic != layout.MAGIC or kind != layout.ENDED or length != 4 or self._streams is None:
+            return None
+        try:
+            status = wire.parse_ended(self._streams.read(4, deadline))
+        except (DeadlineError, StreamClosedError, FloodError):
+            return None
+        return self._why_fork_ended(status)
+
+    def _dead(self, fault: Exception) -> Exception:
+        """Remove the container before the fault is raised; a fault from before the candidate is ours."""
+        self.close()
+        if self._saw_candidate or isinstance(fault, InfrastructureError):
+            return fault
+        return SandboxLostError(f"the sandbox failed before it saw the candidate: {fault}")
+
+    def _time_fault(self, what: str, seconds: float) -> CandidateFault:
+        message = f"it took longer than {seconds:g} s for {what}"
+        return CandidateFault(rules.TIME_LIMIT.finding(message, detail=self.output))
+
+    def _forged(self, why: str) -> CandidateFault:
+        message = f"the bytes on the wire are no valid answer: {why}"
+        return CandidateFault(rules.FORGED_ANSWER.finding(message, detail=self.output))
+
+    def _out_of_memory(self) -> CandidateFault:
+        message = f"it used more than {self._limits.memory >> 20} MiB of memory"
+        return CandidateFault(rules.MEMORY_LIMIT.finding(message, detail=self.output))
+
+    def _why_fork_ended(self, status: int) -> Exception:
+        if self._streams is not None:
+            self._streams.drain(_DRAIN_SECONDS)
+        number = status & 0x7F
+        if number == signal.SIGKILL and self._engine.state(self.container).get("OOMKilled"):
+            return self._out_of_memory()
+        if number:
+            try:
+                how = f"it was ended by {signal.Signals(number).name}"
+            except ValueError:
+                how = f"it was ended by signal {number}"
+        else:
+            how = f"it ended its process with exit code {status >> 8 & 0xFF}"
+        return CandidateFault(rules.SANDBOX_DIED.finding(how, detail=self.output))
+
+    def _why_closed(self) -> Exception:
+        """The whole container is gone: memory, an end from inside, or a kill from outside."""
+        if self._streams is not None:
+            self._streams.drain(_DRAIN_SECONDS)
+        state = self._engine.state(self.container)
+        if state.get("OOMKilled"):
+            return self._out_of_memory()
+        if not state or state.get("Running") or state.get("ExitCode") in {128 + signal.SIGKILL, 128 + signal.SIGTERM}:
+            # Process 1 cannot be killed from inside its own container: somebody outside did it.
+            return SandboxLostError("the sandbox was ended from outside", remedy="run the check again")
+        how = f"the sandbox ended with exit code {state.get('ExitCode')}"
+        return CandidateFault(rules.SANDBOX_DIED.finding(how, detail=self.output))

@@ -1,0 +1,185 @@
+"""The host's half of the wire: requests are packed, replies are checked to the last byte.
+
+Whatever comes from a sandbox was written by its candidate. A reply is taken only if every size, kind,
+count and flag in it is one that an honest sandbox could have sent for this very request; anything else
+raises `WireError`. Non-finite numbers are allowed where numbers are, and nowhere else. Nothing is
+unpickled, evaluated or looked up by a name that came over the wire.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.oracle.batch import Answer, Complaint
+from sandbox import wire as layout
+
+if TYPE_CHECKING:
+    from harness.contract import Program
+    from harness.oracle.batch import Batch
+
+HEADER = layout.HEADER
+#: Longest payload that any reply may have, in bytes.
+MAX_REPLY = 64 << 20
+STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
+_DTYPE = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
+_COMPLAINT_CAP = layout.COMPLAINT.size + layout.TYPE_CAP + layout.MESSAGE_CAP
+_MAX_BATCHES = 0xFFFF
+
+
+class WireError(Exception):
+    """The bytes are no valid reply to the request."""
+
+
+def pack_frame(kind: int, sequence: int, payload: bytes = b"") -> bytes:
+    """A request frame."""
+    return HEADER.pack(layout.MAGIC, kind, sequence, len(payload)) + payload
+
+
+def parse_header(data: bytes, *, sequence: int, expected: tuple[int, ...]) -> tuple[int, int]:
+    """Check a reply's header; give its kind and the length of its payload."""
+    if len(data) != HEADER.size:
+        raise WireError("a header was cut")
+    magic, kind, got, length = HEADER.unpack(data)
+    if magic != layout.MAGIC or data[5:8] != b"\0\0\0":
+        raise WireError("a header has the wrong magic bytes")
+    if kind not in expected:
+        raise WireError(f"a reply of kind {kind} answers no request")
+    if got != sequence:
+        raise WireError("a reply carries another request's number")
+    if length > MAX_REPLY:
+        raise WireError(f"a reply announces {length} bytes")
+    return kind, length
+
+
+def pack_program(program: Program) -> bytes:
+    """The LOAD payload."""
+    plan = program.plan
+    document = {
+        "text": program.text,
+        "guarded": program.guarded,
+        "entry": plan.entry,
+        "dialect": plan.dialect,
+        "positional": plan.positional,
+        "keyword": plan.keyword,
+    }
+    return json.dumps(document).encode()
+
+
+def pack_batches(
+    batches: list[Batch], *, echo: bool = False, gpu: bool = False, weights: list[np.ndarray] | None = None
+) -> bytes:
+    """The EVAL payload."""
+    if not 1 <= len(batches) <= _MAX_BATCHES:
+        raise ValueError(f"a request holds 1 to {_MAX_BATCHES} batches")
+    flags = layout.WITH_LENGTHS | (layout.ECHO if echo else 0) | (layout.ON_GPU if gpu else 0)
+    flags |= layout.WEIGHTED if weights is not None else 0
+    parts = [len(batches).to_bytes(2, "little")]
+    for i, batch in enumerate(batches):
+        code = layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64
+        parts.append(layout.BATCH.pack(batch.pairs, code, flags, 0, batch.beta, batch.progress))
+        parts += [v.astype(_DTYPE[code], copy=False).tobytes() for v in batch.vectors]
+        if weights is not None:
+            parts.append(weights[i].astype(_DTYPE[code], copy=False).tobytes())
+    return b"".join(parts)
+
+
+class _Reader:
+    """A cursor that cannot leave the payload."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        if size > len(self._data) - self._at:
+            raise WireError("a reply ends too early")
+        piece = self._data[self._at : self._at + size]
+        self._at += size
+        return piece
+
+    def unpack(self, layout_: struct.Struct) -> tuple[int, ...]:
+        return layout_.unpack(self.take(layout_.size))
+
+    def vector(self, dtype: np.dtype[np.floating], count: int) -> np.ndarray:
+        return np.frombuffer(self.take(dtype.itemsize * count), dtype=dtype)
+
+    def finish(self) -> None:
+        if self._at != len(self._data):
+            raise WireError("a reply is longer than its content")
+
+
+def _complaint(reader: _Reader, status: int) -> Complaint:
+    if status not in STATUS:
+        raise WireError(f"a reply has the unknown status {status}")
+    line, type_size, message_size = reader.unpack(layout.COMPLAINT)
+    if type_size > layout.TYPE_CAP or message_size > layout.MESSAGE_CAP:
+        raise WireError("a complaint is longer than its cap")
+    kind = reader.take(type_size).decode("utf-8", "replace")
+    return Complaint(STATUS[status], kind, reader.take(message_size).decode("utf-8", "replace"), line)
+
+
+def parse_fault(payload: bytes) -> Complaint:
+    """The FAULT payload: why the candidate could not be loaded."""
+    reader = _Reader(payload)
+    complaint = _complaint(reader, reader.take(1)[0])
+    reader.finish()
+    return complaint
+
+
+def parse_ended(payload: bytes) -> int:
+    """The ENDED payload: the fork's wait status."""
+    reader = _Reader(payload)
+    status = int.from_bytes(reader.take(4), "little")
+    reader.finish()
+    return status
+
+
+def parse_ready(payload: bytes) -> tuple[str, str]:
+    """The READY payload: versions of Python and torch inside, as short printable texts."""
+    words = payload[:100].decode("ascii", "replace").split()
+    if len(words) != 2 or not all(w.isprintable() for w in words):
+        raise WireError("the sandbox did not say its versions")
+    return words[0], words[1]
+
+
+def answer_cap(batches: list[Batch], *, echo: bool) -> int:
+    """The longest honest ANSWER to these batches, in bytes."""
+    vectors = 3 + (6 if echo else 0)
+    fixed = layout.RESULT.size + 4 * layout.MAX_DIMENSIONS
+    return sum(max(fixed + vectors * 8 * b.pairs, 1 + _COMPLAINT_CAP) for b in batches)
+
+
+def parse_answers(payload: bytes, batches: list[Batch], *, echo: bool = False) -> list[Answer | Complaint]:
+    """The ANSWER payload, one entry for each batch of the request."""
+    reader = _Reader(payload)
+    answers = [_answer(reader, batch, echo=echo) for batch in batches]
+    reader.finish()
+    return answers
+
+
+def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
+    status = reader.take(1)[0]
+    if status != layout.OK:
+        return _complaint(reader, status)
+    dimensions, code, flags, count = struct.unpack("<BBBI", reader.take(layout.RESULT.size - 1))
+    if dimensions > layout.MAX_DIMENSIONS or code not in _DTYPE:
+        raise WireError("an answer has an impossible shape or dtype")
+    known = layout.HAS_ECHO | layout.NO_GRADIENT | layout.OMITTED
+    if flags & ~known or bool(flags & layout.HAS_ECHO) != echo:
+        raise WireError("an answer has flags that were not asked for")
+    shape = tuple(int.from_bytes(reader.take(4), "little") for _ in range(dimensions))
+    expected = {(): 1, (batch.pairs,): batch.pairs}.get(shape, 0)
+    if count != expected or bool(flags & layout.OMITTED) != (expected == 0):
+        raise WireError("an answer's count does not fit its shape")
+    sent = _DTYPE[layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64]
+    values = reader.vector(_DTYPE[code], count)
+    rows = batch.pairs if count else 0
+    grad_chosen, grad_rejected = reader.vector(sent, rows), reader.vector(sent, rows)
+    after = tuple(reader.vector(sent, batch.pairs) for _ in range(6)) if echo else None
+    return Answer(
+        shape, _DTYPE[code], values, grad_chosen, grad_rejected, bool(flags & layout.NO_GRADIENT), after
+    )

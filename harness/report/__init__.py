@@ -1,0 +1,10 @@
+"""Reports: one `CheckReport`, written for people and for machines.
+
+Everything that a candidate wrote or printed is hostile in every format; `sanitize` is the one place that
+says how it is made harmless. Nothing in here changes the exit code.
+"""
+
+from harness.report.formats import Format, parse_report_option, write
+from harness.report.save import save
+
+__all__ = ["Format", "parse_report_option", "save", "write"]

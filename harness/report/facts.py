@@ -1,0 +1,195 @@
+"""Reading the facts of a result, any of which may be absent, and putting them in words.
+
+`CheckResult.facts` is JSON. What is there must have the right form (ValueError: a fault of ours); what is
+not there is simply not told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.report.numbers import short, to_float
+from harness.report.sanitize import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.verdict import Json
+
+_LISTED = 6
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A loss and its slope over rho (nats) at one beta, with DPO's; the DPO lists may be empty."""
+
+    beta: float
+    rho: tuple[float, ...]
+    value: tuple[float, ...]
+    slope: tuple[float, ...]
+    dpo_value: tuple[float, ...]
+    dpo_slope: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Onset:
+    """Where non-finite answers begin at one beta: at rho <= `below` and rho >= `above`, where not None."""
+
+    beta: float
+    below: float | None
+    above: float | None
+    kind: str
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The stability map: `state[i][j]` at `beta[i]`, `rho[j]`: 0 finite, 1 gradient not finite, 2 value."""
+
+    beta: tuple[float, ...]
+    rho: tuple[float, ...]
+    state: tuple[tuple[int, ...], ...]
+    onset: tuple[Onset, ...]
+    domain_beta: tuple[float, float]
+    reach: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """An extremum."""
+
+    rho: float
+    value: float
+
+
+def _object(value: Json, what: str) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise ValueError(f"facts: {what} is no object")  # noqa: TRY004 - the form of a document, not a type
+    return value
+
+
+def _list(value: Json, what: str) -> list[Json]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"facts: {what} is no list")  # noqa: TRY004 - as above
+    return list(value)
+
+
+def _numbers(value: Json, what: str) -> tuple[float, ...]:
+    return tuple(to_float(v) for v in _list(value, what))
+
+
+def read_curve(facts: Mapping[str, Json]) -> Curve | None:
+    """Give the curve, or None where the candidate did not get that far."""
+    if facts.get("curve") is None:
+        return None
+    raw = _object(facts["curve"], "curve")
+    rho = _numbers(raw["rho"], "rho")
+    columns = {k: _numbers(raw.get(k) or [], k) for k in ("value", "slope", "dpo_value", "dpo_slope")}
+    if not rho or any(len(columns[k]) != len(rho) for k in ("value", "slope")):
+        raise ValueError("facts: the curve's lists differ in length")
+    return Curve(beta=to_float(raw["beta"]), rho=rho, **columns)
+
+
+def read_stability(facts: Mapping[str, Json]) -> Stability | None:
+    """Give the stability map, or None where the candidate did not get that far."""
+    if facts.get("stability") is None:
+        return None
+    raw = _object(facts["stability"], "stability")
+    beta, rho = _numbers(raw["beta"], "beta"), _numbers(raw["rho"], "rho")
+    state = tuple(tuple(int(s) for s in _numbers(row, "state")) for row in _list(raw["state"], "state"))
+    if not rho or len(state) != len(beta) or any(len(row) != len(rho) for row in state):
+        raise ValueError("facts: the stability map's rows do not fit its axes")
+    domain = _object(raw.get("domain") or {}, "domain")
+    span = _numbers(domain.get("beta") or [0.025, 1.0], "domain")
+    return Stability(
+        beta=beta,
+        rho=rho,
+        state=state,
+        onset=tuple(_onset(_object(o, "onset")) for o in _list(raw.get("onset") or [], "onset")),
+        domain_beta=(span[0], span[-1]),
+        reach=to_float(domain.get("abs_beta_rho") or 50.0),
+    )
+
+
+def _onset(raw: dict[str, Json]) -> Onset:
+    below, above = (None if raw.get(k) is None else to_float(raw[k]) for k in ("below", "above"))
+    kind = one_line(str(raw.get("kind") or "NaN or infinity"), 40)
+    return Onset(beta=to_float(raw["beta"]), below=below, above=above, kind=kind)
+
+
+def read_points(facts: Mapping[str, Json], key: str) -> list[Point]:
+    """Give the extrema under `minima` or `maxima`; an empty list where there are none."""
+    points = [_object(p, key) for p in _list(facts.get(key) or [], key)]
+    return [Point(to_float(p["rho"]), to_float(p["value"])) for p in points]
+
+
+def stability_story(facts: Mapping[str, Json]) -> list[str]:
+    """Say, one sentence for each beta, where the answers stop being finite."""
+    found = read_stability(facts)
+    if found is None:
+        return []
+    out = []
+    for onset in found.onset:
+        for sign, edge in (("<=", onset.below), (">=", onset.above)):
+            if edge is None:
+                continue
+            inside = (
+                found.domain_beta[0] <= onset.beta <= found.domain_beta[1]
+                and abs(onset.beta * edge) <= found.reach
+            )
+            place = "inside" if inside else "outside"
+            out.append(
+                f"{onset.kind} begins at rho {sign} {edge:.2f} for beta {onset.beta:g}"
+                f" ({place} the operating domain)"
+            )
+    if not out and any(any(row) for row in found.state):
+        return ["The answers are not finite at some margins; the stability map shows where."]
+    return out or ["Values and gradients are finite over the whole stability map."]
+
+
+def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Give the facts as pairs of label and text, in a fixed order, for the tables that people read."""
+    rows: list[tuple[str, str]] = []
+    curve = read_curve(facts)
+    at = f" (beta {curve.beta:g})" if curve else ""
+    if facts.get("value_at_zero") is not None:
+        rows.append(("value at rho = 0", short(to_float(facts["value_at_zero"])) + at))
+    if facts.get("slope_at_zero") is not None:
+        slope = to_float(facts["slope_at_zero"])
+        dpo = f"; DPO has {-curve.beta / 2:g}" if curve else ""
+        rows.append(("slope at rho = 0", f"{short(slope)}{at}{dpo}{'; it rises' if slope > 0 else ''}"))
+    if facts.get("statistic") is not None:
+        rows.append(("kind", _kind(facts)))
+    for key, label, yes, no in (
+        ("reference_free", "reference", "not used (reference-free)", "used"),
+        ("reduced", "output", "one scalar for a batch", "one value per pair"),
+    ):
+        if facts.get(key) is not None:
+            rows.append((label, yes if facts[key] else no))
+    if facts.get("convex") is not None:
+        rows.append(("convex in rho", "yes" if facts["convex"] else _not_convex(facts)))
+    for key, label in (("minima", "local minima"), ("maxima", "local maxima")):
+        if points := read_points(facts, key):
+            rows.append((label, _some([f"{short(p.value)} at rho {short(p.rho)}" for p in points])))
+    if uses := _list(facts.get("uses") or [], "uses"):
+        rows.append(("uses", one_line(", ".join(str(u) for u in uses), 200)))
+    if facts.get("fingerprint"):
+        rows.append(("fingerprint", one_line(str(facts["fingerprint"]), 80)[:16]))
+    return rows
+
+
+def _kind(facts: Mapping[str, Json]) -> str:
+    kind = "pointwise" if facts["statistic"] == "pointwise" else "batch statistic"
+    smallest = facts.get("smallest_batch")
+    return f"{kind}; needs at least {smallest} pairs" if isinstance(smallest, int) and smallest > 1 else kind
+
+
+def _not_convex(facts: Mapping[str, Json]) -> str:
+    spans = [_numbers(s, "non_convex_where") for s in _list(facts.get("non_convex_where") or [], "spans")]
+    where = _some([f"{short(s[0])} to {short(s[-1])}" for s in spans])
+    return f"no: not for rho {where}" if where else "no"
+
+
+def _some(texts: list[str]) -> str:
+    more = f", and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more

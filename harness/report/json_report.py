@@ -1,0 +1,108 @@
+"""The JSON report: strict JSON in ASCII, with a fixed order of keys, and its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib import resources
+from typing import TYPE_CHECKING, Literal, cast
+
+from harness import __version__
+from harness.report import sanitize
+from harness.report.models import (
+    SCHEMA_NAME,
+    FindingModel,
+    LocationModel,
+    ReportModel,
+    ResultModel,
+)
+from harness.report.numbers import strict
+from harness.verdict import Undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.result import CheckReport, CheckResult
+    from harness.verdict import Finding, Json
+
+_SCALAR = (str, int, float, type(None))
+
+
+def write_json(report: CheckReport) -> str:
+    """Write the report as `harness.report/v1`."""
+    model = ReportModel(
+        schema=SCHEMA_NAME,
+        harness_version=__version__,
+        profile=sanitize.one_line(report.profile),
+        seed=report.seed,
+        exit_code=cast('Literal[0, 1, 3]', report.exit_code),
+        results=[_result(r) for r in report.results],
+    )
+    return pretty(model.model_dump(mode="json", by_alias=True)) + "\n"
+
+
+def pretty(value: Json, indent: int = 0) -> str:
+    """Serialize strict JSON with lists of plain values on one line: a curve stays readable."""
+    pad, end = "\n" + "  " * (indent + 1), "\n" + "  " * indent
+    if isinstance(value, dict) and value:
+        items = (f"{json.dumps(k)}: {pretty(v, indent + 1)}" for k, v in value.items())
+        return "{" + pad + f",{pad}".join(items) + end + "}"
+    if isinstance(value, list) and not all(isinstance(v, _SCALAR) for v in value):
+        return "[" + pad + f",{pad}".join(pretty(v, indent + 1) for v in value) + end + "]"
+    return json.dumps(value, allow_nan=False)
+
+
+def report_schema() -> dict[str, Json]:
+    """Generate the JSON Schema of the report from the models."""
+    schema: dict[str, Json] = ReportModel.model_json_schema(by_alias=True, mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:harness:report:v1",
+        **schema,
+        "title": SCHEMA_NAME,
+    }
+
+
+def shipped_schema() -> str:
+    """Read the JSON Schema that ships with the package."""
+    return (resources.files("harness.report") / "schema" / "report-v1.json").read_text(encoding="utf-8")
+
+
+def _result(result: CheckResult) -> ResultModel:
+    verdict = result.verdict
+    return ResultModel.model_validate(
+        {
+            "path": sanitize.path(result.path),
+            "sha256": sanitize.one_line(result.sha256),
+            "name": sanitize.one_line(result.name, sanitize.NAME_CAP),
+            "verdict": verdict.word,
+            "reason": sanitize.clean(verdict.reason) if isinstance(verdict, Undecided) else None,
+            "remedy": sanitize.clean(verdict.remedy) if isinstance(verdict, Undecided) else None,
+            "findings": [_finding(f) for f in verdict.findings],
+            "facts": _sorted(result.facts),
+            "properties": dict(sorted(result.properties.items())),
+            "environment": _sorted(result.environment),
+            "timings": {k: v for k, v in sorted(result.timings.items()) if math.isfinite(v)},
+            "output": sanitize.clean(result.output),
+        }
+    )
+
+
+def _finding(finding: Finding) -> FindingModel:
+    place = finding.location
+    return FindingModel(
+        rule=finding.rule,
+        name=finding.name,
+        severity=finding.severity.value,
+        message=sanitize.clean(finding.message),
+        fix=sanitize.clean(finding.fix),
+        counterexample=None
+        if finding.counterexample is None
+        else cast("dict[str, Json]", strict(dict(finding.counterexample))),
+        location=None if place is None else LocationModel(line=max(0, place.line), column=max(0, place.column)),
+        detail=sanitize.clean(finding.detail),
+    )
+
+
+def _sorted(mapping: Mapping[str, Json]) -> Json:
+    return strict(dict(sorted(mapping.items())))

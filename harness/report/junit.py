@@ -1,0 +1,92 @@
+"""JUnit XML: a suite per candidate, a test case per rule that ran.
+
+`<failure>` is the candidate's fault, `<error>` is ours.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from harness.report import sanitize
+from harness.report.catalogue import findings_by_rule, known_rules, rule_ids
+from harness.report.numbers import assignments
+from harness.verdict import Severity, Undecided
+
+if TYPE_CHECKING:
+    from harness.result import CheckReport, CheckResult
+    from harness.rules.model import Rule
+    from harness.verdict import Finding
+
+
+def write_junit(report: CheckReport) -> str:
+    """Write the report as JUnit XML; the texts are legal XML 1.0 whatever the candidate wrote."""
+    rules = known_rules(report)
+    top = ET.Element("testsuites", name="harness")
+    for result in report.results:
+        top.append(_suite(result, rules))
+    for count in ("tests", "failures", "errors", "skipped"):
+        top.set(count, str(sum(int(suite.get(count, "0")) for suite in top)))
+    ET.indent(top)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(top, encoding="unicode")}\n'
+
+
+def _suite(result: CheckResult, rules: dict[str, Rule]) -> ET.Element:
+    suite = ET.Element("testsuite", name=sanitize.path(result.path))
+    found = findings_by_rule(result)
+    for rule_id in rule_ids(result):
+        findings = found.get(rule_id, [])
+        known = rules.get(rule_id)
+        name = known.name if known else next((f.name for f in findings), "")
+        case = _case(suite, result, f"{rule_id} {name}".strip())
+        _outcome(case, findings, result.properties.get(rule_id, "failed" if findings else "passed"))
+        seconds = result.timings.get(rule_id)
+        if seconds is not None and math.isfinite(seconds):
+            case.set("time", f"{seconds:.6f}")
+    if isinstance(result.verdict, Undecided):
+        case = _case(suite, result, "verdict")
+        error = ET.SubElement(case, "error", type="undecided", message=_text(result.verdict.reason))
+        error.text = sanitize.clean(f"{result.verdict.reason}\n{result.verdict.remedy}".strip())
+    elif not len(suite):
+        _case(suite, result, "verdict")
+    for count, tag in (("tests", None), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(count, str(sum(1 for c in suite if tag is None or c.find(tag) is not None)))
+    if result.output:
+        ET.SubElement(suite, "system-out").text = sanitize.clean(result.output)
+    return suite
+
+
+def _case(suite: ET.Element, result: CheckResult, name: str) -> ET.Element:
+    return ET.SubElement(
+        suite, "testcase", name=sanitize.one_line(name), classname=sanitize.path(result.path)
+    )
+
+
+def _outcome(case: ET.Element, findings: list[Finding], state: str) -> None:
+    errors = [f for f in findings if f.severity is Severity.ERROR]
+    if errors:
+        failure = ET.SubElement(case, "failure", type=errors[0].rule, message=_text(errors[0].message))
+        failure.text = "\n\n".join(_body(f) for f in errors)
+    elif state == "failed" and not findings:
+        ET.SubElement(case, "failure", message="The rule is broken; the finding stands under another rule.")
+    elif state == "not-run":
+        ET.SubElement(case, "skipped", message="not run")
+    if others := [f for f in findings if f.severity is not Severity.ERROR]:
+        ET.SubElement(case, "system-out").text = "\n\n".join(_body(f) for f in others)
+
+
+def _body(finding: Finding) -> str:
+    lines = [f"{finding.severity.value} {finding.rule} {finding.name}", finding.message]
+    if finding.location is not None and finding.location.line > 0:
+        lines.append(f"line {finding.location.line}")
+    lines += assignments(finding.counterexample or {})
+    if finding.fix:
+        lines.append(f"fix: {finding.fix}")
+    if finding.detail:
+        lines.append(finding.detail)
+    return "\n".join(sanitize.clean(line) for line in lines)
+
+
+def _text(text: str) -> str:
+    return sanitize.one_line(text)

@@ -1,0 +1,83 @@
+"""The report in Markdown, for step summaries and merge request comments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.report import sanitize
+from harness.report.facts import fact_rows, stability_story
+from harness.report.numbers import assignments
+from harness.report.tally import tally
+from harness.verdict import Undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.result import CheckReport, CheckResult
+    from harness.verdict import Finding
+
+_SYMBOLS = {"accepted": "✅", "rejected": "❌", "undecided": "❔"}
+
+
+def write_markdown(report: CheckReport) -> str:
+    """Write a summary table and a section for each candidate."""
+    lines = ["# Harness report", "", f"{tally(report)}.", ""]
+    if len(report.results) > 1:
+        lines += ["| verdict | candidate | rules |", "|---|---|---|"]
+        lines += [_row(r) for r in report.results]
+        lines.append("")
+    for result in report.results:
+        lines += _section(result)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(result: CheckResult) -> str:
+    rules = sorted({f"{f.rule} {f.name}" for f in result.verdict.findings})
+    listed = sanitize.markdown(", ".join(rules)) if rules else ""
+    word = result.verdict.word
+    return f"| {_SYMBOLS[word]} {word} | {sanitize.markdown_code(sanitize.path(result.path))} | {listed} |"
+
+
+def _section(result: CheckResult) -> Iterator[str]:
+    verdict = result.verdict
+    yield f"## {_SYMBOLS[verdict.word]} {verdict.word}: {sanitize.markdown_code(sanitize.path(result.path))}"
+    yield ""
+    name = sanitize.markdown(result.name, sanitize.NAME_CAP)
+    yield f"Loss: {name}, sha256 `{sanitize.one_line(result.sha256)[:12]}`"
+    yield ""
+    if isinstance(verdict, Undecided):
+        yield f"**The harness could not decide:** {sanitize.markdown(verdict.reason)}"
+        yield ""
+        if verdict.remedy:
+            yield f"**What to do:** {sanitize.markdown(verdict.remedy)}"
+            yield ""
+    for finding in verdict.findings:
+        yield from _finding(finding)
+    if rows := fact_rows(result.facts):
+        yield "| fact | |"
+        yield "|---|---|"
+        for label, text in rows:
+            yield f"| {label} | {sanitize.markdown(text)} |"
+        yield ""
+    for sentence in stability_story(result.facts):
+        yield f"- {sanitize.markdown(sentence)}"
+    yield ""
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    place = f", line {finding.location.line}" if finding.location and finding.location.line > 0 else ""
+    yield f"**{finding.severity.value} {finding.rule} {finding.name}**{place}: {sanitize.markdown(finding.message)}"
+    yield ""
+    if finding.counterexample:
+        yield sanitize.markdown_block("\n".join(assignments(finding.counterexample)), "python")
+        yield ""
+    if finding.fix:
+        yield f"Fix: {sanitize.markdown(finding.fix)}"
+        yield ""
+    if finding.detail:
+        yield "<details><summary>detail</summary>"
+        yield ""
+        yield sanitize.markdown_block(finding.detail, "text")
+        yield ""
+        yield "</details>"
+        yield ""

@@ -1,0 +1,72 @@
+"""Paths and fingerprints as code hosts want them: relative to the repository, and without line numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.result import CheckReport, CheckResult
+    from harness.verdict import Finding
+
+
+@dataclass(frozen=True)
+class Located:
+    """A finding, the result it belongs to, and a fingerprint in hex."""
+
+    result: CheckResult
+    finding: Finding
+    fingerprint: str
+
+
+def repository_root() -> Path:
+    """The nearest folder upwards that holds `.git`, else the working directory."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+
+
+def relative(path: str, root: Path | None) -> str | None:
+    """The path relative to the root, with forward slashes; None where it lies outside."""
+    base = os.path.abspath(root or repository_root())  # noqa: PTH100 - without following links
+    out = os.path.relpath(os.path.abspath(path.replace("\0", "")), base)  # noqa: PTH100
+    return None if out == ".." or out.startswith("../") else out
+
+
+def uri(path: str, root: Path | None) -> tuple[str, bool]:
+    """A URI reference for a path, and whether it is relative to the root."""
+    inside = relative(path, root)
+    if inside is not None:
+        return quote(os.fsencode(_encodable(inside))), True
+    outside = os.path.abspath(path.replace("\0", ""))  # noqa: PTH100
+    return f"file://{quote(os.fsencode(_encodable(outside)))}", False
+
+
+def _encodable(path: str) -> str:
+    """Replace surrogates that do not stand for the bytes of a real file name."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "replace").decode("utf-8")
+    return path
+
+
+def numbered(report: CheckReport, root: Path | None) -> Iterator[Located]:
+    """Every finding with its fingerprint: of the rule, the path, and which of its kind it is in the file.
+
+    The fingerprint stays the same while lines move, and no two findings of a report share one.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    for result in report.results:
+        where = uri(result.path, root)[0]
+        for finding in result.verdict.findings:
+            key = (finding.rule, where)
+            seen[key] += 1
+            text = "\0".join((*key, str(seen[key])))
+            yield Located(result, finding, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())

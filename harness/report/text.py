@@ -1,0 +1,151 @@
+"""The report on a terminal.
+
+Texts reach Rich as `Text` objects, in which neither markup nor emoji codes mean anything, and only after
+`sanitize`: what a candidate wrote cannot colour, move or forge a line.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.report import sanitize
+from harness.report.facts import fact_rows, stability_story
+from harness.report.numbers import assignments
+from harness.report.tally import tally
+from harness.verdict import Severity, Undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import RenderableType
+
+    from harness.result import CheckReport, CheckResult
+    from harness.verdict import Finding
+
+_SYMBOLS = {"accepted": "✓", "rejected": "✗", "undecided": "?"}
+_ASCII = {"accepted": "+", "rejected": "x", "undecided": "?"}
+_STYLES = {"accepted": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
+_SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+#: Width of the report where no terminal says otherwise, in columns.
+WIDTH = 100
+
+
+def make_console(stream: IO[str], environment: Mapping[str, str] | None = None) -> Console:
+    """Give a console on a stream: NO_COLOR beats FORCE_COLOR beats what the stream is."""
+    env = os.environ if environment is None else environment
+    tty = stream.isatty()
+    if env.get("NO_COLOR"):
+        colour = False
+    elif env.get("FORCE_COLOR"):
+        colour = env["FORCE_COLOR"] != "0"
+    else:
+        colour = tty and env.get("TERM") != "dumb"
+    return Console(
+        file=stream,
+        # Rich's own reading of the environment is left out: the order of the two variables is ours.
+        _environ={k: env[k] for k in ("TERM", "COLORTERM", "COLUMNS", "LINES") if k in env},
+        color_system="auto" if colour and tty else "standard" if colour else None,
+        force_terminal=colour,
+        no_color=not colour,
+        width=None if tty or env.get("COLUMNS") else WIDTH,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+
+
+def write_text(report: CheckReport) -> str:
+    """Write the report as plain text, without colour."""
+    stream = io.StringIO()
+    print_report(report, make_console(stream, {}))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def print_report(report: CheckReport, console: Console) -> None:
+    """Print a block for each candidate, and a table when there are several."""
+    for result in report.results:
+        console.print(_block(result, console))
+    if len(report.results) > 1:
+        console.print(_summary(report, console))
+    console.print(Text(f"{tally(report)}"))
+
+
+def _symbol(word: str, console: Console) -> str:
+    return (_SYMBOLS if console.encoding.lower().startswith("utf") else _ASCII)[word]
+
+
+def _block(result: CheckResult, console: Console) -> RenderableType:
+    verdict = result.verdict
+    head = Text()
+    head.append(f"{_symbol(verdict.word, console)} {verdict.word.upper()}", style=_STYLES[verdict.word])
+    head.append(f"  {sanitize.path(result.path)}", style="bold")
+    head.append(f"  {sanitize.one_line(result.name, sanitize.NAME_CAP)}")
+    head.append(f"  sha256 {sanitize.one_line(result.sha256)[:12]}", style="dim")
+    parts: list[RenderableType] = [head]
+    if isinstance(verdict, Undecided):
+        parts.append(_indented(_sentence("The harness could not decide: ", verdict.reason)))
+        if verdict.remedy:
+            parts.append(_indented(_sentence("What to do: ", verdict.remedy, label="bold")))
+    parts += [_indented(_finding(finding)) for finding in verdict.findings]
+    if rows := fact_rows(result.facts):
+        parts.append(_indented(_table(rows)))
+    parts += [_indented(Text(sanitize.one_line(s))) for s in stability_story(result.facts)]
+    return Group(*parts, Text())
+
+
+def _indented(renderable: RenderableType) -> Padding:
+    return Padding(renderable, (0, 0, 0, 2))
+
+
+def _sentence(label_text: str, text: str, label: str = "") -> Text:
+    return Text(label_text, style=label).append(Text(sanitize.one_line(text), style="not bold"))
+
+
+def _finding(finding: Finding) -> RenderableType:
+    style = _SEVERITY_STYLES[finding.severity]
+    head = Text(finding.severity.value, style=style)
+    head.append(f" {finding.rule} {finding.name}", style=f"bold {style}")
+    if finding.location is not None and finding.location.line > 0:
+        column = f", column {finding.location.column}" if finding.location.column > 0 else ""
+        head.append(f"  line {finding.location.line}{column}", style="dim")
+    body: list[RenderableType] = [Text(sanitize.one_line(finding.message))]
+    if finding.counterexample:
+        lines = "\n".join(assignments(finding.counterexample))
+        body += [Text("counterexample", style="dim"), _indented(Text(lines))]
+    if finding.fix:
+        body.append(_sentence("fix: ", finding.fix, label="bold"))
+    return Group(head, *(_indented(part) for part in body))
+
+
+def _table(rows: list[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in rows:
+        table.add_row(Text(label), Text(sanitize.one_line(text)))
+    return table
+
+
+def _summary(report: CheckReport, console: Console) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("candidate", overflow="fold")
+    table.add_column("findings", overflow="fold")
+    for result in report.results:
+        word = result.verdict.word
+        rules = list(dict.fromkeys(f"{f.rule} {f.name}" for f in result.verdict.findings))
+        shown = rules[:3] + ([f"and {len(rules) - 3} more"] if len(rules) > 3 else [])
+        table.add_row(
+            Text(f"{_symbol(word, console)} {word}", style=_STYLES[word]),
+            Text(sanitize.path(result.path)),
+            Text(sanitize.one_line(", ".join(shown))),
+        )
+    return table

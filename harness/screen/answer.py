@@ -1,0 +1,87 @@
+"""Reading the screening process's answer: every field is checked, since the text may have taken it over."""
+
+from __future__ import annotations
+
+import json
+from typing import NoReturn
+
+from harness.contract import ARGUMENTS, CallPlan, Program
+from harness.errors import InfrastructureError
+from harness.screen.text import Complaint
+
+_LONGEST_MESSAGE = 1000
+_LONGEST_NAME = 80
+
+
+def program_of(answer: bytes, *, guarded: bool) -> Program | list[Complaint]:
+    """Give the program, or the complaints, that an answer holds; InfrastructureError where it is malformed."""
+    try:
+        value = json.loads(answer)
+    except (ValueError, RecursionError):
+        _malformed("no JSON")
+    if not isinstance(value, dict):
+        _malformed("no object")
+    if set(value) == {"defect"}:
+        _malformed(str(value["defect"])[:500])
+    if set(value) == {"faults"}:
+        return _complaints(value["faults"])
+    if set(value) != {"text", "lines", "source", "name", "plan"}:
+        _malformed("other keys")
+    lines = value["lines"]
+    if not isinstance(lines, list) or not all(type(line) is int and line >= 0 for line in lines):
+        _malformed("lines")
+    text = _text(value["text"])
+    if guarded and len(lines) != text.count("\n") + 1:
+        _malformed("lines")
+    name = _text(value["name"])
+    if not name.isprintable() or len(name) > _LONGEST_NAME:
+        name = "".join(c for c in name if c.isprintable())[:_LONGEST_NAME]
+    return Program(text, guarded, _plan(value["plan"]), name, _text(value["source"]), tuple(lines))
+
+
+def _complaints(value: object) -> list[Complaint]:
+    if not isinstance(value, list) or not value:
+        _malformed("faults")
+    return [_complaint(each) for each in value]
+
+
+def _complaint(value: object) -> Complaint:
+    if not isinstance(value, list) or len(value) != 5:
+        _malformed("a fault")
+    rule, message, line, column, fix = value
+    if type(line) is not int or type(column) is not int or line < 0 or column < 0:
+        _malformed("a place")
+    shown = None if fix is None else _text(fix)[:_LONGEST_MESSAGE]
+    return Complaint(_text(rule), _text(message)[:_LONGEST_MESSAGE], line, column, shown)
+
+
+def _plan(value: object) -> CallPlan:
+    if not isinstance(value, list) or len(value) != 4:
+        _malformed("a plan")
+    entry, dialect, positional, keyword = value
+    if dialect not in {"function", "method"} or not _text(entry).isidentifier():
+        _malformed("a plan")
+    if not isinstance(positional, list) or not isinstance(keyword, list):
+        _malformed("a plan")
+    pairs = []
+    for pair in keyword:
+        if not isinstance(pair, list) or len(pair) != 2 or not _text(pair[0]).isidentifier():
+            _malformed("a plan")
+        pairs.append((_text(pair[0]), _text(pair[1])))
+    arguments = [_text(a) for a in positional] + [argument for _, argument in pairs]
+    if not set(arguments) <= set(ARGUMENTS) or len(set(arguments)) != len(arguments):
+        _malformed("a plan")
+    return CallPlan(_text(entry), str(dialect), tuple(arguments[: len(positional)]), tuple(pairs))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        _malformed("text")
+    return value
+
+
+def _malformed(what: str) -> NoReturn:
+    raise InfrastructureError(
+        f"the screening process gave an answer that cannot be used: {what}",
+        remedy="Report this with the candidate: it is a defect of the harness.",
+    )

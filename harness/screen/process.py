@@ -1,0 +1,101 @@
+"""Running the screening process: bounded in time and output, and told apart from failures of ours."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.errors import InfrastructureError
+
+_READY = b"ready\n"
+#: A machine under load may be slow to start a process; reading is bounded by processor time first.
+_START_SECONDS = 60.0
+_READ_SECONDS = 10.0
+_MOST_BYTES = 8 * 1024 * 1024
+_REMEDY = "Install the harness again (make setup), and see that this machine has memory to spare."
+# Isolated (-I) and without site (-S): neither the environment nor the folder decides what is imported.
+_START = "import sys; sys.path[:0] = sys.argv[1:3]; from harness.screen.worker import main; main(sys.argv[3:])"
+
+
+class Died(NamedTuple):
+    """The process ended on this text without an answer, and how."""
+
+    how: str
+
+
+def ask(data: bytes, *arguments: str) -> bytes | Died:
+    """Give the answer of a screening process to a candidate's bytes, or say that the text killed it."""
+    root = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-I", "-S", "-c", _START, root, _library(), *arguments]
+    try:
+        # A file as stdin: the text is there in full, so that neither side ever waits for the other.
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(data)
+            stdin.seek(0)
+            process = subprocess.Popen(  # noqa: S603 - a constant command
+                command,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"LC_ALL": "C.UTF-8"},
+                close_fds=True,
+            )
+    except OSError as error:
+        raise InfrastructureError(f"the screening process could not be started: {error}", remedy=_REMEDY) from error
+    with process:
+        try:
+            return _converse(process)
+        finally:
+            process.kill()
+
+
+def _converse(process: subprocess.Popen[bytes]) -> bytes | Died:
+    if process.stdout is None:
+        raise InfrastructureError("the screening process has no output", remedy=_REMEDY)
+    pipe = process.stdout.fileno()
+    started, _ = _read(pipe, len(_READY), _START_SECONDS)
+    if started != _READY:
+        raise InfrastructureError("the screening process did not start", remedy=_REMEDY)
+    answer, complete = _read(pipe, _MOST_BYTES + 1, _READ_SECONDS)
+    if not complete:
+        return Died(f"took more than {_READ_SECONDS:.0f} seconds")
+    if len(answer) > _MOST_BYTES:
+        return Died("gave too much output")
+    status = process.wait(_READ_SECONDS)
+    if status == -signal.SIGXCPU or (status == -signal.SIGKILL and not answer):
+        return Died("took too much processor time or memory")
+    if status != 0:
+        return Died("ended the parser")
+    return answer
+
+
+def _read(pipe: int, most: int, seconds: float) -> tuple[bytes, bool]:
+    """Read up to `most` bytes; give them, and whether that ended before the time did."""
+    data = b""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN | select.POLLHUP)
+    end = time.monotonic() + seconds
+    while len(data) < most:
+        if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+            return data, False
+        more = os.read(pipe, min(most - len(data), 1 << 16))
+        if not more:
+            break
+        data += more
+    return data, True
+
+
+def _library() -> str:
+    """Give the folder that RestrictedPython is installed in, without importing it."""
+    spec = importlib.util.find_spec("RestrictedPython")
+    if spec is None or spec.origin is None:
+        raise InfrastructureError("RestrictedPython is not installed", remedy=_REMEDY)
+    return str(Path(spec.origin).resolve().parents[1])

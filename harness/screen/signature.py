@@ -1,0 +1,216 @@
+"""Which function is the loss, and how it is to be called."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from harness.contract import ALIASES, ARGUMENTS, VECTORS, CallPlan
+from harness.screen.text import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+_POLICY = VECTORS[:2]
+
+
+class Definition(NamedTuple):
+    """A function at the top level of a candidate, under the name by which it is found."""
+
+    name: str
+    node: Function
+    line: int
+
+
+class _Mismatch(NamedTuple):
+    """Why a function cannot be called with the contract's arguments."""
+
+    message: str
+    fix: str | None = None
+
+
+def find_plan(tree: ast.Module, entry: str | None) -> CallPlan | Complaint:
+    """Find the loss and its call plan, or say what is missing."""
+    functions = _functions(tree)
+    if not functions:
+        return _nothing(tree)
+    if entry is not None:
+        if entry not in functions:
+            names = ", ".join(sorted(functions))
+            return Complaint("S107", f"There is no top-level function {entry}; there are: {names}.")
+        return _plan_or_complaint(functions[entry])
+    public = [f for name, f in functions.items() if not name.startswith("_")]
+    if not public:
+        fix = "Take the underscore off the loss's name, or choose it with --entry NAME."
+        return Complaint("S107", "Every function's name begins with an underscore.", functions.popitem()[1].line, 1, fix)
+    plans = {f.name: plan for f in public if isinstance(plan := _plan(f), CallPlan)}
+    if not plans:
+        return _none_fits(public)
+    # A function that names the arguments outranks one that could take them by position.
+    named = {name: plan for name, plan in plans.items() if _names_vectors(functions[name].node)}
+    chosen = _root(named or plans, functions)
+    if chosen is None:
+        lines = ", ".join(f"{name} (line {functions[name].line})" for name in (named or plans))
+        first = functions[next(iter(named or plans))]
+        return Complaint("S108", f"Any of these could be the loss: {lines}.", first.line, 1)
+    return plans[chosen]
+
+
+def _functions(tree: ast.Module) -> dict[str, Definition]:
+    """Give the functions at the top level, the last one where a name is defined twice."""
+    found: dict[str, Definition] = {}
+    for statement in tree.body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.pop(statement.name, None)
+            found[statement.name] = Definition(statement.name, statement, statement.lineno)
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Lambda):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    found.pop(target.id, None)
+                    found[target.id] = Definition(target.id, statement.value, statement.lineno)
+    return found
+
+
+def _nothing(tree: ast.Module) -> Complaint:
+    if not tree.body:
+        return Complaint("S101", "The file holds comments and blank lines only.")
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef):
+            fix = "Write the loss as a plain function at the top level, beside the class or in its place."
+            message = f"There is the class {statement.name}, and no function at the top level."
+            return Complaint("S107", message, statement.lineno, 1, fix)
+    return Complaint("S107", "There is no function at the top level.", tree.body[0].lineno, 1)
+
+
+def _none_fits(public: list[Definition]) -> Complaint:
+    if len(public) == 1:
+        return _plan_or_complaint(public[0])  # type: ignore[return-value]
+    # The function that comes nearest to the contract is the one to explain.
+    nearest = max(public, key=lambda f: len(set(map(_canonical, _parameter_names(f.node))) & set(ARGUMENTS)))
+    complaint = _plan(nearest)
+    if isinstance(complaint, _Mismatch) and _names_vectors(nearest.node):
+        return Complaint("S109", f"{nearest.name}: {complaint.message}", nearest.line, 1, complaint.fix)
+    names = ", ".join(f.name for f in public)
+    return Complaint("S107", f"None of {names} takes the four log-probability vectors.", public[0].line, 1)
+
+
+def _root(plans: dict[str, CallPlan], functions: dict[str, Definition]) -> str | None:
+    """Give the one function that is left when the others are its helpers."""
+    if len(plans) == 1:
+        return next(iter(plans))
+    uses = {name: _mentioned(functions[name].node) & functions.keys() for name in functions}
+    for name in plans:
+        reached: set[str] = set()
+        waiting = [name]
+        while waiting:
+            more = uses[waiting.pop()] - reached
+            reached |= more
+            waiting.extend(more)
+        if name not in reached and plans.keys() - {name} <= reached:
+            return name
+    return None
+
+
+def _mentioned(node: Function) -> set[str]:
+    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+
+
+def _plan_or_complaint(function: Definition) -> CallPlan | Complaint:
+    plan = _plan(function)
+    if isinstance(plan, CallPlan):
+        return plan
+    return Complaint("S109", f"{function.name}: {plan.message}", function.line, 1, plan.fix)
+
+
+def _plan(function: Definition) -> CallPlan | _Mismatch:
+    node = function.node
+    if isinstance(node, ast.AsyncFunctionDef):
+        return _Mismatch("it is an async function.", "Write def in place of async def.")
+    if any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(node)):
+        return _Mismatch("it is a generator.", "Return one tensor in place of yield.")
+    if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
+        return _Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
+    positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+    dialect = "function"
+    if positional and positional[0] == "self":
+        dialect = "method"
+        positional = positional[1:]
+    required = positional[: max(0, len(positional) - len(node.args.defaults))]
+    by_position = _by_position(required, positional)
+    return _bind(node, function.name, dialect, positional, required, by_position)
+
+
+def _bind(
+    node: Function,
+    name: str,
+    dialect: str,
+    positional: list[str],
+    required: list[str],
+    by_position: dict[str, str],
+) -> CallPlan | _Mismatch:
+    only = {a.arg for a in node.args.posonlyargs}
+    needed = {*required} | {
+        a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
+    }
+    leading: list[str] = []
+    keyword: list[tuple[str, str]] = []
+    taken: dict[str, str] = {}
+    unknown: list[str] = []
+    for own in (*positional, *(a.arg for a in node.args.kwonlyargs)):
+        argument = by_position.get(own) or _canonical(own)
+        if argument not in ARGUMENTS:
+            unknown += [own] if own in needed else []
+        elif argument in taken:
+            return _Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
+        elif own in positional and positional.index(own) == len(leading):
+            taken[argument] = own
+            leading.append(argument)
+        elif own in only:
+            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+        else:
+            taken[argument] = own
+            keyword.append((own, argument))
+    if unknown:
+        words = f"parameter {unknown[0]} is" if len(unknown) == 1 else f"parameters {', '.join(unknown)} are"
+        return _Mismatch(f"the required {words} not in the contract, which offers {', '.join(ARGUMENTS)}.")
+    missing = [argument for argument in _POLICY if argument not in taken]
+    if missing:
+        return _Mismatch(f"it does not take {' and '.join(missing)}.")
+    return CallPlan(name, dialect, tuple(leading), tuple(keyword))
+
+
+def _by_position(required: list[str], positional: list[str]) -> dict[str, str]:
+    """Give meaning to exactly four leading required parameters whose names say nothing."""
+    four = required[:4]
+    if len(four) < 4 or any(_canonical(own) in ARGUMENTS for own in four):
+        return {}
+    if any(_canonical(own) in VECTORS for own in positional):
+        return {}
+    if len(required) > 4 and _canonical(required[4]) not in ARGUMENTS:
+        return {}
+    return dict(zip(four, VECTORS, strict=True))
+
+
+def _canonical(own: str) -> str:
+    return ALIASES.get(own, own)
+
+
+def _parameter_names(node: Function) -> list[str]:
+    return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+
+
+def _names_vectors(node: Function) -> bool:
+    return any(_canonical(own) in VECTORS for own in _parameter_names(node))
+
+
+def _own_nodes(node: Function) -> Iterator[ast.AST]:
+    """Walk a function's body without the functions and classes inside it."""
+    waiting: list[ast.AST] = list(node.body) if isinstance(node.body, list) else [node.body]
+    while waiting:
+        child = waiting.pop()
+        yield child
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(child))

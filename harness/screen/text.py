@@ -1,0 +1,110 @@
+"""Checks on a candidate's characters, before or without parsing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+#: Control characters that ordinary text files contain: tab, line feed, form feed, carriage return.
+_PLAIN_CONTROLS = "\t\n\f\r"
+#: Unicode categories that show nothing or reorder what is shown: controls, formats, private use,
+#: surrogates, line and paragraph separators.
+_HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+#: Letters and marks that show nothing though their category does not say so.
+_HIDDEN_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_BLANK = re.compile(rb"^[ \t\f]*(?:#[^\r\n]*)?(?:\r\n|\r|\n|$)")
+_UTF8_NAMES = {"utf-8", "utf8", "u8", "utf", "utf-8-unix", "utf_8"}
+_MOST = 20
+
+#: Scripts whose letters look like Latin ones; a whole name in them cannot be told from an ASCII name.
+_CONFUSABLE_SCRIPTS = {"CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "GEORGIAN", "OLD", "DESERET"}
+#: Greek letters drawn like Latin ones in most fonts.
+_GREEK_TWINS = set("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο")
+#: Greek letters that stay recognisable beside Latin ones in one word (Δx, logπ).
+_GREEK_DISTINCT = set("βδεζηθλμξπστφψωΓΔΘΛΞΠΣΦΨΩ")
+
+
+class Complaint(NamedTuple):
+    """What the screen has against a candidate: a rule's id, a sentence, where, and what to change."""
+
+    rule: str
+    message: str
+    line: int = 0
+    column: int = 0
+    fix: str | None = None
+
+
+def check_bytes(data: bytes) -> tuple[str, list[Complaint]]:
+    """Decode a file; give its text (empty if it cannot be told) and what is wrong with its characters."""
+    if not data.strip():
+        return "", [Complaint("S101", "The file is empty.")]
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return "", [Complaint("S102", "The file begins with a byte order mark.", 1, 1)]
+    try:
+        text = data.decode("utf-8", "strict")
+    except UnicodeDecodeError as error:
+        line, column = _place(data[: error.start].decode("utf-8", "replace"))
+        byte = data[error.start]
+        return "", [Complaint("S102", f"The byte 0x{byte:02x} is not valid UTF-8.", line, column)]
+    return text, check_text(text, _cookies(data))
+
+
+def check_text(text: str, complaints: list[Complaint] | None = None) -> list[Complaint]:
+    """Look for NUL, invisible and reordering characters."""
+    found = list(complaints or ())
+    if "\0" in text:
+        found.append(Complaint("S102", "The text contains a NUL character.", *_place(text[: text.index("\0")])))
+    if text.isascii() and text.isprintable():
+        return found
+    for match in re.finditer(r"[\x01-\x08\x0b\x0e-\x1f\x7f]|[^\x00-\x7f]", text):
+        character = match.group()
+        if unicodedata.category(character) in _HIDDEN_CATEGORIES or character in _HIDDEN_LETTERS:
+            name = unicodedata.name(character, "control character")
+            place = _place(text[: match.start()])
+            found.append(
+                Complaint("S111", f"There is a hidden character, U+{ord(character):04X} ({name}).", *place)
+            )
+            if len(found) >= _MOST:
+                break
+    return found
+
+
+def look_alike(name: str) -> str:
+    """Say what is wrong with a non-ASCII identifier as it was written, or give an empty string."""
+    plain = unicodedata.normalize("NFKC", name)
+    if plain != name:
+        return f"Python reads the identifier {name} as {plain}"
+    for segment in re.split(r"[_0-9]+", name):
+        scripts = {unicodedata.name(c, "?").partition(" ")[0] for c in segment if c.isalpha()}
+        if scripts & _CONFUSABLE_SCRIPTS or _GREEK_TWINS & set(segment):
+            return f"the identifier {name} has letters that look like Latin ones and are not"
+        if scripts == {"LATIN", "GREEK"} and all(c.isascii() or c in _GREEK_DISTINCT for c in segment):
+            continue
+        if len(scripts) > 1:
+            return f"the identifier {name} mixes the scripts {', '.join(sorted(s.title() for s in scripts))}"
+    return ""
+
+
+def _cookies(data: bytes) -> list[Complaint]:
+    """Check the first two lines for a declared encoding, as Python looks for it."""
+    rest = data
+    for number in (1, 2):
+        match = _COOKIE.match(rest)
+        if match:
+            coding = match.group(1).decode("ascii", "replace").lower()
+            if coding.replace("_", "-") not in _UTF8_NAMES:
+                return [Complaint("S103", f"The text declares the encoding {coding}.", number, 1)]
+            return []
+        blank = _BLANK.match(rest)
+        if not blank:
+            return []
+        rest = rest[blank.end() :]
+    return []
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Give the line and column, from 1, of what follows `before`."""
+    lines = re.split(r"\r\n|\r|\n", before)
+    return len(lines), len(lines[-1]) + 1

@@ -1,0 +1,1 @@
+"""From a bare machine to a working checkout, with the standard library alone: `python3 -m harness.setup`."""

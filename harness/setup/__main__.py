@@ -1,0 +1,52 @@
+"""`python3 -m harness.setup`: environment, container engine, image; each only where it is missing."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - `make PYTHON=python3.9` reaches this line too
+    raise SystemExit(
+        f"Python 3.11 or later is needed and this is {sys.version.split()[0]}; "
+        "name another one: make setup PYTHON=python3.11"
+    )
+
+import argparse
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.setup import engine, environment, image
+from harness.setup.display import Display
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Set the checkout up and return the exit code: 0, or 3 with what is to be done by hand."""
+    parser = argparse.ArgumentParser(prog="python3 -m harness.setup", description=__doc__)
+    parser.add_argument("--no-image", action="store_true", help="stop before the sandbox image")
+    parser.add_argument("--no-engine", action="store_true", help="the Python environment alone")
+    chosen = parser.parse_args(arguments)
+    display = Display()
+    try:
+        if not environment.is_ready(ROOT):
+            with display.step("making the Python environment .venv"):
+                environment.make(ROOT)
+        if not chosen.no_engine:
+            engine.ensure(display)
+            if not chosen.no_image and not image.is_ready():
+                with display.step("building the sandbox image", live=False):
+                    image.make(ROOT)
+    except HarnessError as fault:
+        sys.stderr.write(f"setup: {fault.message}\n")
+        if fault.remedy:
+            sys.stderr.write(f"  what to do: {fault.remedy}\n")
+        return fault.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("setup: interrupted; run it again to go on\n")
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

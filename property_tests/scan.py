@@ -1,0 +1,85 @@
+"""What several properties share: looking for answers that are not finite, and naming the pair at fault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import CandidateFault
+from harness.oracle.batch import Complaint
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+    from harness.oracle.batch import Answer, Batch
+    from harness.rules import Rule
+
+
+def is_finite(answer: Answer, *, gradients: bool) -> bool:
+    """Whether the gradients, or else the values, are finite."""
+    return answer.finite_gradients if gradients else answer.finite_values
+
+
+def describe(answer: Answer, *, gradients: bool) -> str:
+    """Name what is not finite."""
+    if not gradients:
+        return _word(answer.values)
+    for name, vector in (("chosen", answer.grad_chosen), ("rejected", answer.grad_rejected)):
+        if not np.isfinite(vector).all():
+            return f"{_word(vector)} with respect to the {name} log-probability"
+    return "finite"
+
+
+def _word(vector: np.ndarray) -> str:
+    bad = vector[~np.isfinite(vector)]
+    if np.isnan(bad).any():
+        return "NaN"
+    return "Infinity" if bad[0] > 0 else "-Infinity"
+
+
+def report_not_finite(oracle: Subject, rule: Rule, batch: Batch, *, gradients: bool) -> None:
+    """Ask for the batch; raise where the answer is not finite and its inputs are as they should be.
+
+    Batches below the loss's smallest size are repeated up to it: that size has a rule of its own. Where
+    the gradients are judged, a value that is not finite is left to the rule about values.
+    """
+    whole = batch.take(np.resize(np.arange(batch.pairs), oracle.size(batch.pairs)))
+    answer = oracle.answer(whole)
+    if is_finite(answer, gradients=gradients) or (gradients and not answer.finite_values):
+        return
+    what = "gradient" if gradients else "value"
+    small, seen = smallest_failing(oracle, whole, answer, gradients=gradients)
+    rho, word = float(small.rho[0]), describe(seen, gradients=gradients)
+    message = f"the {what} is {word} at rho {rho:g}, beta {small.beta:g}"
+    if small.pairs > 1:
+        message = f"the {what} is {word} in a batch of {small.pairs} at beta {small.beta:g}"
+    raise oracle.broken(rule, message, small)
+
+
+def smallest_failing(
+    oracle: Subject, batch: Batch, answer: Answer, *, gradients: bool
+) -> tuple[Batch, Answer]:
+    """The pair that fails by itself and is nearest to rho = 0; the whole batch where none does."""
+    order = np.argsort(np.abs(batch.rho), kind="stable")
+    alone = [batch.take([i] * oracle.smallest_batch) for i in order]
+    for single, got in zip(alone, oracle.ask(alone), strict=True):
+        if not isinstance(got, Complaint) and not is_finite(got, gradients=gradients):
+            return single, got
+    return batch, answer
+
+
+def scan(oracle: Subject, rule: Rule, batches: list[Batch], message: str) -> None:
+    """Ask for many batches at once; raise for the first that is not finite, or raised an exception.
+
+    `message` may use {what}, {rho} and {beta}.
+    """
+    for batch, answer in zip(batches, oracle.ask(batches), strict=True):
+        if isinstance(answer, Complaint):
+            raise CandidateFault(oracle.oracle.complaint_finding(answer, batch))
+        for gradients in (False, True):
+            if is_finite(answer, gradients=gradients):
+                continue
+            small, seen = smallest_failing(oracle, batch, answer, gradients=gradients)
+            what = ("gradient " if gradients else "value ") + describe(seen, gradients=gradients)
+            text = message.format(what=what, rho=f"{float(small.rho[0]):g}", beta=f"{small.beta:g}")
+            raise oracle.broken(rule, text, small)

@@ -1,0 +1,40 @@
+"""P309: the same question, the same answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.same import difference
+from property_tests.strategies import domain_batches
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+    from harness.oracle.batch import Batch
+
+RULE = Rule(
+    id="P309",
+    name="deterministic",
+    severity=Severity.ERROR,
+    summary="The same batch gives the same bits, every time.",
+    why=(
+        "A loss with noise cannot be reproduced, compared on paired seeds, or verified; uninitialised memory "
+        "looks like noise and is worse."
+    ),
+    fix="Remove random numbers, uninitialised tensors (torch.empty) and anything that counts calls.",
+    before="return losses + 0.01 * torch.randn_like(losses)",
+    after="return losses",
+)
+
+
+@given(batch=domain_batches(reach=5.0))
+def test_same_answer_again(oracle: Subject, batch: Batch) -> None:
+    """Four times in one request, and once more in the next."""
+    first, *others = oracle.answers([batch] * 4)
+    others.append(oracle.answer(batch))
+    for other in others:
+        if what := difference(first, other):
+            raise oracle.broken(RULE, f"the same batch gave different {what} when asked again", batch)

@@ -1,0 +1,36 @@
+"""P303: finite gradients in the operating domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.scan import report_not_finite
+from property_tests.strategies import domain_batches
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+    from harness.oracle.batch import Batch
+
+RULE = Rule(
+    id="P303",
+    name="finite-gradient",
+    severity=Severity.ERROR,
+    summary="Every gradient is finite for beta from 0.025 to 1 and |beta rho| up to 50.",
+    why=(
+        "torch.where and torch.clamp hide a NaN in the value and let it through in the gradient, because "
+        "both branches are differentiated. The optimizer then writes NaN into every weight."
+    ),
+    fix="Make the argument safe before the operation, and not its result afterwards (the double-where trick).",
+    before="return torch.where(z > 0, torch.sqrt(z), 0 * z)",
+    after="return torch.where(z > 0, torch.sqrt(torch.where(z > 0, z, 1.0)), 0 * z)",
+)
+
+
+@given(batch=domain_batches())
+def test_gradients_are_finite(oracle: Subject, batch: Batch) -> None:
+    """No NaN and no infinity among the gradients of either log-probability."""
+    report_not_finite(oracle, RULE, batch, gradients=True)

@@ -1,0 +1,41 @@
+"""P311: the inputs come back as they went in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.strategies import domain_batches
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+    from harness.oracle.batch import Batch
+
+RULE = Rule(
+    id="P311",
+    name="pure",
+    severity=Severity.ERROR,
+    summary="The loss leaves its arguments as they are, byte by byte.",
+    why=(
+        "The trainer uses the same tensors again, for its metrics and for other terms of the loss. A change in "
+        "place corrupts them silently, and PyTorch's own version counter does not notice all of them."
+    ),
+    fix="Use the operation without the trailing underscore: it returns a new tensor.",
+    before="policy_chosen_logps.clamp_(min=-100)",
+    after="chosen = policy_chosen_logps.clamp(min=-100)",
+)
+
+_NAMES = ("policy chosen", "policy rejected", "reference chosen", "reference rejected", "chosen lengths", "rejected lengths")
+
+
+@given(batch=domain_batches())
+def test_inputs_are_unchanged(oracle: Subject, batch: Batch) -> None:
+    """All six vectors are compared as bytes after the call."""
+    whole = batch.take([i % batch.pairs for i in range(oracle.size(batch.pairs))])
+    answer = oracle.answers([whole], echo=True)[0]
+    for name, before, after in zip(_NAMES, whole.vectors, answer.echo or (), strict=False):
+        if before.tobytes() != after.tobytes():
+            raise oracle.broken(RULE, f"it changed the {name} tensor that it was given", whole)

@@ -1,0 +1,50 @@
+"""P301: one value for each pair, or one for the batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from harness.errors import CandidateFault
+from harness.judge.batches import batch_of
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.strategies import SIZES, betas, seeds
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+
+RULE = Rule(
+    id="P301",
+    name="output-shape",
+    severity=Severity.ERROR,
+    summary="The loss returns B values for B pairs, or a single one, for every batch size.",
+    why=(
+        "The trainer averages the values and goes back through them. Values of shape (B, 1), (B, B) or (2B,) "
+        "broadcast silently and mix pairs up; a size that only fits one batch fails in the last, shorter batch."
+    ),
+    fix="Return a tensor of shape (B,), one value for each pair, or reduce it to a scalar yourself.",
+    before="return torch.cat([chosen_losses, rejected_losses])",
+    after="return (chosen_losses + rejected_losses) / 2",
+)
+
+
+@given(beta=betas, seed=seeds)
+def test_shape_fits_every_batch_size(oracle: Subject, beta: float, seed: int) -> None:
+    """The shape is () for every size, or (B,) for every size B."""
+    batches = [batch_of([0.5 * ((i * 7) % 11 - 5) for i in range(n)], beta, seed=seed) for n in SIZES]
+    answers = oracle.answers(batches)
+    for batch, answer in zip(batches, answers, strict=True):
+        if answer.shape not in {(), (batch.pairs,)}:
+            message = f"it returned shape {answer.shape} for a batch of {batch.pairs}"
+            raise oracle.broken(RULE, message, batch, shape=list(answer.shape))
+    scalar = [a.shape == () for a in answers]
+    if any(scalar) and not all(scalar):
+        odd = batches[scalar.index(scalar[-1] is False)]
+        message = "it returns a scalar for some batch sizes and one value for each pair for others"
+        shapes = {str(b.pairs): list(a.shape) for b, a in zip(batches, answers, strict=True)}
+        raise CandidateFault(
+            oracle.broken(RULE, message, odd).findings[0],
+            RULE.finding(message, counterexample={"shape_by_batch_size": shapes}),
+        )

@@ -1,0 +1,38 @@
+"""P318: training can begin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from harness.judge.batches import start_of_training
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.strategies import betas, seeds
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+
+RULE = Rule(
+    id="P318",
+    name="learns-from-the-start",
+    severity=Severity.ERROR,
+    summary="Where policy and reference are equal the gradient is not zero.",
+    why=(
+        "Training starts from the reference model, so rho is zero for every pair. A loss that is flat there "
+        "gives no gradient in the first step, and so in none: exactly nothing is learnt."
+    ),
+    fix="Give the loss a slope at rho = 0; even functions of rho and hinges that start later have none.",
+    before="return (beta * rho) ** 2",
+    after="return (beta * rho - 1) ** 2",
+)
+
+
+@given(beta=betas, seed=seeds)
+def test_gradient_at_the_start(oracle: Subject, beta: float, seed: int) -> None:
+    """Some pair has a gradient when the policy is the reference."""
+    batch = start_of_training(oracle.size(4), beta, seed=seed)
+    answer = oracle.answer(batch)
+    if not answer.grad_chosen.any() and not answer.grad_rejected.any():
+        raise oracle.broken(RULE, "every gradient is zero where policy and reference are equal", batch)

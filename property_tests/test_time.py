@@ -1,0 +1,44 @@
+"""P315: a call is quick."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import CandidateFault
+from harness.judge.batches import batch_of
+from harness.rules import Rule
+from harness.verdict import Severity
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+
+#: Seconds for one forward and backward pass over 64 pairs, at the best of several tries. DPO takes 0.0002.
+ALLOWED = 0.1
+TRIES = 5
+
+RULE = Rule(
+    id="P315",
+    name="time-per-call",
+    severity=Severity.ERROR,
+    summary=f"Forward and backward over 64 pairs take at most {ALLOWED:g} s.",
+    why="The loss runs in every step of every run; a second a step is hours of an idle GPU.",
+    fix="Replace Python loops over pairs by tensor operations.",
+    before="return torch.stack([f(x) for x in rho for _ in range(1000)])",
+    after="return f(rho)",
+)
+
+
+def test_quick_enough(oracle: Subject) -> None:
+    """The best of several tries, so that a busy machine is not the candidate's fault."""
+    batch = batch_of(np.linspace(-8.0, 8.0, oracle.size(64)), 0.1)
+    best = float("inf")
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        oracle.answer(batch)
+        best = min(best, time.perf_counter() - started)
+        if best <= ALLOWED:
+            return
+    raise CandidateFault(RULE.finding(f"a call over {batch.pairs} pairs takes more than {ALLOWED:g} s"))

@@ -1,0 +1,75 @@
+"""P304: behaviour at and near rho = 0, where every training run begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given
+
+from harness.judge.batches import batch_of, plain, start_of_training
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.scan import report_not_finite
+from property_tests.strategies import seeds, sizes, sweep
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+
+RULE = Rule(
+    id="P304",
+    name="behaviour-at-zero",
+    severity=Severity.ERROR,
+    summary="At and near rho = 0 value and slope are finite; a finite jump is a warning.",
+    why=(
+        "Policy and reference are equal when training begins, so every pair starts at rho = 0 exactly. A 0/0 "
+        "there ends the run in its first step; a slope that grows without bound throws the weights away."
+    ),
+    fix="Make the expression smooth at zero: add a constant under the root, divide by a clamped magnitude.",
+    before="return -rho / rho.abs().sqrt()",
+    after="return -rho / (rho.abs() + 1.0).sqrt()",
+)
+
+#: Distances from zero, in nats: ordinary ones, and one that only a singularity notices.
+ORDINARY, TINY = (1.0, 0.01), 1e-12
+#: How many times steeper than at an ordinary distance the slope may be at a tiny one.
+STEEPER = 1000.0
+
+
+@given(size=sizes, beta=sweep, seed=seeds)
+def test_finite_at_zero(oracle: Subject, size: int, beta: float, seed: int) -> None:
+    """All pairs at zero, and one pair at zero among others."""
+    among = np.random.Generator(np.random.PCG64(seed)).integers(-16, 17, size=oracle.size(size)) / 4
+    among[0] = 0.0
+    for batch in (start_of_training(oracle.size(size), beta, seed=seed), batch_of(among, beta, seed=seed)):
+        report_not_finite(oracle, RULE, batch, gradients=False)
+        report_not_finite(oracle, RULE, batch, gradients=True)
+
+
+@given(beta=sweep)
+def test_no_singularity_near_zero(oracle: Subject, beta: float) -> None:
+    """The slope on either side of zero stays within bounds, in float64 and down to 1e-12 nats."""
+    spread = oracle.fill([1.0, 1.5])
+    for sign in (1.0, -1.0):
+        distances = (*ORDINARY, TINY)
+        batches = [plain(sign * d * spread, beta, dtype=np.float64) for d in distances]
+        answers = oracle.answers(batches)
+        slopes = [float(np.abs(a.grad_chosen).max()) for a in answers]
+        if not np.isfinite(slopes[-1]) or slopes[-1] > STEEPER * max(*slopes[:-1], 1e-6):
+            message = (
+                f"the slope grows without bound towards rho = 0: {slopes[1] * spread.size:.3g} at "
+                f"{sign * ORDINARY[1]:g}, {slopes[-1] * spread.size:.3g} at {sign * TINY:g}"
+            )
+            raise oracle.broken(RULE, message, batches[-1])
+
+
+@given(beta=sweep)
+def test_jump_at_zero(oracle: Subject, beta: float) -> None:
+    """A finite jump is reported and not rejected: PADLL, a published loss, has one."""
+    spread = oracle.fill([1.0, 1.5])
+    left, at, right = (oracle.answer(plain(s * 1e-9 * spread, beta, dtype=np.float64)) for s in (-1.0, 0.0, 1.0))
+    jump = right.mean - left.mean
+    scale = max(abs(left.mean), abs(right.mean), abs(at.mean), 1e-9)
+    if abs(jump) > 1e-4 * scale:
+        message = f"the value jumps from {left.mean:.6g} to {right.mean:.6g} as rho passes zero"
+        oracle.note(RULE, message, Severity.WARNING, beta=beta, below=left.mean, at=at.mean, above=right.mean)

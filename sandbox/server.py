@@ -1,0 +1,118 @@
+"""The forking server: process 1 of the container.
+
+Covered: loading torch once, a fresh fork for each START, an end to everything a fork left running,
+an end to itself when the host goes away. Not covered: time, memory and process limits (the engine's
+and the supervisor's), and honesty: a candidate that takes this process over can only answer with
+other numbers.
+
+    host --stdin--> server, or its one child      (the child reads while it lives)
+    host <--stdout-- server, or its one child
+    host <--stderr-- whatever the candidate prints, on either stream
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import select
+import signal
+import sys
+from typing import Any
+
+from sandbox import wire
+from sandbox.preload import load_torch
+
+_PR_SET_DUMPABLE = 4
+
+
+def main() -> None:
+    """Serve until the host closes its end."""
+    # The frames get descriptors of their own; whatever prints goes to stderr, which the host keeps apart.
+    requests, replies = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    # A process that is not dumpable cannot be opened by a fork of the same user through /proc.
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
+    torch = load_torch()
+    wire.write_frame(replies, wire.READY, 0, f"{platform.python_version()} {torch.__version__}".encode())
+    try:
+        _serve(requests, replies)
+    except (EOFError, BrokenPipeError):
+        _end(requests)
+
+
+def _serve(requests: int, replies: int) -> None:
+    program: dict[str, Any] | None = None
+    while True:
+        kind, sequence, payload = wire.read_frame(requests)
+        if kind == wire.LOAD:
+            program = json.loads(payload)
+            wire.write_frame(replies, wire.LOADED, sequence)
+        elif kind == wire.START and program is not None:
+            status = _fork(requests, replies, program, sequence)
+            # An end answers no request, so it carries no request's number.
+            wire.write_frame(replies, wire.ENDED, 0, status.to_bytes(4, "little"))
+
+
+def _fork(requests: int, replies: int, program: dict[str, Any], sequence: int) -> int:
+    """Run one fork to its end, and give its wait status."""
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)  # noqa: FBT003 - positional-only
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(wake_read)
+        os.close(wake_write)
+        from sandbox.worker import work  # noqa: PLC0415 - only forks need it
+
+        work(requests, replies, program, sequence)
+        os._exit(0)
+    try:
+        return _wait(child, requests, wake_read)
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(wake_read)
+        os.close(wake_write)
+
+
+def _wait(child: int, requests: int, wake: int) -> int:
+    """Wait for the child's end; end everything where the host goes away first."""
+    poller = select.poll()
+    poller.register(requests, 0)  # hang-up only: the child is the one that reads
+    poller.register(wake, select.POLLIN)
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == child:
+            _kill_strays()
+            return status
+        if pid == 0:
+            for fd, event in poller.poll():
+                if fd == requests and event & (select.POLLHUP | select.POLLERR):
+                    _end(requests)
+                if fd == wake:
+                    os.read(wake, 4096)
+
+
+def _kill_strays() -> None:
+    """Kill and reap what the fork left behind. As process 1 we outlive a kill of everything."""
+    if os.getpid() != 1:
+        return
+    try:
+        os.kill(-1, signal.SIGKILL)
+        while True:
+            os.waitpid(-1, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return
+
+
+def _end(requests: int) -> None:
+    _kill_strays()
+    os.close(requests)
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,168 @@
+"""One fork: load the candidate, answer batches with values and gradients.
+
+Covered: calling the candidate as its call plan says, gradients of the weighted sum of its values with
+respect to the policy's log-probabilities, raw bytes out. Not covered: trust. The candidate shares this
+process and can change all of it; the host judges nothing but the numbers, and checks them against each
+other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+
+from sandbox import guards, wire
+
+_DTYPES = {wire.F32: torch.float32, wire.F64: torch.float64}
+_CODES = {torch.float32: wire.F32, torch.float64: wire.F64}
+_FILENAME = "<candidate>"
+
+
+class _Self:
+    """What DiscoPOP's method dialect gets as `self`: beta, and nothing else that means anything."""
+
+    def __init__(self) -> None:
+        self.beta = 0.05
+
+
+class _WrongOutputError(Exception):
+    """The candidate returned something that is no floating-point tensor."""
+
+
+def work(requests: int, replies: int, program: dict[str, Any], sequence: int) -> None:
+    """Load the program, say so, and answer EVAL frames until STOP."""
+    try:
+        call = _load(program)
+    except BaseException as error:  # noqa: BLE001 - the candidate may raise anything, SystemExit included
+        wire.write_frame(replies, wire.FAULT, sequence, bytes([_status(error)]) + _complain(error))
+        return
+    wire.write_frame(replies, wire.STARTED, sequence)
+    while True:
+        kind, sequence, payload = wire.read_frame(requests)
+        if kind != wire.EVAL:
+            return
+        wire.write_frame(replies, wire.ANSWER, sequence, _answer(call, memoryview(payload)))
+
+
+def _load(program: dict[str, Any]) -> Any:
+    """Compile and run the text; give a function from contract arguments to the candidate's output."""
+    namespace = guards.namespace(program["guarded"])
+    exec(compile(program["text"], _FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - this is the sandbox
+    function = namespace[program["entry"]]
+    positional, keyword = program["positional"], program["keyword"]
+    method = _Self() if program["dialect"] == "method" else None
+
+    def call(arguments: dict[str, Any]) -> Any:
+        args = [arguments[name] for name in positional]
+        if method is not None:
+            method.beta = arguments["beta"]
+            args.insert(0, method)
+        return function(*args, **{own: arguments[name] for own, name in keyword})
+
+    return call
+
+
+def _answer(call: Any, payload: memoryview) -> bytes:
+    out = []
+    offset = 2
+    for _ in range(int.from_bytes(payload[:2], "little")):
+        answer, offset = _one(call, payload, offset)
+        out.append(answer)
+    return b"".join(out)
+
+
+def _one(call: Any, payload: memoryview, offset: int) -> tuple[bytes, int]:
+    """Answer one batch; give the answer and the offset of the next batch."""
+    pairs, code, flags, _, beta, progress = wire.BATCH.unpack_from(payload, offset)
+    offset += wire.BATCH.size
+    dtype, width = _DTYPES[code], 4 if code == wire.F32 else 8
+    device = "cuda" if flags & wire.ON_GPU else "cpu"
+
+    def vector() -> torch.Tensor:
+        nonlocal offset
+        tensor = torch.frombuffer(bytearray(payload[offset : offset + pairs * width]), dtype=dtype)
+        offset += pairs * width
+        return tensor.to(device) if device == "cuda" else tensor
+
+    vectors = [vector() for _ in range(4)]
+    lengths = [vector() for _ in range(2)] if flags & wire.WITH_LENGTHS else [None, None]
+    weights = vector() if flags & wire.WEIGHTED else None
+    # As in training, the policy's vectors are results of a computation, and not leaves of the graph.
+    leaves = [v.requires_grad_() for v in vectors[:2]]
+    pc, pr = (leaf.clone() for leaf in leaves)
+    arguments = {
+        "policy_chosen_logps": pc,
+        "policy_rejected_logps": pr,
+        "reference_chosen_logps": vectors[2],
+        "reference_rejected_logps": vectors[3],
+        "chosen_lengths": lengths[0],
+        "rejected_lengths": lengths[1],
+        "beta": beta,
+        "progress": progress,
+    }
+    try:
+        output = call(arguments)
+        answer = _pack(output, leaves, weights)
+    except BaseException as error:  # noqa: BLE001 - see work()
+        return bytes([_status(error)]) + _complain(error), offset
+    if flags & wire.ECHO:
+        after = [pc, pr, *vectors[2:], *(v for v in lengths if v is not None)]
+        answer = answer[:3] + bytes([answer[3] | wire.HAS_ECHO]) + answer[4:] + b"".join(map(_raw, after))
+    return answer, offset
+
+
+def _pack(output: Any, leaves: list[torch.Tensor], weights: torch.Tensor | None) -> bytes:
+    """Pack shape, values and both gradients."""
+    if type(output) is not torch.Tensor:
+        raise _WrongOutputError(f"it returned {type(output).__name__}, not a torch.Tensor")
+    if output.dtype not in _CODES:
+        raise _WrongOutputError(f"it returned a tensor of {str(output.dtype).removeprefix('torch.')}")
+    pairs, shape, count = leaves[0].numel(), tuple(output.shape), output.numel()
+    if len(shape) > wire.MAX_DIMENSIONS:
+        raise _WrongOutputError(f"it returned a tensor of {len(shape)} dimensions")
+    sizes = b"".join(min(n, 0xFFFFFFFF).to_bytes(4, "little") for n in shape)
+    code = _CODES[output.dtype]
+    if shape not in {(), (pairs,)}:
+        return wire.RESULT.pack(wire.OK, len(shape), code, wire.OMITTED, 0) + sizes
+    gradients: list[torch.Tensor | None] = [None, None]
+    if output.requires_grad:
+        # A weighted sum, and not `grad_outputs`, which imports the whole of symbolic shapes at its first use.
+        total = output if shape == () else (output * _weights(output, weights)).sum()
+        gradients = list(torch.autograd.grad(total, leaves, allow_unused=True))
+    flags = wire.NO_GRADIENT if gradients == [None, None] else 0
+    head = wire.RESULT.pack(wire.OK, len(shape), code, flags, count) + sizes
+    filled = [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(gradients, leaves, strict=True)]
+    return head + _raw(output) + b"".join(map(_raw, filled))
+
+
+def _weights(output: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    return torch.full_like(output, 1.0 / output.numel()) if weights is None else weights.to(output.dtype)
+
+
+def _raw(tensor: torch.Tensor) -> bytes:
+    flat = tensor.detach().cpu().contiguous()
+    return ctypes.string_at(flat.data_ptr(), flat.numel() * flat.element_size())
+
+
+def _status(error: BaseException) -> int:
+    if isinstance(error, _WrongOutputError):
+        return wire.WRONG_OUTPUT
+    return wire.FORBIDDEN if isinstance(error, guards.Forbidden) else wire.RAISED
+
+
+def _complain(error: BaseException) -> bytes:
+    line, frame = 0, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == _FILENAME:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    if isinstance(error, SyntaxError) and error.lineno:
+        line = error.lineno
+    try:
+        message = str(error)
+    except BaseException:  # noqa: BLE001 - its own __str__ may raise
+        message = "(its text cannot be shown)"
+    return wire.complaint(type(error).__name__, message, line)
+

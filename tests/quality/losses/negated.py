@@ -1,0 +1,15 @@
+"""DPO."""
+
+import torch
+import torch.nn.functional as F
+
+
+def negated_loss(
+    policy_chosen_logps,
+    policy_rejected_logps,
+    reference_chosen_logps,
+    reference_rejected_logps,
+    beta,
+):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return F.softplus(beta * rho)

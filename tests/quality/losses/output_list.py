@@ -1,0 +1,15 @@
+"""DPO, pair by pair."""
+
+import torch
+import torch.nn.functional as F
+
+
+def output_list_loss(
+    policy_chosen_logps,
+    policy_rejected_logps,
+    reference_chosen_logps,
+    reference_rejected_logps,
+    beta,
+):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return [F.softplus(-beta * r) for r in rho]

@@ -1,0 +1,14 @@
+"""DPO."""
+
+import torch.nn.functional as F
+
+
+def raises_unknown_argument_loss(
+    policy_chosen_logps,
+    policy_rejected_logps,
+    reference_chosen_logps,
+    reference_rejected_logps,
+    beta,
+):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(beta * rho, reduction="none")
