@@ -154,7 +154,9 @@ def _ping(path: str, seconds: float) -> None:
     connection = _UnixConnection(path, seconds)
     try:
         connection.request("GET", "/_ping")
-        status = connection.getresponse().status
+        response = connection.getresponse()
+        response.read()
+        status = response.status
     finally:
         connection.close()
     if status != http.client.OK:

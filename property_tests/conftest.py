@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.judge.options import Options
 from harness.judge.pipeline import open_subject
 
 if TYPE_CHECKING:
@@ -27,5 +28,5 @@ def oracle(request: pytest.FixtureRequest) -> Iterator[Subject]:
     path = request.config.getoption("--candidate")
     if path is None:
         raise pytest.UsageError("name a candidate: pytest property_tests --candidate loss.py")
-    with open_subject(Path(path), entry=request.config.getoption("--entry")) as subject:
+    with open_subject(Path(path), Options(entry=request.config.getoption("--entry"))) as subject:
         yield subject

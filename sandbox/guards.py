@@ -23,7 +23,6 @@ import builtins
 import contextlib
 import enum
 import importlib
-import string
 import sys
 import types
 import typing
@@ -35,6 +34,7 @@ from sandbox.allowlist import (
     INJECTED,
     MODULES,
     is_reserved,
+    looks_up,
 )
 
 if typing.TYPE_CHECKING:
@@ -42,8 +42,9 @@ if typing.TYPE_CHECKING:
 
 _CONVERSIONS: dict[str, Callable[[object], object]] = {"r": repr, "s": str, "a": ascii}
 #: What a helper class may be made from, beside exceptions and the candidate's own classes.
-_BASES = (object, enum.Enum, enum.Flag, enum.IntEnum, enum.IntFlag, enum.StrEnum, typing.NamedTuple, str, int, float)
-_TYPING_BASES = (typing.Generic, typing.Protocol, typing.TypedDict)
+_ENUMS = (enum.Enum, enum.Flag, enum.IntEnum, enum.IntFlag, enum.StrEnum)
+_TYPING = (typing.Generic, typing.NamedTuple, typing.Protocol, typing.TypedDict)
+_BASES = (object, str, int, float, *_ENUMS, *_TYPING)
 
 
 class Forbidden(Exception):  # noqa: N818 - it is a refusal, and is reported as one
@@ -80,10 +81,8 @@ def namespace(guarded: bool) -> dict[str, object]:  # noqa: FBT001 - the one arg
 def _builtins() -> dict[str, object]:
     every = vars(builtins)
     admitted = {name: every[name] for name in BUILTINS}
-    for name, value in every.items():
-        # Those that end the process are no subclasses of Exception, and are left out.
-        if isinstance(value, type) and issubclass(value, Exception):
-            admitted[name] = value
+    # Those that end the process are no subclasses of Exception, and are left out.
+    admitted |= {n: v for n, v in every.items() if isinstance(v, type) and issubclass(v, Exception)}
     admitted.update(
         __import__=_import,
         __build_class__=_build_class,
@@ -192,36 +191,25 @@ def _build_class(body: Callable[..., object], name: str, /, *bases: object, **ke
             raise Forbidden(f"the class {name} may not be derived from {getattr(base, '__name__', base)}")
     if "metaclass" in keywords:
         raise Forbidden(f"the class {name} may not choose a metaclass")
-    return builtins.__build_class__(body, name, *bases, **keywords)  # type: ignore[arg-type]
+    return builtins.__build_class__(body, name, *bases, **keywords)
 
 
 def _may_be_base(base: object) -> bool:
     origin = typing.get_origin(base) or base
     if isinstance(origin, type) and (issubclass(origin, Exception) or origin.__module__ == CANDIDATE):
         return True
-    return any(origin is allowed for allowed in (*_BASES, *_TYPING_BASES))
+    return any(origin is allowed for allowed in _BASES)
 
 
 def _formatter(template: str) -> Callable[..., str]:
     """Stand for `template.format`, without fields that look attributes or items up."""
 
     def formatted(*args: object, **keywords: object) -> str:
-        _check_fields(template)
+        if looks_up(template):
+            raise Forbidden("a format field names an argument, and nothing inside it; use an f-string")
         return template.format(*args, **keywords)
 
     return formatted
-
-
-def _check_fields(template: str) -> None:
-    try:
-        fields = list(string.Formatter().parse(template))
-    except ValueError:
-        return  # str.format itself will say what is wrong
-    for _, field, spec, _ in fields:
-        if field and not (field.isidentifier() or field.isdecimal()):
-            raise Forbidden("a format field names an argument, and nothing inside it; use an f-string")
-        if spec:
-            _check_fields(spec)
 
 
 def _text(*parts: str) -> str:
@@ -232,4 +220,3 @@ def _text(*parts: str) -> str:
 def _shown(value: object, conversion: str, spec: str) -> str:
     """Stand for one replacement field of an f-string."""
     return format(_CONVERSIONS[conversion](value) if conversion else value, spec)
-

@@ -204,7 +204,7 @@ FORMULAS: dict[str, Callable[[Pairs], Vector]] = {
 
 
 def at_margin(name: str, rho: Vector | list[float], beta: float) -> Vector:
-    """Values of a pointwise loss at given rho, the log-ratios split evenly around a reference of -100 nats."""
+    """Values at given rho, each log-ratio taking half of it, around a reference of -100 nats."""
     r = np.atleast_1d(np.asarray(rho, dtype=np.float64))
     base = np.full_like(r, -100.0)
     lengths = np.full_like(r, 50.0)

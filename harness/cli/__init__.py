@@ -1,15 +1,66 @@
-"""The command `harness`: one file a command."""
+"""The command `harness`: one file a command, loaded when it is called."""
 
 from __future__ import annotations
 
+import importlib
+import sys
+from typing import NoReturn
+
 import click
 
-from harness.cli.image import image
+from harness import __version__
+from harness.errors import HarnessError, UserError
+
+#: Command, module and attribute; the help of the group must not load what the commands load.
+_COMMANDS = {
+    "check": ("harness.cli.check", "check_command"),
+    "explain": ("harness.cli.explain", "explain_command"),
+    "rules": ("harness.cli.rules", "rules_command"),
+    "profiles": ("harness.cli.profiles", "profiles_command"),
+    "schema": ("harness.cli.schema", "schema_command"),
+    "image": ("harness.cli.image", "image"),
+}
+INTERRUPTED = 130
 
 
-@click.group()
-def main() -> None:
-    """Validate preference-optimization losses that language models write."""
+class _Group(click.Group):
+    """Loads a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
 
 
-main.add_command(image)
+@click.group(cls=_Group)
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Validate preference-optimization losses that language models write.
+
+    Each loss is untrusted code: it runs in a container of its own and is judged by its answers alone.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; exit codes are sorted by whose fault it is."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UserError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except HarnessError as error:
+        click.echo(f"harness: {error.message}", err=True)
+        if error.remedy:
+            click.echo(f"next step: {error.remedy}", err=True)
+        sys.exit(error.exit_code)

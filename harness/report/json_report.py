@@ -35,7 +35,7 @@ def write_json(report: CheckReport) -> str:
         harness_version=__version__,
         profile=sanitize.one_line(report.profile),
         seed=report.seed,
-        exit_code=cast('Literal[0, 1, 3]', report.exit_code),
+        exit_code=cast("Literal[0, 1, 3]", report.exit_code),
         results=[_result(r) for r in report.results],
     )
     return pretty(model.model_dump(mode="json", by_alias=True)) + "\n"
@@ -99,7 +99,9 @@ def _finding(finding: Finding) -> FindingModel:
         counterexample=None
         if finding.counterexample is None
         else cast("dict[str, Json]", strict(dict(finding.counterexample))),
-        location=None if place is None else LocationModel(line=max(0, place.line), column=max(0, place.column)),
+        location=None
+        if place is None
+        else LocationModel(line=max(0, place.line), column=max(0, place.column)),
         detail=sanitize.clean(finding.detail),
     )
 

@@ -95,8 +95,8 @@ BAD_SIGNATURE = Rule(
     name="bad-signature",
     severity=Severity.ERROR,
     summary="The loss cannot be called with the contract's arguments.",
-    why="The harness offers the policy's and the reference's log-probabilities, beta, and, to a function that "
-    "names them, completion lengths and training progress. It has nothing to give to any other required "
+    why="The harness offers the policy's and the reference's log-probabilities, beta, and, to a function "
+    "that names them, completion lengths and training progress. It has nothing to give to any other required "
     "parameter, and it expects an ordinary function, neither async nor a generator.",
     fix="Use the contract's parameter names, and give every other parameter a default.",
     before="def loss(logits, labels): ...",
@@ -152,8 +152,8 @@ TORCH_OPERATION = Rule(
     name="torch-operation",
     severity=Severity.ERROR,
     summary="The candidate uses a part of torch outside the list of pure operations.",
-    why="Elementwise mathematics, reductions, comparisons, creation, indexing, linear algebra, activations and "
-    "loss functions are on the list. Random numbers, uninitialised memory, global settings, files, "
+    why="Elementwise mathematics, reductions, comparisons, creation, indexing, linear algebra, activations "
+    "and loss functions are on the list. Random numbers, uninitialised memory, global settings, files, "
     "compilers and autograd's internals are not.",
     fix="Use operations that compute values from tensors.",
     before="noise = torch.randn_like(x)",

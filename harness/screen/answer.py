@@ -14,7 +14,7 @@ _LONGEST_NAME = 80
 
 
 def program_of(answer: bytes, *, guarded: bool) -> Program | list[Complaint]:
-    """Give the program, or the complaints, that an answer holds; InfrastructureError where it is malformed."""
+    """Give the program, or the complaints, in an answer; InfrastructureError where it is malformed."""
     try:
         value = json.loads(answer)
     except (ValueError, RecursionError):

@@ -77,9 +77,10 @@ class Names(ast.NodeVisitor):
         if inside and (parameters := [*node.args.posonlyargs, *node.args.args]):
             first = parameters[0].arg
             for child in ast.walk(node):
-                if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Store):
-                    if isinstance(child.value, ast.Name) and child.value.id == first:
-                        self.attributes.add(child.attr)
+                if not isinstance(child, ast.Attribute) or not isinstance(child.ctx, ast.Store):
+                    continue
+                if isinstance(child.value, ast.Name) and child.value.id == first:
+                    self.attributes.add(child.attr)
         self.generic_visit(node)
         self._in_class = inside
 

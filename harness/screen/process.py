@@ -22,7 +22,9 @@ _READ_SECONDS = 10.0
 _MOST_BYTES = 8 * 1024 * 1024
 _REMEDY = "Install the harness again (make setup), and see that this machine has memory to spare."
 # Isolated (-I) and without site (-S): neither the environment nor the folder decides what is imported.
-_START = "import sys; sys.path[:0] = sys.argv[1:3]; from harness.screen.worker import main; main(sys.argv[3:])"
+_START = (
+    "import sys; sys.path[:0] = sys.argv[1:3]; from harness.screen.worker import main; main(sys.argv[3:])"
+)
 
 
 class Died(NamedTuple):
@@ -40,7 +42,7 @@ def ask(data: bytes, *arguments: str) -> bytes | Died:
         with tempfile.TemporaryFile() as stdin:
             stdin.write(data)
             stdin.seek(0)
-            process = subprocess.Popen(  # noqa: S603 - a constant command
+            process = subprocess.Popen(
                 command,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
@@ -49,7 +51,9 @@ def ask(data: bytes, *arguments: str) -> bytes | Died:
                 close_fds=True,
             )
     except OSError as error:
-        raise InfrastructureError(f"the screening process could not be started: {error}", remedy=_REMEDY) from error
+        raise InfrastructureError(
+            f"the screening process could not be started: {error}", remedy=_REMEDY
+        ) from error
     with process:
         try:
             return _converse(process)

@@ -6,7 +6,9 @@ import re
 
 from sandbox.allowlist import ATTRIBUTES, MODULES
 
-_RANDOM = "Randomness is refused, because a loss gives the same values for the same batch; compute from the inputs."
+_RANDOM = (
+    "Randomness is refused, because a loss gives the same values for the same batch; compute from the inputs."
+)
 _MEMORY = "Uninitialised memory holds whatever was there before; use torch.zeros or torch.zeros_like."
 _GLOBAL = "It changes a setting for everything that runs in the process; leave it out."
 _DETACH = "Use detach() where a value should be a constant to the gradient."
@@ -35,6 +37,25 @@ _MODULES = {
     "jax": "Use torch.",
     "tensorflow": "Use torch.",
     "copy": "Use the tensor method clone().",
+    **dict.fromkeys(
+        (
+            "os",
+            "sys",
+            "io",
+            "subprocess",
+            "socket",
+            "ctypes",
+            "pickle",
+            "shutil",
+            "pathlib",
+            "tempfile",
+            "importlib",
+        ),
+        _PROCESS,
+    ),
+    **dict.fromkeys(
+        ("builtins", "inspect", "gc", "signal", "threading", "multiprocessing", "asyncio"), _PROCESS
+    ),
     "torch.autograd": _CUSTOM,
     "torch.jit": _COMPILER,
     "torch.cuda": _DEVICE,
@@ -51,14 +72,15 @@ _TORCH = {
     "|Dropout\\w*|RReLU|AlphaDropout|FeatureAlphaDropout|default_generator": _RANDOM,
     "empty\\w*|as_strided\\w*|new_empty\\w*": _MEMORY,
     "set_\\w+|use_deterministic_algorithms|inference_mode|autocast\\w*|amp": _GLOBAL,
-    "autograd|func|functional|library|overrides|ops|vmap|cond|while_loop": _CUSTOM,
+    "autograd|func|functional|vmap|cond|while_loop": _CUSTOM,
     "jit|compile|compiler|fx|export|_dynamo": _COMPILER,
     "cuda|cpu|mps|xpu|accelerator|backends|get_default_device|get_default_dtype": _DEVICE,
     "from_numpy": _NO_NUMPY,
     "optim|Parameter|Module|Linear|Conv\\w*|Embedding\\w*|LSTM\\w*|GRU\\w*|RNN\\w*|Transformer\\w*|\\w*Norm\\w*"
     "|Sequential|ModuleList|ModuleDict|Parameter\\w+|PReLU|Bilinear|init|modules": _LAYER,
     "save|load|from_file|hub|os|sys|ctypes|builtins|inspect|importlib|multiprocessing|utils|storage|serialization"
-    "|package|platform|glob|signal|threading|testing|frombuffer|textwrap|warnings|_C|classes|types|torch|np": _PROCESS,
+    "|package|platform|library|overrides|ops|glob|signal|threading|testing|frombuffer|textwrap|warnings|_C"
+    "|classes|types|torch|np": _PROCESS,
     "distributed": "A loss sees one batch on one device; leave it out.",
 }
 _ATTRIBUTE = {
@@ -66,7 +88,8 @@ _ATTRIBUTE = {
     "numpy|__array__": _NO_NUMPY,
     "backward|grad|retain_grad|retains_grad|grad_fn|requires_grad_|is_leaf": _OURS,
     "register_hook|register_\\w+|detach_": _CUSTOM,
-    "uniform_|normal_|random_|bernoulli_?|exponential_|cauchy_|log_normal_|geometric_|multinomial|r?sample(_n)?": _RANDOM,
+    "uniform_|normal_|random_|bernoulli_?|exponential_|cauchy_|log_normal_|geometric_|multinomial"
+    "|r?sample(_n)?": _RANDOM,
     "new_empty\\w*|new|resize_?|resize_as_?|as_strided_?|set_|storage\\w*|untyped_storage|data_ptr": _MEMORY,
     "cuda|xpu|mps": _DEVICE,
     "apply_|map_|map2_": "Use torch operations, which work on whole tensors and keep the gradient.",
@@ -133,14 +156,20 @@ def _match(reasons: dict[str, str], name: str) -> str:
 
 
 def _nearest(name: str) -> str:
-    for module, prefix in (("torch.nn.functional", "F"), ("torch", "torch"), ("torch.special", "torch.special")):
+    for module, prefix in (
+        ("torch.nn.functional", "F"),
+        ("torch", "torch"),
+        ("torch.special", "torch.special"),
+    ):
         if name in MODULES[module]:
             return f"Use {prefix}.{name}."
     if name in ATTRIBUTES:
         return f"Use the tensor method {name}()."
     import difflib  # noqa: PLC0415 - only a refusal pays for it
 
-    operations = {n: f"torch.{n}" for n in MODULES["torch"]} | {n: f"F.{n}" for n in MODULES["torch.nn.functional"]}
+    operations = {n: f"torch.{n}" for n in MODULES["torch"]} | {
+        n: f"F.{n}" for n in MODULES["torch.nn.functional"]
+    }
     close = difflib.get_close_matches(name, sorted(operations), 1, 0.75)
     return f"Use {operations[close[0]]}, if that is what was meant." if close else ""
 

@@ -37,14 +37,21 @@ def find_plan(tree: ast.Module, entry: str | None) -> CallPlan | Complaint:
     if not functions:
         return _nothing(tree)
     if entry is not None:
-        if entry not in functions:
-            names = ", ".join(sorted(functions))
-            return Complaint("S107", f"There is no top-level function {entry}; there are: {names}.")
-        return _plan_or_complaint(functions[entry])
+        if entry in functions:
+            return _plan_or_complaint(functions[entry])
+        names = ", ".join(sorted(functions))
+        return Complaint("S107", f"There is no top-level function {entry}; there are: {names}.")
+    return _choose(functions)
+
+
+def _choose(functions: dict[str, Definition]) -> CallPlan | Complaint:
+    """Find the loss where nobody named it."""
     public = [f for name, f in functions.items() if not name.startswith("_")]
     if not public:
         fix = "Take the underscore off the loss's name, or choose it with --entry NAME."
-        return Complaint("S107", "Every function's name begins with an underscore.", functions.popitem()[1].line, 1, fix)
+        return Complaint(
+            "S107", "Every function's name begins with an underscore.", functions.popitem()[1].line, 1, fix
+        )
     plans = {f.name: plan for f in public if isinstance(plan := _plan(f), CallPlan)}
     if not plans:
         return _none_fits(public)
@@ -133,27 +140,21 @@ def _plan(function: Definition) -> CallPlan | _Mismatch:
         return _Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
         return _Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
+    return _bind(node, function.name)
+
+
+def _bind(node: Function, name: str) -> CallPlan | _Mismatch:
+    """Pair parameters with arguments: leading ones by position, the rest by name."""
     positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
-    dialect = "function"
-    if positional and positional[0] == "self":
-        dialect = "method"
-        positional = positional[1:]
+    dialect = "method" if positional[:1] == ["self"] else "function"
+    positional = positional[dialect == "method" :]
     required = positional[: max(0, len(positional) - len(node.args.defaults))]
     by_position = _by_position(required, positional)
-    return _bind(node, function.name, dialect, positional, required, by_position)
-
-
-def _bind(
-    node: Function,
-    name: str,
-    dialect: str,
-    positional: list[str],
-    required: list[str],
-    by_position: dict[str, str],
-) -> CallPlan | _Mismatch:
     only = {a.arg for a in node.args.posonlyargs}
     needed = {*required} | {
-        a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
+        a.arg
+        for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        if default is None
     }
     leading: list[str] = []
     keyword: list[tuple[str, str]] = []
@@ -164,12 +165,16 @@ def _bind(
         if argument not in ARGUMENTS:
             unknown += [own] if own in needed else []
         elif argument in taken:
-            return _Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
+            return _Mismatch(
+                f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them."
+            )
         elif own in positional and positional.index(own) == len(leading):
             taken[argument] = own
             leading.append(argument)
         elif own in only:
-            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+            return _Mismatch(
+                f"the parameter {own} cannot be given by name.", "Delete the / among its parameters."
+            )
         else:
             taken[argument] = own
             keyword.append((own, argument))

@@ -55,7 +55,9 @@ def check_text(text: str, complaints: list[Complaint] | None = None) -> list[Com
     """Look for NUL, invisible and reordering characters."""
     found = list(complaints or ())
     if "\0" in text:
-        found.append(Complaint("S102", "The text contains a NUL character.", *_place(text[: text.index("\0")])))
+        found.append(
+            Complaint("S102", "The text contains a NUL character.", *_place(text[: text.index("\0")]))
+        )
     if text.isascii() and text.isprintable():
         return found
     for match in re.finditer(r"[\x01-\x08\x0b\x0e-\x1f\x7f]|[^\x00-\x7f]", text):

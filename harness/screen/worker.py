@@ -16,18 +16,24 @@ import warnings
 from typing import Any
 
 from harness.contract import CallPlan
-from harness.screen.reply import is_prose, looks_like_reply, take_code
+from harness.screen.reply import begins_as_python, is_prose, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.text import Complaint, check_text, look_alike
 
 READY = b"ready\n"
 _CPU_SECONDS = 3
 _MEMORY = 512 * 1024 * 1024
+#: The map of a text to itself.
+_SAME: tuple[int, ...] = ()
 _MOST_NODES = 60_000
 _MOST_DEPTH = 120
 _MOST_COMPLAINTS = 50
 #: What CPython's parser says when a text is too much for it.
-_OVERWHELMED = ("too many nested parentheses", "too many levels of indentation", "integer string conversion")
+_OVERWHELMED = {
+    "too many nested parentheses": "There are too many nested parentheses.",
+    "too many levels of indentation": "There are too many levels of indentation.",
+    "integer string conversion": "An integer literal has more than a thousand digits.",
+}
 _SPLIT = "Split the expression into named steps, and use a loop where a term repeats."
 
 
@@ -44,7 +50,7 @@ def main(arguments: list[str]) -> None:
     policy, entry = arguments
     if policy == "on":
         # RestrictedPython is a third of the start; without the policy it stays out.
-        from harness.screen import lines, names, policy as rules  # noqa: F401, PLC0415
+        import harness.screen.policy  # noqa: F401, PLC0415
     limit()
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
@@ -85,13 +91,13 @@ def read(text: str, entry: str | None, *, guarded: bool) -> dict[str, Any]:
         plan = find_plan(tree, entry)
         complaints = _look_alikes(source) if guarded else []
         complaints += [plan] if isinstance(plan, Complaint) else []
-        written, mapped = source, ()
+        written, mapped = source, _SAME
         if guarded:
-            written, mapped = _transform(tree, complaints)
-        if complaints or not isinstance(plan, CallPlan):
-            raise _Refused(*complaints)
+            written, mapped = _transform(tree, source, complaints)
     except _Refused as refused:
         return _faults(refused.complaints, extracted=extracted)
+    if complaints or not isinstance(plan, CallPlan):
+        return _faults(complaints, extracted=extracted)
     return {
         "text": written,
         "lines": list(mapped),
@@ -106,14 +112,15 @@ def _parse(text: str) -> tuple[str, str, ast.Module, bool]:
     try:
         tree = _tree(text)
     except _Refused as refused:
-        if refused.complaints[0].rule != "S105" or not looks_like_reply(text):
+        if refused.complaints[0].rule != "S105" or begins_as_python(text) or not looks_like_reply(text):
             raise
     else:
-        functions = any(isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for node in ast.walk(tree))
+        functions = any(
+            isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for node in ast.walk(tree)
+        )
         # A JSON object is a valid Python expression, and so may a word of prose be.
-        if functions or not (looks_like_reply(text) and (is_prose(text) or text.lstrip()[:1] in {"{", "["})):
-            return text, "", tree, False
-        if not tree.body:
+        is_reply = tree.body and looks_like_reply(text) and not begins_as_python(text)
+        if functions or not (is_reply and (is_prose(text) or text.lstrip()[:1] in {"{", "["})):
             return text, "", tree, False
     reply = take_code(text)
     if isinstance(reply, Complaint):
@@ -126,10 +133,10 @@ def _extracted(code: str) -> ast.Module:
         code.encode("utf-8")
     except UnicodeEncodeError as error:
         raise _Refused(Complaint("S116", "The reply's code holds half of a surrogate pair.")) from error
+    complaints = check_text(code)
+    if complaints:
+        raise _Refused(*map(_in_code, complaints))
     try:
-        complaints = check_text(code)
-        if complaints:
-            raise _Refused(*complaints)
         return _tree(code)
     except _Refused as refused:
         raise _Refused(*(_in_code(complaint) for complaint in refused.complaints)) from refused
@@ -142,11 +149,14 @@ def _tree(source: str) -> ast.Module:
     except SyntaxError as error:
         line, column = error.lineno or 0, max(error.offset or 0, 0)
         message = str(error.msg)
-        if any(words in message for words in _OVERWHELMED):
-            raise _Refused(Complaint("S106", f"The parser gave up: {message}.", line, column, _SPLIT)) from error
+        for words, sentence in _OVERWHELMED.items():
+            if words in message:
+                raise _Refused(Complaint("S106", sentence, line, column, _SPLIT)) from error
         raise _Refused(Complaint("S105", f"The syntax is not valid: {message}.", line, column)) from error
     except (RecursionError, MemoryError) as error:
-        raise _Refused(Complaint("S106", "The text is nested too deeply to be parsed.", fix=_SPLIT)) from error
+        raise _Refused(
+            Complaint("S106", "The text is nested too deeply to be parsed.", fix=_SPLIT)
+        ) from error
     except ValueError as error:
         raise _Refused(Complaint("S105", f"The text cannot be parsed: {error}.")) from error
     _measure(tree)
@@ -188,14 +198,14 @@ def _look_alikes(source: str) -> list[Complaint]:
     return list(found.values())
 
 
-def _transform(tree: ast.Module, complaints: list[Complaint]) -> tuple[str, tuple[int, ...]]:
+def _transform(tree: ast.Module, source: str, complaints: list[Complaint]) -> tuple[str, tuple[int, ...]]:
     from harness.screen.lines import line_map  # noqa: PLC0415 - loaded in main() already
     from harness.screen.names import Names  # noqa: PLC0415
     from harness.screen.policy import Policy  # noqa: PLC0415
 
     policy = Policy(Names(tree))
     policy.visit(tree)
-    complaints += policy.complaints
+    complaints += (_in_characters(complaint, source) for complaint in policy.complaints)
     if complaints:
         return "", ()
     ast.fix_missing_locations(tree)
@@ -205,6 +215,15 @@ def _transform(tree: ast.Module, complaints: list[Complaint]) -> tuple[str, tupl
     except SyntaxError as error:
         # Guards nest calls in calls: a chain that was just short enough may be too deep now.
         raise _Refused(Complaint("S106", f"The parser gave up: {error.msg}.", fix=_SPLIT)) from error
+
+
+def _in_characters(complaint: Complaint, source: str) -> Complaint:
+    """Count the column in characters; the parser counts bytes."""
+    lines = source.splitlines() if not source.isascii() else []
+    if not 0 < complaint.line <= len(lines):
+        return complaint
+    before = lines[complaint.line - 1].encode()[: complaint.column - 1]
+    return complaint._replace(column=len(before.decode("utf-8", "ignore")) + 1)
 
 
 def _in_code(complaint: Complaint) -> Complaint:

@@ -60,7 +60,7 @@ def start(seconds: float = START_SECONDS, log: Path = LOG) -> None:
     if _answers():  # the package's own script may have started it
         return
     daemon: subprocess.Popen[bytes] | None = None
-    if Path("/run/systemd/system").is_dir():
+    if _has_systemd():
         subprocess.run(["systemctl", "start", "docker"], stdin=subprocess.DEVNULL, check=False)
     else:
         with log.open("ab") as output:
@@ -76,6 +76,9 @@ def start(seconds: float = START_SECONDS, log: Path = LOG) -> None:
     while not _answers():
         ended = daemon is not None and daemon.poll() is not None
         if ended or time.monotonic() > until:
+            if daemon is not None:  # one that we started and that does not work is not left behind
+                daemon.kill()
+                daemon.wait()
             raise SetupError(
                 "dockerd ended at once" if ended else f"dockerd did not answer within {seconds:.0f} s",
                 remedy=_last_words(log) if daemon is not None else "see `journalctl -u docker`",
@@ -83,6 +86,10 @@ def start(seconds: float = START_SECONDS, log: Path = LOG) -> None:
         time.sleep(0.2)
     if daemon is not None:
         daemon.returncode = 0  # it stays when we go: not a child to wait for
+
+
+def _has_systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()
 
 
 def _answers() -> bool:

@@ -1,0 +1,125 @@
+"""`harness check`: from files to verdicts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.judge.options import Options
+from harness.judge.run import check
+
+if TYPE_CHECKING:
+    from harness.judge.static import Job
+    from harness.report import Format
+    from harness.result import CheckReport, CheckResult
+
+
+@click.command("check")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--profile", default="2026.1", show_default=True, help="The dated set of rules to check by.")
+@click.option("--entry", metavar="NAME", help="The function to check, where a file has several.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FMT=FILE",
+    help="Write a report: text, json, sarif, junit, github, gitlab, html or markdown; - is standard output.",
+)
+@click.option("--static", is_flag=True, help="Stop after the screen: no container, no engine.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 256), help="Candidates at a time.")
+@click.option("--gpu", default="auto", show_default=True, metavar="auto|none|N", help="The GPU to pass through.")
+@click.option("--runtime", metavar="NAME", help="A runtime of the engine, such as runsc (gVisor).")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Draw other examples.")
+@click.option("--plots", metavar="DIR", type=click.Path(path_type=Path), help="Draw pictures into a folder.")
+@click.option(
+    "--screen",
+    "screen_mode",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Off: only the text's form is looked at; the container holds alone.",
+)
+@click.option("--image", metavar="TAG", help="Another sandbox image than the current one.")
+def check_command(
+    paths: tuple[Path, ...],
+    *,
+    profile: str,
+    entry: str | None,
+    reports: tuple[str, ...],
+    static: bool,
+    jobs: int,
+    gpu: str,
+    runtime: str | None,
+    seed: int,
+    plots: Path | None,
+    screen_mode: str,
+    image: str | None,
+) -> None:
+    """Check untrusted losses, each in a container of its own.
+
+    PATHS are files (Python, or a language model's reply in JSON) and folders of them.
+
+    Exit code: 0 every candidate accepted, 1 at least one rejected, 2 the command makes no sense, 3 the
+    harness could not decide, 130 interrupted.
+    """
+    from harness.report import parse_report_option  # noqa: PLC0415 - after the options are known to be sound
+
+    destinations = [parse_report_option(option) for option in reports]
+    if plots is not None:
+        from harness.report.plots import require_matplotlib  # noqa: PLC0415
+
+        require_matplotlib()
+    options = Options(
+        profile=profile,
+        entry=entry,
+        seed=seed,
+        jobs=jobs,
+        gpu=gpu,
+        runtime=runtime,
+        static=static,
+        screen=screen_mode == "on",
+        image=image,
+    )
+    report = _with_progress(paths, options)
+    _write(report, destinations)
+    if plots is not None:
+        from harness.report.plots import draw_all  # noqa: PLC0415
+
+        draw_all(report, plots)
+    sys.exit(report.exit_code)
+
+
+def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
+    """Check, with a progress bar where somebody watches."""
+    if not sys.stderr.isatty() or os.environ.get("CI") or options.static:
+        return check(paths, options)
+    from rich.console import Console  # noqa: PLC0415 - only where it is shown
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    from harness.candidate import discover  # noqa: PLC0415
+
+    total = len(discover(paths))
+    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[last]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("checking", total=total, last="")
+
+        def advance(job: Job, result: CheckResult) -> None:
+            bar.update(task, advance=1, last=f"{job.path.name[:40]!r}: {result.verdict.word}")
+
+        return check(paths, options, advance)
+
+
+def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None:
+    """Machines get their files; people get the terminal, on stderr where stdout is taken."""
+    from harness.report import save, write  # noqa: PLC0415
+    from harness.report.save import STDOUT  # noqa: PLC0415
+    from harness.report.text import make_console, print_report  # noqa: PLC0415
+
+    taken = any(path == STDOUT for _, path in destinations)
+    print_report(report, make_console(sys.stderr if taken else sys.stdout))
+    for format_, path in destinations:
+        save(write(report, format_), path)

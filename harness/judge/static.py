@@ -1,0 +1,91 @@
+"""The tier that needs no container: read, screen, and say what came of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness import __version__
+from harness.candidate import read_candidate
+from harness.errors import CandidateFault, InfrastructureError
+from harness.result import CheckResult
+from harness.screen import screen
+from harness.verdict import Undecided, decide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.contract import Program
+    from harness.judge.options import Options
+    from harness.verdict import Json, Verdict
+
+
+@dataclass(frozen=True)
+class Job:
+    """A candidate to check, and its place in the report."""
+
+    place: int
+    path: Path
+    shown: str
+
+
+@dataclass
+class Screened:
+    """A job after the screen; `fault` ends it early."""
+
+    job: Job
+    sha256: str = ""
+    program: Program | None = None
+    fault: CandidateFault | InfrastructureError | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def static_result(job: Job, options: Options) -> CheckResult:
+    """The verdict of the screen alone."""
+    ready = screened(job, options)
+    verdict: Verdict
+    if isinstance(ready.fault, CandidateFault):
+        verdict = decide(ready.fault.findings)
+    elif ready.fault is not None:
+        verdict = Undecided(ready.fault.message, ready.fault.remedy)
+    else:
+        verdict = decide(())
+    return make_result(ready, verdict, environment={"harness": __version__, "tier": "static"})
+
+
+def screened(job: Job, options: Options) -> Screened:
+    """Read and screen one candidate; a refusal is kept as its fault."""
+    ready = Screened(job)
+    started = time.perf_counter()
+    try:
+        candidate = read_candidate(job.path, shown_as=job.shown)
+        ready.sha256 = candidate.sha256
+        ready.program = screen(candidate, entry=options.entry, policy=options.screen)
+    except (CandidateFault, InfrastructureError) as fault:
+        ready.fault = fault
+    ready.timings["screen"] = time.perf_counter() - started
+    return ready
+
+
+def make_result(
+    ready: Screened,
+    verdict: Verdict,
+    *,
+    environment: dict[str, Json],
+    facts: dict[str, Json] | None = None,
+    properties: dict[str, str] | None = None,
+    output: str = "",
+) -> CheckResult:
+    """Put a result together from what is known of the candidate."""
+    return CheckResult(
+        path=ready.job.shown,
+        sha256=ready.sha256,
+        name=ready.program.name if ready.program is not None else ready.job.path.stem,
+        verdict=verdict,
+        facts=facts or {},
+        properties=properties or {},
+        environment=environment,
+        timings={k: round(v, 6) for k, v in ready.timings.items()},
+        output=output,
+    )

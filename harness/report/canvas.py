@@ -1,0 +1,129 @@
+"""What both pictures share: colours, figure settings, and turning a figure into bytes.
+
+Matplotlib is imported here and in the two pictures only, so that a check without plots does not load it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Colours, each of a distinct value: the HTML report replaces them by variables to follow its theme.
+INK = "#1f2a37"
+MUTED = "#6b7280"
+GRID = "#e3e6eb"
+PAPER = "#ffffff"
+ACCENT = "#2457c5"
+REFERENCE = "#9aa3af"
+ALARM = "#c8322b"
+CAUTION = "#e8a13a"
+CALM = "#dfe9e2"
+THEME = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", ACCENT: "accent", REFERENCE: "grey"} | {
+    ALARM: "alarm",
+    CAUTION: "caution",
+    CALM: "calm",
+}
+
+SETTINGS: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": PAPER,
+    "axes.formatter.useoffset": False,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.unicode_minus": True,
+    "figure.dpi": 100,
+    "figure.facecolor": PAPER,
+    # Later names are for viewers of the SVG; only the first, which comes with matplotlib, is measured.
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "hatch.linewidth": 0.6,
+    "legend.facecolor": PAPER,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "harness",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Give an empty figure, in inches, that belongs to no window system. Use inside `settings()`."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def settings() -> Any:
+    """The context in which figures are made and written: the user's own configuration has no say."""
+    return mpl.rc_context({**mpl.rcParamsDefault, **SETTINGS, "backend": mpl.rcParams["backend"]})
+
+
+def to_svg(figure: Figure) -> bytes:
+    """The figure as SVG, the same bytes for the same figure."""
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue().decode("utf-8").replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).encode("utf-8")
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG at 160 dots per inch."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
+    return out.getvalue()
+
+
+def inline(svg: bytes, prefix: str) -> str:
+    """An SVG document as an element of an HTML page, with ids of its own and the page's colours."""
+    text = svg.decode("utf-8")
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # A style sheet inside would hold for the whole page.
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", text)
+    for colour, name in THEME.items():
+        text = text.replace(colour, f"var(--{name})")
+    return text.replace("<svg ", '<svg role="img" class="picture" ', 1).strip()
+
+
+def plain_label(text: str, cap: int = 48) -> str:
+    """Untrusted text for a picture: printable ASCII only, since a font need not hold the rest."""
+    kept = "".join(c if " " <= c <= "~" else "?" for c in text[:cap])
+    return kept + ("..." if len(text) > cap else "")
+
+
+def spans(flags: Sequence[bool], at: Sequence[float]) -> list[tuple[float, float]]:
+    """Runs of true flags as intervals, each reaching half-way to the neighbours outside."""
+    out: list[tuple[float, float]] = []
+    begin: int | None = None
+    for index, flag in enumerate([*flags, False]):
+        if flag and begin is None:
+            begin = index
+        elif not flag and begin is not None:
+            low = at[begin] if begin == 0 else (at[begin - 1] + at[begin]) / 2
+            high = at[index - 1] if index == len(at) else (at[index - 1] + at[index]) / 2
+            out.append((low, high))
+            begin = None
+    return out
