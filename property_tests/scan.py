@@ -56,9 +56,7 @@ def report_not_finite(oracle: Subject, rule: Rule, batch: Batch, *, gradients: b
     raise oracle.broken(rule, message, small)
 
 
-def smallest_failing(
-    oracle: Subject, batch: Batch, answer: Answer, *, gradients: bool
-) -> tuple[Batch, Answer]:
+def smallest_failing(oracle: Subject, batch: Batch, answer: Answer, *, gradients: bool) -> tuple[Batch, Answer]:
     """The pair that fails by itself and is nearest to rho = 0; the whole batch where none does."""
     order = np.argsort(np.abs(batch.rho), kind="stable")
     alone = [batch.take([i] * oracle.smallest_batch) for i in order]

@@ -36,9 +36,7 @@ def test_swapped_pairs_cost_more(oracle: Subject, x: float, beta: float, size: i
     batch = separated(x, beta, oracle.size(size))
     good, bad = oracle.answers([batch, batch.swapped()])
     if good.finite_values and bad.finite_values and not good.mean < bad.mean:
-        how = "as large" if good.mean == bad.mean else "larger"
-        message = f"the loss of clearly right pairs ({good.mean:.6g}) is {how} as of the exchanged ones"
-        if good.mean != bad.mean:
-            message = f"the loss of clearly right pairs ({good.mean:.6g}) is larger than of the exchanged ones"
+        how = "as large as" if good.mean == bad.mean else "larger than"
+        message = f"the loss of clearly right pairs ({good.mean:.6g}) is {how} that of the exchanged ones"
         message += f" ({bad.mean:.6g}) at beta rho = {x:g}"
         raise oracle.broken(RULE, message, batch, right=good.mean, exchanged=bad.mean)

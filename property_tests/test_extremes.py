@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.scan import scan
-from property_tests.strategies import sweep
+from property_tests.strategies import progresses, sweep
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -31,38 +32,29 @@ RULE = Rule(
     after="return -F.logsigmoid(policy_chosen_logps - policy_rejected_logps)",
 )
 
-#: Tokens and nats per token: one-token answers to very long ones, sure of every word to clueless.
-TOKENS = (1, 4, 60, 600, 2000)
-NATS = (0.01, 0.5, 2.5)
+#: Tokens, and nats per token: one-token answers to very long ones, sure of every word to driven far away.
+TOKENS = (1, 4, 60, 600, 2000, 4096)
+NATS = (0.01, 0.5, 2.5, 100.0)
+#: The deepest log-probability of a completion that is asked for, in nats.
+DEEPEST = 5000.0
 
 
-@given(
-    chosen=st.sampled_from(TOKENS),
-    rejected=st.sampled_from(TOKENS),
-    nats=st.sampled_from(NATS),
-    beta=sweep,
-    drift=st.integers(-8, 8),
-)
-def test_finite_at_the_extremes(
-    oracle: Subject, chosen: int, rejected: int, nats: float, beta: float, drift: int
-) -> None:
-    """Long against short completions, with the policy some way from the reference, inside the domain."""
-    pairs = oracle.size(2)
+@settings(max_examples=5)
+@given(beta=sweep, drift=st.integers(-4, 4), progress=progresses)
+def test_finite_at_the_extremes(oracle: Subject, beta: float, drift: int, progress: float) -> None:
+    """Every combination of lengths and nats, with the policy some way from the reference, inside the domain."""
+    batches = [
+        _batch(oracle.size(2), chosen, rejected, nats, drift / beta, beta, progress)
+        for nats in NATS
+        for chosen, rejected in itertools.product(TOKENS, TOKENS)
+    ]
+    scan(oracle, RULE, batches, "{what} for a pair of extreme log-probabilities or lengths, beta {beta}")
+
+
+def _batch(pairs: int, chosen: int, rejected: int, nats: float, rho: float, beta: float, progress: float) -> Batch:
+    """Equal lengths and nats throughout, a little spread; rho is taken from the side that has room."""
+    spread = 1.0 - 0.125 * np.arange(pairs) / pairs
     lengths = np.full(pairs, float(chosen)), np.full(pairs, float(rejected))
-    spread = 1.0 + 0.125 * np.arange(pairs) / pairs
-    reference = -nats * lengths[0] * spread, -nats * lengths[1] * spread
-    rho = drift * min(4.0, 0.1 * oracle.domain.reach) / beta / 2
-    # The shift may leave no log-probability above zero, so it takes from whichever side has room.
-    down_chosen, down_rejected = max(-rho, 0.0), max(rho, 0.0)
-    room = 5000.0 - nats * 2.0 * max(chosen, rejected)
-    if max(down_chosen, down_rejected) > max(room, 0.0):
-        return
-    vectors = (reference[0] - down_chosen, reference[1] - down_rejected, *reference, *lengths)
-    batch = Batch(*(v.astype(np.float32) for v in vectors), beta=beta)
-    scan(oracle, RULE, [batch], "{what} for log-probabilities " + _range(batch) + " at beta {beta}")
-
-
-def _range(batch: Batch) -> str:
-    low = min(float(v.min()) for v in batch.vectors[:4])
-    high = max(float(v.max()) for v in batch.vectors[:4])
-    return f"from {low:g} to {high:g}"
+    reference = [-np.minimum(nats * n, DEEPEST) * spread for n in lengths]
+    vectors = (reference[0] - max(-rho, 0.0), reference[1] - max(rho, 0.0), *reference, *lengths)
+    return Batch.of((v.astype(np.float32) for v in vectors), beta, progress)

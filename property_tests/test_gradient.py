@@ -43,10 +43,19 @@ def _slope(plus: Answer, minus: Answer, step: float) -> float:
 
 
 @given(
-    size=st.sampled_from((1, 3, 8)), beta=betas, seed=seeds, reach=st.sampled_from((1.0, 4.0)), both=st.booleans()
+    size=st.sampled_from((1, 3, 8)),
+    beta=betas,
+    seed=seeds,
+    reach=st.sampled_from((1.0, 4.0)),
+    both=st.booleans(),
 )
 def test_gradients_match_differences(
-    oracle: Subject, size: int, beta: float, seed: int, reach: float, both: bool  # noqa: FBT001 - drawn
+    oracle: Subject,
+    size: int,
+    beta: float,
+    seed: int,
+    reach: float,
+    both: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """Directional derivatives along random directions, over chosen and rejected together or apart."""
     draw = np.random.Generator(np.random.PCG64(seed))

@@ -28,7 +28,14 @@ RULE = Rule(
     after="chosen = policy_chosen_logps.clamp(min=-100)",
 )
 
-_NAMES = ("policy chosen", "policy rejected", "reference chosen", "reference rejected", "chosen lengths", "rejected lengths")
+_NAMES = (
+    "policy chosen",
+    "policy rejected",
+    "reference chosen",
+    "reference rejected",
+    "chosen lengths",
+    "rejected lengths",
+)
 
 
 @given(batch=domain_batches())

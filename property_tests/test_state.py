@@ -15,7 +15,7 @@ from property_tests.same import difference
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
-    from harness.oracle.batch import Batch
+    from harness.oracle.batch import Answer, Batch
 
 RULE = Rule(
     id="P310",
@@ -57,7 +57,7 @@ def test_history_does_not_matter(oracle: Subject, seed: int, beta: float) -> Non
         _compare(oracle, [batches[i]], [early[i]], [shuffled[place]], "in another order in a fresh process")
 
 
-def _compare(oracle: Subject, batches: list[Batch], one: list, other: list, when: str) -> None:
+def _compare(oracle: Subject, batches: list[Batch], one: list[Answer], other: list[Answer], when: str) -> None:
     for batch, first, second in zip(batches, one, other, strict=True):
         if what := difference(first, second):
             raise oracle.broken(RULE, f"the same batch gave different {what} {when}", batch)

@@ -151,8 +151,7 @@ _TORCH = frozenset(f"{_TORCH_ONLY} {_ACTIVATIONS}".split()) | _TORCH_IN_PLACE | 
 MODULES: dict[str, frozenset[str]] = {
     "torch": _TORCH | {"distributions"},
     "torch.nn": frozenset(_LAYERS.split()),
-    "torch.nn.functional": frozenset(_FUNCTIONAL.split())
-    | _in_place("celu elu hardtanh leaky_relu relu selu"),
+    "torch.nn.functional": frozenset(_FUNCTIONAL.split()) | _in_place("celu elu hardtanh leaky_relu relu selu"),
     "torch.special": frozenset(_SPECIAL.split()),
     "torch.linalg": frozenset(_LINALG.split()),
     "torch.fft": frozenset(_FFT.split()),
@@ -221,9 +220,7 @@ BUILTINS = frozenset(_BUILTINS.split())
 REPLACED_BUILTINS = frozenset({"hasattr", "type"})
 
 #: Double-underscore methods that a helper class may define.
-CLASS_METHODS = frozenset(
-    {"__init__", "__post_init__", "__call__", "__repr__", "__len__", "__iter__", "__getitem__"}
-)
+CLASS_METHODS = frozenset({"__init__", "__post_init__", "__call__", "__repr__", "__len__", "__iter__", "__getitem__"})
 #: What the candidate's own module is called, inside the sandbox and in the types that it defines.
 CANDIDATE = "candidate"
 #: Names that are bound before a candidate runs, for candidates that do not import them.

@@ -54,13 +54,13 @@ def _serve(requests: int, replies: int) -> None:
         elif kind == wire.START and program is not None:
             status = _fork(requests, replies, program, sequence)
             # An end answers no request, so it carries no request's number.
-            wire.write_frame(replies, wire.ENDED, 0, status.to_bytes(4, "little"))
+            wire.write_frame(replies, wire.ENDED, 0, status.to_bytes(4, "little") + bytes([_starved()]))
 
 
 def _fork(requests: int, replies: int, program: dict[str, Any], sequence: int) -> int:
     """Run one fork to its end, and give its wait status."""
     wake_read, wake_write = os.pipe()
-    os.set_blocking(wake_write, False)  # noqa: FBT003 - positional-only
+    os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     child = os.fork()
@@ -97,6 +97,18 @@ def _wait(child: int, requests: int, wake: int) -> int:
                     _end(requests)
                 if fd == wake:
                     os.read(wake, 4096)
+
+
+def _starved() -> bool:
+    """Whether the kernel has killed a process of this container for want of memory (cgroup v2, else v1)."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path, encoding="ascii") as file:  # noqa: PTH123 - pathlib would be imported for this alone
+                counts = dict(line.split() for line in file)
+        except (OSError, ValueError):
+            continue
+        return counts.get("oom_kill", "0") != "0"
+    return False
 
 
 def _kill_strays() -> None:

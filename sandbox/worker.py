@@ -50,7 +50,7 @@ def _load(program: dict[str, Any]) -> Any:
     """Compile and run the text; give a function from contract arguments to the candidate's output."""
     namespace = guards.namespace(program["guarded"])
     exec(compile(program["text"], _FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - this is the sandbox
-    function = namespace[program["entry"]]
+    function: Any = namespace[program["entry"]]
     positional, keyword = program["positional"], program["keyword"]
     method = _Self() if program["dialect"] == "method" else None
 
@@ -165,4 +165,3 @@ def _complain(error: BaseException) -> bytes:
     except BaseException:  # noqa: BLE001 - its own __str__ may raise
         message = "(its text cannot be shown)"
     return wire.complaint(type(error).__name__, message, line)
-

@@ -103,7 +103,13 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
     from harness.candidate import discover  # noqa: PLC0415
 
     total = len(discover(paths))
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[last]}"))
+    columns = (
+        TextColumn("checking"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("checking", total=total, last="")
 

@@ -32,7 +32,7 @@ def explain_command(rule: str) -> None:
 
 
 def render(rule: Rule) -> RenderableType:
-    """The explanation of one rule, for a terminal."""
+    """Lay out the explanation of one rule for a terminal."""
     head = Text(f"{rule.id} {rule.name}", style="bold")
     about = f"{rule.severity.value}, {rule.stability}, since profile {rule.introduced_in}"
     return Group(

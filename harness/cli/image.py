@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from harness.errors import HarnessError
 from harness.image.base import BASE_CHOICES
@@ -65,11 +64,12 @@ def list_command(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(entry) for entry in images], indent=2))
         return
-    table = Table("tag", "digest", "variant", "created", "size", "current", box=None)
     for entry in images:
-        row = (entry.tag, entry.digest[:19], entry.variant, entry.created[:19], f"{entry.size / 1e6:.0f} MB")
-        table.add_row(*(escape(cell) for cell in row), "yes" if entry.current else "no")
-    Console().print(table if images else "no sandbox image here; `harness image build` makes one")
+        mark = "  current" if entry.current else ""
+        size = f"{entry.size / 1e6:6.0f} MB"
+        click.echo(f"{entry.tag}  {entry.digest[:19]}  {entry.created[:19]}  {size}{mark}")
+    if not images:
+        click.echo("no sandbox image here; `harness image build` makes one")
 
 
 @image.command("verify")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.rules import Rule
+    from harness.verdict import Json
 
 _STAGES = {
     "S": ("The screen", "Found by reading the text, before anything runs."),
@@ -47,27 +48,26 @@ def rules_command(*, as_json: bool, as_markdown: bool) -> None:
 
 
 def rules_json(catalogue: Iterable[Rule]) -> str:
-    """The catalogue as `harness.rules/v1`."""
-    listed = [{**dataclasses.asdict(rule), "severity": rule.severity.value} for rule in catalogue]
+    """Write the catalogue as `harness.rules/v1`."""
+    listed: list[Json] = [{**dataclasses.asdict(rule), "severity": rule.severity.value} for rule in catalogue]
     return pretty({"schema": "harness.rules/v1", "rules": listed}) + "\n"
 
 
 def rules_markdown(catalogue: Iterable[Rule]) -> str:
-    """The documentation page of the rules."""
+    """Write the documentation page of the rules."""
     listed = list(catalogue)
     lines = [
         "# The rules",
         "",
-        "This page is made by `harness rules --markdown` from the declarations in the code; "
-        "`harness explain RULE` prints one rule of it. An id never changes and is never used again. "
-        "A rule of severity error rejects a candidate; a warning or a note is reported.",
+        (
+            "This page is made by `harness rules --markdown` from the declarations in the code; "
+            "`harness explain RULE` prints one rule of it. An id never changes and is never used again. "
+            "A rule of severity error rejects a candidate; a warning or a note is reported."
+        ),
         "",
         "| rule | severity | what it asks |",
         "|---|---|---|",
-        *(
-            f"| [{r.id} {r.name}](#{r.id.lower()}-{r.name}) | {r.severity.value} | {_cell(r.summary)} |"
-            for r in listed
-        ),
+        *(f"| [{r.id} {r.name}](#{r.id.lower()}-{r.name}) | {r.severity.value} | {_cell(r.summary)} |" for r in listed),
     ]
     for letter, (title, words) in _STAGES.items():
         of_stage = [rule for rule in listed if rule.id.startswith(letter)]
@@ -97,7 +97,7 @@ def _cell(text: str) -> str:
 
 
 def rules_table(catalogue: Iterable[Rule]) -> Table:
-    """The catalogue for a terminal."""
+    """Lay out the catalogue for a terminal."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("rule", "name", "severity"):
         table.add_column(heading, no_wrap=True)

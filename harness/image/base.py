@@ -16,9 +16,10 @@ from harness.engine_socket import find_engine
 from harness.errors import UserError
 from harness.image.debian import BaseBuildError, make_base
 from harness.image.engine import client, inspect
-from harness.image.inputs import debian_recipe, slim_reference
+from harness.image.inputs import debian_recipe, slim_identity, slim_reference
 from harness.image.progress import Say, silent
 from harness.image.records import BaseRecord, Records
+from harness.image.refs import base_holds
 
 if TYPE_CHECKING:
     from harness.image.inputs import DebianRecipe
@@ -37,7 +38,13 @@ class Base:
 
 
 def resolve(
-    choice: str, own: str | None, records: Records, *, refresh: bool = False, say: Say = silent
+    choice: str,
+    own: str | None,
+    records: Records,
+    *,
+    variant: str = "cpu",
+    refresh: bool = False,
+    say: Say = silent,
 ) -> Base:
     """Return a base that the engine has, pulling or making it where needed.
 
@@ -56,14 +63,19 @@ def resolve(
         return base
     if choice != "auto":
         raise UserError(f"there is no base {choice!r}", remedy=f"choose one of {', '.join(BASE_CHOICES)}")
-    known = known_base(records)
-    if known is not None and not refresh:
+    if not refresh and (known := known_base(records, variant)) is not None:
         return known
     return slim_base(say) or debian_base(records, refresh=refresh, say=say)
 
 
-def known_base(records: Records) -> Base | None:
-    """Return the Debian base made here before, else the slim one, if the engine still has it."""
+def known_base(records: Records, variant: str = "cpu") -> Base | None:
+    """Return the base of the variant's last build, else one made or pulled before, if the engine has it."""
+    latest = records.latest(variant)
+    if latest is not None and base_holds(latest.base, records):
+        image = inspect(latest.base_reference)
+        own = latest.base.startswith("own@")  # known by its id, which a newer pull of the name changes
+        if image is not None and (not own or latest.base == f"own@{image.digest}"):
+            return Base(latest.base, latest.base_reference)
     made = records.base(debian_recipe().digest)
     if made is not None and inspect(made.reference) is not None:
         return Base(made.identity, made.reference)
@@ -132,4 +144,4 @@ def _import(archive: Path, recipe: DebianRecipe) -> BaseRecord:
 
 def _present_slim() -> Base | None:
     reference = slim_reference()
-    return Base(f"slim@{reference.rpartition('@')[2]}", reference) if inspect(reference) is not None else None
+    return Base(slim_identity(), reference) if inspect(reference) is not None else None

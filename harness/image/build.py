@@ -55,7 +55,7 @@ def build(
     inputs = inputs_for(variant, root)
     records = Records(cache)
     with records.exclusive():
-        chosen = bases.resolve(base, base_image, records, refresh=refresh, say=say)
+        chosen = bases.resolve(base, base_image, records, variant=variant, refresh=refresh, say=say)
         tag = inputs.tag(chosen.identity)
         known, present = records.of_tag(tag), inspect(tag)
         if known is not None and present is not None and known.digest == present.digest:

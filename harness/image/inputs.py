@@ -83,6 +83,11 @@ def slim_reference(root: Path | None = None) -> str:
     return str(_base_lock(root)["slim"]["reference"])
 
 
+def slim_identity(root: Path | None = None) -> str:
+    """Return how the slim base is named among the inputs."""
+    return f"slim@{slim_reference(root).rpartition('@')[2]}"
+
+
 def debian_recipe(root: Path | None = None) -> DebianRecipe:
     """Return the recipe of the Debian base."""
     recipe = _base_lock(root)["debian"]

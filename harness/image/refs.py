@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ImageMissingError
 from harness.image.engine import LABEL, inspect, labelled
-from harness.image.inputs import inputs_for
+from harness.image.inputs import debian_recipe, inputs_for, slim_identity
 from harness.image.records import Records
 
 if TYPE_CHECKING:
@@ -24,13 +24,27 @@ class ImageRef:
 
 
 def current_tag(variant: str = "cpu", *, root: Path | None = None, cache: Path | None = None) -> str | None:
-    """Return the tag of today's inputs on the base this machine built on last; None before the first build.
+    """Return the tag of today's inputs on the base this machine built on last; asks no engine.
 
-    Asks no engine.
+    None before the first build, and after a change of the base.
     """
-    latest = Records(cache).latest(variant)
+    records = Records(cache)
+    latest = records.latest(variant)
     inputs = inputs_for(variant, root)
-    return None if latest is None else inputs.tag(latest.base)
+    if latest is None or not base_holds(latest.base, records, root):
+        return None
+    return inputs.tag(latest.base)
+
+
+def base_holds(identity: str, records: Records, root: Path | None = None) -> bool:
+    """Tell whether dockerfiles/base.lock still asks for a base that was used before."""
+    kind = identity.partition("@")[0]
+    if kind == "slim":
+        return identity == slim_identity(root)
+    if kind == "debian":
+        made = records.base(debian_recipe(root).digest)
+        return made is not None and made.identity == identity
+    return kind == "own"
 
 
 def current(variant: str = "cpu", *, root: Path | None = None, cache: Path | None = None) -> ImageRef:

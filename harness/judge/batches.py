@@ -7,6 +7,7 @@ paste them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ NATS_PER_TOKEN = 1.5
 def _lengths(*vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Token counts at which no completion has more than NATS_PER_TOKEN nats per token, at least 4."""
     deepest = -np.minimum.reduce(vectors)
-    return np.maximum(4.0, np.ceil(deepest / NATS_PER_TOKEN))
+    lengths: NDArray[np.float64] = np.maximum(4.0, np.ceil(deepest / NATS_PER_TOKEN))
+    return lengths
 
 
 def batch_of(
@@ -57,19 +59,17 @@ def batch_of(
         reference_rejected - rejected_shift,
     )
     lengths = (_lengths(vectors[0], vectors[2]), _lengths(vectors[1], vectors[3]))
-    return Batch(*(v.astype(dtype) for v in (*vectors, *lengths)), beta=beta, progress=progress)
+    return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
 
 
-def plain(
-    rho: ArrayLike, beta: float, *, dtype: type[np.floating] = np.float32, progress: float = 0.5
-) -> Batch:
+def plain(rho: ArrayLike, beta: float, *, dtype: type[np.floating] = np.float32, progress: float = 0.5) -> Batch:
     """Pairs whose margin is carried by one log-probability, the others being -1: rho is as exact as can be."""
     margin = np.atleast_1d(np.asarray(rho, dtype=np.float64))
     ones = -np.ones_like(margin)
     chosen, rejected = ones + np.minimum(margin, 0.0), ones - np.maximum(margin, 0.0)
     lengths = np.maximum(4.0, np.ceil(np.abs(margin) / NATS_PER_TOKEN))
     vectors = (chosen, rejected, ones, ones, lengths, lengths)
-    return Batch(*(v.astype(dtype) for v in vectors), beta=beta, progress=progress)
+    return Batch.of((v.astype(dtype) for v in vectors), beta, progress)
 
 
 def separated(x: float, beta: float, pairs: int, *, progress: float = 0.5) -> Batch:
@@ -82,7 +82,7 @@ def separated(x: float, beta: float, pairs: int, *, progress: float = 0.5) -> Ba
     lengths = np.maximum(8.0, np.ceil(rho / 4.0))
     reference = -2.25 * lengths
     vectors = (reference + rho / 2, reference - rho / 2, reference, reference, lengths, lengths)
-    return Batch(*(v.astype(np.float32) for v in vectors), beta=beta, progress=progress)
+    return Batch.of((v.astype(np.float32) for v in vectors), beta, progress)
 
 
 def start_of_training(pairs: int, beta: float, *, seed: int = 0) -> Batch:
@@ -107,4 +107,4 @@ def chunks(values: Sequence[float] | NDArray[np.float64], size: int) -> list[NDA
     array = np.asarray(values)
     count = max(1, array.size // size)
     edges = [i * size for i in range(count)] + [array.size]
-    return [array[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [array[a:b] for a, b in itertools.pairwise(edges)]

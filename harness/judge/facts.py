@@ -164,9 +164,7 @@ def _runs(rho: np.ndarray, bent: np.ndarray) -> list[Json]:
     return runs
 
 
-def _extrema(
-    subject: Subject, rho: np.ndarray, slope: np.ndarray, *, pointwise: bool
-) -> tuple[list[Json], list[Json]]:
+def _extrema(subject: Subject, rho: np.ndarray, slope: np.ndarray, *, pointwise: bool) -> tuple[list[Json], list[Json]]:
     """Local minima and maxima inside the curve: changes of sign of the slope, refined by bisection."""
     found: tuple[list[Json], list[Json]] = ([], [])
     signs = np.sign(slope)

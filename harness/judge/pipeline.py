@@ -86,9 +86,7 @@ def open_bench(options: Options) -> Bench:
     return Bench(engine, recipe, profile, options, environment)
 
 
-def check_all(
-    bench: Bench, jobs: Iterable[Job], emit: Callable[[Job, CheckResult], None], *, eager: bool
-) -> None:
+def check_all(bench: Bench, jobs: Iterable[Job], emit: Callable[[Job, CheckResult], None], *, eager: bool) -> None:
     """Check every job in this process, one after the other; `eager` starts a sandbox before the screen ends."""
     # Sandboxes start in a thread of their own, while pytest collects and while the candidate before is judged.
     ahead = Ahead(_prepare(bench, jobs, eager=eager), _Ready.dispose)
@@ -153,9 +151,7 @@ def _check(bench: Bench, suite: Suite, ready: _Ready) -> CheckResult:
         verdict = Undecided(error.message, error.remedy)
     one.timings["total"] = time.perf_counter() - started + one.timings["screen"]
     output = sandbox.output if sandbox is not None else ""
-    return make_result(
-        one, verdict, facts=found, properties=properties, environment=environment, output=output
-    )
+    return make_result(one, verdict, facts=found, properties=properties, environment=environment, output=output)
 
 
 def _subject(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:

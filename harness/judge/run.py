@@ -152,6 +152,4 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _undecided(job: Job, error: InfrastructureError) -> CheckResult:
-    return CheckResult(
-        path=job.shown, sha256="", name=job.path.stem, verdict=Undecided(error.message, error.remedy)
-    )
+    return CheckResult(path=job.shown, sha256="", name=job.path.stem, verdict=Undecided(error.message, error.remedy))

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 #: Farthest margin that is looked at, in nats: texts of thousands of tokens reach it.
 FAR = 8000.0
 FINITE, GRADIENT_LOST, VALUE_LOST = 0, 1, 2
-#: Onsets are found to about this many nats.
-_PRECISION = 0.01
+#: Onsets are found to this many nats.
+_PRECISION = 0.0005
 
 
 def margins() -> np.ndarray:
@@ -93,7 +93,7 @@ def _edges(subject: Subject, rho: np.ndarray, states: np.ndarray) -> list[Json]:
         if lost.size:
             place = int(lost[0])
             brackets[row] = (float(rho[max(place - 1, 0)]), float(rho[place]))
-    while open_ := [r for r, (a, b) in brackets.items() if abs(a - b) > _PRECISION / 4]:
+    while open_ := [r for r, (a, b) in brackets.items() if abs(a - b) > _PRECISION]:
         middles = [sum(brackets[r]) / 2 for r in open_]
         found = _states(subject, [(m, PAPER_BETAS[r]) for m, r in zip(middles, open_, strict=True)])
         for r, m, state in zip(open_, middles, found, strict=True):

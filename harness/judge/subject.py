@@ -104,13 +104,8 @@ class Subject:
     def probe(self) -> None:
         """Find the smallest batch that the loss can work with."""
         batches = [batch_of(_PROBE_RHO[:n], 0.1, seed=n) for n in PROBED_SIZES]
-        works = [
-            not isinstance(a, Complaint) and a.finite_values and a.finite_gradients
-            for a in self.ask(batches)
-        ]
-        for size, fine, larger in zip(
-            PROBED_SIZES, works, [works[i:] for i in range(len(works))], strict=True
-        ):
+        works = [not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in self.ask(batches)]
+        for size, fine, larger in zip(PROBED_SIZES, works, [works[i:] for i in range(len(works))], strict=True):
             if fine and all(larger):
                 self.smallest_batch = size
                 return

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from harness.verdict import Json
@@ -34,6 +36,12 @@ class Batch:
     rejected_lengths: Vector
     beta: float
     progress: float = 0.5
+
+    @classmethod
+    def of(cls, vectors: Iterable[Vector], beta: float, progress: float = 0.5) -> Batch:
+        """Put a batch together from the six vectors in the order of the wire."""
+        pc, pr, rc, rr, lc, lr = vectors
+        return cls(pc, pr, rc, rr, lc, lr, beta=beta, progress=progress)
 
     def __post_init__(self) -> None:
         """Refuse batches that the wire cannot carry: they are the caller's mistake."""
@@ -71,11 +79,11 @@ class Batch:
 
     def astype(self, dtype: type[np.floating]) -> Batch:
         """The same numbers in another dtype."""
-        return Batch(*(v.astype(dtype) for v in self.vectors), beta=self.beta, progress=self.progress)
+        return Batch.of((v.astype(dtype) for v in self.vectors), self.beta, self.progress)
 
     def take(self, index: NDArray[np.integer] | list[int]) -> Batch:
         """The pairs at `index`, in that order."""
-        return Batch(*(v[index] for v in self.vectors), beta=self.beta, progress=self.progress)
+        return Batch.of((v[index] for v in self.vectors), self.beta, self.progress)
 
     def swapped(self) -> Batch:
         """Chosen and rejected exchanged in every pair."""

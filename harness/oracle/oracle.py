@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.oracle.limits import Limits
     from harness.oracle.sandbox import Sandbox
     from harness.rules import Rule
-    from harness.verdict import Finding
+    from harness.verdict import Finding, Json
 
 _RULES: dict[str, Rule] = {
     "raised": rules.RAISED_ON_CALL,
@@ -45,9 +45,7 @@ class Oracle:
         self.program = program
         self.has_gpu = gpu
         self.calls = 0
-        self._sandbox.request(
-            layout.LOAD, wire.pack_program(program), (layout.LOADED,), limits.load, cap=0
-        )
+        self._sandbox.request(layout.LOAD, wire.pack_program(program), (layout.LOADED,), limits.load, cap=0)
         self.fresh()
 
     @property
@@ -64,12 +62,8 @@ class Oracle:
         """Go on with a fresh fork of the same candidate, in which nothing was called yet."""
         if self._running:
             self._running = False
-            kind, payload = self._sandbox.request(
-                layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=4
-            )
-        kind, payload = self._sandbox.request(
-            layout.START, b"", (layout.STARTED, layout.FAULT), self._limits.load
-        )
+            kind, payload = self._sandbox.request(layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=wire.ENDED_SIZE)
+        kind, payload = self._sandbox.request(layout.START, b"", (layout.STARTED, layout.FAULT), self._limits.load)
         if kind == layout.FAULT:
             try:
                 complaint = wire.parse_fault(payload)
@@ -114,9 +108,7 @@ class Oracle:
     ) -> list[Answer]:
         """Ask like `ask`; the first Complaint is raised as CandidateFault with its batch as counterexample."""
         out = []
-        for batch, answer in zip(
-            batches, self.ask(batches, echo=echo, gpu=gpu, weights=weights), strict=True
-        ):
+        for batch, answer in zip(batches, self.ask(batches, echo=echo, gpu=gpu, weights=weights), strict=True):
             if isinstance(answer, Complaint):
                 raise CandidateFault(self.complaint_finding(answer, batch))
             out.append(answer)
@@ -139,7 +131,7 @@ class Oracle:
         self._sandbox.close()
 
     def _finding(
-        self, rule: Rule, complaint: Complaint, where: str, counterexample: dict | None = None
+        self, rule: Rule, complaint: Complaint, where: str, counterexample: dict[str, Json] | None = None
     ) -> Finding:
         line = self.program.line(complaint.line) if complaint.line else 0
         if complaint.status == "raised":

@@ -42,7 +42,7 @@ def seccomp_profile(variant: str) -> str:
 
 @cache
 def owner() -> str:
-    """This process's name, unique on this host: boot, process id and start time."""
+    """Name of this process, unique on this host: boot, process id and start time."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return f"{boot}:{os.getpid()}:{start_time(os.getpid())}"
 

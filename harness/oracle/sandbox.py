@@ -107,10 +107,6 @@ class Sandbox:
             raise fault
         return fault
 
-    def died(self, status: int) -> Exception:
-        """End the sandbox because its fork ended with this wait status; give the fault to raise."""
-        return self._dead(self._why_fork_ended(status))
-
     def close(self) -> None:
         """Kill and remove the container."""
         if self._streams is not None:
@@ -139,21 +135,19 @@ class Sandbox:
         except StreamClosedError:
             raise self._dead(self._why_closed()) from None
         except FloodError:
-            fault = rules.OUTPUT_FLOOD.finding(
-                f"it printed more than {self._limits.output} bytes", detail=self.output
-            )
+            fault = rules.OUTPUT_FLOOD.finding(f"it printed more than {self._limits.output} bytes", detail=self.output)
             raise self._dead(CandidateFault(fault)) from None
 
     def _fork_ended(self, head: bytes, deadline: float) -> Exception | None:
         """Recognise the report that the fork died in the middle of a request."""
         magic, kind, _, length = layout.HEADER.unpack(head)
-        if magic != layout.MAGIC or kind != layout.ENDED or length != 4 or self._streams is None:
+        if magic != layout.MAGIC or kind != layout.ENDED or length != wire.ENDED_SIZE or self._streams is None:
             return None
         try:
-            status = wire.parse_ended(self._streams.read(4, deadline))
+            status, starved = wire.parse_ended(self._streams.read(wire.ENDED_SIZE, deadline))
         except (DeadlineError, StreamClosedError, FloodError):
             return None
-        return self._why_fork_ended(status)
+        return self._why_fork_ended(status, starved=starved)
 
     def _dead(self, fault: Exception) -> Exception:
         """Remove the container before the fault is raised; a fault from before the candidate is ours."""
@@ -174,11 +168,11 @@ class Sandbox:
         message = f"it used more than {self._limits.memory >> 20} MiB of memory"
         return CandidateFault(rules.MEMORY_LIMIT.finding(message, detail=self.output))
 
-    def _why_fork_ended(self, status: int) -> Exception:
+    def _why_fork_ended(self, status: int, *, starved: bool) -> Exception:
         if self._streams is not None:
             self._streams.drain(_DRAIN_SECONDS)
         number = status & 0x7F
-        if number == signal.SIGKILL and self._engine.state(self.container).get("OOMKilled"):
+        if number == signal.SIGKILL and (starved or self._engine.state(self.container).get("OOMKilled")):
             return self._out_of_memory()
         if number:
             try:

@@ -111,7 +111,7 @@ class Streams:
                 self._print(piece)
         del raw[:at]
 
-    def _print(self, piece: bytes) -> None:
+    def _print(self, piece: bytearray) -> None:
         self._printed += len(piece)
         self.output += piece[: max(0, self._shown - len(self.output))]
         if self._printed > self._cap:

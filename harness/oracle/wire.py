@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from harness.oracle.batch import Batch
 
 HEADER = layout.HEADER
+#: Length of the ENDED payload, in bytes.
+ENDED_SIZE = 5
 #: Longest payload that any reply may have, in bytes.
 MAX_REPLY = 64 << 20
 STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
-_DTYPE = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
+_DTYPE: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
 _COMPLAINT_CAP = layout.COMPLAINT.size + layout.TYPE_CAP + layout.MESSAGE_CAP
 _MAX_BATCHES = 0xFFFF
 
@@ -130,12 +132,12 @@ def parse_fault(payload: bytes) -> Complaint:
     return complaint
 
 
-def parse_ended(payload: bytes) -> int:
-    """The ENDED payload: the fork's wait status."""
+def parse_ended(payload: bytes) -> tuple[int, bool]:
+    """The ENDED payload: the fork's wait status, and whether memory had run out."""
     reader = _Reader(payload)
-    status = int.from_bytes(reader.take(4), "little")
+    status, starved = int.from_bytes(reader.take(4), "little"), reader.take(1)[0]
     reader.finish()
-    return status
+    return status, bool(starved)
 
 
 def parse_ready(payload: bytes) -> tuple[str, str]:
@@ -180,6 +182,4 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
     rows = batch.pairs if count else 0
     grad_chosen, grad_rejected = reader.vector(sent, rows), reader.vector(sent, rows)
     after = tuple(reader.vector(sent, batch.pairs) for _ in range(6)) if echo else None
-    return Answer(
-        shape, _DTYPE[code], values, grad_chosen, grad_rejected, bool(flags & layout.NO_GRADIENT), after
-    )
+    return Answer(shape, _DTYPE[code], values, grad_chosen, grad_rejected, bool(flags & layout.NO_GRADIENT), after)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -76,12 +76,17 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def settings() -> Any:
-    """The context in which figures are made and written: the user's own configuration has no say."""
-    return mpl.rc_context({**mpl.rcParamsDefault, **SETTINGS, "backend": mpl.rcParams["backend"]})
+    """Give the context to make and write figures in: the user's own configuration has no say."""
+    chosen: dict[str, Any] = {
+        **cast("dict[str, Any]", mpl.rcParamsDefault),
+        **SETTINGS,
+        "backend": mpl.rcParams["backend"],
+    }
+    return mpl.rc_context(cast("Any", chosen))
 
 
 def to_svg(figure: Figure) -> bytes:
-    """The figure as SVG, the same bytes for the same figure."""
+    """Write the figure as SVG, the same bytes for the same figure."""
     out = io.BytesIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue().decode("utf-8").replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
@@ -89,14 +94,14 @@ def to_svg(figure: Figure) -> bytes:
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as PNG at 160 dots per inch."""
+    """Write the figure as PNG at 160 dots per inch."""
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
     return out.getvalue()
 
 
 def inline(svg: bytes, prefix: str) -> str:
-    """An SVG document as an element of an HTML page, with ids of its own and the page's colours."""
+    """Turn an SVG document into an element of an HTML page, with ids of its own and the page's colours."""
     text = svg.decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -109,13 +114,13 @@ def inline(svg: bytes, prefix: str) -> str:
 
 
 def plain_label(text: str, cap: int = 48) -> str:
-    """Untrusted text for a picture: printable ASCII only, since a font need not hold the rest."""
+    """Make untrusted text fit for a picture: printable ASCII only, since a font need not hold the rest."""
     kept = "".join(c if " " <= c <= "~" else "?" for c in text[:cap])
     return kept + ("..." if len(text) > cap else "")
 
 
 def spans(flags: Sequence[bool], at: Sequence[float]) -> list[tuple[float, float]]:
-    """Runs of true flags as intervals, each reaching half-way to the neighbours outside."""
+    """Give the runs of true flags as intervals, each reaching half-way to the neighbours outside."""
     out: list[tuple[float, float]] = []
     begin: int | None = None
     for index, flag in enumerate([*flags, False]):

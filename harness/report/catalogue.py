@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def rule_ids(result: CheckResult) -> list[str]:
-    """The ids of the rules that ran or were broken, in order of id."""
+    """Give the ids of the rules that ran or were broken, in order of id."""
     return sorted({*result.properties, *(f.rule for f in result.verdict.findings)})
 
 
 def findings_by_rule(result: CheckResult) -> dict[str, list[Finding]]:
-    """The findings of a result under their rule ids."""
+    """Sort the findings of a result under their rule ids."""
     out: dict[str, list[Finding]] = {}
     for finding in result.verdict.findings:
         out.setdefault(finding.rule, []).append(finding)
@@ -30,7 +30,7 @@ def findings_by_rule(result: CheckResult) -> dict[str, list[Finding]]:
 
 
 def known_rules(report: CheckReport) -> dict[str, Rule]:
-    """The declarations of the rules that a report names, by id; ids unknown to this version are left out."""
+    """Give the declarations of the rules that a report names, by id; unknown ids are left out."""
     named = {rule for result in report.results for rule in rule_ids(result)}
     rules = [*SCREEN_RULES, *WIRE_RULES]
     if any(rule.startswith("P") for rule in named):

@@ -124,50 +124,43 @@ def read_points(facts: Mapping[str, Json], key: str) -> list[Point]:
 
 
 def stability_story(facts: Mapping[str, Json]) -> list[str]:
-    """Say, one sentence for each beta, where the answers stop being finite."""
+    """Say where the answers stop being finite, inside the operating domain first: a sentence or a few."""
     found = read_stability(facts)
     if found is None:
         return []
-    out = []
+    groups: dict[tuple[bool, str, str], list[str]] = {}
     for onset in found.onset:
         for sign, edge in (("<=", onset.below), (">=", onset.above)):
-            if edge is None:
-                continue
-            inside = (
-                found.domain_beta[0] <= onset.beta <= found.domain_beta[1]
-                and abs(onset.beta * edge) <= found.reach
-            )
-            place = "inside" if inside else "outside"
-            out.append(
-                f"{onset.kind} begins at rho {sign} {edge:.2f} for beta {onset.beta:g}"
-                f" ({place} the operating domain)"
-            )
-    if not out and any(any(row) for row in found.state):
+            if edge is not None:
+                group = groups.setdefault((not _inside(found, onset.beta, edge), onset.kind, sign), [])
+                group.append(f"{edge:.2f} for beta {onset.beta:g}")
+    if groups:
+        return [
+            f"{'Outside' if outside else 'Inside'} the operating domain, {kind} begins at rho {sign} "
+            f"{', '.join(places)}."
+            for (outside, kind, sign), places in sorted(groups.items())
+        ]
+    if any(any(row) for row in found.state):
         return ["The answers are not finite at some margins; the stability map shows where."]
-    return out or ["Values and gradients are finite over the whole stability map."]
+    return ["Values and gradients are finite over the whole stability map."]
+
+
+def _inside(found: Stability, beta: float, rho: float) -> bool:
+    return found.domain_beta[0] <= beta <= found.domain_beta[1] and abs(beta * rho) <= found.reach
 
 
 def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
     """Give the facts as pairs of label and text, in a fixed order, for the tables that people read."""
-    rows: list[tuple[str, str]] = []
-    curve = read_curve(facts)
-    at = f" (beta {curve.beta:g})" if curve else ""
-    if facts.get("value_at_zero") is not None:
-        rows.append(("value at rho = 0", short(to_float(facts["value_at_zero"])) + at))
-    if facts.get("slope_at_zero") is not None:
-        slope = to_float(facts["slope_at_zero"])
-        dpo = f"; DPO has {-curve.beta / 2:g}" if curve else ""
-        rows.append(("slope at rho = 0", f"{short(slope)}{at}{dpo}{'; it rises' if slope > 0 else ''}"))
+    rows = _at_zero(facts)
     if facts.get("statistic") is not None:
         rows.append(("kind", _kind(facts)))
     for key, label, yes, no in (
         ("reference_free", "reference", "not used (reference-free)", "used"),
         ("reduced", "output", "one scalar for a batch", "one value per pair"),
+        ("convex", "convex in rho", "yes", _not_convex(facts)),
     ):
         if facts.get(key) is not None:
             rows.append((label, yes if facts[key] else no))
-    if facts.get("convex") is not None:
-        rows.append(("convex in rho", "yes" if facts["convex"] else _not_convex(facts)))
     for key, label in (("minima", "local minima"), ("maxima", "local maxima")):
         if points := read_points(facts, key):
             rows.append((label, _some([f"{short(p.value)} at rho {short(p.rho)}" for p in points])))
@@ -175,6 +168,19 @@ def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
         rows.append(("uses", one_line(", ".join(str(u) for u in uses), 200)))
     if facts.get("fingerprint"):
         rows.append(("fingerprint", one_line(str(facts["fingerprint"]), 80)[:16]))
+    return rows
+
+
+def _at_zero(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
+    curve = read_curve(facts)
+    at = f" (beta {curve.beta:g})" if curve else ""
+    rows = []
+    if facts.get("value_at_zero") is not None:
+        rows.append(("value at rho = 0", short(to_float(facts["value_at_zero"])) + at))
+    if facts.get("slope_at_zero") is not None:
+        slope = to_float(facts["slope_at_zero"])
+        dpo = f"; DPO has {-curve.beta / 2:g}" if curve else ""
+        rows.append(("slope at rho = 0", f"{short(slope)}{at}{dpo}{'; it rises' if slope > 0 else ''}"))
     return rows
 
 

@@ -24,12 +24,14 @@ _STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --page: #f4f5f7; --ink: #1f2a37; --muted: #6b7280;
   --grid: #e3e6eb; --accent: #2457c5; --grey: #9aa3af; --alarm: #c8322b; --caution: #a86a0b; --calm: #dfe9e2;
   --good: #1c7a43; --code: #f4f5f7; }
-@media (prefers-color-scheme: dark) { :root { --paper: #171c23; --page: #0f1318; --ink: #e4e8ee; --muted: #98a2b0;
-  --grid: #2c343f; --accent: #7ba4f7; --grey: #66707e; --alarm: #e5675f; --caution: #dfa03c; --calm: #26392d;
+@media (prefers-color-scheme: dark) { :root {
+  --paper: #171c23; --page: #0f1318; --ink: #e4e8ee; --muted: #98a2b0; --grid: #2c343f; --accent: #7ba4f7;
+  --grey: #66707e; --alarm: #e5675f; --caution: #dfa03c; --calm: #26392d;
   --good: #5fc288; --code: #0f1318; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--page); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; overflow-wrap: anywhere;
+  background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.1rem; margin: 0; font-weight: 600; }
 h3 { font-size: .95rem; margin: 0 0 .4rem; }
@@ -38,16 +40,18 @@ a { color: inherit; }
 .muted { color: var(--muted); }
 .accepted { color: var(--good); } .rejected { color: var(--alarm); } .undecided { color: var(--caution); }
 .badge { font-weight: 700; margin-right: .6rem; white-space: nowrap; }
-section { background: var(--paper); border: 1px solid var(--grid); border-radius: 10px; padding: 1.25rem 1.4rem;
-  margin: 1.25rem 0; }
+section { background: var(--paper); border: 1px solid var(--grid); border-radius: 10px;
+  padding: 1.25rem 1.4rem; margin: 1.25rem 0; }
 .finding { border-left: 4px solid var(--muted); padding: .1rem 0 .1rem .9rem; margin: 1rem 0; }
 .finding.error { border-color: var(--alarm); } .finding.warning { border-color: var(--caution); }
 .finding.note { border-color: var(--accent); }
 table { border-collapse: collapse; width: 100%; margin: .8rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--grid); }
+th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0;
+  border-bottom: 1px solid var(--grid); }
 th { font-weight: 500; color: var(--muted); white-space: nowrap; }
-pre { background: var(--code); border: 1px solid var(--grid); border-radius: 6px; padding: .6rem .8rem; margin: .5rem 0;
-  overflow-x: auto; white-space: pre-wrap; font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
+pre { background: var(--code); border: 1px solid var(--grid); border-radius: 6px; padding: .6rem .8rem;
+  margin: .5rem 0; overflow-x: auto; white-space: pre-wrap;
+  font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 figure { margin: 1.2rem 0 0; } figcaption { color: var(--muted); font-size: .88rem; }
 .picture { width: 100%; height: auto; display: block; stroke-linejoin: round; stroke-linecap: butt; }
 summary { cursor: pointer; color: var(--muted); }
@@ -103,15 +107,12 @@ def _section(result: CheckResult, index: int) -> Iterator[str]:
         yield "<table>"
         yield from (f"<tr><th>{sanitize.html(k)}</th><td>{sanitize.html(v)}</td></tr>" for k, v in rows)
         yield "</table>"
-    yield from (f"<p>{sanitize.html(sentence)}.</p>" for sentence in _sentences(result))
+    yield from (f"<p>{sanitize.html(sentence)}</p>" for sentence in stability_story(result.facts))
     yield from _pictures(result, index)
     if result.output:
-        yield f"<details><summary>what it printed</summary><pre>{sanitize.html(result.output)}</pre></details>"
+        printed = sanitize.html(result.output)
+        yield f"<details><summary>what it printed</summary><pre>{printed}</pre></details>"
     yield "</section>"
-
-
-def _sentences(result: CheckResult) -> list[str]:
-    return [sentence.rstrip(".") for sentence in stability_story(result.facts)]
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -135,7 +136,8 @@ def _pictures(result: CheckResult, index: int) -> Iterator[str]:
     try:
         pictures = inline_pictures(result, f"c{index}")
     except UserError as error:
-        yield f'<p class="muted">No pictures: {sanitize.html(error.message)}. {sanitize.html(error.remedy)}</p>'
+        words = sanitize.html(f"No pictures: {error.message}. {error.remedy}")
+        yield f'<p class="muted">{words}</p>'
         return
     for words, svg in pictures:
         yield f"<figure>{svg}<figcaption>{words}</figcaption></figure>"

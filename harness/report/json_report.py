@@ -31,7 +31,7 @@ _SCALAR = (str, int, float, type(None))
 def write_json(report: CheckReport) -> str:
     """Write the report as `harness.report/v1`."""
     model = ReportModel(
-        schema=SCHEMA_NAME,
+        schema="harness.report/v1",
         harness_version=__version__,
         profile=sanitize.one_line(report.profile),
         seed=report.seed,

@@ -66,7 +66,8 @@ def _section(result: CheckResult) -> Iterator[str]:
 
 def _finding(finding: Finding) -> Iterator[str]:
     place = f", line {finding.location.line}" if finding.location and finding.location.line > 0 else ""
-    yield f"**{finding.severity.value} {finding.rule} {finding.name}**{place}: {sanitize.markdown(finding.message)}"
+    title = f"**{finding.severity.value} {finding.rule} {finding.name}**{place}"
+    yield f"{title}: {sanitize.markdown(finding.message)}"
     yield ""
     if finding.counterexample:
         yield sanitize.markdown_block("\n".join(assignments(finding.counterexample)), "python")

@@ -33,7 +33,7 @@ class FindingModel(_Model):
     message: str = Field(description="What was seen.")
     fix: str = Field(description="What to change.")
     counterexample: dict[str, JsonValue] | None = Field(
-        description="Numbers that reproduce the finding. Non-finite ones are NaN, Infinity, -Infinity as strings."
+        description="Numbers that reproduce the finding; NaN, Infinity and -Infinity are strings."
     )
     location: LocationModel | None
     detail: str = Field(description="Text of the candidate's making, such as a traceback: untrusted.")

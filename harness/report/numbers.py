@@ -41,7 +41,7 @@ def strict(value: Json) -> Json:
 
 
 def word(value: float) -> float | str:
-    """A float as JSON can carry it."""
+    """Give a float as JSON can carry it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -50,12 +50,12 @@ def word(value: float) -> float | str:
 
 
 def short(value: float) -> str:
-    """Six significant digits, for people."""
+    """Write six significant digits, for people."""
     return f"{value:.6g}"
 
 
 def literal(value: Json) -> str:
-    """Python text for a value, on one line, exact to the last digit."""
+    """Write a value as Python, on one line, exact to the last digit."""
     if isinstance(value, float):
         value = word(value)
     if isinstance(value, str):
@@ -70,5 +70,5 @@ def literal(value: Json) -> str:
 
 
 def assignments(counterexample: Mapping[str, Json]) -> list[str]:
-    """A counterexample as lines of Python that a person can paste."""
+    """Write a counterexample as lines of Python that a person can paste."""
     return [f"{one_line(str(name), 80)} = {literal(value)}" for name, value in counterexample.items()]

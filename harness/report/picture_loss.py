@@ -78,7 +78,7 @@ def _panel(
 
 
 def _window(curve: Curve, minima: list[Point], marks: list[float]) -> tuple[float, float]:
-    """The part of the given rho to show: the middle, and whatever else deserves a look."""
+    """Choose the part of the given rho to show: the middle, and whatever else deserves a look."""
     reach = _WINDOW / curve.beta if curve.beta > 0 else math.inf
     at = [-reach, reach]
     bad = [
@@ -87,8 +87,8 @@ def _window(curve: Curve, minima: list[Point], marks: list[float]) -> tuple[floa
         if not (math.isfinite(v) and math.isfinite(s))
     ]
     # The edge of a band nearest to zero is what a reader looks for, with a little of what follows.
-    for near in (max((r for r in bad if r < 0), default=0.0), min((r for r in bad if r >= 0), default=0.0)):
-        at.append(near * 1.15)
+    edges = (max((r for r in bad if r < 0), default=0.0), min((r for r in bad if r >= 0), default=0.0))
+    at += [1.15 * edge for edge in edges]
     at += [1.1 * rho for rho in (*marks, *(p.rho for p in minima[:_MARKED])) if math.isfinite(rho)]
     left, right = max(min(at), min(curve.rho)), min(max(at), max(curve.rho))
     return (left, right) if left < right else (min(curve.rho) - 1, max(curve.rho) + 1)
@@ -146,7 +146,7 @@ def _mark_minima(axes: Axes, minima: list[Point]) -> None:
 
 
 def _counterexamples(findings: Sequence[Finding]) -> list[tuple[str, float]]:
-    """The rules whose counterexample has a rho, with the first finite one (a number, or one per pair)."""
+    """Pair each rule whose counterexample has a rho (a number, or one per pair) with the first finite one."""
     out: dict[str, float] = {}
     for finding in findings:
         raw = (finding.counterexample or {}).get("rho")

@@ -91,7 +91,7 @@ def _onsets(axes: Axes, betas: list[float], found: Stability, window: tuple[floa
 
 
 def _band(found: Stability, beta: float, edge: float) -> tuple[float, float]:
-    """The run of non-finite answers that begins nearest to this edge."""
+    """Find the run of non-finite answers that begins nearest to this edge."""
     row = next(r for r, b in zip(found.state, found.beta, strict=True) if math.isclose(b, beta))
     runs = canvas.spans([s != 0 for s in row], found.rho)
     return min(runs, key=lambda run: min(abs(run[0] - edge), abs(run[1] - edge)), default=(edge, edge))

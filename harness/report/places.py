@@ -27,20 +27,20 @@ class Located:
 
 
 def repository_root() -> Path:
-    """The nearest folder upwards that holds `.git`, else the working directory."""
+    """Find the nearest folder upwards that holds `.git`, else the working directory."""
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
 def relative(path: str, root: Path | None) -> str | None:
-    """The path relative to the root, with forward slashes; None where it lies outside."""
+    """Give the path relative to the root, with forward slashes; None where it lies outside."""
     base = os.path.abspath(root or repository_root())  # noqa: PTH100 - without following links
     out = os.path.relpath(os.path.abspath(path.replace("\0", "")), base)  # noqa: PTH100
     return None if out == ".." or out.startswith("../") else out
 
 
 def uri(path: str, root: Path | None) -> tuple[str, bool]:
-    """A URI reference for a path, and whether it is relative to the root."""
+    """Make a URI reference for a path, and whether it is relative to the root."""
     inside = relative(path, root)
     if inside is not None:
         return quote(os.fsencode(_encodable(inside))), True

@@ -5,6 +5,7 @@ Matplotlib is an extra of the package, and is imported when a picture is asked f
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ _REMEDY = "Install the extra: pip install 'preference-loss-harness[plots]'."
 def require_matplotlib() -> None:
     """Refuse early, before any work is done, where matplotlib is missing. Raises UserError."""
     try:
-        import matplotlib as _  # noqa: PLC0415
+        importlib.import_module("matplotlib")
     except ImportError as error:
         raise UserError("pictures need matplotlib, which is not installed", remedy=_REMEDY) from error
 
@@ -65,7 +66,7 @@ def draw_all(report: CheckReport, folder: Path) -> list[Path]:
 
 
 def inline_pictures(result: CheckResult, prefix: str) -> list[tuple[str, str]]:
-    """The pictures as SVG elements for the HTML report, each with its description. Raises UserError."""
+    """Give the pictures as SVG elements for the HTML report, each with its description. Raises UserError."""
     require_matplotlib()
     from harness.report import canvas  # noqa: PLC0415
 
@@ -78,7 +79,7 @@ def inline_pictures(result: CheckResult, prefix: str) -> list[tuple[str, str]]:
 
 
 def file_stem(result: CheckResult) -> str:
-    """A file name's beginning made of the candidate's, in letters that every file system takes."""
+    """Make the beginning of a file name out of the candidate's, in letters that every file system takes."""
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", PurePath(result.path).stem)[:80].lstrip(".-")
     return stem or "candidate"
 

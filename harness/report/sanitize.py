@@ -75,7 +75,7 @@ def one_line(text: str, cap: int = LINE_CAP) -> str:
 
 
 def path(text: str) -> str:
-    """A path on one line, with each unsafe character spelt out, so that two paths never look the same."""
+    """Write a path on one line, each unsafe character spelt out: two paths never look the same."""
     shown = text if len(text) <= PATH_CAP else f"{text[: PATH_CAP // 2]}...{text[-PATH_CAP // 2 :]}"
     return "".join(c if _TABLE[ord(c)] == c and c not in "\n\t" else _spelt(c) for c in shown)
 

@@ -17,8 +17,7 @@ RAISED_ON_LOAD = Rule(
     "function to ask. Most often a name is misspelt, or a constant is computed from arguments that do not "
     "exist yet.",
     fix="Move the computation into the loss function, and check the names that the top level uses.",
-    before="SCALE = 1.0 / beta  # beta is an argument: it is not known here\n"
-    "def loss(pc, pr, rc, rr, beta): ...",
+    before="SCALE = 1.0 / beta  # beta is an argument: it is not known here\ndef loss(pc, pr, rc, rr, beta): ...",
     after="def loss(pc, pr, rc, rr, beta):\n    scale = 1.0 / beta",
 )
 RAISED_ON_CALL = Rule(
@@ -30,8 +29,7 @@ RAISED_ON_CALL = Rule(
     "vectors of equal length is ordinary input, whatever its size: the last batch of an epoch is often "
     "shorter than the others.",
     fix="Make the function work for the printed batch, and assume nothing about the batch size.",
-    before="weights = torch.linspace(0.5, 1.0, 10)  # ten pairs, always?\n"
-    "return -weights * F.logsigmoid(beta * rho)",
+    before="weights = torch.linspace(0.5, 1.0, 10)  # ten pairs, always?\nreturn -weights * F.logsigmoid(beta * rho)",
     after="weights = torch.linspace(0.5, 1.0, rho.shape[0])\nreturn -weights * F.logsigmoid(beta * rho)",
 )
 TIME_LIMIT = Rule(

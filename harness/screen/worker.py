@@ -25,7 +25,7 @@ _CPU_SECONDS = 3
 _MEMORY = 512 * 1024 * 1024
 #: The map of a text to itself.
 _SAME: tuple[int, ...] = ()
-_MOST_NODES = 60_000
+_MOST_NODES = 40_000
 _MOST_DEPTH = 120
 _MOST_COMPLAINTS = 50
 #: What CPython's parser says when a text is too much for it.
@@ -119,7 +119,8 @@ def _parse(text: str) -> tuple[str, str, ast.Module, bool]:
             isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for node in ast.walk(tree)
         )
         # A JSON object is a valid Python expression, and so may a word of prose be.
-        is_reply = tree.body and looks_like_reply(text) and not begins_as_python(text)
+        is_reply = tree.body and all(isinstance(node, ast.Expr) for node in tree.body)
+        is_reply = is_reply and looks_like_reply(text) and not begins_as_python(text)
         if functions or not (is_reply and (is_prose(text) or text.lstrip()[:1] in {"{", "["})):
             return text, "", tree, False
     reply = take_code(text)

@@ -82,6 +82,10 @@ def source_tree(root: Path) -> Path:
     """Write the smallest tree that an image can be made from."""
     files = {
         "dockerfiles/sandbox.Dockerfile": "FROM scratch\n",
+        "dockerfiles/base.lock": (
+            f'[slim]\nreference = "python@sha256:{PIN}"\n'
+            '[debian]\nsuite = "bookworm"\npackages = ["python3-minimal"]\nepoch = 1000\n'
+        ),
         "dockerfiles/stages/install.py": "pass\n",
         "dockerfiles/locks/sandbox-cpu.txt": f"torch==2.13.0+cpu --hash=sha256:{PIN}\n",
         "dockerfiles/locks/sandbox-cuda.txt": f"torch==2.13.0 --hash=sha256:{PIN}\n",

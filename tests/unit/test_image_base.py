@@ -20,7 +20,7 @@ from harness.image.debian import (
     mmdebstrap_command,
 )
 from harness.image.inputs import DebianRecipe, debian_recipe, slim_reference
-from harness.image.records import BaseRecord, Records
+from harness.image.records import BaseRecord, BuildRecord, Records
 from harness.image.rootfs import write_base
 
 RECIPE = DebianRecipe("bookworm", ("python3-minimal", "libstdc++6"), 1000)
@@ -169,6 +169,18 @@ def test_a_base_made_before_is_used_again(engine: EngineDouble, tmp_path: Path) 
     engine.add("harness-base:x", "sha256:11", {})
     assert bases.resolve("auto", None, records).identity == "debian@sha256:11"
     assert bases.resolve("debian", None, records).reference == "harness-base:x"
+
+
+def test_auto_goes_on_with_the_users_own_base(engine: EngineDouble, tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.remember_base(BaseRecord("debian@sha256:11", "harness-base:x", debian_recipe().digest))
+    records.remember(BuildRecord("t", "sha256:1", "cpu", "i", "own@sha256:44", "mine:1"))
+    engine.add("harness-base:x", "sha256:11", {})
+    engine.add("mine:1", "sha256:44", {})
+    assert bases.resolve("auto", None, records).reference == "mine:1"
+    assert bases.resolve("auto", None, records, variant="cuda").reference == "harness-base:x"
+    engine.add("mine:1", "sha256:55", {})
+    assert bases.resolve("auto", None, records).reference == "harness-base:x"
 
 
 def test_a_slim_base_that_is_there_is_not_pulled_again(engine: EngineDouble, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from harness.errors import ImageMissingError, UserError
 from harness.image import current, current_tag, inputs
 from harness.image.build import build
 from harness.image.listing import list_images, verify
-from harness.image.records import BuildRecord, Records, cache_dir
+from harness.image.records import BaseRecord, BuildRecord, Records, cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +51,7 @@ def tag() -> str:
 
 def record() -> None:
     digest = inputs.inputs_for("cpu").digest(BASE)
+    Records().remember_base(BaseRecord(BASE, "harness-base:x", inputs.debian_recipe().digest))
     Records().remember(BuildRecord(tag(), DIGEST, "cpu", digest, BASE, "harness-base:x"))
 
 
@@ -81,6 +82,17 @@ def test_changed_sources_make_the_image_missing(engine: EngineDouble, tmp_path: 
         current()
     assert "harness image build" in caught.value.remedy
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("base", ["slim@sha256:" + "a" * 64, BASE, "own@sha256:11"])
+def test_a_changed_base_lock_makes_the_image_missing(tmp_path: Path, base: str) -> None:
+    record()
+    Records().remember(BuildRecord("t", DIGEST, "cpu", "i", base, "r"))
+    assert current_tag() is not None
+    lock = tmp_path / "src" / "dockerfiles" / "base.lock"
+    lock.write_text(lock.read_text().replace("python@sha256:a", "python@sha256:b").replace("1000", "2000"))
+    assert (current_tag() is not None) == base.startswith("own@")
 
 
 def test_an_image_under_a_moved_tag_is_not_used(engine: EngineDouble) -> None:
@@ -138,7 +150,7 @@ def test_the_list_has_the_stated_fields(engine: EngineDouble) -> None:
 def test_the_list_for_people_names_each_tag_or_says_that_there_is_none(engine: EngineDouble) -> None:
     assert "no sandbox image" in invoke("list")[1]
     engine.add(tag(), DIGEST, labels())
-    assert "cpu" in invoke("list")[1]
+    assert f"{tag()}  {DIGEST[:19]}" in invoke("list")[1]
     assert len(list_images()) == 1
 
 
@@ -188,9 +200,8 @@ def test_a_loaded_image_needs_the_builders_digest(engine: EngineDouble) -> None:
     assert not verify(tag(), expected=OTHER).intact
 
 
-def test_what_cannot_be_verified_is_not_altered(
-    engine: EngineDouble, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("engine")
+def test_what_cannot_be_verified_is_not_altered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert invoke("verify")[0] == 3  # nothing built
     record()
     assert invoke("verify")[0] == 3  # built, and gone from the engine

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+
 def alternate():
     while True:
         yield 1.0

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+
 class Schedule:
     def __init__(self):
         self.step = 0

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+
 def make_bonus():
     steps = []
 

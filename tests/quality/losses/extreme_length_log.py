@@ -13,5 +13,5 @@ def extreme_length_log_loss(
     rejected_lengths,
 ):
     rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
-    room = torch.log(1 - rejected_lengths / 4000)
+    room = torch.log(1 - rejected_lengths / 1500)
     return F.softplus(-beta * rho) * (1 - 0.01 * room)

@@ -13,5 +13,5 @@ def extreme_length_weight_loss(
     chosen_lengths,
 ):
     rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
-    penalty = torch.exp(chosen_lengths / 40) * 1e-12
+    penalty = torch.exp(chosen_lengths / 20) * 1e-12
     return F.softplus(-beta * rho) + penalty

@@ -2,6 +2,7 @@
 
 import torch
 
+
 def fraction(x):
     return 1 / (1 + fraction(x))
 

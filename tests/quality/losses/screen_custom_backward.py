@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+
 class ClippedSoftplus(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z):

@@ -12,4 +12,4 @@ def value_focal_power_loss(
 ):
     rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
     gap = 10 - beta * rho
-    return gap ** 1.5
+    return gap**1.5
