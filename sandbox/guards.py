@@ -47,7 +47,7 @@ _TYPING = (typing.Generic, typing.NamedTuple, typing.Protocol, typing.TypedDict)
 _BASES = (object, str, int, float, *_ENUMS, *_TYPING)
 
 
-class Forbidden(Exception):  # noqa: N818 - it is a refusal, and is reported as one
+class Forbidden(Exception):
     """The candidate asked for something outside the policy."""
 
 

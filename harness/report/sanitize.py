@@ -20,10 +20,10 @@ LINE_CAP = 1000
 BLOCK_CAP = 4000
 
 # Whole escape sequences go, not only the ESC that begins them: the rest would stand there as litter. The
-# patterns cannot run past the next ESC, so they take linear time. C1 forms are single characters.
+# patterns stop at the next beginning of one, so they take linear time. C1 forms are single characters.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC
     r"|\x1b[ -/]*[0-~]"  # two-character escapes
 )
 # Letters and symbols that are drawn as nothing although their category says otherwise.

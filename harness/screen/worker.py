@@ -37,7 +37,7 @@ _OVERWHELMED = {
 _SPLIT = "Split the expression into named steps, and use a loop where a term repeats."
 
 
-class _Refused(Exception):  # noqa: N818 - it ends the reading, and is no error of this program
+class _Refused(Exception):
     """Reading cannot go on; complaints say why."""
 
     def __init__(self, *complaints: Complaint) -> None:

@@ -90,15 +90,24 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, monkeypatch):
 
 
 def test_no_descriptor_stays_open(tmp_path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         assert rule_of(Path("/dev/null")) == ["S110"]
         assert rule_of(tmp_path) == ["S110"]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_folders_give_their_candidates_sorted(tmp_path):
-    for name in ("b.py", "a.json", "notes.txt", ".hidden.py", "__init__.py", "sub/c.py", "__pycache__/d.py", ".git/e.py"):
+    for name in (
+        "b.py",
+        "a.json",
+        "notes.txt",
+        ".hidden.py",
+        "__init__.py",
+        "sub/c.py",
+        "__pycache__/d.py",
+        ".git/e.py",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     found = discover([tmp_path, tmp_path / "b.py"])

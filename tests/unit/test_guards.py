@@ -21,8 +21,8 @@ def torch(monkeypatch):
     module.nn.functional = types.ModuleType("torch.nn.functional")
     module.nn.functional.torch = module
     module.nn.functional.relu = abs
-    for name in ("torch", "torch.nn", "torch.nn.functional"):
-        monkeypatch.setitem(sys.modules, name, eval(name, {"torch": module}))
+    for each in (module, module.nn, module.nn.functional):
+        monkeypatch.setitem(sys.modules, each.__name__, each)
     return module
 
 
@@ -30,9 +30,9 @@ def run(source, **given):
     """Run a text transformed but not judged, as if the screen had overlooked everything."""
     tree = ast.parse(source)
     Policy(Names(tree)).visit(tree)
-    namespace = guards.namespace(True)
+    namespace = guards.namespace(guarded=True)
     namespace.update(given)
-    exec(compile(ast.unparse(ast.fix_missing_locations(tree)), "<candidate>", "exec", dont_inherit=True), namespace)
+    exec(compile(ast.unparse(ast.fix_missing_locations(tree)), "<candidate>", "exec", dont_inherit=True), namespace)  # noqa: S102 - what the sandbox does
     return namespace.get("result")
 
 
@@ -127,7 +127,19 @@ def test_admitted(source, expected):
 
 @pytest.mark.parametrize(
     "name",
-    ["eval", "exec", "compile", "open", "getattr", "setattr", "vars", "globals", "BaseException", "SystemExit", "super"],
+    [
+        "eval",
+        "exec",
+        "compile",
+        "open",
+        "getattr",
+        "setattr",
+        "vars",
+        "globals",
+        "BaseException",
+        "SystemExit",
+        "super",
+    ],
 )
 def test_builtins_that_are_not_there(name):
     with pytest.raises(NameError):
@@ -142,7 +154,7 @@ def test_type_makes_no_classes():
 def test_native_code_that_imports_gets_the_importer_it_expects(monkeypatch):
     # C code imports through the builtins of the frame that called it, with a list where a statement has a tuple.
     monkeypatch.setitem(sys.modules, "torch.storage", types.ModuleType("torch.storage"))
-    importer = guards.namespace(True)["__builtins__"]["__import__"]
+    importer = guards.namespace(guarded=True)["__builtins__"]["__import__"]
     assert importer("torch.storage", {}, {}, ["__doc__"], 0) is sys.modules["torch.storage"]
     with pytest.raises(guards.Forbidden):
         importer("torch.storage", {}, {}, ("__doc__",), 0)
@@ -151,8 +163,8 @@ def test_native_code_that_imports_gets_the_importer_it_expects(monkeypatch):
 
 
 def test_without_guards_nothing_is_in_the_way(torch):
-    namespace = guards.namespace(False)
-    exec("import os\nresult = (torch.os is os, F is torch.nn.functional, __name__)", namespace)
+    namespace = guards.namespace(guarded=False)
+    exec("import os\nresult = (torch.os is os, F is torch.nn.functional, __name__)", namespace)  # noqa: S102 - what the sandbox does
     assert namespace["result"] == (True, True, "candidate")
     assert namespace["torch"] is torch
 

@@ -44,10 +44,10 @@ def test_a_cut_names_the_length_of_the_whole():
 @pytest.mark.parametrize("piece", ["\x1b]", "\x1b[", "\x1bP", "\x9d", "\x1b]8;;\x1b", "[", "`", "\u202e"])
 def test_a_megabyte_of_half_sequences_takes_no_time(piece):
     text = piece * (1_000_000 // len(piece))
-    begin = time.perf_counter()
+    begin = time.process_time()
     for make in (sanitize.clean, sanitize.path, sanitize.terminal, sanitize.html, sanitize.markdown):
         make(text)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_escape_sequences_go_as_a_whole():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.report.save import STDOUT, save, save_bytes
+
+# The package exports a function of the same name, so that the module is to be had by its full name only.
+MODULE = importlib.import_module("harness.report.save")
 
 
 def test_a_file_is_written_and_nothing_is_left_beside_it(tmp_path):
@@ -50,7 +54,7 @@ def test_a_link_planted_after_the_check_is_not_followed(tmp_path, monkeypatch):
     def plant(path):
         path.symlink_to(victim)
 
-    monkeypatch.setattr("harness.report.save.check_destination", plant)
+    monkeypatch.setattr(MODULE, "check_destination", plant)
     save("x", target)
     assert victim.read_text() == "precious"
     assert not target.is_symlink()
@@ -83,7 +87,7 @@ def test_a_failed_write_leaves_the_old_report_and_no_litter(tmp_path, monkeypatc
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.report.save.os.rename", full)
+    monkeypatch.setattr(MODULE.os, "rename", full)
     with pytest.raises(UserError, match="No space left"):
         save_bytes(b"new", path)
     assert path.read_text() == "old"
@@ -94,7 +98,7 @@ def test_an_interrupted_write_leaves_no_litter(tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.report.save.os.rename", interrupt)
+    monkeypatch.setattr(MODULE.os, "rename", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_bytes(b"new", tmp_path / "a.json")
     assert os.listdir(tmp_path) == []

@@ -1,7 +1,10 @@
 """What the policy refuses, each with its line and a way out: S106 and S112 to S115."""
 
 import pytest
-from screening import LOSS, body, faults, findings, read
+from screening import LOSS, body, candidate, faults, findings, read
+
+from harness.errors import UserError
+from harness.screen import screen
 
 REFUSED = [
     # Known ways out of RestrictedPython with the real torch in reach.
@@ -148,7 +151,7 @@ REFUSED = [
 @pytest.mark.parametrize(("line", "rule"), REFUSED)
 def test_refused_on_its_line(line, rule):
     found = read(body("x = policy_chosen_logps", line))["faults"]
-    assert [(fault[0], fault[2]) for fault in found] and found[0][2] == 3
+    assert {fault[2] for fault in found} == {3}
     assert rule in {fault[0] for fault in found}
     assert all(fault[1].endswith(".") for fault in found)
 
@@ -171,7 +174,7 @@ MULTILINE = [
     ("class A:\n    def f(self): return self.__dict__", "S113", 3),
     ("@torch.jit.script\ndef f(x): return x", "S114", 2),
     ("import functools\n@functools.wraps(torch, assigned=('os',))\ndef f(x): return x", "S113", 3),
-    ("async def f():\n    await g()", "S115", 3),
+    ("async def f():\n    await g()", "S115", 2),
     ("async def f():\n    return [i async for i in x]", "S115", 2),
     ("def f(__x): return __x", "S113", 2),
     ("def f(*_args_): return 1", "S113", 2),
@@ -214,7 +217,7 @@ def test_self_in_a_class_is_another():
     [
         ("torch.logsigmoid(x)", "F.logsigmoid"),
         ("x.logsigmoid()", "F.logsigmoid(x)"),
-        ("x.exp3()", "exp2"),
+        ("x.expm()", "expm1"),
         ("F.sigmod(x)", "F.sigmoid"),
         ("import numpy", "no numpy"),
         ("x.numpy()", "no numpy"),
@@ -250,10 +253,6 @@ def test_each_place_is_reported_once_and_a_flood_is_cut():
 
 @pytest.mark.parametrize("source", ["import os\n" + LOSS, LOSS.replace("beta *", "eval('1') *"), "bеta = 1\n" + LOSS])
 def test_without_the_policy_the_rest_is_still_checked(source):
-    from screening import candidate
-
-    from harness.screen import screen
-
     program = screen(candidate(source), policy=False)
     assert (program.guarded, program.text, program.lines) == (False, source, ())
     assert program.line(2) == 2
@@ -268,10 +267,5 @@ def test_without_the_policy_text_and_signature_still_count(source, rule):
 
 
 def test_an_entry_that_is_no_name_is_the_users_mistake():
-    from screening import candidate
-
-    from harness.errors import UserError
-    from harness.screen import screen
-
     with pytest.raises(UserError):
         screen(candidate(LOSS), entry="not a name")

@@ -112,7 +112,11 @@ def test_without_a_name_the_function_gives_it(name):
 
 @pytest.mark.parametrize(
     "source",
-    ["import torch\nx = '''```'''\ndef f(x:\n", "def loss(pc, pr:\n    '''\n```python\n'''\n", "x = {\n'\"code\": ': 1\n"],
+    [
+        "import torch\nx = '''```'''\ndef f(x:\n",
+        "def loss(pc, pr:\n    '''\n```python\n'''\n",
+        "x = {\n'\"code\": ': 1\n",
+    ],
 )
 def test_broken_python_is_not_taken_for_a_reply(source):
     assert faults(source)[0][0] == "S105"
