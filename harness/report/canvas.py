@@ -119,16 +119,25 @@ def plain_label(text: str, cap: int = 48) -> str:
     return kept + ("..." if len(text) > cap else "")
 
 
-def spans(flags: Sequence[bool], at: Sequence[float]) -> list[tuple[float, float]]:
-    """Give the runs of true flags as intervals, each reaching half-way to the neighbours outside."""
+def spans(flags: Sequence[bool], at: Sequence[float], known: Sequence[float] = ()) -> list[tuple[float, float]]:
+    """Give the runs of true flags as intervals of `at`, which ascends.
+
+    An end lies half-way to the neighbour outside, or at the one of the `known` places that lies in between.
+    """
     out: list[tuple[float, float]] = []
     begin: int | None = None
     for index, flag in enumerate([*flags, False]):
         if flag and begin is None:
             begin = index
         elif not flag and begin is not None:
-            low = at[begin] if begin == 0 else (at[begin - 1] + at[begin]) / 2
-            high = at[index - 1] if index == len(at) else (at[index - 1] + at[index]) / 2
-            out.append((low, high))
+            out.append((_between(at, begin, known), _between(at, index, known)))
             begin = None
     return out
+
+
+def _between(at: Sequence[float], index: int, known: Sequence[float]) -> float:
+    """Find the border between the points `index - 1` and `index`."""
+    if index in {0, len(at)}:
+        return at[index - 1 if index else 0]
+    low, high = at[index - 1], at[index]
+    return next((k for k in known if low <= k <= high), (low + high) / 2)

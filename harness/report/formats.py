@@ -78,9 +78,7 @@ def parse_report_option(option: str) -> tuple[Format, Path]:
     if name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
-        raise UserError(
-            f"{name!r:.60} is not a report format", remedy=f"{hint}The formats are {', '.join(known)}."
-        )
+        raise UserError(f"{name!r:.60} is not a report format", remedy=f"{hint}The formats are {', '.join(known)}.")
     if not equals or not target or "\0" in target:
         raise UserError(
             f"--report {option!r:.80} names no file",

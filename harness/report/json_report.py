@@ -99,9 +99,7 @@ def _finding(finding: Finding) -> FindingModel:
         counterexample=None
         if finding.counterexample is None
         else cast("dict[str, Json]", strict(dict(finding.counterexample))),
-        location=None
-        if place is None
-        else LocationModel(line=max(0, place.line), column=max(0, place.column)),
+        location=None if place is None else LocationModel(line=max(0, place.line), column=max(0, place.column)),
         detail=sanitize.clean(finding.detail),
     )
 

@@ -58,9 +58,7 @@ def _suite(result: CheckResult, rules: dict[str, Rule]) -> ET.Element:
 
 
 def _case(suite: ET.Element, result: CheckResult, name: str) -> ET.Element:
-    return ET.SubElement(
-        suite, "testcase", name=sanitize.one_line(name), classname=sanitize.path(result.path)
-    )
+    return ET.SubElement(suite, "testcase", name=sanitize.one_line(name), classname=sanitize.path(result.path))
 
 
 def _outcome(case: ET.Element, findings: list[Finding], state: str) -> None:

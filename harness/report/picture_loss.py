@@ -51,9 +51,7 @@ def loss_figure(title: str, curve: Curve, minima: list[Point], findings: Sequenc
     return figure
 
 
-def _panel(
-    axes: Axes, curve: Curve, ours: Sequence[float], dpo: Sequence[float], window: tuple[float, float]
-) -> None:
+def _panel(axes: Axes, curve: Curve, ours: Sequence[float], dpo: Sequence[float], window: tuple[float, float]) -> None:
     rho = np.array(curve.rho)
     y = np.array(ours)
     bad = ~(np.isfinite(curve.value) & np.isfinite(curve.slope))

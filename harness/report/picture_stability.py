@@ -39,7 +39,7 @@ def stability_figure(title: str, found: Stability) -> Figure:
     axes.set_xlim(low, high)
     axes.set_ylim(-0.5, len(order) - 0.5)
     for row, index in enumerate(order):
-        _row(axes, row, found.state[index], found.rho)
+        _row(axes, row, found, index)
     _outline(axes, [found.beta[i] for i in order], found, (low, high))
     _onsets(axes, [found.beta[i] for i in order], found, (low, high))
     axes.set_yticks(range(len(order)), [f"{found.beta[i]:g}" for i in order])
@@ -49,19 +49,24 @@ def stability_figure(title: str, found: Stability) -> Figure:
     axes.set_xlabel("rho: margin of the policy over the reference (nats)")
     present = sorted({s for row in found.state for s in row} & _COLOURS.keys())
     handles = [Patch(facecolor=_COLOURS[s], label=_LABELS[s]) for s in present]
-    outline = Line2D(
-        [], [], color=canvas.INK, linewidth=1.6, label=f"operating domain (|beta rho| <= {found.reach:g})"
-    )
+    outline = Line2D([], [], color=canvas.INK, linewidth=1.6, label=f"operating domain (|beta rho| <= {found.reach:g})")
     axes.set_title(f"{title}, where its answers are finite", loc="left", fontsize=11, pad=10)
     figure.legend(handles=[*handles, outline], loc="outside lower center", ncols=4)
     return figure
 
 
-def _row(axes: Axes, row: int, states: tuple[int, ...], rho: tuple[float, ...]) -> None:
+def _row(axes: Axes, row: int, found: Stability, index: int) -> None:
+    known = _known(found, found.beta[index])
     for state, colour in _COLOURS.items():
-        for left, right in canvas.spans([s == state for s in states], rho):
+        for left, right in canvas.spans([s == state for s in found.state[index]], found.rho, known):
             patch = Rectangle((left, row - 0.46), right - left, 0.92, facecolor=colour, linewidth=0, zorder=1)
             axes.add_patch(patch)
+
+
+def _known(found: Stability, beta: float) -> list[float]:
+    """List the onsets at this beta: they are told more finely than the map's points lie."""
+    edges = [e for o in found.onset if math.isclose(o.beta, beta) for e in (o.below, o.above)]
+    return [edge for edge in edges if edge is not None]
 
 
 def _outline(axes: Axes, betas: list[float], found: Stability, window: tuple[float, float]) -> None:
@@ -93,7 +98,7 @@ def _onsets(axes: Axes, betas: list[float], found: Stability, window: tuple[floa
 def _band(found: Stability, beta: float, edge: float) -> tuple[float, float]:
     """Find the run of non-finite answers that begins nearest to this edge."""
     row = next(r for r, b in zip(found.state, found.beta, strict=True) if math.isclose(b, beta))
-    runs = canvas.spans([s != 0 for s in row], found.rho)
+    runs = canvas.spans([s != 0 for s in row], found.rho, _known(found, beta))
     return min(runs, key=lambda run: min(abs(run[0] - edge), abs(run[1] - edge)), default=(edge, edge))
 
 
@@ -117,9 +122,7 @@ def _label(axes: Axes, row: int, edge: float, side: int, band: tuple[float, floa
         color=canvas.PAPER if inside else canvas.INK,
         fontweight="bold" if inside else "normal",
         # Beside its band a label may cross the outline: it has to stay legible.
-        bbox=None
-        if inside
-        else {"boxstyle": "round,pad=0.15", "facecolor": canvas.CALM, "edgecolor": "none"},
+        bbox=None if inside else {"boxstyle": "round,pad=0.15", "facecolor": canvas.CALM, "edgecolor": "none"},
         zorder=5,
     )
 

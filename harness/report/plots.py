@@ -73,8 +73,7 @@ def inline_pictures(result: CheckResult, prefix: str) -> list[tuple[str, str]]:
     words = {"loss": "The loss and its slope over rho", "stability": "The stability map over rho and beta"}
     with canvas.settings():
         return [
-            (words[kind], canvas.inline(canvas.to_svg(figure), f"{prefix}-{kind}"))
-            for kind, figure in _figures(result)
+            (words[kind], canvas.inline(canvas.to_svg(figure), f"{prefix}-{kind}")) for kind, figure in _figures(result)
         ]
 
 

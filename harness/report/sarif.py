@@ -43,9 +43,7 @@ def write_sarif(report: CheckReport, root: Path | None = None) -> str:
 
 def _log(report: CheckReport, located: list[Located], limit: int, root: Path | None) -> dict[str, Json]:
     rules = known_rules(report)
-    descriptors: dict[str, dict[str, Json]] = {
-        rule_id: _descriptor(rule) for rule_id, rule in sorted(rules.items())
-    }
+    descriptors: dict[str, dict[str, Json]] = {rule_id: _descriptor(rule) for rule_id, rule in sorted(rules.items())}
     for each in located:
         descriptors.setdefault(each.finding.rule, _bare_descriptor(each.finding))
     order = {rule_id: index for index, rule_id in enumerate(sorted(descriptors))}

@@ -15,6 +15,4 @@ def tally(report: CheckReport) -> str:
     """Count the verdicts, and name the profile and the seed."""
     words = Counter(result.verdict.word for result in report.results)
     counts = [f"{words[word]} {word}" for word in ("accepted", "rejected", "undecided") if words[word]]
-    return (
-        f"{', '.join(counts) or 'nothing checked'} (profile {one_line(report.profile)}, seed {report.seed})"
-    )
+    return f"{', '.join(counts) or 'nothing checked'} (profile {one_line(report.profile)}, seed {report.seed})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from typing import IO, TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -66,16 +67,20 @@ def write_text(report: CheckReport) -> str:
     """Write the report as plain text, without colour."""
     stream = io.StringIO()
     print_report(report, make_console(stream, {}))
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+    return stream.getvalue()
 
 
 def print_report(report: CheckReport, console: Console) -> None:
     """Print a block for each candidate, and a table when there are several."""
-    for result in report.results:
-        console.print(_block(result, console))
-    if len(report.results) > 1:
-        console.print(_summary(report, console))
-    console.print(Text(f"{tally(report)}"))
+    with console.capture() as capture:
+        for result in report.results:
+            console.print(_block(result, console))
+        if len(report.results) > 1:
+            console.print(_summary(report, console))
+        console.print(Text(tally(report)))
+    # Rich fills lines up to the width, which is litter in a log.
+    console.file.write(re.sub(r"[ \t]+$", "", capture.get(), flags=re.MULTILINE))
+    console.file.flush()
 
 
 def _symbol(word: str, console: Console) -> str:

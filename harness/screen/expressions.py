@@ -25,12 +25,12 @@ _BUILTIN_NAMES = frozenset(vars(builtins))
 _METADATA = frozenset({"__all__", "__author__", "__version__", "__license__"})
 _INTEGER_BITS = 4096
 _STATEMENTS = {
-    "Global": ("global keeps state between calls.", "Compute everything from the arguments."),
-    "AsyncFunctionDef": ("async functions have no place in a loss.", "Write def in place of async def."),
-    "Await": ("await has no place in a loss.", "Call the function plainly."),
-    "AsyncFor": ("async for has no place in a loss.", "Write for in place of async for."),
-    "AsyncWith": ("async with has no place in a loss.", "Write with in place of async with."),
-    "TryStar": ("except* is refused.", "Write except in place of except*."),
+    "Global": ("A global variable keeps state between calls.", "Compute everything from the arguments."),
+    "AsyncFunctionDef": ("An async function has no place in a loss.", "Write def in place of async def."),
+    "Await": ("Waiting has no place in a loss.", "Call the function plainly."),
+    "AsyncFor": ("An async for has no place in a loss.", "Write for in place of async for."),
+    "AsyncWith": ("An async with has no place in a loss.", "Write with in place of async with."),
+    "TryStar": ("The statement except* is refused.", "Write except in place of except*."),
 }
 
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -66,7 +66,7 @@ class Expressions(RestrictingNodeTransformer):
         """Refuse a kind of statement or expression."""
         kind = type(node).__name__
         message, fix = _STATEMENTS.get(kind, (f"{kind} is refused.", None))
-        self.complain("S115", node, message[0].upper() + message[1:], fix)
+        self.complain("S115", node, message, fix)
 
     def contents(self, node: _Node) -> _Node:
         """Visit what is inside a node."""
@@ -191,9 +191,7 @@ class Expressions(RestrictingNodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         """Refuse integers too long to be written out again."""
         if isinstance(node.value, int) and node.value.bit_length() > _INTEGER_BITS:
-            self.complain(
-                "S106", node, "An integer literal has more than a thousand digits.", "Write a float."
-            )
+            self.complain("S106", node, "An integer literal has more than a thousand digits.", "Write a float.")
             return ast.Constant(0)
         return node
 
@@ -227,9 +225,7 @@ class Expressions(RestrictingNodeTransformer):
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         """Admit it as it stands."""
         if node.is_async:
-            self.complain(
-                "S115", node.target, "An async comprehension has no place in a loss.", "Leave async out."
-            )
+            self.complain("S115", node.target, "An async comprehension has no place in a loss.", "Leave async out.")
         return self.contents(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -250,7 +246,5 @@ def _text(node: ast.JoinedStr) -> ast.expr:
     if not node.values:
         return ast.Constant("")
     if all(isinstance(part, ast.Constant) for part in node.values):
-        return ast.Constant(
-            "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
-        )
+        return ast.Constant("".join(str(part.value) for part in node.values if isinstance(part, ast.Constant)))
     return _call("_text_", *node.values)

@@ -88,9 +88,7 @@ class Policy(Expressions):
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         """Refuse to catch everything."""
         if node.type is None:
-            self.complain(
-                "S115", node, "A bare except hides every error.", "Name the exception that you expect."
-            )
+            self.complain("S115", node, "A bare except hides every error.", "Name the exception that you expect.")
         self.check_name(node, node.name)
         return self.contents(node)
 

@@ -22,9 +22,7 @@ _READ_SECONDS = 10.0
 _MOST_BYTES = 8 * 1024 * 1024
 _REMEDY = "Install the harness again (make setup), and see that this machine has memory to spare."
 # Isolated (-I) and without site (-S): neither the environment nor the folder decides what is imported.
-_START = (
-    "import sys; sys.path[:0] = sys.argv[1:3]; from harness.screen.worker import main; main(sys.argv[3:])"
-)
+_START = "import sys; sys.path[:0] = sys.argv[1:3]; from harness.screen.worker import main; main(sys.argv[3:])"
 
 
 class Died(NamedTuple):
@@ -51,9 +49,7 @@ def ask(data: bytes, *arguments: str) -> bytes | Died:
                 close_fds=True,
             )
     except OSError as error:
-        raise InfrastructureError(
-            f"the screening process could not be started: {error}", remedy=_REMEDY
-        ) from error
+        raise InfrastructureError(f"the screening process could not be started: {error}", remedy=_REMEDY) from error
     with process:
         try:
             return _converse(process)

@@ -6,9 +6,7 @@ import re
 
 from sandbox.allowlist import ATTRIBUTES, MODULES
 
-_RANDOM = (
-    "Randomness is refused, because a loss gives the same values for the same batch; compute from the inputs."
-)
+_RANDOM = "Randomness is refused, because a loss gives the same values for the same batch; compute from the inputs."
 _MEMORY = "Uninitialised memory holds whatever was there before; use torch.zeros or torch.zeros_like."
 _GLOBAL = "It changes a setting for everything that runs in the process; leave it out."
 _DETACH = "Use detach() where a value should be a constant to the gradient."
@@ -53,9 +51,7 @@ _MODULES = {
         ),
         _PROCESS,
     ),
-    **dict.fromkeys(
-        ("builtins", "inspect", "gc", "signal", "threading", "multiprocessing", "asyncio"), _PROCESS
-    ),
+    **dict.fromkeys(("builtins", "inspect", "gc", "signal", "threading", "multiprocessing", "asyncio"), _PROCESS),
     "torch.autograd": _CUSTOM,
     "torch.jit": _COMPILER,
     "torch.cuda": _DEVICE,
@@ -167,9 +163,7 @@ def _nearest(name: str) -> str:
         return f"Use the tensor method {name}()."
     import difflib  # noqa: PLC0415 - only a refusal pays for it
 
-    operations = {n: f"torch.{n}" for n in MODULES["torch"]} | {
-        n: f"F.{n}" for n in MODULES["torch.nn.functional"]
-    }
+    operations = {n: f"torch.{n}" for n in MODULES["torch"]} | {n: f"F.{n}" for n in MODULES["torch.nn.functional"]}
     close = difflib.get_close_matches(name, sorted(operations), 1, 0.75)
     return f"Use {operations[close[0]]}, if that is what was meant." if close else ""
 

@@ -22,9 +22,7 @@ _OBJECT = re.compile(r'\{\s*"')
 _CODE_KEY = re.compile(r'"code"\s*:')
 _ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4}))?')
 _FUNCTION = re.compile(r"^\s*(?:async\s+)?def\s+\w+|^\s*\w+\s*=\s*lambda\b", re.MULTILINE)
-_STATEMENT = re.compile(
-    r"^\s*(?:def|class|import|from|return|@)\b|^\s*[\w.\[\]]+\s*[-+*/]?=(?!=)|\w\(", re.MULTILINE
-)
+_STATEMENT = re.compile(r"^\s*(?:def|class|import|from|return|@)\b|^\s*[\w.\[\]]+\s*[-+*/]?=(?!=)|\w\(", re.MULTILINE)
 _FIRST_LINE = re.compile(
     r"(?:async\s+)?def\s+\w+\s*\(|import\s+[\w.]+|from\s+[\w.]+\s+import\b|class\s+\w+\s*[:(]|@\w|[rRuU]?(\"{3}|'{3})"
     r"|(?:if|for|while|with|try|match)\b.*:\s*$"
@@ -53,9 +51,7 @@ class _Broken(NamedTuple):
 
 def looks_like_reply(text: str) -> bool:
     """Say whether text that holds no function, or is no Python, is a reply."""
-    return bool(
-        _OPEN_FENCE.search(text) or _CODE_KEY.search(text) or text.lstrip()[:1] in {"{", "["}
-    ) or is_prose(text)
+    return bool(_OPEN_FENCE.search(text) or _CODE_KEY.search(text) or text.lstrip()[:1] in {"{", "["}) or is_prose(text)
 
 
 def begins_as_python(text: str) -> bool:
@@ -78,9 +74,7 @@ def take_code(text: str) -> Reply | Complaint:
     if broken is not None and (_CODE_KEY.search(text) or not _blocks(text)):
         if broken.cut_off:
             fix = "Ask for the reply again with room for a longer answer."
-            return Complaint(
-                "S116", "The reply is cut off inside its JSON object.", broken.line, broken.column, fix
-            )
+            return Complaint("S116", "The reply is cut off inside its JSON object.", broken.line, broken.column, fix)
         fix = 'Escape quotes inside the code as \\", and answer with JSON only.'
         message = f"The reply's JSON is malformed: {broken.reason}."
         return Complaint("S116", message, broken.line, broken.column, fix)
@@ -89,9 +83,7 @@ def take_code(text: str) -> Reply | Complaint:
         return _from_blocks(blocks)
     if objects:
         keys = ", ".join(sorted(key for key in objects[0])[:8])
-        return Complaint(
-            "S116", f"The reply's JSON object has no key code; it has: {_clean(keys) or 'no key'}."
-        )
+        return Complaint("S116", f"The reply's JSON object has no key code; it has: {_clean(keys) or 'no key'}.")
     return Complaint("S116", "The reply holds no code.")
 
 
@@ -140,14 +132,10 @@ def _broken(error: json.JSONDecodeError, text: str) -> _Broken:
 
 def _from_object(objects: list[dict[str, object]]) -> Reply | Complaint:
     if len(objects) > 1 and len({str(found["code"]) for found in objects}) > 1:
-        return Complaint(
-            "S116", f"The reply holds {len(objects)} candidates.", fix="Answer with one JSON object."
-        )
+        return Complaint("S116", f"The reply holds {len(objects)} candidates.", fix="Answer with one JSON object.")
     only = objects[0]
     if "code" in getattr(only, "repeated", ()):
-        return Complaint(
-            "S116", "The reply's JSON object has the key code twice.", fix="Answer with one candidate."
-        )
+        return Complaint("S116", "The reply's JSON object has the key code twice.", fix="Answer with one candidate.")
     code, name = only["code"], only.get("name")
     if not isinstance(code, str):
         return Complaint("S116", "The reply's code is not a string.", fix="Give the code as one JSON string.")
@@ -179,9 +167,7 @@ def _from_blocks(blocks: list[tuple[str, bool]]) -> Reply | Complaint:
         return Complaint("S116", "The reply's fenced block defines no function.")
     if len({code.strip() for code, _ in functions}) > 1:
         fix = "Answer with one block of code."
-        return Complaint(
-            "S116", f"The reply holds {len(functions)} candidates, one in each fenced block.", fix=fix
-        )
+        return Complaint("S116", f"The reply holds {len(functions)} candidates, one in each fenced block.", fix=fix)
     code, closed = functions[-1]
     if not closed:
         fix = "Ask for the reply again with room for a longer answer."

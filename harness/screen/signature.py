@@ -152,9 +152,7 @@ def _bind(node: Function, name: str) -> CallPlan | _Mismatch:
     by_position = _by_position(required, positional)
     only = {a.arg for a in node.args.posonlyargs}
     needed = {*required} | {
-        a.arg
-        for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-        if default is None
+        a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
     }
     leading: list[str] = []
     keyword: list[tuple[str, str]] = []
@@ -165,16 +163,12 @@ def _bind(node: Function, name: str) -> CallPlan | _Mismatch:
         if argument not in ARGUMENTS:
             unknown += [own] if own in needed else []
         elif argument in taken:
-            return _Mismatch(
-                f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them."
-            )
+            return _Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
         elif own in positional and positional.index(own) == len(leading):
             taken[argument] = own
             leading.append(argument)
         elif own in only:
-            return _Mismatch(
-                f"the parameter {own} cannot be given by name.", "Delete the / among its parameters."
-            )
+            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
         else:
             taken[argument] = own
             keyword.append((own, argument))

@@ -55,9 +55,7 @@ def check_text(text: str, complaints: list[Complaint] | None = None) -> list[Com
     """Look for NUL, invisible and reordering characters."""
     found = list(complaints or ())
     if "\0" in text:
-        found.append(
-            Complaint("S102", "The text contains a NUL character.", *_place(text[: text.index("\0")]))
-        )
+        found.append(Complaint("S102", "The text contains a NUL character.", *_place(text[: text.index("\0")])))
     if text.isascii() and text.isprintable():
         return found
     for match in re.finditer(r"[\x01-\x08\x0b\x0e-\x1f\x7f]|[^\x00-\x7f]", text):
@@ -65,9 +63,7 @@ def check_text(text: str, complaints: list[Complaint] | None = None) -> list[Com
         if unicodedata.category(character) in _HIDDEN_CATEGORIES or character in _HIDDEN_LETTERS:
             name = unicodedata.name(character, "control character")
             place = _place(text[: match.start()])
-            found.append(
-                Complaint("S111", f"There is a hidden character, U+{ord(character):04X} ({name}).", *place)
-            )
+            found.append(Complaint("S111", f"There is a hidden character, U+{ord(character):04X} ({name}).", *place))
             if len(found) >= _MOST:
                 break
     return found

@@ -155,9 +155,7 @@ def _tree(source: str) -> ast.Module:
                 raise _Refused(Complaint("S106", sentence, line, column, _SPLIT)) from error
         raise _Refused(Complaint("S105", f"The syntax is not valid: {message}.", line, column)) from error
     except (RecursionError, MemoryError) as error:
-        raise _Refused(
-            Complaint("S106", "The text is nested too deeply to be parsed.", fix=_SPLIT)
-        ) from error
+        raise _Refused(Complaint("S106", "The text is nested too deeply to be parsed.", fix=_SPLIT)) from error
     except ValueError as error:
         raise _Refused(Complaint("S105", f"The text cannot be parsed: {error}.")) from error
     _measure(tree)

@@ -132,7 +132,7 @@ LRML_FACTS = facts_of(
     lrml,
     convex=False,
     non_convex_where=[[-1.5, 9.5]],
-    minima=[{"rho": -2.3714, "value": 0.785929}],
+    minima=[{"rho": -2.3714, "value": 0.785924}],
     maxima=[{"rho": 1.44012, "value": 0.87829}],
 )
 RAISES = Finding(
@@ -194,5 +194,5 @@ def hostile_report(text):
     return report(
         result(Rejected((finding, warning)), **common, environment={text: text}),
         result(Undecided(text, text, (warning,)), **{**common, "facts": {}}),
-        result(Accepted(), **common),
+        result(Accepted(), **{**common, "facts": {"uses": [text], "fingerprint": text}}),
     )

@@ -73,7 +73,7 @@ def test_the_page_shows_verdicts_findings_facts_and_pictures(page):
     for expected in (
         "1 accepted, 1 rejected, 1 undecided",
         "error W202 raises, line 12",
-        "policy_chosen_logps = [-12.5, float(\"nan\")]",
+        'policy_chosen_logps = [-12.5, float("nan")]',
         "0.846574 (beta 0.05)",
         "-88.73 for beta 1, -35.49 for beta 2.5",
         "The engine stopped answering.",
@@ -119,7 +119,9 @@ def test_without_matplotlib_the_page_says_what_is_missing(monkeypatch):
 
 
 def markdown(made):
-    return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(write(made, Format.MARKDOWN))
+    return (
+        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(write(made, Format.MARKDOWN))
+    )
 
 
 def test_markdown_reads_as_headings_tables_and_code():

@@ -68,9 +68,7 @@ INVOCATION = closed(
         },
     }
 )
-DRIVER = closed(
-    {"name": TEXT, "version": TEXT, "semanticVersion": TEXT, "rules": {"items": RULE, "uniqueItems": True}}
-)
+DRIVER = closed({"name": TEXT, "version": TEXT, "semanticVersion": TEXT, "rules": {"items": RULE, "uniqueItems": True}})
 RUN = closed(
     {
         "tool": closed({"driver": DRIVER}),
@@ -123,9 +121,7 @@ def test_a_failure_of_ours_is_no_result():
     assert invocation["executionSuccessful"] is False
     assert invocation["exitCode"] == 3
     (notice,) = invocation["toolExecutionNotifications"]
-    assert notice["message"]["text"] == (
-        "Undecided: The engine stopped answering. Start it: systemctl start docker."
-    )
+    assert notice["message"]["text"] == ("Undecided: The engine stopped answering. Start it: systemctl start docker.")
     assert not any("late" in json.dumps(r) for r in run["results"])
 
 
@@ -181,7 +177,7 @@ def test_results_over_the_services_limit_are_counted(monkeypatch):
 
 def test_a_report_over_the_services_size_is_cut(monkeypatch):
     monkeypatch.setattr(sarif, "GZIP_LIMIT", 20_000)
-    noise = random.Random(0)
+    noise = random.Random(0)  # noqa: S311 - text that does not compress
     findings = tuple(replace(RAISES, message=f"{noise.getrandbits(3000):x}") for _ in range(100))
     text = write(report(result(Rejected(findings))), Format.SARIF)
     assert len(gzip.compress(text.encode())) <= 20_000

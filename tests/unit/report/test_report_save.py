@@ -18,7 +18,7 @@ MODULE = importlib.import_module("harness.report.save")
 def test_a_file_is_written_and_nothing_is_left_beside_it(tmp_path):
     save("é\n", tmp_path / "a.json")
     assert (tmp_path / "a.json").read_bytes() == "é\n".encode()
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_an_old_report_is_replaced(tmp_path):
@@ -91,7 +91,7 @@ def test_a_failed_write_leaves_the_old_report_and_no_litter(tmp_path, monkeypatc
     with pytest.raises(UserError, match="No space left"):
         save_bytes(b"new", path)
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_an_interrupted_write_leaves_no_litter(tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_an_interrupted_write_leaves_no_litter(tmp_path, monkeypatch):
     monkeypatch.setattr(MODULE.os, "rename", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_bytes(b"new", tmp_path / "a.json")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dash_is_standard_output(capfdbinary):

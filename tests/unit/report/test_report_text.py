@@ -40,7 +40,7 @@ def test_a_block_tells_verdict_finding_numbers_and_fix():
 def test_the_facts_and_the_stability_story_of_discopop():
     text = " ".join(write(report(result()), Format.TEXT).split())
     assert "slope at rho = 0 0.0392132 (beta 0.05); DPO has -0.025; it rises" in text
-    assert "local minima 0.785929 at rho -2.3714" in text
+    assert "local minima 0.785924 at rho -2.3714" in text
     assert "Outside the operating domain, NaN or infinity begins at rho <= " in text
     assert "-88.73 for beta 1, -35.49 for beta 2.5, -17.75 for beta 5." in text
     assert "Inside the operating domain" not in text
@@ -101,6 +101,10 @@ def test_hostile_text_can_neither_colour_nor_move(text):
     coloured = shown(hostile_report(text), {"FORCE_COLOR": "1", "TERM": "xterm-256color"})
     assert is_harmless(SGR.sub("", coloured))
     assert len(plain) < 60_000
+
+
+def test_lines_have_no_blanks_at_their_end():
+    assert not re.search(r"[ \t]+$", shown(report(), {}, io.StringIO()), flags=re.MULTILINE)
 
 
 def test_markup_is_shown_as_it_stands():

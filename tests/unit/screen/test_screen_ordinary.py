@@ -118,7 +118,7 @@ def statements(tree):
 
 
 def names(node):
-    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not n.id.endswith("_")]
+    return sorted(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not n.id.endswith("_"))
 
 
 def test_every_line_leads_back():

@@ -1,0 +1,365 @@
+"""The host's half of the wire: every malformed reply is a WireError, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wire_bytes import BATCH, DOUBLE, answer, complaint
+
+from harness.contract import CallPlan, Program
+from harness.oracle import wire
+from harness.oracle.batch import Answer, Complaint
+from sandbox import wire as layout
+
+HONEST = {
+    "values": (answer(), [BATCH], False),
+    "scalar": (answer(shape=()), [BATCH], False),
+    "double": (answer(DOUBLE, code=layout.F64), [DOUBLE], False),
+    "widened": (answer(code=layout.F64), [BATCH], False),
+    "echo": (answer(echo=True), [BATCH], True),
+    "column": (answer(shape=(3, 1)), [BATCH], False),
+    "complaint": (complaint(), [BATCH], False),
+    "three": (answer() + complaint() + answer(), [BATCH] * 3, False),
+}
+quiet = settings(max_examples=150, derandomize=True, database=None, deadline=None)
+
+
+def head(magic: bytes = layout.MAGIC, kind: int = layout.ANSWER, sequence: int = 9, length: int = 4) -> bytes:
+    return layout.HEADER.pack(magic, kind, sequence, length)
+
+
+def parse(payload: bytes, *, echo: bool = False) -> list[Answer | Complaint]:
+    return wire.parse_answers(payload, [BATCH], echo=echo)
+
+
+def test_an_honest_header_is_taken() -> None:
+    assert wire.parse_header(head(), sequence=9, expected=(layout.ANSWER,)) == (layout.ANSWER, 4)
+
+
+@pytest.mark.parametrize("data", [b"", head()[:-1], head() + b"\0", b"HRN1"])
+def test_a_cut_header(data: bytes) -> None:
+    with pytest.raises(wire.WireError, match="cut"):
+        wire.parse_header(data, sequence=9, expected=(layout.ANSWER,))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (head(magic=b"HRN2"), "magic"),
+        (head(magic=b"\0\0\0\0"), "magic"),
+        (head()[:5] + b"\0\1\0" + head()[8:], "magic"),
+        (head(kind=layout.READY), "kind 16"),
+        (head(kind=layout.EVAL), "kind 3"),
+        (head(kind=0), "kind 0"),
+        (head(kind=255), "kind 255"),
+        (head(sequence=8), "number"),
+        (head(sequence=0), "number"),
+        (head(length=wire.MAX_REPLY + 1), "announces"),
+        # A negative length, as a C program would write it.
+        (head(length=(-1) & 0xFFFFFFFF), "announces 4294967295"),
+    ],
+)
+def test_a_header_that_answers_nothing(data: bytes, why: str) -> None:
+    with pytest.raises(wire.WireError, match=why):
+        wire.parse_header(data, sequence=9, expected=(layout.ANSWER, layout.FAULT))
+
+
+@pytest.mark.parametrize("name", list(HONEST))
+def test_an_honest_answer_is_taken(name: str) -> None:
+    payload, batches, echo = HONEST[name]
+    assert len(wire.parse_answers(payload, batches, echo=echo)) == len(batches)
+    assert len(payload) <= wire.answer_cap(batches, echo=echo)
+
+
+def test_the_numbers_arrive_as_they_were_sent() -> None:
+    (got,) = wire.parse_answers(answer(echo=True), [BATCH], echo=True)
+    assert isinstance(got, Answer)
+    assert got.shape == (3,)
+    assert got.values.tolist() == [0.0, 1.0, 2.0]
+    assert got.grad_chosen.tolist() == pytest.approx([-1.0, -0.6, -0.2])
+    assert got.grad_rejected.tolist() == pytest.approx([0.2, 0.6, 1.0])
+    assert got.echo is not None
+    assert [v.tobytes() for v in got.echo] == [v.tobytes() for v in BATCH.vectors]
+    assert not got.detached
+
+
+def test_a_shape_that_no_trainer_could_use_leaves_its_numbers_behind() -> None:
+    (got,) = parse(answer(shape=(3, 1)))
+    assert isinstance(got, Answer)
+    assert (got.shape, got.values.size, got.grad_chosen.size) == ((3, 1), 0, 0)
+
+
+@pytest.mark.parametrize("name", list(HONEST))
+def test_every_cut_of_an_answer(name: str) -> None:
+    payload, batches, echo = HONEST[name]
+    for end in range(len(payload)):
+        with pytest.raises(wire.WireError):
+            wire.parse_answers(payload[:end], batches, echo=echo)
+
+
+@pytest.mark.parametrize("name", list(HONEST))
+def test_trailing_bytes(name: str) -> None:
+    payload, batches, echo = HONEST[name]
+    with pytest.raises(wire.WireError, match="longer than its content"):
+        wire.parse_answers(payload + b"\0", batches, echo=echo)
+
+
+def test_one_answer_too_many_or_too_few() -> None:
+    with pytest.raises(wire.WireError):
+        parse(answer() + answer())
+    with pytest.raises(wire.WireError):
+        wire.parse_answers(answer(), [BATCH, BATCH])
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4, 0xFFFFFFFF])
+def test_a_count_that_does_not_fit_the_shape(count: int) -> None:
+    with pytest.raises(wire.WireError, match="count"):
+        parse(answer(count=count))
+
+
+@pytest.mark.parametrize("shape", [(0xFFFFFFFF,), (3, 0xFFFFFFFF), (2,), (6,), (0,), (1,), (3, 3)])
+def test_numbers_sent_with_another_shape(shape: tuple[int, ...]) -> None:
+    sizes = b"".join(n.to_bytes(4, "little") for n in shape)
+    forged = layout.RESULT.pack(layout.OK, len(shape), layout.F32, 0, 3) + sizes + bytes(36)
+    with pytest.raises(wire.WireError, match="count"):
+        parse(forged)
+
+
+@pytest.mark.parametrize("dimensions", [9, 100, 255])
+def test_too_many_dimensions(dimensions: int) -> None:
+    forged = layout.RESULT.pack(layout.OK, dimensions, layout.F32, layout.OMITTED, 0)
+    with pytest.raises(wire.WireError, match="impossible"):
+        parse(forged + bytes(4 * dimensions))
+
+
+@pytest.mark.parametrize("code", [2, 3, 255])
+def test_an_unknown_dtype(code: int) -> None:
+    with pytest.raises(wire.WireError, match="dtype"):
+        parse(layout.RESULT.pack(layout.OK, 0, code, 0, 1) + bytes(64))
+
+
+@pytest.mark.parametrize("status", [4, 5, 127, 255])
+def test_an_unknown_status(status: int) -> None:
+    with pytest.raises(wire.WireError, match=f"status {status}"):
+        parse(complaint(status))
+    with pytest.raises(wire.WireError, match=f"status {status}"):
+        wire.parse_fault(complaint(status))
+
+
+def test_a_fault_cannot_have_the_status_of_success() -> None:
+    with pytest.raises(wire.WireError, match="status 0"):
+        wire.parse_fault(complaint(layout.OK))
+
+
+@pytest.mark.parametrize("flags", [8, 16, 128, 0xF8, layout.OMITTED])
+def test_flags_that_are_unknown_or_do_not_fit(flags: int) -> None:
+    with pytest.raises(wire.WireError):
+        parse(answer(flags=flags))
+
+
+def test_an_echo_that_was_not_asked_for_and_one_that_is_missing() -> None:
+    with pytest.raises(wire.WireError, match="not asked for"):
+        parse(answer(echo=True))
+    with pytest.raises(wire.WireError, match="not asked for"):
+        parse(answer(), echo=True)
+    bare = answer()
+    # The flag alone, without the vectors.
+    with pytest.raises(wire.WireError, match="too early"):
+        parse(bare[:3] + bytes([bare[3] | layout.HAS_ECHO]) + bare[4:], echo=True)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_non_finite_numbers_are_taken_where_numbers_are(value: float) -> None:
+    body = struct.pack("<9f", *[value] * 9)
+    payload = answer()[:-36] + body
+    (got,) = parse(payload)
+    assert isinstance(got, Answer)
+    assert not got.finite_values
+    assert not got.finite_gradients
+    assert got.values.tobytes() == body[:12]
+
+
+@pytest.mark.parametrize("place", [4, 8])
+def test_nan_is_no_count_and_no_size(place: int) -> None:
+    payload = bytearray(answer())
+    payload[place : place + 4] = struct.pack("<f", math.nan)
+    with pytest.raises(wire.WireError):
+        parse(bytes(payload))
+
+
+@pytest.mark.parametrize(
+    ("type_size", "text_size"),
+    [(layout.TYPE_CAP + 1, 0), (0, layout.MESSAGE_CAP + 1), (0xFFFF, 0xFFFFFFFF), (5, 0xFFFFFFFF)],
+)
+def test_a_complaint_beyond_its_caps(type_size: int, text_size: int) -> None:
+    forged = bytes([layout.RAISED]) + layout.COMPLAINT.pack(1, type_size, text_size) + bytes(8000)
+    for read in (parse, wire.parse_fault):
+        with pytest.raises(wire.WireError, match="cap"):
+            read(forged)
+
+
+def test_a_complaint_that_is_no_text_is_shown_as_it_is() -> None:
+    forged = bytes([layout.RAISED]) + layout.COMPLAINT.pack(1, 2, 3) + b"\xff\xfe" + b"\xc3\x28\x00"
+    (got,) = parse(forged)
+    assert isinstance(got, Complaint)
+    assert got.status == "raised"
+    assert "�" in got.type
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0" * 4, b"\0" * 6])
+def test_the_end_of_a_fork_has_five_bytes(payload: bytes) -> None:
+    with pytest.raises(wire.WireError):
+        wire.parse_ended(payload)
+
+
+@pytest.mark.parametrize("payload", [b"", b"3.11", b"3.11 2.13 x", b"\xff\xff", b"3.11\x1b[31m 2\x07"])
+def test_versions_that_are_none(payload: bytes) -> None:
+    with pytest.raises(wire.WireError):
+        wire.parse_ready(payload)
+
+
+def test_versions() -> None:
+    assert wire.parse_ready(b"3.11.2 2.13.0+cpu") == ("3.11.2", "2.13.0+cpu")
+
+
+def read_all(data: bytes) -> None:
+    """Every reader of the host, on the same bytes: WireError is the one way to fail."""
+    readers = [wire.parse_fault, wire.parse_ended, wire.parse_ready, parse]
+    readers += [lambda d: parse(d, echo=True), lambda d: wire.parse_answers(d, [BATCH, DOUBLE])]
+    readers.append(lambda d: wire.parse_header(d, sequence=9, expected=(layout.ANSWER,)))
+    for read in readers:
+        started = time.monotonic()
+        try:
+            read(data)
+        except wire.WireError:
+            pass
+        assert time.monotonic() - started < 2.0
+
+
+@quiet
+@given(data=st.binary(max_size=400))
+def test_arbitrary_bytes(data: bytes) -> None:
+    read_all(data)
+
+
+@quiet
+@given(
+    name=st.sampled_from(list(HONEST)),
+    edits=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 4), st.binary(max_size=5)), min_size=1, max_size=4),
+)
+def test_spoilt_answers(name: str, edits: list[tuple[int, int, bytes]]) -> None:
+    payload, batches, echo = HONEST[name]
+    data = bytearray(payload)
+    for place, cut, put in edits:
+        at = place % (len(data) + 1)
+        data[at : at + cut] = put
+    read_all(bytes(data))
+    try:
+        got = wire.parse_answers(bytes(data), batches, echo=echo)
+    except wire.WireError:
+        return
+    assert len(got) == len(batches)
+    for one, batch in zip(got, batches, strict=True):
+        if isinstance(one, Answer):
+            assert one.values.size in {0, 1, batch.pairs}
+            assert one.grad_chosen.size == one.grad_rejected.size == (batch.pairs if one.values.size else 0)
+            assert (one.echo is not None) == echo
+
+
+# The two halves: what one packs the other reads, byte for byte.
+
+
+def through_a_pipe(data: bytes) -> tuple[int, int, bytes]:
+    read, write = os.pipe()
+    try:
+        os.write(write, data)
+        os.close(write)
+        write = -1
+        return layout.read_frame(read)
+    finally:
+        os.close(read)
+        if write != -1:
+            os.close(write)
+
+
+def test_a_request_is_read_as_it_was_written() -> None:
+    assert through_a_pipe(wire.pack_frame(layout.EVAL, 0xFFFFFFFF, b"abc")) == (layout.EVAL, 0xFFFFFFFF, b"abc")
+
+
+@pytest.mark.parametrize("data", [b"", b"HRN1", b"XXXX" + bytes(12), wire.pack_frame(3, 1, b"abc")[:-1]])
+def test_the_sandbox_stops_at_a_request_that_is_cut_or_strange(data: bytes) -> None:
+    with pytest.raises(EOFError):
+        through_a_pipe(data)
+
+
+def test_a_reply_is_read_as_it_was_written() -> None:
+    read, write = os.pipe()
+    layout.write_frame(write, layout.ANSWER, 77, b"xyz")
+    os.close(write)
+    data = os.read(read, 100)
+    os.close(read)
+    size = wire.HEADER.size
+    assert size == layout.HEADER.size == 16
+    assert wire.parse_header(data[:size], sequence=77, expected=(layout.ANSWER,)) == (layout.ANSWER, 3)
+    assert data[size:] == b"xyz"
+
+
+def test_the_kinds_and_states_are_told_apart() -> None:
+    kinds = [layout.LOAD, layout.START, layout.EVAL, layout.STOP]
+    kinds += [layout.READY, layout.LOADED, layout.STARTED, layout.ANSWER, layout.FAULT, layout.ENDED]
+    assert len(set(kinds)) == len(kinds)
+    assert set(wire.STATUS) == {layout.RAISED, layout.WRONG_OUTPUT, layout.FORBIDDEN}
+    assert layout.OK not in wire.STATUS
+    assert layout.HAS_ECHO & layout.NO_GRADIENT == layout.NO_GRADIENT & layout.OMITTED == 0
+
+
+def test_the_sandboxes_complaint_is_the_hosts() -> None:
+    packed = layout.complaint("T" * 500, "é" * 9000, 1 << 40)
+    got = wire.parse_fault(bytes([layout.FORBIDDEN]) + packed)
+    assert got.status == "forbidden"
+    assert got.type == "T" * layout.TYPE_CAP
+    assert got.message == "é" * (layout.MESSAGE_CAP // 2)
+    assert got.line == 0xFFFFFFFF
+
+
+def test_batches_are_laid_out_as_the_sandbox_reads_them() -> None:
+    weights = [np.full(3, 0.5), np.full(3, 0.25)]
+    payload = wire.pack_batches([BATCH, DOUBLE], echo=True, gpu=True, weights=weights)
+    assert int.from_bytes(payload[:2], "little") == 2
+    at = 2
+    for batch, width, code in ((BATCH, 4, layout.F32), (DOUBLE, 8, layout.F64)):
+        pairs, got_code, flags, zero, beta, progress = layout.BATCH.unpack_from(payload, at)
+        assert (pairs, got_code, zero, beta, progress) == (3, code, 0, 0.1, 0.5)
+        assert flags == layout.WITH_LENGTHS | layout.ECHO | layout.WEIGHTED | layout.ON_GPU
+        at += layout.BATCH.size
+        for vector in batch.vectors:
+            assert payload[at : at + 3 * width] == vector.tobytes()
+            at += 3 * width
+        at += 3 * width
+    assert at == len(payload)
+
+
+def test_a_request_holds_one_batch_or_more_and_not_too_many() -> None:
+    for batches in ([], [plain_one] * 65536):
+        with pytest.raises(ValueError, match="batches"):
+            wire.pack_batches(batches)
+
+
+plain_one = BATCH.take([0])
+
+
+def test_the_program_crosses_as_json_that_names_nothing_of_the_host() -> None:
+    plan = CallPlan("loss", "function", ("policy_chosen_logps",), (("b", "beta"),))
+    program = Program("def loss(): ...", True, plan, "a name", "the source", (1,))
+    document = json.loads(wire.pack_program(program))
+    assert set(document) == {"text", "guarded", "entry", "dialect", "positional", "keyword"}
+    assert document["keyword"] == [["b", "beta"]]
+    assert document["guarded"] is True
