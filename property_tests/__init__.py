@@ -30,7 +30,7 @@ from property_tests import (  # noqa: E402 - Hypothesis has to be settled first
     test_zero,
 )
 
-#: In the order in which they run: a failure of the first ends the run, as no other answer would mean much.
+#: A profile says which of them run, and in which order.
 PROPERTY_MODULES = (
     test_shape,
     test_smallest_batch,

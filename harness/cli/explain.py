@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness import rules
 from harness.errors import UserError
-from harness.report.text import make_console
+from harness.report.text import emit, make_console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,7 +28,7 @@ def explain_command(rule: str) -> None:
     found = rules.find_rule(rule)
     if found is None:
         raise UserError(f"there is no rule {rule!r:.60}", remedy=_suggestion(rule))
-    make_console(sys.stdout).print(render(found))
+    emit(make_console(sys.stdout), render(found))
 
 
 def render(rule: Rule) -> RenderableType:

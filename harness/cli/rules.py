@@ -13,7 +13,7 @@ from rich.text import Text
 from harness import rules
 from harness.report.json_report import pretty
 from harness.report.sanitize import markdown_block
-from harness.report.text import make_console
+from harness.report.text import emit, make_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ def rules_command(*, as_json: bool, as_markdown: bool) -> None:
     elif as_markdown:
         click.echo(rules_markdown(catalogue), nl=False)
     else:
-        make_console(sys.stdout).print(rules_table(catalogue))
+        emit(make_console(sys.stdout), rules_table(catalogue))
 
 
 def rules_json(catalogue: Iterable[Rule]) -> str:

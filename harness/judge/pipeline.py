@@ -158,9 +158,7 @@ def _subject(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:
     if one.program is None:
         raise InfrastructureError("the screen gave no program")
     oracle = Oracle(sandbox, one.program, bench.recipe.limits, gpu=bench.recipe.gpu is not None)
-    subject = Subject(oracle, bench.profile.domain)
-    subject.probe()
-    return subject
+    return Subject(oracle, bench.profile.domain)
 
 
 def _facts(subject: Subject, outcome: Outcome) -> dict[str, Json]:

@@ -36,9 +36,16 @@ class Subject:
 
     oracle: Oracle
     domain: Domain
-    smallest_batch: int = 1
     notes: list[Finding] = field(default_factory=list)
     fault: CandidateFault | InfrastructureError | None = None
+    _smallest: int | None = None
+
+    @property
+    def smallest_batch(self) -> int:
+        """Found at the first need, so that a candidate that is too slow to be probed is told so first."""
+        if self._smallest is None:
+            self._smallest = self._probe()
+        return self._smallest
 
     @property
     def shows_lengths(self) -> bool:
@@ -101,11 +108,10 @@ class Subject:
         if all((n.rule, n.message) != (finding.rule, finding.message) for n in self.notes):
             self.notes.append(finding)
 
-    def probe(self) -> None:
-        """Find the smallest batch that the loss can work with."""
+    def _probe(self) -> int:
         batches = [batch_of(_PROBE_RHO[:n], 0.1, seed=n) for n in PROBED_SIZES]
         works = [not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in self.ask(batches)]
-        for size, fine, larger in zip(PROBED_SIZES, works, [works[i:] for i in range(len(works))], strict=True):
-            if fine and all(larger):
-                self.smallest_batch = size
-                return
+        for place, size in enumerate(PROBED_SIZES):
+            if all(works[place:]):
+                return size
+        return 1

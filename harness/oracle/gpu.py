@@ -82,7 +82,7 @@ def choose(wish: str, info: Mapping[str, Any], root: Path = Path("/")) -> GpuCho
     """
     if wish == "none":
         return None
-    if wish != "auto" and not wish.isdigit():
+    if wish != "auto" and not (wish.isascii() and wish.isdigit()):
         raise UserError(f"--gpu takes auto, none or a number, not {wish!r}")
     devices, method = host_gpus(root), engine_method(info, root)
     if wish == "auto":

@@ -72,13 +72,16 @@ def write_text(report: CheckReport) -> str:
 
 def print_report(report: CheckReport, console: Console) -> None:
     """Print a block for each candidate, and a table when there are several."""
+    parts: list[RenderableType] = [_block(result, console) for result in report.results]
+    if len(report.results) > 1:
+        parts.append(_summary(report, console))
+    emit(console, *parts, Text(tally(report)))
+
+
+def emit(console: Console, *parts: RenderableType) -> None:
+    """Print, without the blanks that Rich fills lines with up to the width: they are litter in a log."""
     with console.capture() as capture:
-        for result in report.results:
-            console.print(_block(result, console))
-        if len(report.results) > 1:
-            console.print(_summary(report, console))
-        console.print(Text(tally(report)))
-    # Rich fills lines up to the width, which is litter in a log.
+        console.print(*parts, sep="\n")
     console.file.write(re.sub(r"[ \t]+$", "", capture.get(), flags=re.MULTILINE))
     console.file.flush()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -47,6 +48,11 @@ def test_a_rule_is_explained_by_id_or_name(key):
     assert "W202 raises error, stable, since profile 2026.1" in shown
     for text in (rule.summary, rule.why, rule.fix, rule.before, rule.after):
         assert " ".join(text.split()) in shown
+
+
+@pytest.mark.parametrize(("command", "arguments"), [(explain_command, ["W202"]), (rules_command, [])])
+def test_lines_have_no_blanks_at_their_end(command, arguments):
+    assert not re.search(r"[ \t]+$", invoke(command, *arguments).output, flags=re.MULTILINE)
 
 
 def test_brackets_in_a_rule_are_text():

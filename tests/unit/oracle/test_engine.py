@@ -1,0 +1,111 @@
+"""The engine's answers, sorted: whatever it does wrong is ours, and never a candidate's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_engine import CONTAINER, FakeEngine
+
+from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
+from harness.oracle import request
+from harness.oracle.engine import Engine, sweep
+from harness.oracle.limits import Limits
+from harness.oracle.request import container_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def double() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def engine(double: FakeEngine, tmp_path: Path) -> Iterator[Engine]:
+    with double.listening(tmp_path / "engine.sock") as url:
+        client = Engine(url)
+        yield client
+        client.close()
+
+
+def test_a_container_is_known_by_its_id(engine: Engine) -> None:
+    assert engine.create(container_request("image", Limits())) == CONTAINER
+
+
+def test_a_missing_image_has_its_remedy(engine: Engine, double: FakeEngine) -> None:
+    double.answers["POST /containers/create"] = (404, {"message": "No such image: image:latest"})
+    with pytest.raises(ImageMissingError) as caught:
+        engine.create(container_request("image", Limits()))
+    assert "harness image build" in caught.value.remedy
+
+
+def test_a_refusal_is_told_in_the_engines_words(engine: Engine, double: FakeEngine) -> None:
+    double.answers["POST /containers/create"] = (500, {"message": "unknown runtime specified runsc"})
+    with pytest.raises(InfrastructureError, match="unknown runtime specified runsc"):
+        engine.create(container_request("image", Limits(), runtime="runsc"))
+
+
+def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError) as caught:
+        Engine(f"unix://{tmp_path}/nothing.sock")
+    assert "start it" in caught.value.remedy
+
+
+def test_an_engine_that_goes_away(double: FakeEngine, tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    with double.listening(path) as url:
+        engine = Engine(url)
+    path.unlink()
+    with pytest.raises(EngineUnavailableError):
+        engine.client.close()
+        engine.create(container_request("image", Limits()))
+
+
+@pytest.mark.parametrize("status", [204, 404, 409])
+def test_removing_what_is_gone_or_going_is_fine(engine: Engine, double: FakeEngine, status: int) -> None:
+    double.answers[f"DELETE /containers/{CONTAINER}"] = (status, {"message": "removal is already in progress"})
+    engine.remove(CONTAINER)
+    assert double.asked[-1] == f"DELETE /containers/{CONTAINER}"
+
+
+def test_a_removal_that_fails_is_said(engine: Engine, double: FakeEngine) -> None:
+    double.answers[f"DELETE /containers/{CONTAINER}"] = (500, {"message": "device is busy"})
+    with pytest.raises(InfrastructureError, match="device is busy"):
+        engine.remove(CONTAINER)
+
+
+def test_the_state_of_a_container_that_is_gone_is_empty(engine: Engine) -> None:
+    assert engine.state(CONTAINER) == {}
+
+
+def entry(name: str, owner: str) -> dict[str, object]:
+    return {"Id": name, "Labels": {request.LABEL: "1", request.OWNER_LABEL: owner}}
+
+
+def test_a_sweep_removes_what_dead_owners_left_and_nothing_else(engine: Engine, double: FakeEngine) -> None:
+    boot, pid, started = request.owner().split(":")
+    parent = os.getppid()
+    found = [
+        entry("mine", request.owner()),
+        entry("living", f"{boot}:{parent}:{request.start_time(parent)}"),
+        entry("dead", f"{boot}:{1 << 30}:12345"),
+        # The number was given to another process in the meantime.
+        entry("reused", f"{boot}:{parent}:{int(request.start_time(parent)) + 1}"),
+        entry("other-host", f"{'0' * 36}:{1 << 30}:12345"),
+        entry("malformed", f"{boot}:x:y"),
+        entry("unlabelled", ""),
+    ]
+    assert pid == str(os.getpid())
+    assert started
+    double.answers["GET /containers/json"] = (200, found)
+    for name in ("dead", "reused"):
+        double.answers[f"DELETE /containers/{name}"] = (204, None)
+    assert sweep(engine) == 2
+    assert [a for a in double.asked if a.startswith("DELETE")] == [
+        "DELETE /containers/dead",
+        "DELETE /containers/reused",
+    ]

@@ -1,0 +1,198 @@
+"""The attached streams: pieces cut anywhere, a cap on what is printed, a deadline on everything."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CAP, SHOWN = 1000, 20
+OUT, ERR = 1, 2
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def theirs(ends: tuple[socket.socket, socket.socket]) -> socket.socket:
+    return ends[1]
+
+
+@pytest.fixture
+def streams(ends: tuple[socket.socket, socket.socket]) -> Streams:
+    return Streams(ends[0], cap=CAP, shown=SHOWN)
+
+
+def piece(kind: int, data: bytes) -> bytes:
+    return struct.pack(">BxxxI", kind, len(data)) + data
+
+
+def soon(seconds: float = 5.0) -> float:
+    return time.monotonic() + seconds
+
+
+def test_both_streams_are_told_apart(streams: Streams, theirs: socket.socket) -> None:
+    theirs.sendall(piece(OUT, b"abc") + piece(ERR, b"hello") + piece(OUT, b"def"))
+    assert streams.read(6, soon()) == b"abcdef"
+    assert streams.output == b"hello"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pieces_may_be_cut_anywhere(streams: Streams, theirs: socket.socket, seed: int) -> None:
+    draw = random.Random(seed)
+    wire = draw.randbytes(3000)
+    printed = draw.randbytes(600)
+    raw = b"".join(
+        piece(OUT, wire[i * 100 : i * 100 + 100]) + piece(ERR, printed[i * 20 : i * 20 + 20]) for i in range(30)
+    )
+    cuts = sorted(draw.sample(range(len(raw)), 200))
+
+    def send() -> None:
+        for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True):
+            theirs.sendall(raw[start:end])
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    got = b"".join(streams.read(size, soon()) for size in (1, 16, 983, 2000))
+    sender.join()
+    streams.drain(0.05)
+    assert got == wire
+    assert streams.output == printed[:SHOWN]
+
+
+def test_a_byte_at_a_time(streams: Streams, theirs: socket.socket) -> None:
+    raw = piece(OUT, b"") + piece(ERR, b"x") + piece(OUT, b"ok")
+
+    def send() -> None:
+        for i in range(len(raw)):
+            theirs.sendall(raw[i : i + 1])
+            time.sleep(0.001)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert streams.read(2, soon()) == b"ok"
+    sender.join()
+    assert streams.output == b"x"
+
+
+def test_a_piece_of_an_unknown_stream_is_left_aside(streams: Streams, theirs: socket.socket) -> None:
+    theirs.sendall(piece(7, b"what?") + piece(0, b"stdin") + piece(OUT, b"ok"))
+    assert streams.read(2, soon()) == b"ok"
+    assert streams.output == b""
+
+
+def test_more_than_the_cap_is_a_flood(streams: Streams, theirs: socket.socket) -> None:
+    theirs.sendall(piece(ERR, b"x" * CAP) + piece(OUT, b"ok"))
+    assert streams.read(2, soon()) == b"ok"
+    theirs.sendall(piece(ERR, b"!"))
+    with pytest.raises(FloodError):
+        streams.read(1, soon())
+    assert streams.output == b"x" * SHOWN
+
+
+def test_a_flood_keeps_little_in_memory(streams: Streams, theirs: socket.socket) -> None:
+    def send() -> None:
+        # We hang up in the middle of it.
+        with contextlib.suppress(OSError):
+            theirs.sendall(piece(ERR, b"x" * 200_000))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with pytest.raises(FloodError):
+        while True:
+            streams.read(1, soon())
+    assert len(streams.output) == SHOWN
+    streams.close()
+    sender.join()
+
+
+def test_silence_ends_at_the_deadline(streams: Streams) -> None:
+    started = time.monotonic()
+    with pytest.raises(DeadlineError):
+        streams.read(1, soon(0.1))
+    assert 0.05 < time.monotonic() - started < 2.0
+
+
+def test_half_an_answer_ends_at_the_deadline(streams: Streams, theirs: socket.socket) -> None:
+    theirs.sendall(piece(OUT, b"half"))
+    with pytest.raises(DeadlineError):
+        streams.read(8, soon(0.1))
+
+
+def test_a_trickle_does_not_move_the_deadline(streams: Streams, theirs: socket.socket) -> None:
+    stop = threading.Event()
+
+    def trickle() -> None:
+        while not stop.wait(0.01):
+            theirs.sendall(piece(ERR, b"."))
+
+    sender = threading.Thread(target=trickle)
+    sender.start()
+    started = time.monotonic()
+    with pytest.raises(DeadlineError):
+        streams.read(1, soon(0.2))
+    stop.set()
+    sender.join()
+    assert time.monotonic() - started < 2.0
+
+
+def test_a_deadline_that_has_passed(streams: Streams, theirs: socket.socket) -> None:
+    theirs.sendall(piece(OUT, b"late"))
+    with pytest.raises(DeadlineError):
+        streams.read(1, time.monotonic() - 1)
+    with pytest.raises(DeadlineError):
+        streams.write(b"x", time.monotonic() - 1)
+
+
+def test_a_reader_that_does_not_read(streams: Streams) -> None:
+    with pytest.raises(DeadlineError):
+        streams.write(bytes(1 << 24), soon(0.2))
+
+
+@pytest.mark.parametrize("before", [b"", piece(OUT, b"ab"), piece(OUT, b"abcd")[:-2], b"\1\0"])
+def test_the_other_end_closes(streams: Streams, theirs: socket.socket, before: bytes) -> None:
+    theirs.sendall(before)
+    theirs.close()
+    with pytest.raises(StreamClosedError):
+        streams.read(3, soon())
+    with pytest.raises(StreamClosedError):
+        streams.write(b"x" * 100_000, soon())
+
+
+def test_what_came_before_the_end_is_read(streams: Streams, theirs: socket.socket) -> None:
+    theirs.sendall(piece(OUT, b"last") + piece(ERR, b"words"))
+    theirs.close()
+    assert streams.read(4, soon()) == b"last"
+    streams.drain(1.0)
+    assert streams.output == b"words"
+
+
+def test_closing_reaches_the_other_end_and_may_come_twice(streams: Streams, theirs: socket.socket) -> None:
+    streams.close()
+    theirs.settimeout(5)
+    assert theirs.recv(1) == b""
+    streams.close()
+
+
+def test_an_sdk_socket_is_unwrapped(ends: tuple[socket.socket, socket.socket]) -> None:
+    class Wrapped:
+        _sock = ends[0]
+
+    streams = Streams(Wrapped(), cap=CAP, shown=SHOWN)
+    streams.write(b"hi", soon())
+    assert ends[1].recv(10) == b"hi"
