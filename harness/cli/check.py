@@ -122,6 +122,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
 def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None:
     """Machines get their files; people get the terminal, on stderr where stdout is taken."""
     from harness.report import save, write  # noqa: PLC0415
+    from harness.report.github import append_step_summary  # noqa: PLC0415
     from harness.report.save import STDOUT  # noqa: PLC0415
     from harness.report.text import make_console, print_report  # noqa: PLC0415
 
@@ -129,3 +130,7 @@ def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None
     print_report(report, make_console(sys.stderr if taken else sys.stdout))
     for format_, path in destinations:
         save(write(report, format_), path)
+    try:
+        append_step_summary(report, os.environ)
+    except OSError as error:
+        click.echo(f"harness: the step summary could not be written ({error})", err=True)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 #: The beta at which curves are drawn: the DiscoPOP paper's (arXiv 2406.08414).
 BETA = 0.05
-#: Reach of the curve in nats, and its step.
+#: Reach of the curve in nats, its step, and the reach and step of the closer look around zero.
 REACH, STEP = 100.0, 0.5
+NEAR, NEAR_STEP = 10.0, 0.125
 #: Significant digits of the fingerprint, and where it is taken.
 DIGITS = 4
 _FINGERPRINT_BETAS = (0.05, 0.1, 0.37)
@@ -125,7 +126,8 @@ def _slope(answer: Answer) -> np.ndarray:
 
 def curve(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
     """Value and slope over rho at BETA, with DPO beside it; slope at zero, extrema, convexity."""
-    rho = np.arange(-REACH, REACH + STEP / 2, STEP)
+    half = np.concatenate([np.arange(0.0, NEAR, NEAR_STEP), np.arange(NEAR, REACH + STEP / 2, STEP)])
+    rho = np.concatenate([-half[:0:-1], half])
     value, slope = _along(subject, rho, BETA, pointwise=pointwise)
     middle = rho.size // 2
     minima, maxima = _extrema(subject, rho, slope, pointwise=pointwise)

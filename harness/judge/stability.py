@@ -13,7 +13,6 @@ import numpy as np
 
 from harness.judge.batches import plain
 from harness.judge.domain import PAPER_BETAS
-from harness.judge.facts import number
 from harness.oracle.batch import Complaint
 
 if TYPE_CHECKING:
@@ -29,17 +28,16 @@ _PRECISION = 0.0005
 
 
 def margins() -> np.ndarray:
-    """Margins of the map in ascending order: even up to 100 nats, then ever wider steps."""
-    near = np.arange(0.0, 100.1, 2.5)
+    """Margins of the map in ascending order: close up to 10 nats, even up to 100, then ever wider steps."""
+    fine, near = np.arange(0.0, 10.0, 0.25), np.arange(10.0, 100.1, 2.5)
     far = np.geomspace(110.0, FAR, 24).round()
-    half = np.concatenate([near, far])
+    half = np.concatenate([fine, near, far])
     return np.concatenate([-half[:0:-1], half])
 
 
 def _states(subject: Subject, points: list[tuple[float, float]]) -> np.ndarray:
-    """The state at each (rho, beta); companions at small margins keep batch statistics ordinary."""
-    company = [0.5] * (subject.smallest_batch - 1)
-    batches = [plain([rho, *company], beta) for rho, beta in points]
+    """The state at each (rho, beta)."""
+    batches = [plain([rho, *_company(subject)], beta) for rho, beta in points]
     return np.array([_state(a) for a in subject.ask(batches)])
 
 
@@ -73,7 +71,10 @@ def stability(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
     below = _edges(subject, rho[middle::-1], states[:, middle::-1])
     above = _edges(subject, rho[middle:], states[:, middle:])
     for beta, low, high in zip(PAPER_BETAS, below, above, strict=True):
-        onset.append({"beta": beta, "below": low, "above": high})
+        entry: dict[str, Json] = {"beta": beta, "below": low, "above": high}
+        if low is not None or high is not None:
+            entry["kind"] = _kind(subject, beta, low if low is not None else high)
+        onset.append(entry)
     domain = subject.domain
     return {
         "beta": list(PAPER_BETAS),
@@ -84,10 +85,24 @@ def stability(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
     }
 
 
-def _edges(subject: Subject, rho: np.ndarray, states: np.ndarray) -> list[Json]:
+def _kind(subject: Subject, beta: float, rho: float | None) -> str:
+    """What stands where the answers stop being finite: "NaN" or "Infinity"."""
+    (answer,) = subject.ask([plain([rho or 0.0, *_company(subject)], beta)])
+    if isinstance(answer, Complaint):
+        return "an exception"
+    lost = [v[~np.isfinite(v)] for v in (answer.values, answer.grad_chosen, answer.grad_rejected)]
+    return "NaN" if any(np.isnan(v).any() for v in lost) else "Infinity"
+
+
+def _company(subject: Subject) -> list[float]:
+    """Companions at a small margin, which keep batch statistics ordinary."""
+    return [0.5] * (subject.smallest_batch - 1)
+
+
+def _edges(subject: Subject, rho: np.ndarray, states: np.ndarray) -> list[float | None]:
     """For each beta, going outwards along `rho`: the first margin that is not finite, by bisection."""
     brackets: dict[int, tuple[float, float]] = {}
-    edges: list[Json] = [None] * len(PAPER_BETAS)
+    edges: list[float | None] = [None] * len(PAPER_BETAS)
     for row, line in enumerate(states):
         lost = np.flatnonzero(line != FINITE)
         if lost.size:
@@ -101,5 +116,5 @@ def _edges(subject: Subject, rho: np.ndarray, states: np.ndarray) -> list[Json]:
             brackets[r] = (m, outer) if state == FINITE else (inner, m)
     for row, (_, outer) in brackets.items():
         # Rounded outwards, so that the margin that is named has been lost and not only nearly so.
-        edges[row] = number(math.copysign(math.ceil(abs(outer) * 100) / 100, outer))
+        edges[row] = math.copysign(math.ceil(abs(outer) * 100) / 100, outer)
     return edges

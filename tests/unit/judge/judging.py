@@ -1,0 +1,66 @@
+"""A stand-in for the oracle: a function of batches, for judges that are tested without a sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.contract import CallPlan, Program
+from harness.judge.domain import Domain
+from harness.judge.subject import Subject
+from harness.oracle.batch import Answer, Batch, Complaint
+from harness.oracle.oracle import Oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Function = Callable[[Batch], Answer | Complaint]
+
+NAMES = ("policy_chosen_logps", "policy_rejected_logps", "reference_chosen_logps", "reference_rejected_logps", "beta")
+
+
+class Answering(Oracle):
+    """An oracle whose answers are given by a function; it has no sandbox."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.program = Program("", True, CallPlan("loss", "function", NAMES), "loss", "")
+        self.has_gpu = False
+        self.calls = 0
+
+    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+        self.calls += len(batches)
+        return [self.function(b) for b in batches]
+
+    def fresh(self) -> None:
+        pass
+
+
+def subject(function: Function) -> Subject:
+    return Subject(Answering(function), Domain())
+
+
+def of_margin(
+    value: Callable[[np.ndarray], np.ndarray], slope: Callable[[np.ndarray], np.ndarray], *, dtype: type = np.float32
+) -> Function:
+    """A pointwise loss of x = beta rho, from its value and its slope over x."""
+
+    def answer(batch: Batch) -> Answer:
+        kind = batch.policy_chosen.dtype
+        x = batch.beta * batch.rho.astype(kind)
+        values = value(x).astype(kind)
+        gradient = (slope(x) * batch.beta / batch.pairs).astype(kind)
+        return Answer((batch.pairs,), np.dtype(kind), values, gradient, -gradient, detached=False)
+
+    del dtype
+    return answer
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+DPO = of_margin(lambda x: np.logaddexp(0.0, -x), lambda x: -sigmoid(-x))
+EXPONENTIAL = of_margin(lambda x: np.exp(-x), lambda x: -np.exp(-x))
+REFUSAL = Complaint("raised", "ValueError", "no", 3)
