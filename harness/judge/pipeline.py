@@ -72,7 +72,7 @@ def open_bench(options: Options) -> Bench:
         image = current(variant)
         tag, digest = image.tag, image.digest
     sweep(engine)
-    recipe = Recipe(digest or tag, profile.limits, variant=variant, gpu=gpu, runtime=options.runtime)
+    recipe = Recipe(digest or tag, profile.limits(gpu=gpu is not None), variant=variant, gpu=gpu, runtime=options.runtime)
     environment: dict[str, Json] = {
         "harness": __version__,
         "profile_digest": profile.digest,

@@ -38,15 +38,14 @@ class Profile:
 
         return Domain(**dict(self.domain_numbers))
 
-    @property
-    def limits(self) -> Limits:
-        """The sandbox's limits."""
+    def limits(self, *, gpu: bool = False) -> Limits:
+        """Limits of a sandbox; one with a GPU needs more of some."""
         from harness.oracle.limits import MIB, Limits  # noqa: PLC0415
 
         numbers = dict(self.limit_numbers)
         return Limits(
-            memory=int(numbers["memory_mib"]) * MIB,
-            pids=int(numbers["pids"]),
+            memory=int(numbers["gpu_memory_mib" if gpu else "memory_mib"]) * MIB,
+            pids=int(numbers["gpu_pids" if gpu else "pids"]),
             cpus=numbers["cpus"],
             load=numbers["load_seconds"],
             call=numbers["call_seconds"],

@@ -41,9 +41,7 @@ def subject(function: Function) -> Subject:
     return Subject(Answering(function), Domain())
 
 
-def of_margin(
-    value: Callable[[np.ndarray], np.ndarray], slope: Callable[[np.ndarray], np.ndarray], *, dtype: type = np.float32
-) -> Function:
+def of_margin(value: Callable[[np.ndarray], np.ndarray], slope: Callable[[np.ndarray], np.ndarray]) -> Function:
     """A pointwise loss of x = beta rho, from its value and its slope over x."""
 
     def answer(batch: Batch) -> Answer:
@@ -53,7 +51,6 @@ def of_margin(
         gradient = (slope(x) * batch.beta / batch.pairs).astype(kind)
         return Answer((batch.pairs,), np.dtype(kind), values, gradient, -gradient, detached=False)
 
-    del dtype
     return answer
 
 
@@ -62,5 +59,6 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 DPO = of_margin(lambda x: np.logaddexp(0.0, -x), lambda x: -sigmoid(-x))
-EXPONENTIAL = of_margin(lambda x: np.exp(-x), lambda x: -np.exp(-x))
+#: Its value overflows, and its slope does not.
+EXPONENTIAL = of_margin(lambda x: np.exp(-x), lambda x: -np.ones_like(x))
 REFUSAL = Complaint("raised", "ValueError", "no", 3)

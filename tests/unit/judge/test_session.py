@@ -93,7 +93,6 @@ def needing(pairs: int, otherwise: float = np.nan):
 @pytest.mark.parametrize(("needs", "found"), [(1, 1), (2, 2), (3, 3), (5, 8), (64, 64)])
 def test_the_smallest_batch_is_found(needs: int, found: int) -> None:
     one = subject(needing(needs))
-    one.probe()
     assert one.smallest_batch == found
     assert one.size(1) == found
     assert one.fill([1.0]).size == found
@@ -101,13 +100,11 @@ def test_the_smallest_batch_is_found(needs: int, found: int) -> None:
 
 def test_a_loss_that_never_works_is_left_to_the_properties() -> None:
     one = subject(needing(1000))
-    one.probe()
     assert one.smallest_batch == 1
 
 
 def test_an_exception_in_small_batches_counts_as_not_working() -> None:
     one = subject(lambda b: REFUSAL if b.pairs < 4 else DPO(b))
-    one.probe()
     assert one.smallest_batch == 4
 
 

@@ -29,7 +29,7 @@ class FakeEngine:
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         # The API's version stands in front of the path.
-        short = "/" + path.removeprefix("/v1.41/").removeprefix("/")
+        short = "/" + path.removeprefix("/v1.41").removeprefix("/")
         self.asked.append(f"{method} {short}")
         if f"{method} {short}" in self.answers:
             return self.answers[f"{method} {short}"]
