@@ -16,7 +16,7 @@ from harness.judge.stability import stability
 from harness.judge.static import Job, Screened, make_result, screened
 from harness.judge.subject import Subject
 from harness.oracle.engine import Engine, sweep
-from harness.oracle.gpu import choose
+from harness.oracle.gpu import choose, host_gpus
 from harness.oracle.oracle import Oracle
 from harness.oracle.pool import Ahead
 from harness.oracle.sandbox import Recipe, Sandbox
@@ -64,22 +64,25 @@ def open_bench(options: Options) -> Bench:
 
     profile = load(options.profile)
     engine = Engine()
-    info = engine.info()
-    gpu = choose(options.gpu if profile.gpu else "none", info)
+    version, podman = engine.version()
+    wish = options.gpu if profile.gpu else "none"
+    # What the engine says about itself at length takes it a while, and only a GPU makes it worth asking.
+    gpu = choose(wish, engine.info()) if wish.isdigit() or (wish == "auto" and host_gpus()) else choose(wish, {})
     variant = "cuda" if gpu is not None else "cpu"
     tag, digest = options.image, ""
     if tag is None:
         image = current(variant)
         tag, digest = image.tag, image.digest
     sweep(engine)
-    recipe = Recipe(digest or tag, profile.limits(gpu=gpu is not None), variant=variant, gpu=gpu, runtime=options.runtime)
+    limits = profile.limits(gpu=gpu is not None)
+    recipe = Recipe(digest or tag, limits, variant=variant, gpu=gpu, runtime=options.runtime, podman=podman)
     environment: dict[str, Json] = {
         "harness": __version__,
         "profile_digest": profile.digest,
         "image": tag,
         "image_digest": digest,
-        "engine": str(info.get("ServerVersion", "")),
-        "runtime": options.runtime or str(info.get("DefaultRuntime", "")),
+        "engine": f"{'Podman' if podman else 'Docker'} {version}",
+        "runtime": options.runtime or "the engine's default",
         "device": "cpu" if gpu is None else f"cpu and GPU {gpu.index} (by {gpu.method})",
         "screen": "on" if options.screen else "off",
     }

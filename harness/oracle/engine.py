@@ -47,6 +47,14 @@ class Engine:
         with engine_faults("connecting to the container engine"):
             self.client = APIClient(base_url=self.url, version="auto", timeout=ENGINE_TIMEOUT)
 
+    def version(self) -> tuple[str, bool]:
+        """The engine's version, and whether it is Podman behind Docker's API, which reads some options its own way."""
+        with engine_faults("asking the container engine about itself"):
+            answer: dict[str, Any] = self.client.version(api_version=False)
+        parts = answer.get("Components") or []
+        podman = any(str(part.get("Name", "")).startswith("Podman") for part in parts)
+        return str(answer.get("Version", "")), podman
+
     def info(self) -> dict[str, Any]:
         """What the engine says about itself."""
         with engine_faults("asking the container engine about itself"):

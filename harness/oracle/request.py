@@ -33,11 +33,11 @@ OWNER_LABEL = "harness.owner"
 
 
 @cache
-def seccomp_profile(variant: str) -> str:
-    """The seccomp allow-list of an image variant, as compact JSON."""
+def seccomp_profile(variant: str, *, by_path: bool = False) -> str:
+    """Seccomp allow-list of an image variant: compact JSON, or the path of the file that Podman wants."""
     name = "seccomp-cuda.json" if variant == "cuda" else "seccomp.json"
-    text = importlib.resources.files("dockerfiles").joinpath(name).read_text("utf-8")
-    return json.dumps(json.loads(text), separators=(",", ":"))
+    file = importlib.resources.files("dockerfiles").joinpath(name)
+    return str(file) if by_path else json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
 
 
 @cache
@@ -56,6 +56,12 @@ def start_time(pid: int) -> str:
     return stat.rpartition(")")[2].split()[19]
 
 
+def _tmpfs(limits: Limits, *, podman: bool) -> str:
+    """Options of the one writable place. Podman knows no limit on inodes; there the size alone holds."""
+    options = f"rw,noexec,nosuid,nodev,mode=1777,size={limits.tmp_size}"
+    return options if podman else f"{options},nr_inodes={limits.tmp_inodes}"
+
+
 def container_request(
     image: str,
     limits: Limits,
@@ -63,6 +69,7 @@ def container_request(
     variant: str = "cpu",
     gpu: GpuChoice | None = None,
     runtime: str | None = None,
+    podman: bool = False,
 ) -> dict[str, Any]:
     """The body of POST /containers/create."""
     environment = dict(ENVIRONMENT)
@@ -76,7 +83,7 @@ def container_request(
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "Privileged": False,
-        "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp_profile(variant)}"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp_profile(variant, by_path=podman)}"],
         "Memory": limits.memory,
         "MemorySwap": limits.memory,
         "PidsLimit": limits.pids,
@@ -88,14 +95,15 @@ def container_request(
             {"Name": "core", "Soft": 0, "Hard": 0},
             {"Name": "memlock", "Soft": 65536, "Hard": 65536},
         ],
-        "Tmpfs": {
-            "/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={limits.tmp_size},nr_inodes={limits.tmp_inodes}"  # noqa: S108 - inside the container
-        },
+        "Tmpfs": {"/tmp": _tmpfs(limits, podman=podman)},  # noqa: S108 - inside the container
         "LogConfig": {"Type": "none", "Config": {}},
         "AutoRemove": False,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "Init": False,
     }
+    if podman:
+        # Its own default may be more than this host allows. Counted over all sandboxes of the host, so not small.
+        host["Ulimits"].append({"Name": "nproc", "Soft": 4096, "Hard": 4096})
     if gpu is not None:
         host["DeviceRequests"] = [gpu.device_request()]
     if runtime is not None:

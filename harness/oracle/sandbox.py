@@ -32,6 +32,7 @@ class Recipe:
     variant: str = "cpu"
     gpu: GpuChoice | None = None
     runtime: str | None = None
+    podman: bool = False
 
 
 class Sandbox:
@@ -50,7 +51,12 @@ class Sandbox:
         self._saw_candidate = False
         self.versions = ("", "")
         body = container_request(
-            recipe.image, recipe.limits, variant=recipe.variant, gpu=recipe.gpu, runtime=recipe.runtime
+            recipe.image,
+            recipe.limits,
+            variant=recipe.variant,
+            gpu=recipe.gpu,
+            runtime=recipe.runtime,
+            podman=recipe.podman,
         )
         self.container = engine.create(body)
         try:

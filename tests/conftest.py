@@ -1,0 +1,161 @@
+"""What the tests with a container share: the engine and the image, oracles on a text, the command itself.
+
+A machine without an engine or without the image fails these tests; nothing here skips.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.candidate import Candidate
+from harness.engine_socket import find_engine
+from harness.errors import InfrastructureError
+from harness.image import ImageRef, current
+from harness.oracle.engine import Engine
+from harness.oracle.limits import Limits
+from harness.oracle.oracle import Oracle
+from harness.oracle.sandbox import Recipe, Sandbox
+from harness.screen import screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def sandbox_image() -> ImageRef:
+    """The current image on a live engine."""
+    try:
+        find_engine()
+        return current()
+    except InfrastructureError as error:
+        pytest.fail(f"tests marked `container` need the engine and the image: {error.message} ({error.remedy})")
+
+
+@pytest.fixture(autouse=True)
+def _container_tests_need_the_image(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("container"):
+        request.getfixturevalue("sandbox_image")
+
+
+@pytest.fixture
+def engine(sandbox_image: ImageRef) -> Iterator[Engine]:
+    """A connection of this test's own."""
+    del sandbox_image
+    connection = Engine()
+    yield connection
+    connection.close()
+
+
+@dataclass
+class Sandboxes:
+    """Opens oracles on texts, one container each, and knows which containers there were."""
+
+    engine: Engine
+    image: str
+    containers: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def opened(
+        self, text: str, *, limits: Limits | None = None, policy: bool = True, entry: str | None = None
+    ) -> Iterator[Oracle]:
+        """The oracle on one candidate; `policy` false is `--screen off`."""
+        data = text.encode()
+        candidate = Candidate("candidate.py", data, hashlib.sha256(data).hexdigest())
+        program = screen(candidate, entry=entry, policy=policy)
+        limits = limits or Limits()
+        sandbox = Sandbox(self.engine, Recipe(self.image, limits))
+        self.containers.append(sandbox.container)
+        try:
+            sandbox.wait_ready()
+            yield Oracle(sandbox, program, limits)
+        finally:
+            sandbox.close()
+
+    def left(self) -> list[str]:
+        """Containers of these that the engine still knows."""
+        return [c for c in self.containers if self.engine.state(c)]
+
+
+@pytest.fixture
+def sandboxes(engine: Engine, sandbox_image: ImageRef) -> Iterator[Sandboxes]:
+    """The way to an oracle. No container is left behind, whatever happened in it."""
+    made = Sandboxes(engine, sandbox_image.digest)
+    yield made
+    assert made.left() == []
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of the command: exit code, both outputs, and the JSON report if there is one."""
+
+    code: int
+    out: str
+    err: str
+    report: dict[str, Any] | None
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The candidates of the report."""
+        assert self.report is not None, self.out + self.err
+        results: list[dict[str, Any]] = self.report["results"]
+        return results
+
+    @property
+    def rules(self) -> set[str]:
+        """The ids of all findings."""
+        return {f["rule"] for r in self.results for f in r["findings"]}
+
+
+def harness_command(*arguments: object) -> list[str]:
+    """The command, as this environment has it."""
+    return [sys.executable, "-m", "harness", *map(str, arguments)]
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Callable[..., Run]:
+    """Call the command in a process of its own; `check` also gives its JSON report."""
+
+    def run(*arguments: object, env: dict[str, str] | None = None, timeout: float = 120, cwd: Path = ROOT) -> Run:
+        words = [*map(str, arguments)]
+        report = tmp_path / f"report-{len(list(tmp_path.glob('report-*')))}.json"
+        if words[0] == "check" and not any(w.startswith("--report") for w in words):
+            words.append(f"--report=json={report}")
+        done = subprocess.run(
+            harness_command(*words),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, "COLUMNS": "200", "CI": "true", **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        found = json.loads(report.read_text("utf-8")) if report.exists() else None
+        return Run(done.returncode, done.stdout, done.stderr, found)
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a candidate into this test's folder."""
+
+    def put(text: str, name: str = "loss.py") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return put
