@@ -7,6 +7,7 @@ archive, or the engine's id of the user's image.
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,9 @@ def _import(archive: Path, recipe: DebianRecipe) -> BaseRecord:
     if inspect(reference) is None:
         engine = client()
         try:
-            engine.api.import_image_from_file(str(archive), repository=BASE_REPOSITORY, tag=tag)
+            answer = engine.api.import_image_from_file(str(archive), repository=BASE_REPOSITORY, tag=tag)
+            # Podman imports without the tag it was asked for; both engines end by naming the image's digest.
+            engine.api.tag(json.loads(answer.strip().splitlines()[-1])["status"], BASE_REPOSITORY, tag)
         finally:
             engine.close()
     if inspect(reference) is None:

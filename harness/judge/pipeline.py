@@ -1,42 +1,39 @@
-"""From a path to a verdict: screen, sandbox, properties, facts."""
+"""From a path to a verdict: screen, sandbox, properties, facts.
+
+A sandbox takes about as long to start as pytest and Hypothesis take to import, so it is started first: nothing
+that the judging needs is imported by this module itself.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import time
+import gc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from harness import __version__
-from harness.errors import CandidateFault, InfrastructureError
-from harness.judge.facts import facts
+from harness.errors import InfrastructureError
 from harness.judge.options import Options
-from harness.judge.session import run_session
-from harness.judge.stability import stability
-from harness.judge.static import Job, Screened, make_result, screened
-from harness.judge.subject import Subject
+from harness.judge.static import Job, Screened, screened
 from harness.oracle.engine import Engine, sweep
 from harness.oracle.gpu import choose, host_gpus
-from harness.oracle.oracle import Oracle
 from harness.oracle.pool import Ahead
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.profiles import load
-from harness.verdict import Undecided, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from harness.judge.session import Outcome, Suite
+    from harness.judge.session import Suite
+    from harness.judge.subject import Subject
     from harness.profiles import Profile
     from harness.result import CheckResult
-    from harness.verdict import Json, Verdict
-
-T = TypeVar("T")
+    from harness.verdict import Json
 
 
 @dataclass
-class _Ready:
+class Ready:
     """A screened job with the sandbox that was started for it."""
 
     screened: Screened
@@ -92,23 +89,29 @@ def open_bench(options: Options) -> Bench:
 def check_all(bench: Bench, jobs: Iterable[Job], emit: Callable[[Job, CheckResult], None], *, eager: bool) -> None:
     """Check every job in this process, one after the other; `eager` starts a sandbox before the screen ends."""
     # Sandboxes start in a thread of their own, while pytest collects and while the candidate before is judged.
-    ahead = Ahead(_prepare(bench, jobs, eager=eager), _Ready.dispose)
+    ahead = Ahead(_prepare(bench, jobs, eager=eager), Ready.dispose)
+    gc.disable()  # imports make many objects and no garbage; the session goes on collecting
 
     def body(suite: Suite) -> None:
+        from harness.judge.judging import judged  # noqa: PLC0415 - see above
+
         for ready in ahead:
             try:
-                emit(ready.screened.job, _check(bench, suite, ready))
+                emit(ready.screened.job, judged(bench, suite, ready))
             finally:
                 ready.dispose()
 
     try:
+        from harness.judge.judging import run_session  # noqa: PLC0415 - see above
+
         run_session(body, bench.profile, bench.options.seed)
     finally:
+        gc.enable()
         ahead.close()
         bench.engine.close()
 
 
-def _prepare(bench: Bench, jobs: Iterable[Job], *, eager: bool) -> Iterator[_Ready]:
+def _prepare(bench: Bench, jobs: Iterable[Job], *, eager: bool) -> Iterator[Ready]:
     """Screen each candidate and start a sandbox for those that pass."""
     for job in jobs:
         early = _start(bench) if eager else None
@@ -117,7 +120,7 @@ def _prepare(bench: Bench, jobs: Iterable[Job], *, eager: bool) -> Iterator[_Rea
         if isinstance(sandbox, InfrastructureError):
             one.fault = one.fault or sandbox
             sandbox = None
-        yield _Ready(one, sandbox)
+        yield Ready(one, sandbox)
 
 
 def _start(bench: Bench) -> Sandbox | InfrastructureError:
@@ -127,72 +130,14 @@ def _start(bench: Bench) -> Sandbox | InfrastructureError:
         return error
 
 
-def _check(bench: Bench, suite: Suite, ready: _Ready) -> CheckResult:
-    """Judge one candidate; a fault of ours makes it undecided, whatever was found before."""
-    one, sandbox = ready.screened, ready.sandbox
-    found: dict[str, Json] = {}
-    properties: dict[str, str] = {}
-    environment = dict(bench.environment)
-    verdict: Verdict
-    started = time.perf_counter()
-    try:
-        if one.fault is not None:
-            raise one.fault
-        if sandbox is None or one.program is None:
-            raise InfrastructureError("no sandbox was made ready")
-        sandbox.wait_ready()
-        environment["python"], environment["torch"] = sandbox.versions
-        one.timings["wait"] = time.perf_counter() - started
-        subject = _subject(bench, sandbox, one)
-        outcome = _timed(one, "properties", lambda: suite(subject))
-        found = _timed(one, "facts", lambda: _facts(subject, outcome))
-        properties = outcome.properties
-        verdict = decide(tuple(outcome.findings))
-    except CandidateFault as fault:
-        verdict = decide(fault.findings)
-    except InfrastructureError as error:
-        verdict = Undecided(error.message, error.remedy)
-    one.timings["total"] = time.perf_counter() - started + one.timings["screen"]
-    output = sandbox.output if sandbox is not None else ""
-    return make_result(one, verdict, facts=found, properties=properties, environment=environment, output=output)
-
-
-def _subject(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:
-    if one.program is None:
-        raise InfrastructureError("the screen gave no program")
-    oracle = Oracle(sandbox, one.program, bench.recipe.limits, gpu=bench.recipe.gpu is not None)
-    return Subject(oracle, bench.profile.domain)
-
-
-def _facts(subject: Subject, outcome: Outcome) -> dict[str, Json]:
-    """Facts of a candidate that answers; one that breaks the contract's shape has none worth telling."""
-    if subject.fault is not None or outcome.properties.get("P301") != "passed":
-        return {}
-    try:
-        found = facts(subject)
-        pointwise = found["statistic"] == "pointwise" and not found["reduced"]
-        return found | {"stability": stability(subject, pointwise=pointwise)}
-    except CandidateFault as fault:
-        # It raised where no property had asked: far outside the domain, or at the curve's ends.
-        if subject.fault is not None:
-            outcome.findings.extend(f for f in fault.findings if f not in outcome.findings)
-        return {}
-
-
-def _timed(one: Screened, name: str, what: Callable[[], T]) -> T:
-    started = time.perf_counter()
-    try:
-        return what()
-    finally:
-        one.timings[name] = time.perf_counter() - started
-
-
 @contextlib.contextmanager
 def open_subject(path: Path, options: Options | None = None) -> Iterator[Subject]:
     """Give a candidate in a sandbox of its own, to whoever wants to ask it something.
 
     Raises the faults as they are: CandidateFault, InfrastructureError, UserError.
     """
+    from harness.judge.judging import subject_of  # noqa: PLC0415 - see above
+
     bench = open_bench(options or Options())
     try:
         one = screened(Job(0, path, str(path)), bench.options)
@@ -201,7 +146,7 @@ def open_subject(path: Path, options: Options | None = None) -> Iterator[Subject
         sandbox = Sandbox(bench.engine, bench.recipe)
         try:
             sandbox.wait_ready()
-            yield _subject(bench, sandbox, one)
+            yield subject_of(bench, sandbox, one)
         finally:
             sandbox.close()
     finally:

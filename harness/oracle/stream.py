@@ -78,6 +78,8 @@ class Streams:
         except OSError:
             pass
         finally:
+            # The SDK's wrapper holds the descriptor open until it is closed itself.
+            self._keep.close()
             self._sock.close()
 
     def _fill(self, deadline: float) -> None:

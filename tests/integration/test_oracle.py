@@ -185,7 +185,7 @@ def test_what_it_prints_is_kept_apart_and_capped(sandboxes: Sandboxes) -> None:
 
 def test_an_exception_is_a_complaint_with_its_line_and_the_fork_lives_on(sandboxes: Sandboxes) -> None:
     text = loss("if beta > 0.5:\n    raise ValueError('too warm \\x1b[31m')")
-    with sandboxes.opened(text) as oracle:
+    with sandboxes.opened(text, policy=False) as oracle:
         bad, good = oracle.ask([plain([1.0], 0.9), plain([1.0], 0.1)])
     assert isinstance(bad, Complaint)
     assert (bad.status, bad.type) == ("raised", "ValueError")
@@ -209,7 +209,7 @@ def test_the_echo_shows_what_was_written_behind_autograds_back(sandboxes: Sandbo
     [("return rho[:, None]", (2, 1)), ("return rho[None] + rho[:, None]", (2, 2)), ("return rho[:0]", (0,))],
 )
 def test_other_shapes_are_told_without_their_numbers(sandboxes: Sandboxes, ending: str, shape: tuple[int, ...]) -> None:
-    with sandboxes.opened(loss(ending=ending)) as oracle:
+    with sandboxes.opened(loss(ending=ending), policy=False) as oracle:
         answer = oracle.answer(plain([1.0, 2.0], 0.1))
     assert (answer.shape, answer.values.size) == (shape, 0)
 

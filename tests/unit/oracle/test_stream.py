@@ -190,9 +190,13 @@ def test_closing_reaches_the_other_end_and_may_come_twice(streams: Streams, thei
 
 
 def test_an_sdk_socket_is_unwrapped(ends: tuple[socket.socket, socket.socket]) -> None:
-    class Wrapped:
-        _sock = ends[0]
-
-    streams = Streams(Wrapped(), cap=CAP, shown=SHOWN)
+    wrapped = socket.SocketIO(ends[0], "rwb")
+    # What `makefile` counts, and the SDK's wrapper comes from it.
+    ends[0]._io_refs += 1
+    streams = Streams(wrapped, cap=CAP, shown=SHOWN)
     streams.write(b"hi", soon())
     assert ends[1].recv(10) == b"hi"
+    streams.close()
+    # The descriptor itself is gone, and not only its name.
+    assert ends[0].fileno() == -1
+    assert wrapped.closed

@@ -1,0 +1,90 @@
+"""One candidate in its sandbox: the properties, the facts, the verdict."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.errors import CandidateFault, InfrastructureError
+from harness.judge.facts import facts
+from harness.judge.session import run_session
+from harness.judge.stability import stability
+from harness.judge.static import make_result
+from harness.judge.subject import Subject
+from harness.oracle.oracle import Oracle
+from harness.verdict import Undecided, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.judge.pipeline import Bench, Ready
+    from harness.judge.session import Outcome, Suite
+    from harness.judge.static import Screened
+    from harness.oracle.sandbox import Sandbox
+    from harness.result import CheckResult
+    from harness.verdict import Json, Verdict
+
+__all__ = ["judged", "run_session", "subject_of"]
+
+T = TypeVar("T")
+
+
+def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
+    """Judge one candidate; a fault of ours makes it undecided, whatever was found before."""
+    one, sandbox = ready.screened, ready.sandbox
+    found: dict[str, Json] = {}
+    properties: dict[str, str] = {}
+    environment = dict(bench.environment)
+    verdict: Verdict
+    started = time.perf_counter()
+    try:
+        if one.fault is not None:
+            raise one.fault
+        if sandbox is None or one.program is None:
+            raise InfrastructureError("no sandbox was made ready")
+        sandbox.wait_ready()
+        environment["python"], environment["torch"] = sandbox.versions
+        one.timings["wait"] = time.perf_counter() - started
+        subject = subject_of(bench, sandbox, one)
+        outcome = _timed(one, "properties", lambda: suite(subject))
+        found = _timed(one, "facts", lambda: _facts(subject, outcome))
+        properties = outcome.properties
+        verdict = decide(tuple(outcome.findings))
+    except CandidateFault as fault:
+        verdict = decide(fault.findings)
+    except InfrastructureError as error:
+        verdict = Undecided(error.message, error.remedy)
+    one.timings["total"] = time.perf_counter() - started + one.timings["screen"]
+    output = sandbox.output if sandbox is not None else ""
+    return make_result(one, verdict, facts=found, properties=properties, environment=environment, output=output)
+
+
+def subject_of(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:
+    """Load the candidate into its sandbox."""
+    if one.program is None:
+        raise InfrastructureError("the screen gave no program")
+    oracle = Oracle(sandbox, one.program, bench.recipe.limits, gpu=bench.recipe.gpu is not None)
+    return Subject(oracle, bench.profile.domain)
+
+
+def _facts(subject: Subject, outcome: Outcome) -> dict[str, Json]:
+    """Facts of a candidate that answers; one that breaks the contract's shape has none worth telling."""
+    if subject.fault is not None or outcome.properties.get("P301") != "passed":
+        return {}
+    try:
+        found = facts(subject)
+        pointwise = found["statistic"] == "pointwise" and not found["reduced"]
+        return found | {"stability": stability(subject, pointwise=pointwise)}
+    except CandidateFault as fault:
+        # It raised where no property had asked: far outside the domain, or at the curve's ends.
+        if subject.fault is not None:
+            outcome.findings.extend(f for f in fault.findings if f not in outcome.findings)
+        return {}
+
+
+def _timed(one: Screened, name: str, what: Callable[[], T]) -> T:
+    started = time.perf_counter()
+    try:
+        return what()
+    finally:
+        one.timings[name] = time.perf_counter() - started
