@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, Phase, settings
+import functools
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, Phase, core, given, settings
+from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 PROFILE = "harness"
 #: Examples per property; a request carries several batches, so the batches are many more.
@@ -27,3 +34,18 @@ def configure() -> None:
     # Hypothesis also draws constants that it reads from the source of whatever local modules happen to be
     # loaded. Then examples would depend on the command, the install location and the day.
     providers._get_local_constants = lambda: providers._local_constants  # noqa: SLF001 - there is no switch for it
+    # The seed of a property is the digest of its source. It takes a parser and does not change, but is asked
+    # for twice for each property and candidate.
+    core.function_digest = functools.cache(core.function_digest)
+
+
+def prepare(properties: Iterable[Callable[..., Any]]) -> None:
+    """Do once and ahead of need, while a sandbox still starts, what Hypothesis does at its first example."""
+    for function in properties:
+        if hasattr(function, "hypothesis"):
+            core.function_digest(function.hypothesis.inner_test)
+    given(number=st.integers(0, 3))(settings(max_examples=2)(_nothing))()
+
+
+def _nothing(number: int) -> None:
+    """A property that always holds."""

@@ -40,6 +40,7 @@ class Ready:
     sandbox: Sandbox | None = None
 
     def dispose(self) -> None:
+        """Remove the sandbox, used or not."""
         if self.sandbox is not None:
             self.sandbox.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis.errors import Flaky
 
 import property_tests
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
+from property_tests.configure import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -117,6 +119,10 @@ class _Plugin:
                 function = item.function  # type: ignore[attr-defined]
                 if hasattr(function, "hypothesis"):
                     hypothesis.seed(self._seed)(function)
+        prepare([item.function for item in items])  # type: ignore[attr-defined]
+        # What is loaded by now stays: the collector need not walk it again and again.
+        gc.freeze()
+        gc.enable()
         try:
             self._body(Suite(items, self))
         except BaseException as error:  # noqa: BLE001 - pytest would turn it into an exit code
@@ -140,6 +146,9 @@ def run_session(body: Callable[[Suite], None], profile: Profile, seed: int) -> N
         "unittest",
         "pastebin",
         "faulthandler",
+        # These two collect all garbage several times before the session may end, to warn about tests of its own.
+        "unraisableexception",
+        "threadexception",
     ):
         arguments += ["-p", f"no:{name}"]
     code = pytest.main([*arguments, *files], plugins=[plugin])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from docker.api.client import APIClient
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Longest wait for an answer of the engine, in seconds.
 ENGINE_TIMEOUT = 60
+#: How often a removal is tried again, and how long after, in seconds.
+_REMOVALS, _BETWEEN_REMOVALS = 10, 0.2
 
 
 @contextlib.contextmanager
@@ -87,12 +90,19 @@ class Engine:
     def remove(self, container: str) -> None:
         """Kill and remove a container; one that is already gone is fine."""
         with engine_faults("removing the sandbox"):
-            try:
-                self.client.remove_container(container, force=True, v=True)
-            except APIError as error:
-                # 404: gone. 409: its removal is already under way.
-                if error.status_code not in {404, 409}:
-                    raise
+            for left in range(_REMOVALS, -1, -1):
+                try:
+                    self.client.remove_container(container, force=True, v=True)
+                except APIError as error:
+                    # 404: gone. 409: its removal is already under way. Else it may just be ending by itself,
+                    # which Podman cannot remove at that moment.
+                    if error.status_code in {404, 409}:
+                        return
+                    if not left:
+                        raise
+                    time.sleep(_BETWEEN_REMOVALS)
+                else:
+                    return
 
     def close(self) -> None:
         """Close the connection."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 #: The engine starts exactly this; what the image says about it does not matter.
 #: No -I: the seed of str hashes has to be settled, so that the order of a set is the same in every run.
-COMMAND = ["python3", "-s", "-P", "-B", "-m", "sandbox"]
+#: -u: what a candidate printed is there also when its process ends without flushing.
+COMMAND = ["python3", "-s", "-P", "-B", "-u", "-m", "sandbox"]
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
-from harness.oracle import wire
+from harness.oracle import frames
 from harness.oracle.request import container_request
 from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
 from harness.rules import wire as rules
@@ -46,7 +46,6 @@ class Sandbox:
         self._engine = engine
         self._limits = recipe.limits
         self._recipe = recipe
-        self._streams: Streams | None = None
         self._spent = 0.0
         self._saw_candidate = False
         self.versions = ("", "")
@@ -69,15 +68,15 @@ class Sandbox:
     @property
     def output(self) -> str:
         """What the candidate printed so far: untrusted, capped."""
-        return self._streams.output.decode("utf-8", "replace") if self._streams else ""
+        return self._streams.output.decode("utf-8", "replace")
 
     def wait_ready(self) -> None:
         """Wait until torch is loaded inside. Any failure here is ours: no candidate was seen yet."""
         deadline = time.monotonic() + self._limits.start
         _, payload = self._receive(0, (layout.READY,), deadline)
         try:
-            self.versions = wire.parse_ready(payload)
-        except wire.WireError as error:
+            self.versions = frames.parse_ready(payload)
+        except frames.WireError as error:
             raise InfrastructureError(f"the sandbox image is not usable: {error}") from error
 
     def request(
@@ -91,10 +90,10 @@ class Sandbox:
             raise self._dead(self._time_fault("all its answers together", self._limits.total))
         deadline = started + min(seconds, left)
         sequence = secrets.randbits(32) | 1
-        if self._streams is None:
+        if not self.container:
             raise SandboxLostError
         try:
-            self._streams.write(wire.pack_frame(kind, sequence, payload), deadline)
+            self._streams.write(frames.pack_frame(kind, sequence, payload), deadline)
         except DeadlineError:
             raise self._dead(self._time_fault("a request", seconds)) from None
         except StreamClosedError:
@@ -114,26 +113,24 @@ class Sandbox:
         return fault
 
     def close(self) -> None:
-        """Kill and remove the container."""
-        if self._streams is not None:
-            self._streams.close()
-            self._streams = None
+        """Kill and remove the container. The streams go last: without them it would begin to end by itself."""
         if self.container:
-            self._engine.remove(self.container)
-            self.container = ""
+            container, self.container = self.container, ""
+            self._engine.remove(container)
+        self._streams.close()
 
     def _receive(
         self, sequence: int, expected: tuple[int, ...], deadline: float, cap: int = 1 << 16
     ) -> tuple[int, bytes]:
-        if self._streams is None:
+        if not self.container:
             raise SandboxLostError
         try:
             head = self._streams.read(layout.HEADER.size, deadline)
-            kind, length = wire.parse_header(head, sequence=sequence, expected=expected)
+            kind, length = frames.parse_header(head, sequence=sequence, expected=expected)
             if length > cap:
-                raise wire.WireError(f"a reply announces {length} bytes where {cap} are the most")
+                raise frames.WireError(f"a reply announces {length} bytes where {cap} are the most")
             return kind, self._streams.read(length, deadline)
-        except wire.WireError as error:
+        except frames.WireError as error:
             ended = self._fork_ended(head, deadline)
             raise self._dead(ended or self._forged(str(error))) from None
         except DeadlineError:
@@ -147,10 +144,10 @@ class Sandbox:
     def _fork_ended(self, head: bytes, deadline: float) -> Exception | None:
         """Recognise the report that the fork died in the middle of a request."""
         magic, kind, _, length = layout.HEADER.unpack(head)
-        if magic != layout.MAGIC or kind != layout.ENDED or length != wire.ENDED_SIZE or self._streams is None:
+        if magic != layout.MAGIC or kind != layout.ENDED or length != frames.ENDED_SIZE or self._streams is None:
             return None
         try:
-            status, starved = wire.parse_ended(self._streams.read(wire.ENDED_SIZE, deadline))
+            status, starved = frames.parse_ended(self._streams.read(frames.ENDED_SIZE, deadline))
         except (DeadlineError, StreamClosedError, FloodError):
             return None
         return self._why_fork_ended(status, starved=starved)
@@ -175,8 +172,7 @@ class Sandbox:
         return CandidateFault(rules.MEMORY_LIMIT.finding(message, detail=self.output))
 
     def _why_fork_ended(self, status: int, *, starved: bool) -> Exception:
-        if self._streams is not None:
-            self._streams.drain(_DRAIN_SECONDS)
+        self._streams.drain(_DRAIN_SECONDS)
         number = status & 0x7F
         if number == signal.SIGKILL and (starved or self._engine.state(self.container).get("OOMKilled")):
             return self._out_of_memory()
@@ -191,8 +187,7 @@ class Sandbox:
 
     def _why_closed(self) -> Exception:
         """The whole container is gone: memory, an end from inside, or a kill from outside."""
-        if self._streams is not None:
-            self._streams.drain(_DRAIN_SECONDS)
+        self._streams.drain(_DRAIN_SECONDS)
         state = self._engine.state(self.container)
         if state.get("OOMKilled"):
             return self._out_of_memory()

@@ -15,46 +15,44 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.oracle.batch import Answer, Complaint
+from harness.oracle.frames import (
+    ENDED_SIZE,
+    HEADER,
+    MAX_REPLY,
+    Reader,
+    WireError,
+    pack_frame,
+    parse_ended,
+    parse_header,
+    parse_ready,
+)
 from sandbox import wire as layout
 
 if TYPE_CHECKING:
     from harness.contract import Program
     from harness.oracle.batch import Batch
 
-HEADER = layout.HEADER
-#: Length of the ENDED payload, in bytes.
-ENDED_SIZE = 5
-#: Longest payload that any reply may have, in bytes.
-MAX_REPLY = 64 << 20
+__all__ = [
+    "ENDED_SIZE",
+    "HEADER",
+    "MAX_REPLY",
+    "STATUS",
+    "WireError",
+    "answer_cap",
+    "pack_batches",
+    "pack_frame",
+    "pack_program",
+    "parse_answers",
+    "parse_ended",
+    "parse_fault",
+    "parse_header",
+    "parse_ready",
+]
+
 STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
 _DTYPE: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
 _COMPLAINT_CAP = layout.COMPLAINT.size + layout.TYPE_CAP + layout.MESSAGE_CAP
 _MAX_BATCHES = 0xFFFF
-
-
-class WireError(Exception):
-    """The bytes are no valid reply to the request."""
-
-
-def pack_frame(kind: int, sequence: int, payload: bytes = b"") -> bytes:
-    """A request frame."""
-    return HEADER.pack(layout.MAGIC, kind, sequence, len(payload)) + payload
-
-
-def parse_header(data: bytes, *, sequence: int, expected: tuple[int, ...]) -> tuple[int, int]:
-    """Check a reply's header; give its kind and the length of its payload."""
-    if len(data) != HEADER.size:
-        raise WireError("a header was cut")
-    magic, kind, got, length = HEADER.unpack(data)
-    if magic != layout.MAGIC or data[5:8] != b"\0\0\0":
-        raise WireError("a header has the wrong magic bytes")
-    if kind not in expected:
-        raise WireError(f"a reply of kind {kind} answers no request")
-    if got != sequence:
-        raise WireError("a reply carries another request's number")
-    if length > MAX_REPLY:
-        raise WireError(f"a reply announces {length} bytes")
-    return kind, length
 
 
 def pack_program(program: Program) -> bytes:
@@ -89,29 +87,11 @@ def pack_batches(
     return b"".join(parts)
 
 
-class _Reader:
-    """A cursor that cannot leave the payload."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, size: int) -> bytes:
-        if size > len(self._data) - self._at:
-            raise WireError("a reply ends too early")
-        piece = self._data[self._at : self._at + size]
-        self._at += size
-        return piece
-
-    def unpack(self, layout_: struct.Struct) -> tuple[int, ...]:
-        return layout_.unpack(self.take(layout_.size))
+class _Reader(Reader):
+    """One that also gives arrays."""
 
     def vector(self, dtype: np.dtype[np.floating], count: int) -> np.ndarray:
         return np.frombuffer(self.take(dtype.itemsize * count), dtype=dtype)
-
-    def finish(self) -> None:
-        if self._at != len(self._data):
-            raise WireError("a reply is longer than its content")
 
 
 def _complaint(reader: _Reader, status: int) -> Complaint:
@@ -130,22 +110,6 @@ def parse_fault(payload: bytes) -> Complaint:
     complaint = _complaint(reader, reader.take(1)[0])
     reader.finish()
     return complaint
-
-
-def parse_ended(payload: bytes) -> tuple[int, bool]:
-    """The ENDED payload: the fork's wait status, and whether memory had run out."""
-    reader = _Reader(payload)
-    status, starved = int.from_bytes(reader.take(4), "little"), reader.take(1)[0]
-    reader.finish()
-    return status, bool(starved)
-
-
-def parse_ready(payload: bytes) -> tuple[str, str]:
-    """The READY payload: versions of Python and torch inside, as short printable texts."""
-    words = payload[:100].decode("ascii", "replace").split()
-    if len(words) != 2 or not all(w.isprintable() for w in words):
-        raise WireError("the sandbox did not say its versions")
-    return words[0], words[1]
 
 
 def answer_cap(batches: list[Batch], *, echo: bool) -> int:

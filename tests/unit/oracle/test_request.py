@@ -140,7 +140,7 @@ def test_the_environment_is_exactly_this(body: dict[str, Any], monkeypatch: pyte
 
 
 def test_the_command_and_its_streams(body: dict[str, Any]) -> None:
-    assert body["Entrypoint"] == ["python3", "-s", "-P", "-B", "-m", "sandbox"]
+    assert body["Entrypoint"] == ["python3", "-s", "-P", "-B", "-u", "-m", "sandbox"]
     assert body["Cmd"] == []
     assert body["Image"] == IMAGE
     assert body["Tty"] is False

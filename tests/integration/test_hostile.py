@@ -1,0 +1,482 @@
+"""Candidates with the screen off: the container and the wire hold alone.
+
+Each case asks for its verdict, and then that a benign candidate gets the same bits as before; that no
+container is left is asserted by the fixture.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hostile import DPO, FIND_PIPES, loss
+
+from harness.errors import CandidateFault
+from harness.judge.batches import plain
+from harness.oracle.batch import Answer, Complaint
+from harness.oracle.limits import MIB, Limits
+from sandbox import wire as layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Sandboxes
+
+    from harness.verdict import Finding
+
+pytestmark = pytest.mark.container
+
+BATCH = plain([1.0, -2.0, 0.5], 0.1)
+#: Times that a slow machine keeps, and that a hang does not.
+LIMITS = Limits(load=4.0, call=4.0, memory=512 * MIB)
+
+
+@pytest.fixture
+def aftermath(sandboxes: Sandboxes) -> Iterator[None]:
+    """The next candidate is judged as if nothing had been."""
+    yield
+    with sandboxes.opened(DPO) as oracle:
+        answer = oracle.answer(BATCH)
+    x = 0.1 * BATCH.rho
+    assert answer.values == pytest.approx(np.logaddexp(0, -x), rel=1e-6)
+
+
+def fault_of(sandboxes: Sandboxes, text: str, *, limits: Limits = LIMITS, asks: int = 1) -> Finding:
+    """The finding that loading this candidate and asking it ends in."""
+    with pytest.raises(CandidateFault) as caught, sandboxes.opened(text, limits=limits, policy=False) as oracle:
+        for _ in range(asks):
+            oracle.answers([BATCH])
+    # Dead at once, and not only when somebody closes it.
+    assert sandboxes.left() == []
+    return caught.value.findings[0]
+
+
+ENDLESS = {
+    "loop": "while True:\n    pass",
+    "sleep": "time.sleep(10**6)",
+    "deadlock": "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()",
+    "deaf": "import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n"
+    "    except (OSError, ValueError):\n        pass\nwhile True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass",
+    "one C call": "sum(range(10**14))",
+    "reads stdin": "while True:\n    sys.stdin.readline()",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_hang_in_a_call(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+    started = time.monotonic()
+    finding = fault_of(sandboxes, loss(ENDLESS[name]))
+    assert finding.rule == "W203"
+    assert time.monotonic() - started < 60
+
+
+def test_a_hang_at_import(sandboxes: Sandboxes) -> None:
+    finding = fault_of(sandboxes, loss(top="while True:\n    pass"))
+    assert finding.rule == "W203"
+
+
+def test_many_quick_calls_have_a_budget_together(sandboxes: Sandboxes) -> None:
+    limits = replace(LIMITS, total=1.0)
+    finding = fault_of(sandboxes, loss("time.sleep(0.3)"), limits=limits, asks=20)
+    assert finding.rule == "W203"
+
+
+HOGS = {
+    "tensor": "keep = [torch.ones(1 << 24) for _ in range(200)]",
+    "bytes": "keep = []\nwhile True:\n    keep.append(b'x' * (1 << 24))",
+}
+
+
+@pytest.mark.parametrize("name", HOGS)
+def test_a_memory_hog(sandboxes: Sandboxes, name: str) -> None:
+    assert fault_of(sandboxes, loss(HOGS[name])).rule == "W204"
+
+
+@pytest.mark.long
+def test_a_memory_hog_at_import(sandboxes: Sandboxes, aftermath: None) -> None:
+    assert fault_of(sandboxes, loss(top=HOGS["bytes"])).rule == "W204"
+
+
+DEATHS = {
+    "exit 0": ("os._exit(0)", "exit code 0"),
+    "exit 3": ("print('all passed')\nos._exit(3)", "exit code 3"),
+    "segfault": ("ctypes.string_at(0)", "SIGSEGV"),
+    "abort": ("os.abort()", "SIGABRT"),
+    "kill itself": ("os.kill(os.getpid(), 9)", "SIGKILL"),
+    "kill everything": ("os.kill(-1, 9)\ntime.sleep(1)\nos.kill(os.getpid(), 9)", "SIGKILL"),
+    "kill the server": ("for n in (15, 9, 11, 6):\n    os.kill(1, n)\nos._exit(0)", "exit code"),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", DEATHS)
+def test_an_end_of_the_process_is_no_answer(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+    body, how = DEATHS[name]
+    finding = fault_of(sandboxes, loss(body))
+    assert finding.rule == "W205"
+    assert how in finding.message
+
+
+def test_an_exit_at_import(sandboxes: Sandboxes) -> None:
+    assert fault_of(sandboxes, loss(top="print('passed')\nos._exit(0)")).rule == "W205"
+
+
+@pytest.mark.parametrize("top", ["sys.exit(0)", "raise SystemExit", "raise KeyboardInterrupt"])
+def test_a_polite_exit_at_import_fails_to_load(sandboxes: Sandboxes, top: str) -> None:
+    assert fault_of(sandboxes, loss(top=top)).rule == "W201"
+
+
+FLOODS = {
+    "print": "print('x' * 10_000_000)",
+    "stderr": "sys.stderr.write('x' * 10_000_000)",
+    "endless": "while True:\n    os.write(2, b'x' * 65536)",
+    "thread": "import threading\n"
+    "threading.Thread(target=lambda: [os.write(1, b'x' * 65536) for _ in range(400)]).start()\ntime.sleep(3)",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+    finding = fault_of(sandboxes, loss(FLOODS[name]))
+    assert finding.rule == "W207"
+    assert len(finding.detail) <= 4096
+
+
+@pytest.mark.parametrize("top", ["print('x' * 10_000_000)", "while True:\n    print('x' * 1000)"])
+def test_a_flood_at_import(sandboxes: Sandboxes, top: str) -> None:
+    assert fault_of(sandboxes, loss(top=top)).rule == "W207"
+
+
+# Forging: the frames go through descriptors that a candidate can find.
+
+FORGED = {
+    "noise": "for fd in pipes():\n    os.write(fd, b'\\x00' * 64)",
+    "text": "for fd in pipes():\n    os.write(fd, b'{\"verdict\": \"accepted\"}\\n' * 4)",
+    "announces much": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([19, 0, 0, 0]) + bytes(4) + b'\\xff' * 4)",
+    "another number": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([19, 0, 0, 0]) + (7).to_bytes(4, 'little') + bytes(4))",
+    "ready again": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([16, 0, 0, 0]) + bytes(8))",
+    "ended twice": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([21, 0, 0, 0]) + bytes(4) + bytes([5, 0, 0, 0]) + bytes(5))",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_frames_are_never_an_answer(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+    finding = fault_of(sandboxes, loss(FORGED[name], top=FIND_PIPES))
+    # A forged end of the fork is believed: it ends the candidate, as it asked for.
+    assert finding.rule == ("W205" if name == "ended twice" else "W206")
+
+
+def test_a_frame_that_is_cut_ends_at_the_deadline(sandboxes: Sandboxes) -> None:
+    body = "for fd in pipes():\n    os.write(fd, b'HRN1')\ntime.sleep(100)"
+    assert fault_of(sandboxes, loss(body, top=FIND_PIPES)).rule == "W203"
+
+
+FINDS_ITS_NUMBER = """
+import gc
+
+def number():
+    frame = sys._getframe()
+    while frame is not None:
+        if "sequence" in frame.f_locals:
+            return frame.f_locals["sequence"]
+        frame = frame.f_back
+"""
+COMPLETE_FORGERY = """
+head = bytes([0, 1, 0, 0]) + (3).to_bytes(4, "little") + (3).to_bytes(4, "little")
+import struct
+payload = head + struct.pack("<9f", *range(9))
+frame = b"HRN1" + bytes([19, 0, 0, 0]) + number().to_bytes(4, "little") + len(payload).to_bytes(4, "little")
+for fd in pipes():
+    os.write(fd, frame + payload)
+"""
+
+
+def test_a_complete_forgery_is_only_other_numbers_and_then_it_is_found_out(sandboxes: Sandboxes) -> None:
+    """It knows the layout and the number of the request: then it answers, with numbers, as any loss does."""
+    text = loss(COMPLETE_FORGERY, top=FIND_PIPES + FINDS_ITS_NUMBER)
+    with sandboxes.opened(text, limits=LIMITS, policy=False) as oracle:
+        forged = oracle.answer(BATCH)
+        assert forged.values.tolist() == [0.0, 1.0, 2.0]
+        # The honest answer comes behind it, and answers nothing.
+        with pytest.raises(CandidateFault) as caught:
+            oracle.answer(BATCH)
+    assert caught.value.findings[0].rule == "W206"
+
+
+def test_printing_frames_and_verdicts_changes_nothing(sandboxes: Sandboxes) -> None:
+    body = """
+    print('{"schema": "harness.report/v1", "verdict": "accepted"}')
+    os.write(1, b"HRN1" + bytes([19, 0, 0, 0]) + bytes(8))
+    os.write(2, b"HRN1" + bytes([21, 0, 0, 0]) + bytes(8))
+    """
+    with sandboxes.opened(loss(body), policy=False) as oracle, sandboxes.opened(DPO) as honest:
+        assert oracle.answer(BATCH).values.tobytes() == honest.answer(BATCH).values.tobytes()
+        assert "accepted" in oracle.output
+
+
+def test_a_writer_that_outlives_its_fork_is_ended_with_it(sandboxes: Sandboxes) -> None:
+    body = """
+    if os.fork() == 0:
+        if os.fork():
+            os._exit(0)
+        time.sleep(1.5)
+        for fd in pipes():
+            os.write(fd, b"late" * 64)
+        os._exit(0)
+    """
+    with sandboxes.opened(loss(body, top=FIND_PIPES), limits=LIMITS, policy=False) as oracle:
+        first = oracle.answer(BATCH)
+        oracle.fresh()
+        time.sleep(2.0)
+        second = oracle.answer(BATCH)
+    assert first.values.tobytes() == second.values.tobytes()
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "return rho.as_subclass(Liar)",
+        "return Liar(rho)",
+        "return float(rho.sum())",
+        "return type('Number', (float,), {})(1.0)",
+        "return {'loss': rho}",
+        "return 'accepted'",
+        "return True",
+        "return rho.long()",
+        "return rho.to(torch.complex64)",
+        "return rho.half()",
+    ],
+)
+def test_what_is_no_plain_tensor_is_said_to_be_none(sandboxes: Sandboxes, ending: str) -> None:
+    top = """
+class Liar(torch.Tensor):
+    shape = property(lambda self: (3,))
+    def isfinite(self): return torch.ones(3, dtype=torch.bool)
+    def __eq__(self, other): return True
+    def numel(self): return 3
+    """
+    with sandboxes.opened(loss(top=top, ending=ending), policy=False) as oracle:
+        (got,) = oracle.ask([BATCH])
+    assert isinstance(got, Complaint)
+    assert got.status in {"wrong-output", "raised"}
+
+
+# Escape and probing: what a candidate can reach from inside.
+
+PROBE = """
+def attempt(what):
+    try:
+        return "done: " + repr(what())[:80]
+    except BaseException as error:
+        return type(error).__name__ + " " + str(getattr(error, "errno", ""))
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+def call(*numbers):
+    def run():
+        if LIBC.syscall(*numbers) == -1:
+            raise OSError(ctypes.get_errno(), "refused")
+        return 0
+    return run
+
+def probe():
+    import socket
+    found = {
+        "inet": attempt(lambda: socket.socket(socket.AF_INET)),
+        "unix": attempt(lambda: socket.socket(socket.AF_UNIX)),
+        "netlink": attempt(lambda: socket.socket(16, socket.SOCK_RAW)),
+        "vsock": attempt(lambda: socket.socket(40, socket.SOCK_STREAM)),
+        "alg": attempt(lambda: socket.socket(38, socket.SOCK_SEQPACKET)),
+        "dns": attempt(lambda: socket.gethostbyname("example.org")),
+        "write root": attempt(lambda: open("/canary", "w")),
+        "write python": attempt(lambda: open(torch.__file__, "a")),
+        "write sandbox": attempt(lambda: open(sys.modules["sandbox.worker"].__file__, "a")),
+        "write proc": attempt(lambda: open("/proc/sys/kernel/core_pattern", "w")),
+        "write cgroup": attempt(lambda: open("/sys/fs/cgroup/memory.max", "w")),
+        "write shm": attempt(lambda: open("/dev/shm/x", "w")),
+        "host canary": attempt(lambda: open(CANARY).read()),
+        "engine socket": attempt(lambda: os.stat("/var/run/docker.sock")),
+        "shadow": attempt(lambda: open("/etc/shadow").read()),
+        "server memory": attempt(lambda: open("/proc/1/mem", "rb")),
+        "server environ": attempt(lambda: open("/proc/1/environ", "rb").read()),
+        "setuid": attempt(lambda: os.setuid(0)),
+        "run a script": attempt(lambda: run_from_tmp()),
+        "load from tmp": attempt(lambda: load_from_tmp()),
+        "link": attempt(lambda: os.symlink("/etc/passwd", "/tmp/link")),
+        "mkdir": attempt(lambda: os.mkdir("/tmp/d")),
+        "core": attempt(lambda: __import__("resource").setrlimit(4, (1 << 20, 1 << 20))),
+        "uid": os.getuid(),
+        "environ": sorted(os.environ),
+    }
+    table = {"ptrace": (101, 117), "mount": (165, 40), "unshare": (272, 97), "setns": (308, 268), "bpf": (321, 280),
+             "keyctl": (250, 219), "add_key": (248, 217), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
+             "perf_event_open": (298, 241), "init_module": (175, 105), "kexec_load": (246, 104), "chroot": (161, 51),
+             "pidfd_open": (434, 434), "process_vm_readv": (310, 270), "personality": (135, 92),
+             "open_by_handle_at": (304, 265), "memfd_create": (319, 279)}
+    which = 0 if os.uname().machine == "x86_64" else 1
+    for name, numbers in table.items():
+        found[name] = attempt(call(numbers[which], 0, 0, 0, 0, 0))
+    return found
+
+def run_from_tmp():
+    import shutil
+    shutil.copy(sys.executable, "/tmp/run")
+    os.execv("/tmp/run", ["/tmp/run", "-c", "print(1)"])
+
+def load_from_tmp():
+    import glob, shutil
+    library = glob.glob("/usr/lib/*/libz.so*") + glob.glob("/lib/*/libc.so.6") + glob.glob("/usr/lib/*/libc.so.6")
+    shutil.copy(library[0], "/tmp/library.so")
+    return ctypes.CDLL("/tmp/library.so")
+"""
+NOTHING_IS_DONE = """
+inet unix netlink vsock alg dns write_root write_python write_sandbox write_proc write_cgroup write_shm host_canary
+engine_socket shadow server_memory server_environ setuid run_a_script load_from_tmp link mkdir core
+ptrace mount unshare setns bpf keyctl add_key userfaultfd io_uring_setup perf_event_open init_module kexec_load
+chroot pidfd_open process_vm_readv personality open_by_handle_at memfd_create
+""".split()
+
+
+@pytest.fixture(scope="module")
+def probed() -> dict[str, Any]:
+    """Filled by the first test that probes; the others look at it."""
+    return {}
+
+
+@pytest.fixture
+def seen(sandboxes: Sandboxes, probed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    if not probed:
+        canary = tmp_path / "canary"
+        canary.write_text("a secret of the host", encoding="utf-8")
+        monkeypatch.setenv("HARNESS_TEST_SECRET", "a secret of the host")
+        top = f"CANARY = {str(canary)!r}\n{PROBE}"
+        with sandboxes.opened(loss("print(json.dumps(probe()))", top=top), policy=False) as oracle:
+            oracle.answer(BATCH)
+            output = oracle.output
+        assert "a secret of the host" not in output
+        assert canary.read_text("utf-8") == "a secret of the host"
+        probed.update(json.loads(output))
+    return probed
+
+
+@pytest.mark.parametrize("name", NOTHING_IS_DONE)
+def test_a_probe_gets_nowhere(seen: dict[str, Any], name: str) -> None:
+    got = seen.get(name, seen.get(name.replace("_", " ")))
+    assert got is not None
+    assert not got.startswith("done")
+
+
+@pytest.mark.parametrize("name", ["inet", "unix", "netlink", "vsock", "alg"])
+def test_a_socket_is_refused_by_the_kernel(seen: dict[str, Any], name: str) -> None:
+    assert seen[name] == "PermissionError 1"
+
+
+def test_what_is_inside_has_no_name_and_no_secret(seen: dict[str, Any]) -> None:
+    assert seen["uid"] == 65532
+    assert set(seen["environ"]) <= {
+        "HOME",
+        "HOSTNAME",
+        "LC_CTYPE",
+        "MKL_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "PATH",
+        "PYTHONHASHSEED",
+    }
+
+
+def test_a_fork_bomb_is_capped_and_gone_with_its_fork(sandboxes: Sandboxes) -> None:
+    body = """
+    born = 0
+    while born < 10_000:
+        try:
+            if os.fork() == 0:
+                time.sleep(1000)
+        except OSError:
+            break
+        born += 1
+    print("born", born)
+    """
+    with sandboxes.opened(loss(body), policy=False) as oracle:
+        first = oracle.answer(BATCH)
+        oracle.fresh()
+        again = oracle.answer(BATCH)
+        counts = [int(line.split()[1]) for line in oracle.output.splitlines() if line.startswith("born")]
+    assert isinstance(first, Answer)
+    assert again.values.tobytes() == first.values.tobytes()
+    # As many the second time: the first brood is gone.
+    assert len(counts) == 2
+    assert counts[0] == counts[1] < Limits().pids
+
+
+def test_a_thread_bomb_is_capped(sandboxes: Sandboxes) -> None:
+    body = """
+    import threading
+    born = 0
+    try:
+        while born < 10_000:
+            threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+            born += 1
+    except RuntimeError:
+        pass
+    print("born", born)
+    """
+    with sandboxes.opened(loss(body), policy=False) as oracle:
+        oracle.answer(BATCH)
+        born = int(oracle.output.split()[1])
+    assert 0 < born < Limits().pids
+
+
+def test_disk_inodes_and_descriptors_are_capped(sandboxes: Sandboxes) -> None:
+    body = """
+    sizes = {"bytes": 0, "files": 0, "open": 0}
+    try:
+        with open("/tmp/big", "wb", buffering=0) as file:
+            while sizes["bytes"] < 1 << 30:
+                sizes["bytes"] += file.write(b"x" * 65536)
+    except OSError:
+        pass
+    os.unlink("/tmp/big")
+    try:
+        while sizes["files"] < 100_000:
+            open(f"/tmp/f{sizes['files']}", "w").close()
+            sizes["files"] += 1
+    except OSError:
+        pass
+    held = []
+    try:
+        while sizes["open"] < 100_000:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+            sizes["open"] += 1
+    except OSError:
+        pass
+    for fd in held:
+        os.close(fd)
+    print(json.dumps(sizes))
+    """
+    import_signal = "import signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    with sandboxes.opened(loss(body, top=import_signal), policy=False) as oracle:
+        oracle.answer(BATCH)
+        sizes = json.loads(oracle.output)
+    limits = Limits()
+    assert 0 < sizes["bytes"] <= limits.file_size
+    assert 0 < sizes["files"] <= limits.tmp_inodes
+    assert 0 < sizes["open"] < limits.descriptors
+
+
+def test_a_recursion_without_an_end(sandboxes: Sandboxes) -> None:
+    top = "sys.setrecursionlimit(10**9)\ndef down(n):\n    return down(n + 1) + 1"
+    finding = fault_of(sandboxes, loss("down(0)", top=top), limits=replace(LIMITS, call=20.0))
+    assert finding.rule in {"W202", "W204", "W205"}
+
+
+def test_the_layout_is_known_to_every_candidate() -> None:
+    """The forgeries above are written against these numbers."""
+    assert (layout.MAGIC, layout.ANSWER, layout.READY, layout.ENDED) == (b"HRN1", 19, 16, 21)
