@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, Phase, core, given, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
+from hypothesis.internal.reflection import function_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 PROFILE = "harness"
 #: Examples per property; a request carries several batches, so the batches are many more.
 EXAMPLES = 30
+
+#: The seed of a property is the digest of its source, which takes a parser, does not change, and is asked for twice
+#: for each property and candidate.
+_digest = functools.cache(function_digest)
 
 
 def configure() -> None:
@@ -34,16 +39,14 @@ def configure() -> None:
     # Hypothesis also draws constants that it reads from the source of whatever local modules happen to be
     # loaded. Then examples would depend on the command, the install location and the day.
     providers._get_local_constants = lambda: providers._local_constants  # noqa: SLF001 - there is no switch for it
-    # The seed of a property is the digest of its source. It takes a parser and does not change, but is asked
-    # for twice for each property and candidate.
-    core.function_digest = functools.cache(core.function_digest)
+    core.function_digest = _digest  # type: ignore[attr-defined] # there is no switch for this either
 
 
 def prepare(properties: Iterable[Callable[..., Any]]) -> None:
     """Do once and ahead of need, while a sandbox still starts, what Hypothesis does at its first example."""
     for function in properties:
         if hasattr(function, "hypothesis"):
-            core.function_digest(function.hypothesis.inner_test)
+            _digest(function.hypothesis.inner_test)
     given(number=st.integers(0, 3))(settings(max_examples=2)(_nothing))()
 
 

@@ -7,6 +7,7 @@ paste them.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import TYPE_CHECKING
@@ -31,6 +32,18 @@ def _lengths(*vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return lengths
 
 
+#: Batches of so few pairs are kept.
+_FEW = 256
+
+
+@functools.lru_cache(maxsize=1024)
+def _draw(seed: int, pairs: int) -> NDArray[np.float64]:
+    """Three rows of multiples of 1/1024 in [0, 1), shape (3, B): the same few are asked for again and again."""
+    draw: NDArray[np.float64] = np.random.Generator(np.random.PCG64(seed)).integers(0, 1024, size=(3, pairs)) / 1024.0
+    draw.setflags(write=False)
+    return draw
+
+
 def batch_of(
     rho: ArrayLike,
     beta: float,
@@ -44,7 +57,7 @@ def batch_of(
     `seed` varies the references, the split of rho between chosen and rejected, and the lengths.
     """
     margin = np.atleast_1d(np.asarray(rho, dtype=np.float64))
-    draw = np.random.Generator(np.random.PCG64(seed)).integers(0, 1024, size=(3, margin.size)) / 1024.0
+    draw = (_draw if margin.size <= _FEW else _draw.__wrapped__)(seed, margin.size)
     reference_chosen = -20.0 - 60.0 * draw[0]
     reference_rejected = -20.0 - 60.0 * draw[1]
     chosen = np.round(margin * draw[2] * 64) / 64

@@ -53,6 +53,9 @@ STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.F
 _DTYPE: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
 _COMPLAINT_CAP = layout.COMPLAINT.size + layout.TYPE_CAP + layout.MESSAGE_CAP
 _MAX_BATCHES = 0xFFFF
+_KNOWN = layout.HAS_ECHO | layout.NO_GRADIENT | layout.OMITTED
+#: An OK result without its status.
+_RESULT = struct.Struct(layout.RESULT.format.replace("B", "", 1))
 
 
 def pack_program(program: Program) -> bytes:
@@ -131,19 +134,18 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
     status = reader.take(1)[0]
     if status != layout.OK:
         return _complaint(reader, status)
-    dimensions, code, flags, count = struct.unpack("<BBBI", reader.take(layout.RESULT.size - 1))
+    dimensions, code, flags, count = reader.unpack(_RESULT)
     if dimensions > layout.MAX_DIMENSIONS or code not in _DTYPE:
         raise WireError("an answer has an impossible shape or dtype")
-    known = layout.HAS_ECHO | layout.NO_GRADIENT | layout.OMITTED
-    if flags & ~known or bool(flags & layout.HAS_ECHO) != echo:
+    if flags & ~_KNOWN or bool(flags & layout.HAS_ECHO) != echo:
         raise WireError("an answer has flags that were not asked for")
     shape = tuple(int.from_bytes(reader.take(4), "little") for _ in range(dimensions))
-    expected = {(): 1, (batch.pairs,): batch.pairs}.get(shape, 0)
+    pairs = batch.pairs
+    expected = {(): 1, (pairs,): pairs}.get(shape, 0)
     if count != expected or bool(flags & layout.OMITTED) != (expected == 0):
         raise WireError("an answer's count does not fit its shape")
     sent = _DTYPE[layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64]
     values = reader.vector(_DTYPE[code], count)
-    rows = batch.pairs if count else 0
-    grad_chosen, grad_rejected = reader.vector(sent, rows), reader.vector(sent, rows)
-    after = tuple(reader.vector(sent, batch.pairs) for _ in range(6)) if echo else None
+    grad_chosen, grad_rejected = reader.vector(sent, pairs * 2 if count else 0).reshape(2, -1)
+    after = tuple(reader.vector(sent, pairs * 6).reshape(6, -1)) if echo else None
     return Answer(shape, _DTYPE[code], values, grad_chosen, grad_rejected, bool(flags & layout.NO_GRADIENT), after)

@@ -1,0 +1,69 @@
+"""`python -m bench [NAME...] [--json FILE]`: measure, print a table, write results.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench import cold_check, machine, per_candidate, round_trip, static_tier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.measure import Figure
+
+FIGURES: dict[str, Callable[[int], Figure]] = {
+    "cold": cold_check.figure,
+    "per-candidate": per_candidate.figure,
+    "round-trip": round_trip.figure,
+    "static": static_tier.figure,
+}
+RESULTS = Path(__file__).parent / "results.json"
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([*FIGURES]), metavar="[NAME]...")
+@click.option("--json", "target", type=click.Path(path_type=Path), default=RESULTS, help="Where results go.")
+@click.option("--times", default=5, show_default=True, type=click.IntRange(5), help="Repetitions of each side.")
+def main(names: tuple[str, ...], target: Path, times: int) -> None:
+    """Measure all figures, or those that are named: cold, per-candidate, round-trip, static.
+
+    Results of figures that are not measured now stay in the file. Exit code 1 where a target is missed.
+    """
+    console = Console()
+    kept = json.loads(target.read_text("utf-8"))["figures"] if target.exists() else []
+    results = {entry["name"]: entry for entry in kept}
+    measured = []
+    for name in names or tuple(FIGURES):
+        before = machine.load()
+        with console.status(f"measuring {name}"):
+            figure = FIGURES[name](times)
+        measured.append(figure)
+        results[name] = figure.as_json() | {"load_before": before}
+    console.print(_table(measured))
+    ordered = [results[name] for name in FIGURES if name in results]
+    target.write_text(json.dumps({"machine": machine.facts(), "figures": ordered}, indent=1) + "\n", "utf-8")
+    sys.exit(0 if all(figure.met for figure in measured) else 1)
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table()
+    for heading in ("figure", "median", "min", "max", "target", ""):
+        table.add_column(heading, justify="left" if heading in {"figure", ""} else "right")
+    for figure in figures:
+        numbers = (figure.median, min(figure.values), max(figure.values))
+        parts = "".join(f"\n  {name}: {1000 * value:.2f} ms" for name, value in figure.parts)
+        shown = [f"{n:.2f} {figure.unit}".strip() for n in numbers]
+        verdict = "[green]met[/]" if figure.met else "[red]missed[/]"
+        table.add_row(figure.what + parts, *shown, f"≤ {figure.target:g} {figure.unit}".strip(), verdict)
+    return table
+
+
+if __name__ == "__main__":
+    main()

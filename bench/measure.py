@@ -1,0 +1,95 @@
+"""Figures: two sides measured in turns, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number: its values over the repetitions, its unit (empty for a ratio), and the most it may be."""
+
+    name: str
+    what: str
+    values: tuple[float, ...]
+    target: float
+    unit: str = ""
+    #: Medians of what the figure is made of, by name, in seconds.
+    parts: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def median(self) -> float:
+        """The number that counts."""
+        return statistics.median(self.values)
+
+    @property
+    def met(self) -> bool:
+        """Whether it is within its target."""
+        return self.median <= self.target
+
+    def as_json(self) -> dict[str, Any]:
+        """The figure for results.json."""
+        return {
+            "name": self.name,
+            "what": self.what,
+            "median": round(self.median, 4),
+            "min": round(min(self.values), 4),
+            "max": round(max(self.values), 4),
+            "repetitions": len(self.values),
+            "unit": self.unit or "ratio",
+            "target": self.target,
+            "met": self.met,
+            "parts": {name: round(value, 4) for name, value in self.parts},
+        }
+
+
+def in_turns(
+    first: Callable[[], float], second: Callable[[], float], times: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Measure two sides in turns, each beginning every other time, after one turn that does not count."""
+    first(), second()
+    ones, others = [], []
+    for turn in range(times):
+        if turn % 2:
+            others.append(second())
+            ones.append(first())
+        else:
+            ones.append(first())
+            others.append(second())
+    return tuple(ones), tuple(others)
+
+
+def ratio(name: str, what: str, target: float, sides: tuple[Side, Side], times: int) -> Figure:
+    """The first side over the second, turn by turn."""
+    (one, ours), (other, theirs) = sides
+    first, second = in_turns(ours, theirs, times)
+    parts = ((one, statistics.median(first)), (other, statistics.median(second)))
+    return Figure(name, what, tuple(a / b for a, b in zip(first, second, strict=True)), target, parts=parts)
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user: bytecode may be kept, and nothing is said about threads."""
+    return {k: v for k, v in os.environ.items() if k not in {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}}
+
+
+def seconds(command: Sequence[str], *, expected: Sequence[int] = (0,)) -> float:
+    """Wall-clock seconds of a command; its end must be one of the expected ones."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    passed = time.perf_counter() - started
+    if done.returncode not in expected:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr[-800:]}{done.stdout[-800:]}")
+    return passed
+
+
+Side = tuple[str, "Callable[[], float]"]

@@ -1,0 +1,102 @@
+"""The naive harness itself: `python3 -m bench.naive.run < loss.py`, verdict as JSON on standard output.
+
+The candidate is executed in this process, and the properties, facts and stability map are those of
+`harness check`, with the same examples; only the oracle is another: a plain call, and torch's autograd.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from harness.contract import ALIASES, ARGUMENTS, VECTORS, CallPlan, Program
+from harness.judge.domain import Domain
+from harness.judge.facts import facts
+from harness.judge.session import run_session
+from harness.judge.stability import stability
+from harness.judge.subject import Subject
+from harness.oracle.batch import Answer, Complaint
+from harness.oracle.oracle import Oracle
+from harness.profiles import DEFAULT, load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.judge.session import Suite
+    from harness.oracle.batch import Batch
+
+
+class InProcess(Oracle):
+    """Answers by calling the candidate."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.has_gpu = False
+        self.calls = 0
+        self.fresh()
+        names = list(inspect.signature(self._function).parameters)
+        known = {name: ALIASES.get(name, name) for name in names}
+        order = iter(VECTORS)
+        self._plan = [known[n] if known[n] in ARGUMENTS else next(order) for n in names]
+        plan = CallPlan(self._function.__name__, "function", tuple(self._plan))
+        self.program = Program(source, guarded=False, plan=plan, name=plan.entry, source=source)
+
+    def fresh(self) -> None:
+        """Execute the source anew; the last function in it is the loss."""
+        namespace: dict[str, Any] = {"torch": torch, "F": torch.nn.functional, "__name__": "candidate"}
+        exec(compile(self._source, "<candidate>", "exec", dont_inherit=True), namespace)  # noqa: S102
+        self._function = [f for f in namespace.values() if inspect.isfunction(f) and f.__module__ == "candidate"][-1]
+
+    def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
+        """Answer in turn."""
+        self.calls += len(batches)
+        return [self._answer(batch, echo=echo) for batch in batches]
+
+    def _answer(self, batch: Batch, *, echo: bool) -> Answer | Complaint:
+        vectors = [torch.from_numpy(v.copy()) for v in batch.vectors]
+        leaves = [v.requires_grad_() for v in vectors[:2]]
+        given = dict(zip(ARGUMENTS, [*(leaf.clone() for leaf in leaves), *vectors[2:], batch.beta, batch.progress]))
+        try:
+            output = self._function(*(given[name] for name in self._plan))
+            shape, kind = tuple(output.shape), output.detach().numpy().dtype
+            if shape not in {(), (batch.pairs,)}:
+                nothing = np.empty(0, kind)
+                return Answer(shape, kind, nothing, nothing, nothing, detached=False)
+            gradients: list[Any] = [None, None]
+            if output.requires_grad:
+                gradients = list(torch.autograd.grad(output.mean(), leaves, allow_unused=True))
+        except Exception as error:  # noqa: BLE001 - the candidate's
+            return Complaint("raised", type(error).__name__, str(error), 0)
+        one, two = (np.zeros_like(batch.policy_chosen) if g is None else g.numpy() for g in gradients)
+        after = tuple(given[name].detach().numpy() for name in ARGUMENTS[:6]) if echo else None
+        values = np.atleast_1d(output.detach().numpy())
+        return Answer(shape, kind, values, one, two, detached=not output.requires_grad, echo=after)
+
+
+def main() -> None:
+    """Judge the candidate on standard input."""
+    torch.set_num_threads(1)
+    # pytest goes back to its folder at the end; the sandbox's system calls do not include that.
+    os.chdir = lambda path: None  # type: ignore[assignment]
+    subject = Subject(InProcess(sys.stdin.read()), Domain())
+    result: dict[str, Any] = {}
+
+    def body(suite: Suite) -> None:
+        outcome = suite(subject)
+        result["findings"] = [[f.rule, f.severity.name, f.message] for f in outcome.findings]
+        found = facts(subject)
+        pointwise = found["statistic"] == "pointwise" and not found["reduced"]
+        result["facts"] = found | {"stability": stability(subject, pointwise=pointwise)}
+
+    run_session(body, load(DEFAULT), 0)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
