@@ -37,23 +37,25 @@ def _word(vector: np.ndarray) -> str:
     return "Infinity" if bad[0] > 0 else "-Infinity"
 
 
-def report_not_finite(oracle: Subject, rule: Rule, batch: Batch, *, gradients: bool) -> None:
-    """Ask for the batch; raise where the answer is not finite and its inputs are as they should be.
+def report_not_finite(oracle: Subject, rule: Rule, batches: list[Batch], *kinds: bool) -> None:
+    """Ask for the batches; raise where an answer is not finite.
 
-    Batches below the loss's smallest size are repeated up to it: that size has a rule of its own. Where
-    the gradients are judged, a value that is not finite is left to the rule about values.
+    `kinds` says what is judged, in order: False for values, True for gradients. Batches below the loss's
+    smallest size are repeated up to it: that size has a rule of its own. Where the gradients alone are
+    judged, a value that is not finite is left to the rule about values.
     """
-    whole = batch.take(np.resize(np.arange(batch.pairs), oracle.size(batch.pairs)))
-    answer = oracle.answer(whole)
-    if is_finite(answer, gradients=gradients) or (gradients and not answer.finite_values):
-        return
-    what = "gradient" if gradients else "value"
-    small, seen = smallest_failing(oracle, whole, answer, gradients=gradients)
-    rho, word = float(small.rho[0]), describe(seen, gradients=gradients)
-    message = f"the {what} is {word} at rho {rho:g}, beta {small.beta:g}"
-    if small.pairs > 1:
-        message = f"the {what} is {word} in a batch of {small.pairs} at beta {small.beta:g}"
-    raise oracle.broken(rule, message, small)
+    whole = [b.take(np.resize(np.arange(b.pairs), oracle.size(b.pairs))) for b in batches]
+    for batch, answer in zip(whole, oracle.answers(whole), strict=True):
+        for gradients in kinds:
+            if is_finite(answer, gradients=gradients) or (gradients and not answer.finite_values):
+                continue
+            what = "gradient" if gradients else "value"
+            small, seen = smallest_failing(oracle, batch, answer, gradients=gradients)
+            rho, word = float(small.rho[0]), describe(seen, gradients=gradients)
+            message = f"the {what} is {word} at rho {rho:g}, beta {small.beta:g}"
+            if small.pairs > 1:
+                message = f"the {what} is {word} in a batch of {small.pairs} at beta {small.beta:g}"
+            raise oracle.broken(rule, message, small)
 
 
 def smallest_failing(oracle: Subject, batch: Batch, answer: Answer, *, gradients: bool) -> tuple[Batch, Answer]:

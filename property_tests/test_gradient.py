@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.batches import batch_of
@@ -85,6 +85,7 @@ def _noise(base: Answer) -> float:
     return max(abs(base.mean), 1.0) * 1e-15 / STEPS[1] * 1e3
 
 
+@settings(max_examples=8)
 @given(beta=betas, seed=seeds)
 def test_values_are_smooth_enough_to_verify(oracle: Subject, beta: float, seed: int) -> None:
     """Most finite differences settle: a loss whose values jitter would hide any gradient."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from harness.errors import CandidateFault
 from harness.judge.batches import batch_of
@@ -31,6 +31,7 @@ RULE = Rule(
 )
 
 
+@settings(max_examples=10)
 @given(beta=betas, seed=seeds)
 def test_shape_fits_every_batch_size(oracle: Subject, beta: float, seed: int) -> None:
     """The shape is () for every size, or (B,) for every size B."""

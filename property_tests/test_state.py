@@ -36,7 +36,7 @@ RULE = Rule(
 LIFE = 400
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(seed=st.integers(0, 63), beta=st.sampled_from((0.1, 0.05, 0.5)))
 def test_history_does_not_matter(oracle: Subject, seed: int, beta: float) -> None:
     """The same batches in a fresh fork, shuffled and with duplicates, and again after many calls."""

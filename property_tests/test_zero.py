@@ -41,9 +41,8 @@ def test_finite_at_zero(oracle: Subject, size: int, beta: float, seed: int) -> N
     """All pairs at zero, and one pair at zero among others within a quarter of a nat."""
     among = np.random.Generator(np.random.PCG64(seed)).integers(-16, 17, size=oracle.size(size)) / 64
     among[0] = 0.0
-    for batch in (start_of_training(oracle.size(size), beta, seed=seed), batch_of(among, beta, seed=seed)):
-        report_not_finite(oracle, RULE, batch, gradients=False)
-        report_not_finite(oracle, RULE, batch, gradients=True)
+    batches = [start_of_training(oracle.size(size), beta, seed=seed), batch_of(among, beta, seed=seed)]
+    report_not_finite(oracle, RULE, batches, False, True)  # noqa: FBT003 - values first, then gradients
 
 
 @given(beta=sweep)
@@ -67,7 +66,7 @@ def test_no_singularity_near_zero(oracle: Subject, beta: float) -> None:
 def test_jump_at_zero(oracle: Subject, beta: float) -> None:
     """A finite jump is reported and not rejected: PADLL, a published loss, has one."""
     spread = oracle.fill([1.0, 1.5])
-    left, at, right = (oracle.answer(plain(s * 1e-9 * spread, beta, dtype=np.float64)) for s in (-1.0, 0.0, 1.0))
+    left, at, right = oracle.answers([plain(s * 1e-9 * spread, beta, dtype=np.float64) for s in (-1.0, 0.0, 1.0)])
     jump = right.mean - left.mean
     scale = max(abs(left.mean), abs(right.mean), abs(at.mean), 1e-9)
     if abs(jump) > 1e-4 * scale:
