@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,8 +55,7 @@ class Figure:
 def in_turns(
     first: Callable[[], float], second: Callable[[], float], times: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Measure two sides in turns, each beginning every other time, after one turn that does not count."""
-    first(), second()
+    """Measure two sides in turns, each beginning every other time."""
     ones, others = [], []
     for turn in range(times):
         if turn % 2:
@@ -64,11 +64,12 @@ def in_turns(
         else:
             ones.append(first())
             others.append(second())
+        print(f"  turn {turn + 1}: {ones[-1]:.3f} s, {others[-1]:.3f} s", file=sys.stderr)
     return tuple(ones), tuple(others)
 
 
 def ratio(name: str, what: str, target: float, sides: tuple[Side, Side], times: int) -> Figure:
-    """The first side over the second, turn by turn."""
+    """The first side over the second, turn by turn. Whoever calls has run both once, so that all is in memory."""
     (one, ours), (other, theirs) = sides
     first, second = in_turns(ours, theirs, times)
     parts = ((one, statistics.median(first)), (other, statistics.median(second)))

@@ -18,6 +18,7 @@ from sandbox import guards, wire
 _DTYPES = {wire.F32: torch.float32, wire.F64: torch.float64}
 _CODES = {torch.float32: wire.F32, torch.float64: wire.F64}
 _FILENAME = "<candidate>"
+_BACKWARD = torch.autograd.Variable._execution_engine.run_backward  # noqa: SLF001 - see _pack
 
 
 class _Self:
@@ -128,9 +129,9 @@ def _pack(output: Any, leaves: list[torch.Tensor], weights: torch.Tensor | None)
         return wire.RESULT.pack(wire.OK, len(shape), code, wire.OMITTED, 0) + sizes
     gradients: list[torch.Tensor | None] = [None, None]
     if output.requires_grad:
-        # A weighted sum, and not `grad_outputs`, which imports the whole of symbolic shapes at its first use.
-        total = output if shape == () else (output * _weights(output, weights)).sum()
-        gradients = list(torch.autograd.grad(total, leaves, allow_unused=True))
+        # The engine itself: `torch.autograd.grad` with weights imports the whole of symbolic shapes at its first use.
+        scale = torch.ones_like(output) if shape == () else _weights(output, weights)
+        gradients = list(_BACKWARD((output,), (scale,), False, False, tuple(leaves), True, accumulate_grad=False))  # noqa: FBT003 - keep the graph, create a graph; then unused leaves are allowed
     flags = wire.NO_GRADIENT if gradients == [None, None] else 0
     head = wire.RESULT.pack(wire.OK, len(shape), code, flags, count) + sizes
     filled = [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(gradients, leaves, strict=True)]

@@ -61,7 +61,9 @@ class InProcess(Oracle):
     def _answer(self, batch: Batch, *, echo: bool) -> Answer | Complaint:
         vectors = [torch.from_numpy(v.copy()) for v in batch.vectors]
         leaves = [v.requires_grad_() for v in vectors[:2]]
-        given = dict(zip(ARGUMENTS, [*(leaf.clone() for leaf in leaves), *vectors[2:], batch.beta, batch.progress]))
+        given = dict(
+            zip(ARGUMENTS, [*(leaf.clone() for leaf in leaves), *vectors[2:], batch.beta, batch.progress], strict=True)
+        )
         try:
             output = self._function(*(given[name] for name in self._plan))
             shape, kind = tuple(output.shape), output.detach().numpy().dtype
@@ -83,7 +85,7 @@ def main() -> None:
     """Judge the candidate on standard input."""
     torch.set_num_threads(1)
     # pytest goes back to its folder at the end; the sandbox's system calls do not include that.
-    os.chdir = lambda path: None  # type: ignore[assignment]
+    vars(os)["chdir"] = lambda _: None
     subject = Subject(InProcess(sys.stdin.read()), Domain())
     result: dict[str, Any] = {}
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: How often a parent looks whether its workers still live, in seconds.
 _PATIENCE = 0.5
+#: How long a worker may take to remove its last sandbox and end, in seconds.
+_FAREWELL = 30.0
 
 
 def check(paths: Sequence[Path], options: Options, progress: Emit | None = None) -> CheckReport:
@@ -91,6 +93,9 @@ def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
         for worker in workers:
             worker.start()
         _collect(workers, done, len(jobs), emit)
+        # All is known; the last sandboxes are being removed, and nobody is to be told to stop.
+        for worker in workers:
+            worker.join(timeout=_FAREWELL)
     finally:
         for worker in workers:
             _end(worker)

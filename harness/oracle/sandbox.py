@@ -116,7 +116,8 @@ class Sandbox:
         """Kill and remove the container. The streams go last: without them it would begin to end by itself."""
         if self.container:
             container, self.container = self.container, ""
-            self._engine.remove(container)
+            with self._streams.discarded():
+                self._engine.remove(container)
         self._streams.close()
 
     def _receive(

@@ -6,10 +6,15 @@ wire; stderr is what the candidate printed, of which a little is kept and too mu
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PIECE = struct.Struct(">BxxxI")
 _STDOUT, _STDERR = 1, 2
@@ -81,6 +86,26 @@ class Streams:
             # The SDK's wrapper holds the descriptor open until it is closed itself.
             self._keep.close()
             self._sock.close()
+
+    @contextlib.contextmanager
+    def discarded(self) -> Iterator[None]:
+        """Throw away what still comes, then close.
+
+        An engine whose output nobody takes answers no request to end its container.
+        """
+        taker = threading.Thread(target=self._discard, name="discard", daemon=True)
+        taker.start()
+        try:
+            yield
+        finally:
+            self.close()
+            taker.join()
+
+    def _discard(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(None)
+            while self._sock.recv(_CHUNK):
+                pass
 
     def _fill(self, deadline: float) -> None:
         try:
