@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import NoReturn
 
@@ -50,6 +51,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; exit codes are sorted by whose fault it is."""
+    # Told to stop is interrupted: every path out has to pass where sandboxes are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: How often a parent looks whether its workers still live, in seconds.
 _PATIENCE = 0.5
+#: Exit code of a worker that was told to stop.
+_STOPPED = 130
 #: How long a worker may take to remove its last sandbox and end, in seconds.
 _FAREWELL = 30.0
 
@@ -143,6 +145,10 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
     signal.signal(signal.SIGTERM, _stop)
     try:
         _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)))
+    except KeyboardInterrupt:
+        # Told to stop, and what was started is removed by now.
+        done.cancel_join_thread()
+        os._exit(_STOPPED)
     except InfrastructureError as error:
         done.put(InfrastructureError(error.message, remedy=error.remedy))
     done.close()
