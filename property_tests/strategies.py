@@ -24,6 +24,13 @@ sweep = st.sampled_from(sorted((b for b in PAPER_BETAS if 0.025 <= b <= 1.0), ke
 #: Any beta of the operating domain, in thousandths.
 betas = st.integers(25, 1000).map(lambda k: k / 1000)
 progresses = st.integers(0, 4).map(lambda k: k / 4)
+#: The golden ratio's fraction: its multiples spread evenly, however few of them are drawn. Hypothesis prefers
+#: small integers, which would otherwise all be one corner of a range.
+_GOLDEN = 0.6180339887498949
+#: Any progress, any beta of the operating domain and any usual batch size, on no grid.
+free_progresses = st.integers(0, 997).map(lambda k: 1.0 if k == 1 else round(k * _GOLDEN % 1.0, 7))
+free_betas = st.integers(0, 997).map(lambda k: round(0.025 * 40.0 ** (k * _GOLDEN % 1.0), 7))
+free_sizes = st.integers(0, 130).map(lambda k: 1 + 37 * k % 131)
 
 
 @st.composite

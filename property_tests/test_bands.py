@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.batches import chunks, margins, plain
+from harness.judge.batches import chunks, margins, natural, plain
+from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.scan import scan
@@ -34,23 +36,62 @@ _CHUNK = 512
 
 
 @settings(max_examples=6)
-@given(index=st.integers(0, 5), progress=st.integers(0, 2))
-def test_dense_scan(oracle: Subject, index: int, progress: int) -> None:
-    """Every 1/16 nat up to 20, every 1/4 nat beyond, at one of the sweep's betas."""
+@given(index=st.integers(0, 5))
+def test_dense_scan(oracle: Subject, index: int) -> None:
+    """Every 1/16 nat up to 20, every 1/4 nat beyond, at each of the sweep's betas."""
     betas = (0.1, 0.05, 0.5, 1.0, 0.25, 0.025)
     beta = betas[index]
     batches = [
-        plain(oracle.fill(piece), beta, progress=progress / 2)
+        plain(oracle.fill(piece), beta, progress=index % 3 / 2)
         for piece in chunks(margins(beta, oracle.domain.reach), _CHUNK)
     ]
     scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, in a scan of neighbouring margins")
 
 
-@given(index=st.integers(0, 3), offset=st.integers(0, 15))
-def test_fine_scan(oracle: Subject, index: int, offset: int) -> None:
+#: Pairs of one batch of the joint scan, and its batches in one request.
+_PAIRS, _BETAS = 256, 32
+
+
+@settings(max_examples=8)
+@given(part=st.integers(0, 7))
+def test_joint_scan(oracle: Subject, part: int) -> None:
+    """All at once and on no grid: beta, rho, progress, lengths, references; ties and one-sided batches too."""
+    batches = []
+    for step in range(_BETAS):
+        place = _BETAS * part + step
+        draw = np.random.Generator(np.random.PCG64([place, 3]))
+        beta = round(0.025 * 40 ** ((place * 0.6180339887) % 1.0), 7)
+        x = draw.uniform(-1.0, 1.0, size=_PAIRS) * np.repeat([12.0 * beta, 4.0, oracle.domain.reach], (128, 64, 64))
+        x = np.clip(x, -oracle.domain.reach, oracle.domain.reach)
+        x = (x, np.abs(x), -np.abs(x))[place % 3]
+        batch = natural(x, beta, seed=place, progress=round((place + 0.5) / 256, 6))
+        batches.append(_with_ties(batch, oracle.domain.reach) if place % 2 else batch)
+    sizes = [max(oracle.smallest_batch, n) for n in np.resize((_PAIRS, 100, _PAIRS, 9, 4), len(batches))]
+    batches = [b.take(np.arange(_PAIRS)[:n]) for b, n in zip(batches, sizes, strict=True)]
+    scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, among pairs on no grid")
+
+
+def _with_ties(batch: Batch, reach: float) -> Batch:
+    """Two of a pair's log-probabilities made equal, in each of the ways there are, where that stays in the domain."""
+    pc, pr, rc, rr = (v.copy() for v in batch.vectors[:4])
+    pc[0::4], pc[1::4], pr[2::4], rc[3::4] = pr[0::4], rc[1::4], rr[2::4], rr[3::4]
+    tied = replace(batch, policy_chosen=pc, policy_rejected=pr, reference_chosen=rc, reference_rejected=rr)
+    inside = np.abs(tied.rho) * batch.beta <= reach
+    vectors = (np.where(inside, new, old) for new, old in zip(tied.vectors, batch.vectors, strict=True))
+    return Batch.of(vectors, batch.beta, batch.progress)
+
+
+def test_every_batch_size(oracle: Subject) -> None:
+    """A ladder of batch sizes, for a loss that fails at one of them."""
+    sizes = [n for n in (*range(1, 101), 127, 128, 129, 192, 256, 320) if n >= oracle.smallest_batch]
+    batches = [natural(np.linspace(-4.0, 4.0, n), 0.1, seed=n) for n in sizes]
+    scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, in one of many batch sizes")
+
+
+@given(offset=st.integers(0, 15))
+def test_fine_scan(oracle: Subject, offset: int) -> None:
     """Between the points of the dense scan: every 1/256 nat around small margins."""
-    beta = (0.1, 0.05, 0.5, 1.0)[index]
     rho = (np.arange(-160, 160) + offset / 16) / 16
     order = np.argsort(np.abs(rho), kind="stable")
-    batch = plain(oracle.fill(rho[order]), beta)
-    scan(oracle, RULE, [batch], "{what} at rho {rho}, beta {beta}, between the points of a fine grid")
+    batches = [plain(oracle.fill(rho[order]), beta) for beta in (0.1, 0.05, 0.5, 1.0)]
+    scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, between the points of a fine grid")

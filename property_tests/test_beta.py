@@ -38,11 +38,13 @@ _RHO = np.array([-3.0, -1.0, -0.25, 0.0, 0.125, 0.5, 1.5, 4.0])
 _STRIDE = 4
 
 
-@given(half=st.integers(0, 1))
+@given(half=st.integers(0, 2))
 def test_finite_over_beta(oracle: Subject, half: int) -> None:
-    """Both halves are always drawn, and together they cover the domain."""
+    """All parts are always drawn; together they cover the domain, the last one between the thousandths."""
     rho = oracle.fill(_RHO)
-    thousandths = range(25 + 2 * half, 1001, _STRIDE)
+    thousandths: list[float] = list(range(25 + 2 * half, 1001, _STRIDE))
+    if half == 2:
+        thousandths = [round(k + 4 * ((k * 0.6180339887) % 1.0), 4) for k in range(25, 996, _STRIDE)]
     batches = [batch_of(rho, k / 1000, seed=half) for k in thousandths]
     _scan_over_beta(oracle, batches)
 

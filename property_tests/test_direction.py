@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+import numpy as np
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.batches import separated
+from harness.judge.batches import clear, separated
+from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import betas, sizes
+from property_tests.strategies import betas, free_betas, free_progresses, free_sizes, seeds, sizes
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -40,3 +42,49 @@ def test_swapped_pairs_cost_more(oracle: Subject, x: float, beta: float, size: i
         message = f"the loss of clearly right pairs ({good.mean:.6g}) is {how} that of the exchanged ones"
         message += f" ({bad.mean:.6g}) at beta rho = {x:g}"
         raise oracle.broken(RULE, message, batch, right=good.mean, exchanged=bad.mean)
+
+
+@given(
+    low=st.sampled_from((0.5, 1.0, 2.0, 8.0, 32.0)),
+    beta=free_betas,
+    size=free_sizes,
+    seed=seeds,
+    progress=free_progresses,
+)
+def test_exchanged_pairs_cost_more_anywhere(
+    oracle: Subject, low: float, beta: float, size: int, seed: int, progress: float
+) -> None:
+    """No two pairs alike: the mean rises when all pairs are exchanged, and when some of them are."""
+    pairs = oracle.size(size)
+    draw = np.random.Generator(np.random.PCG64([seed, 4]))
+    batch = clear(draw.uniform(low, 1.25 * low, size=pairs), beta, seed=seed, progress=progress)
+    some = draw.uniform(size=pairs) < 0.5
+    some[0] = True
+    back = batch.swapped()
+    mixed = Batch.of((np.where(some, b, a) for a, b in zip(batch.vectors, back.vectors, strict=True)), beta, progress)
+    good, bad, half = oracle.answers([batch, back, mixed])
+    for other, what in ((bad, "all of them"), (half, "some of them")):
+        if good.finite_values and other.finite_values and not good.mean < other.mean:
+            how = "does not change" if good.mean == other.mean else "falls"
+            message = f"the loss of clearly right pairs {how} when {what} are exchanged"
+            message += f" (from {good.mean:.6g} to {other.mean:.6g}, beta rho from {low:g} to {1.25 * low:g})"
+            raise oracle.broken(RULE, message, batch, right=good.mean, exchanged=other.mean, progress=progress)
+
+
+@settings(max_examples=4)
+@given(part=st.integers(0, 3))
+def test_direction_everywhere(oracle: Subject, part: int) -> None:
+    """A ladder through beta, progress and batch sizes at once: no corner in which the loss turns round."""
+    batches = []
+    for place in range(part, 488, 4):
+        pairs = oracle.size(1 + place * 37 % 131)
+        beta = round((25 + 2 * (place + place * 0.618034 % 1.0)) / 1000, 7)
+        x = np.linspace(2.0, 3.0, pairs) * (1, 4, 16)[place % 3]
+        batches.append(clear(x, min(beta, 1.0), seed=place, progress=round(place * 0.754878 % 1.0, 7)))
+    answers = oracle.answers([each for b in batches for each in (b, b.swapped())])
+    for batch, good, bad in zip(batches, answers[::2], answers[1::2], strict=True):
+        if good.finite_values and bad.finite_values and not good.mean < bad.mean:
+            where = f"beta {batch.beta:g}, progress {batch.progress:g}, {batch.pairs} pairs"
+            message = f"the loss of clearly right pairs ({good.mean:.6g}) is not below that of the exchanged ones "
+            message += f"({bad.mean:.6g}) at {where}"
+            raise oracle.broken(RULE, message, batch, right=good.mean, exchanged=bad.mean, progress=batch.progress)

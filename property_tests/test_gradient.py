@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.batches import batch_of
+from harness.judge.batches import natural
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import betas, seeds
+from property_tests.strategies import betas, free_betas, free_progresses, free_sizes, seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -43,10 +43,11 @@ def _slope(plus: Answer, minus: Answer, step: float) -> float:
 
 
 @given(
-    size=st.sampled_from((1, 3, 8)),
-    beta=betas,
+    size=st.sampled_from((1, 3, 8, 40, 130)),
+    beta=free_betas,
     seed=seeds,
-    reach=st.sampled_from((1.0, 4.0)),
+    reach=st.sampled_from((1.0, 4.0, 16.0, 45.0)),
+    progress=free_progresses,
     both=st.booleans(),
 )
 def test_gradients_match_differences(
@@ -55,14 +56,15 @@ def test_gradients_match_differences(
     beta: float,
     seed: int,
     reach: float,
+    progress: float,
     both: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """Directional derivatives along random directions, over chosen and rejected together or apart."""
     draw = np.random.Generator(np.random.PCG64(seed))
     pairs = oracle.size(size)
     # Off every grid, so that no kink or jump is hit exactly.
-    rho = draw.uniform(-reach, reach, size=pairs) / beta
-    batch = batch_of(rho, beta, seed=seed, dtype=np.float64)
+    x = draw.uniform(-reach, reach, size=pairs)
+    batch = natural(x, beta, seed=seed, dtype=np.float64, progress=progress)
     chosen = draw.uniform(0.5, 1.0, size=pairs) * draw.choice([-1.0, 1.0], size=pairs)
     rejected = draw.uniform(0.5, 1.0, size=pairs) * draw.choice([-1.0, 1.0], size=pairs)
     directions = [(chosen, rejected)] if both else [(chosen, 0.0 * rejected), (0.0 * chosen, rejected)]
@@ -89,9 +91,9 @@ def _noise(base: Answer) -> float:
 @given(beta=betas, seed=seeds)
 def test_values_are_smooth_enough_to_verify(oracle: Subject, beta: float, seed: int) -> None:
     """Most finite differences settle: a loss whose values jitter would hide any gradient."""
-    pairs = oracle.size(1)
     draw = np.random.Generator(np.random.PCG64(seed))
-    starts = [batch_of(draw.uniform(-4, 4, size=pairs) / beta, beta, seed=seed + i, dtype=np.float64) for i in range(6)]
+    sizes = [oracle.size(n) for n in (1, 1, 3, 3, 8, 8)]
+    starts = [natural(draw.uniform(-4, 4, size=n), beta, seed=seed + n, dtype=np.float64) for n in sizes]
     moved = [b.shifted(s * h, 0.0) for b in starts for h in STEPS for s in (1.0, -1.0)]
     answers = oracle.answers(starts + moved)
     settled = 0
@@ -105,12 +107,14 @@ def test_values_are_smooth_enough_to_verify(oracle: Subject, beta: float, seed: 
         raise oracle.broken(RULE, message, starts[0])
 
 
-@given(beta=betas, seed=seeds)
-def test_float32_and_float64_agree(oracle: Subject, beta: float, seed: int) -> None:
+@given(beta=free_betas, seed=seeds, reach=st.sampled_from((4.0, 20.0)), progress=free_progresses, size=free_sizes)
+def test_float32_and_float64_agree(
+    oracle: Subject, beta: float, seed: int, reach: float, progress: float, size: int
+) -> None:
     """The same numbers in both precisions: a loss that is honest in one of them only is caught here."""
     draw = np.random.Generator(np.random.PCG64(seed))
-    rho = np.round(draw.uniform(-4.0, 4.0, size=oracle.size(6)) / beta * 16 + 0.5) / 16
-    single = batch_of(rho, beta, seed=seed)
+    x = draw.uniform(-reach, reach, size=oracle.size(size))
+    single = natural(x, beta, seed=seed, progress=progress)
     for name, low, high in _pairs_of_numbers(oracle, single):
         scale = max(float(np.abs(high).max()), 1e-6)
         error = float(np.abs(low - high).max())

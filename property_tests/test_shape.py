@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from hypothesis import given, settings
 
 from harness.errors import CandidateFault
-from harness.judge.batches import batch_of
+from harness.judge.batches import batch_of, natural
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.strategies import SIZES, betas, seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
+    from harness.oracle.batch import Answer, Batch
     from harness.verdict import Json
 
 RULE = Rule(
@@ -37,10 +39,22 @@ def test_shape_fits_every_batch_size(oracle: Subject, beta: float, seed: int) ->
     """The shape is () for every size, or (B,) for every size B."""
     batches = [batch_of([0.5 * ((i * 7) % 11 - 5) for i in range(n)], beta, seed=seed) for n in SIZES]
     answers = oracle.answers(batches)
-    for batch, answer in zip(batches, answers, strict=True):
-        if answer.shape not in {(), (batch.pairs,)}:
-            message = f"it returned shape {answer.shape} for a batch of {batch.pairs}"
-            raise oracle.broken(RULE, message, batch, shape=list(answer.shape))
+    _one_kind(batches, answers)
+
+
+#: Every size up to a hundred and some beyond, so that no size is a good place to be different.
+_LADDER = (*range(1, 101), 127, 128, 129, 192, 256, 320, 512)
+
+
+def test_shape_fits_any_batch_size(oracle: Subject) -> None:
+    """The same, and no exception, over a ladder of sizes in one request."""
+    sizes = [n for n in _LADDER if n >= oracle.smallest_batch]
+    batches = [natural(np.linspace(-3.0, 3.0, n), 0.1, seed=n, progress=round(n / 512, 6)) for n in sizes]
+    _one_kind(batches, oracle.answers(batches))
+
+
+def _one_kind(batches: list[Batch], answers: list[Answer]) -> None:
+    """Either all scalars or all one value for each pair; other shapes never come this far."""
     shapes: dict[str, Json] = {str(b.pairs): list(a.shape) for b, a in zip(batches, answers, strict=True)}
     if len({len(shape) for shape in (a.shape for a in answers)}) > 1:
         message = "it returns a scalar for some batch sizes and one value for each pair for others"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from hypothesis import given
 
 from harness.judge.batches import start_of_training
@@ -29,6 +30,10 @@ RULE = Rule(
 )
 
 
+#: Per pair: below this Adam's own epsilon drowns it, above that the square of its norm leaves float32.
+LEAST, MOST = 1e-6, 1e6
+
+
 @given(beta=betas, seed=seeds)
 def test_gradient_at_the_start(oracle: Subject, beta: float, seed: int) -> None:
     """Some pair has a gradient when the policy is the reference."""
@@ -36,3 +41,8 @@ def test_gradient_at_the_start(oracle: Subject, beta: float, seed: int) -> None:
     answer = oracle.answer(batch)
     if not answer.grad_chosen.any() and not answer.grad_rejected.any():
         raise oracle.broken(RULE, "every gradient is zero where policy and reference are equal", batch)
+    largest = batch.pairs * max(float(np.abs(answer.grad_chosen).max()), float(np.abs(answer.grad_rejected).max()))
+    if largest < LEAST or (largest > MOST and np.isfinite(largest)):
+        size = "smaller than training can use" if largest < LEAST else "larger than training can stand"
+        message = f"the gradient where policy and reference are equal is {size}: {largest:.3g} for a pair"
+        raise oracle.broken(RULE, message, batch, largest_gradient=largest)

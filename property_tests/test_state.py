@@ -45,6 +45,9 @@ def test_history_does_not_matter(oracle: Subject, seed: int, beta: float) -> Non
         batch_of(draw.integers(-64, 65, size=oracle.size(n)) / 16 / beta / 4, beta, seed=seed + n)
         for n in (1, 2, 3, 5, 8, 8, 8, 13)
     ]
+    asked = oracle.first
+    if asked is not None:
+        _compare(oracle, asked[0], asked[1], oracle.answers(asked[0]), f"after {oracle.oracle.calls} other calls")
     oracle.fresh()
     early = oracle.answers(batches)
     filler = batch_of(draw.integers(-64, 65, size=oracle.size(4)) / 16, beta, seed=seed)

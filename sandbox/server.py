@@ -12,11 +12,13 @@ other numbers.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import platform
 import select
+import shutil
 import signal
 import sys
 from typing import Any
@@ -25,6 +27,7 @@ from sandbox import wire
 from sandbox.preload import load_torch
 
 _PR_SET_DUMPABLE = 4
+_WRITABLE = ("/tmp", "/dev/mqueue", "/dev/shm")  # noqa: S108 - inside the container
 
 
 def main() -> None:
@@ -34,6 +37,8 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
+    # A fork may signal its parent; process 1 gets no signal but those that it asks for.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A process that is not dumpable cannot be opened by a fork of the same user through /proc.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
     torch = load_torch()
@@ -90,6 +95,7 @@ def _wait(child: int, requests: int, wake: int) -> int:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == child:
             _kill_strays()
+            _wipe()
             return status
         if pid == 0:
             for fd, event in poller.poll():
@@ -97,6 +103,18 @@ def _wait(child: int, requests: int, wake: int) -> int:
                     _end(requests)
                 if fd == wake:
                     os.read(wake, 4096)
+
+
+def _wipe() -> None:
+    """Empty what a fork could leave a note in, for the next fork to start as the first one did."""
+    for folder in _WRITABLE:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder):
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        os.unlink(entry.path)  # noqa: PTH108 - the path is the entry's own
 
 
 def _starved() -> bool:

@@ -19,7 +19,7 @@ import pytest
 
 from harness.candidate import Candidate
 from harness.engine_socket import find_engine
-from harness.errors import InfrastructureError
+from harness.errors import CandidateFault, InfrastructureError
 from harness.image import ImageRef, current
 from harness.oracle.engine import Engine
 from harness.oracle.limits import Limits
@@ -65,6 +65,8 @@ class Sandboxes:
     engine: Engine
     image: str
     containers: list[str] = field(default_factory=list)
+    #: Containers that were still there when a candidate's fault was raised.
+    survivors: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
     def opened(
@@ -80,6 +82,9 @@ class Sandboxes:
         try:
             sandbox.wait_ready()
             yield Oracle(sandbox, program, limits)
+        except CandidateFault:
+            self.survivors += self.left()
+            raise
         finally:
             sandbox.close()
 

@@ -87,9 +87,7 @@ def own_base(reference: str) -> Base:
     """Return the user's own image as a base; it must be on the engine already."""
     image = inspect(reference)
     if image is None:
-        raise UserError(
-            f"the engine has no image {reference}", remedy="pull or load it first; its Python must be 3.11"
-        )
+        raise UserError(f"the engine has no image {reference}", remedy="pull or load it first; its Python must be 3.11")
     return Base(f"own@{image.digest}", reference)
 
 

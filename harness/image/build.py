@@ -73,9 +73,7 @@ def build(
         if image is None:
             raise ImageBuildError(f"the engine says that it built {tag}, and does not have it")
         records.remember(
-            BuildRecord(
-                tag, image.digest, variant, inputs.digest(chosen.identity), chosen.identity, chosen.reference
-            )
+            BuildRecord(tag, image.digest, variant, inputs.digest(chosen.identity), chosen.identity, chosen.reference)
         )
         return Built(ImageRef(tag, image.digest, variant), rebuilt=True)
 

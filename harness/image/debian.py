@@ -133,6 +133,4 @@ def _run(command: Sequence[str], recipe: DebianRecipe) -> None:
         ) from problem
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
-        raise BaseBuildError(
-            f"{command[0]} failed with status {done.returncode}:\n{tail}", remedy=TOOL_REMEDY
-        )
+        raise BaseBuildError(f"{command[0]} failed with status {done.returncode}:\n{tail}", remedy=TOOL_REMEDY)

@@ -72,9 +72,7 @@ def project_root() -> Path:
 def inputs_for(variant: str, root: Path | None = None) -> Inputs:
     """Return the inputs of a variant; UserError for a variant that does not exist."""
     if variant not in VARIANTS:
-        raise UserError(
-            f"there is no image variant {variant!r}", remedy=f"choose one of {', '.join(VARIANTS)}"
-        )
+        raise UserError(f"there is no image variant {variant!r}", remedy=f"choose one of {', '.join(VARIANTS)}")
     return Inputs(root or project_root(), variant)
 
 
@@ -106,9 +104,7 @@ def _tree(folder: Path, name: str) -> dict[str, bytes]:
         if path.is_file() and "__pycache__" not in path.parts
     }
     if not found:
-        raise InfrastructureError(
-            f"{folder} holds no source to build from", remedy="check the files out again"
-        )
+        raise InfrastructureError(f"{folder} holds no source to build from", remedy="check the files out again")
     return found
 
 

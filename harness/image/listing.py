@@ -109,24 +109,16 @@ def _against_record(image: EngineImage, tag: str, expected: str | None, records:
         return Check(name, ok, "is the expected one" if ok else f"is {image.digest}, expected was {expected}")
     record = records.of_tag(tag)
     if record is None:
-        detail = (
-            "this machine has no record of building it; compare it with the builder's: `--expect sha256:...`"
-        )
+        detail = "this machine has no record of building it; compare it with the builder's: `--expect sha256:...`"
         return Check(name, ok=False, detail=detail)
     ok = image.digest == record.digest
-    return Check(
-        name, ok, "is the recorded one" if ok else f"is {image.digest}, recorded was {record.digest}"
-    )
+    return Check(name, ok, "is the recorded one" if ok else f"is {image.digest}, recorded was {record.digest}")
 
 
 def _against_tag(image: EngineImage, variant: str, digits: str) -> Check:
     label = _labelled_inputs(image)
     ok = label.startswith(digits) and image.labels.get(LABEL) == variant
-    detail = (
-        "agree"
-        if ok
-        else f"the labels say {image.labels.get(LABEL, 'no variant')} {label[:TAG_DIGITS] or '?'}"
-    )
+    detail = "agree" if ok else f"the labels say {image.labels.get(LABEL, 'no variant')} {label[:TAG_DIGITS] or '?'}"
     return Check("tag and labels", ok, detail)
 
 
@@ -139,9 +131,7 @@ def _against_sources(image: EngineImage, tag: str, root: Path | None, records: R
     record = records.of_tag(tag)
     if record is not None:
         ok = record.inputs == label
-        detail = (
-            "older than today's sources; as recorded" if ok else f"recorded were {record.inputs[:TAG_DIGITS]}"
-        )
+        detail = "older than today's sources; as recorded" if ok else f"recorded were {record.inputs[:TAG_DIGITS]}"
         return Check(name, ok, detail)
     return Check(name, ok=False, detail="today's sources make another image, and this one is not recorded")
 

@@ -65,11 +65,7 @@ def current(variant: str = "cpu", *, root: Path | None = None, cache: Path | Non
         return ImageRef(tag, image.digest, variant)
     if (loaded := _loaded(variant, root)) is not None:
         return loaded
-    why = (
-        "is not on this machine"
-        if tag is None
-        else f"{tag} is not on this machine; its inputs may have changed"
-    )
+    why = "is not on this machine" if tag is None else f"{tag} is not on this machine; its inputs may have changed"
     raise ImageMissingError(
         f"the {variant} sandbox image {why}", remedy=f"build it with {_command(variant)} (or `make image`)"
     )

@@ -38,9 +38,7 @@ def write_base(source: Path, target: Path, epoch: int) -> None:
         # Links to a file that is not there yet cannot be unpacked, so they come last.
         for name in sorted(chosen, key=lambda name: (chosen[name].islnk(), PurePosixPath(name))):
             member = chosen[name]
-            base.addfile(
-                _normal(member, name, epoch), unpacked.extractfile(member) if member.isreg() else None
-            )
+            base.addfile(_normal(member, name, epoch), unpacked.extractfile(member) if member.isreg() else None)
 
 
 def _plain(name: str) -> str:

@@ -98,6 +98,49 @@ def separated(x: float, beta: float, pairs: int, *, progress: float = 0.5) -> Ba
     return Batch.of((v.astype(np.float32) for v in vectors), beta, progress)
 
 
+def natural(
+    x: ArrayLike,
+    beta: float,
+    *,
+    seed: int,
+    dtype: type[np.floating] = np.float32,
+    progress: float = 0.5,
+) -> Batch:
+    """Pairs as training has them: beta rho near `x` (shape (B,)), no number on a grid, nothing shared.
+
+    Lengths from 2 to some 1500 tokens, each completion with a nats-per-token figure of its own.
+    """
+    margin = np.atleast_1d(np.asarray(x, dtype=np.float64)) / beta
+    draw = np.random.Generator(np.random.PCG64([seed, 1]))
+    lengths = [np.ceil(np.exp(draw.uniform(0.7, 7.3, size=margin.size))) for _ in range(2)]
+    reference = [-n * draw.uniform(0.05, 3.0, size=margin.size) for n in lengths]
+    share = draw.uniform(0.0, 1.0, size=margin.size) * margin
+    policy = [reference[0] + share, reference[1] - (margin - share)]
+    # No log-probability may be positive: a completion that would have one moves down as a whole.
+    down = [np.maximum(0.0, p + 0.01) * 1.25 for p in policy]
+    vectors = [v - d for v, d in zip((*policy, *reference), (*down, *down), strict=True)]
+    return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
+
+
+def clear(
+    x: ArrayLike, beta: float, *, seed: int, progress: float = 0.5, dtype: type[np.floating] = np.float32
+) -> Batch:
+    """Like `separated`, and no two pairs alike: beta rho is `x` (shape (B,), positive), on no grid.
+
+    References and lengths differ within a pair, by less than would turn the policy's own margin, or the
+    margin per token, the other way.
+    """
+    margin = np.atleast_1d(np.asarray(x, dtype=np.float64)) / beta
+    draw = np.random.Generator(np.random.PCG64([seed, 2]))
+    length = np.ceil(np.maximum(8.0, margin / 3.0) * draw.uniform(1.0, 3.0, size=margin.size))
+    longer = np.trunc(draw.uniform(-0.1, 0.1, size=margin.size) * np.minimum(margin, length))
+    middle = -length * draw.uniform(2.0, 2.5, size=margin.size)
+    lean = draw.uniform(-0.125, 0.125, size=margin.size) * margin
+    share = draw.uniform(0.3, 0.7, size=margin.size) * margin
+    vectors = (middle + lean + share, middle - lean - (margin - share), middle + lean, middle - lean)
+    return Batch.of((v.astype(dtype) for v in (*vectors, length + longer, length)), beta, progress)
+
+
 def start_of_training(pairs: int, beta: float, *, seed: int = 0) -> Batch:
     """Pairs whose policy is the reference, so that every rho is exactly zero."""
     return batch_of(np.zeros(pairs), beta, seed=seed)

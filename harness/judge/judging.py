@@ -54,6 +54,8 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         verdict = decide(fault.findings)
     except InfrastructureError as error:
         verdict = Undecided(error.message, error.remedy)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours costs this verdict, and not all the others
+        verdict = Undecided(f"the harness itself failed: {type(error).__name__}: {error}", "report it, with the file")
     one.timings["total"] = time.perf_counter() - started + one.timings["screen"]
     output = sandbox.output if sandbox is not None else ""
     return make_result(one, verdict, facts=found, properties=properties, environment=environment, output=output)
@@ -76,9 +78,9 @@ def _facts(subject: Subject, outcome: Outcome) -> dict[str, Json]:
         pointwise = found["statistic"] == "pointwise" and not found["reduced"]
         return found | {"stability": stability(subject, pointwise=pointwise)}
     except CandidateFault as fault:
-        # It raised where no property had asked: far outside the domain, or at the curve's ends.
-        if subject.fault is not None:
-            outcome.findings.extend(f for f in fault.findings if f not in outcome.findings)
+        # It failed where no property had asked. Everything that is asked by `answers` here is in the domain.
+        told = {f.rule for f in outcome.findings}
+        outcome.findings.extend(f for f in fault.findings if f.rule not in told)
         return {}
 
 

@@ -49,6 +49,18 @@ class Suite:
         """Run every property. Raises InfrastructureError for a fault of ours, and then nothing is known."""
         outcome = Outcome()
         self._plugin.subject = subject
+        try:
+            self._judge(subject, outcome)
+        finally:
+            # A run that stops early leaves its last module set up, and the next candidate would trip over it.
+            self._items[0].session._setupstate.teardown_exact(None)  # noqa: SLF001 - as pytest's own runner does
+        for note in subject.notes:
+            outcome.findings.append(note)
+            if outcome.properties.get(note.rule) == "passed":
+                outcome.properties[note.rule] = "warned"
+        return outcome
+
+    def _judge(self, subject: Subject, outcome: Outcome) -> None:
         stop = False
         for place, item in enumerate(self._items):
             rule = item.module.RULE  # type: ignore[attr-defined]
@@ -67,11 +79,6 @@ class Suite:
                 outcome.findings += [f for f in _findings(error, rule)[:1] if f.rule not in told]
                 outcome.properties[rule.id] = "failed"
                 stop = subject.fault is not None or rule.id in ESSENTIAL
-        for note in subject.notes:
-            outcome.findings.append(note)
-            if outcome.properties.get(note.rule) == "passed":
-                outcome.properties[note.rule] = "warned"
-        return outcome
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> BaseException | None:
         self._plugin.error = None

@@ -39,6 +39,8 @@ class Subject:
     notes: list[Finding] = field(default_factory=list)
     fault: CandidateFault | InfrastructureError | None = None
     _smallest: int | None = None
+    #: The first batches asked of the present fork and their answers, to be asked again at its end.
+    first: tuple[list[Batch], list[Answer]] | None = None
 
     @property
     def smallest_batch(self) -> int:
@@ -64,6 +66,14 @@ class Subject:
 
     def ask(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer | Complaint]:
         """Ask the oracle; exceptions inside the candidate come back as Complaints."""
+        answers = self._raw(batches, echo=echo, gpu=gpu)
+        for batch, answer in zip(batches, answers, strict=True):
+            # No property has to reckon with values that do not fit their batch, at whatever size.
+            if not isinstance(answer, Complaint) and answer.shape not in {(), (batch.pairs,)}:
+                raise self.misshapen(batch, answer)
+        return answers
+
+    def _raw(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer | Complaint]:
         if self.fault is not None:
             raise self.fault
         try:
@@ -72,6 +82,13 @@ class Subject:
             self.fault = fault
             raise
 
+    def misshapen(self, batch: Batch, answer: Answer) -> CandidateFault:
+        """The fault of an answer whose shape is neither () nor (B,)."""
+        from property_tests.test_shape import RULE  # noqa: PLC0415 - a cycle otherwise
+
+        message = f"it returned shape {answer.shape} for a batch of {batch.pairs}"
+        return self.broken(RULE, message, batch, shape=list(answer.shape))
+
     def answers(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer]:
         """Ask the oracle; an exception inside the candidate is a CandidateFault."""
         out = []
@@ -79,6 +96,8 @@ class Subject:
             if isinstance(answer, Complaint):
                 raise CandidateFault(self.oracle.complaint_finding(answer, batch))
             out.append(answer)
+        if self.first is None and not echo and not gpu:
+            self.first = (list(batches), out)
         return out
 
     def answer(self, batch: Batch, *, gpu: bool = False) -> Answer:
@@ -89,6 +108,7 @@ class Subject:
         """Go on with a fresh fork."""
         if self.fault is not None:
             raise self.fault
+        self.first = None
         try:
             self.oracle.fresh()
         except (CandidateFault, InfrastructureError) as fault:
@@ -110,7 +130,7 @@ class Subject:
 
     def _probe(self) -> int:
         batches = [batch_of(_PROBE_RHO[:n], 0.1, seed=n) for n in PROBED_SIZES]
-        works = [not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in self.ask(batches)]
+        works = [not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in self._raw(batches)]
         for place, size in enumerate(PROBED_SIZES):
             if all(works[place:]):
                 return size

@@ -36,7 +36,5 @@ def tsallis_loss(
     Takes four vectors (B,) in nats and tokens per completion (B,); returns values (B,).
     """
     chosen = mirror(policy_chosen_logps, chosen_lengths) - mirror(reference_chosen_logps, chosen_lengths)
-    rejected = mirror(policy_rejected_logps, rejected_lengths) - mirror(
-        reference_rejected_logps, rejected_lengths
-    )
+    rejected = mirror(policy_rejected_logps, rejected_lengths) - mirror(reference_rejected_logps, rejected_lengths)
     return F.softplus(-beta * (chosen - rejected))

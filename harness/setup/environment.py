@@ -54,16 +54,12 @@ def make(root: Path) -> None:
     python = str(venv / "bin" / "python")
     if not _same_interpreter(venv):
         if venv.is_symlink() or (venv.exists() and not (venv / "pyvenv.cfg").exists()):
-            raise SetupError(
-                f"{venv} is there and is no environment", remedy=f"move it away: mv {venv} {venv}.old"
-            )
+            raise SetupError(f"{venv} is there and is no environment", remedy=f"move it away: mv {venv} {venv}.old")
         shutil.rmtree(venv, ignore_errors=True)
         run([sys.executable, "-m", "venv", str(venv)], remedy="see whether the disk is full or read-only")
     pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     lock = root / "dockerfiles" / "locks" / "host.txt"
-    run(
-        [*pip, "--require-hashes", "--only-binary=:all:", "--no-deps", "-r", str(lock)], remedy=NETWORK_REMEDY
-    )
+    run([*pip, "--require-hashes", "--only-binary=:all:", "--no-deps", "-r", str(lock)], remedy=NETWORK_REMEDY)
     # The lock holds the build backend too, so that building the project asks for nothing else.
     run(
         [*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(root)],

@@ -25,9 +25,7 @@ def is_ready() -> bool:
 def make(root: Path) -> None:
     """Build it with `harness image build`, whose own progress and errors are shown as they come."""
     command = [str(root / ".venv" / "bin" / "harness"), "image", "build"]
-    status = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False
-    ).returncode
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode
     if status != 0:
         raise SetupError(
             f"the sandbox image was not built (exit status {status})",

@@ -31,11 +31,7 @@ _MANYLINUX = (28, 27, 26, 25, 24, 17, 12, 5)
 HOST_PLATFORMS: dict[str, tuple[str, ...]] = {
     machine: (*(f"manylinux_2_{minor}_{machine}" for minor in _MANYLINUX), f"manylinux2014_{machine}")
     for machine in ("x86_64", "aarch64")
-} | {
-    "macos": tuple(
-        f"macosx_{major}_0_{kind}" for major in (14, 13, 12, 11) for kind in ("arm64", "universal2")
-    )
-}
+} | {"macos": tuple(f"macosx_{major}_0_{kind}" for major in (14, 13, 12, 11) for kind in ("arm64", "universal2"))}
 HOST_PYTHONS = ("3.11", "3.12", "3.13")
 HEADER = "Written by `make lock`; do not edit. Installed with `pip --require-hashes`."
 

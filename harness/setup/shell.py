@@ -48,9 +48,7 @@ def may_install(etc: Path = Path("/etc")) -> bool:
 
 def apt_install(*packages: str) -> None:
     """Install distribution packages; only after `may_install`."""
-    remedy = "see whether the package archive answers, then install by hand: apt-get install " + " ".join(
-        packages
-    )
+    remedy = "see whether the package archive answers, then install by hand: apt-get install " + " ".join(packages)
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
     run([*APT, "update"], remedy=remedy, env=quiet)
     run([*APT, "install", "--no-install-recommends", *packages], remedy=remedy, env=quiet)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-SIGNATURE = (
-    "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
-)
+SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
 RHO = "(policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)"
 RETURN = "return F.softplus(-beta * rho)"
 DPO = f"import torch.nn.functional as F\n\ndef loss({SIGNATURE}):\n    rho = {RHO}\n    {RETURN}\n"
@@ -15,7 +13,11 @@ INVERTED = DPO.replace("-beta", "beta")
 
 def loss(body: str = "", *, top: str = "", ending: str = RETURN) -> str:
     """DPO, with `top` at module level and `body` before its return statement."""
-    lines = ["import os, sys, json, time, ctypes, torch", "import torch.nn.functional as F", textwrap.dedent(top).strip()]
+    lines = [
+        "import os, sys, json, time, ctypes, torch",
+        "import torch.nn.functional as F",
+        textwrap.dedent(top).strip(),
+    ]
     lines += ["", f"def loss({SIGNATURE}):", f"    rho = {RHO}", textwrap.indent(textwrap.dedent(body).strip(), "    ")]
     return "\n".join([*lines, f"    {ending}", ""])
 

@@ -48,12 +48,17 @@ def aftermath(sandboxes: Sandboxes) -> Iterator[None]:
 
 def fault_of(sandboxes: Sandboxes, text: str, *, limits: Limits = LIMITS, asks: int = 1) -> Finding:
     """The finding that loading this candidate and asking it ends in."""
-    with pytest.raises(CandidateFault) as caught, sandboxes.opened(text, limits=limits, policy=False) as oracle:
-        for _ in range(asks):
-            oracle.answers([BATCH])
-    # Dead at once, and not only when somebody closes it.
-    assert sandboxes.left() == []
-    return caught.value.findings[0]
+    try:
+        with sandboxes.opened(text, limits=limits, policy=False) as oracle:
+            for _ in range(asks):
+                oracle.answers([BATCH])
+    except CandidateFault as fault:
+        (finding,) = fault.findings
+    else:
+        pytest.fail("it was answered as if nothing were wrong")
+    # Dead before the fault is told, and not only when somebody closes it. An exception leaves it alive.
+    assert sandboxes.survivors == ([] if finding.rule not in {"W201", "W202"} else sandboxes.containers)
+    return finding
 
 
 ENDLESS = {
@@ -61,7 +66,8 @@ ENDLESS = {
     "sleep": "time.sleep(10**6)",
     "deadlock": "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()",
     "deaf": "import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n"
-    "    except (OSError, ValueError):\n        pass\nwhile True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass",
+    "    except (OSError, ValueError):\n        pass\n"
+    "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass",
     "one C call": "sum(range(10**14))",
     "reads stdin": "while True:\n    sys.stdin.readline()",
 }
@@ -69,7 +75,8 @@ ENDLESS = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ENDLESS)
-def test_a_hang_in_a_call(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+@pytest.mark.usefixtures("aftermath")
+def test_a_hang_in_a_call(sandboxes: Sandboxes, name: str) -> None:
     started = time.monotonic()
     finding = fault_of(sandboxes, loss(ENDLESS[name]))
     assert finding.rule == "W203"
@@ -99,7 +106,8 @@ def test_a_memory_hog(sandboxes: Sandboxes, name: str) -> None:
 
 
 @pytest.mark.long
-def test_a_memory_hog_at_import(sandboxes: Sandboxes, aftermath: None) -> None:
+@pytest.mark.usefixtures("aftermath")
+def test_a_memory_hog_at_import(sandboxes: Sandboxes) -> None:
     assert fault_of(sandboxes, loss(top=HOGS["bytes"])).rule == "W204"
 
 
@@ -109,14 +117,15 @@ DEATHS = {
     "segfault": ("ctypes.string_at(0)", "SIGSEGV"),
     "abort": ("os.abort()", "SIGABRT"),
     "kill itself": ("os.kill(os.getpid(), 9)", "SIGKILL"),
-    "kill everything": ("os.kill(-1, 9)\ntime.sleep(1)\nos.kill(os.getpid(), 9)", "SIGKILL"),
+    "kill everything": ("try:\n    os.kill(-1, 9)\nexcept OSError:\n    pass\nos.kill(os.getpid(), 9)", "SIGKILL"),
     "kill the server": ("for n in (15, 9, 11, 6):\n    os.kill(1, n)\nos._exit(0)", "exit code"),
 }
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", DEATHS)
-def test_an_end_of_the_process_is_no_answer(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+@pytest.mark.usefixtures("aftermath")
+def test_an_end_of_the_process_is_no_answer(sandboxes: Sandboxes, name: str) -> None:
     body, how = DEATHS[name]
     finding = fault_of(sandboxes, loss(body))
     assert finding.rule == "W205"
@@ -143,10 +152,12 @@ FLOODS = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+@pytest.mark.usefixtures("aftermath")
+def test_a_flood(sandboxes: Sandboxes, name: str) -> None:
     finding = fault_of(sandboxes, loss(FLOODS[name]))
     assert finding.rule == "W207"
     assert len(finding.detail) <= 4096
+    assert "xxx" in finding.detail
 
 
 @pytest.mark.parametrize("top", ["print('x' * 10_000_000)", "while True:\n    print('x' * 1000)"])
@@ -157,18 +168,22 @@ def test_a_flood_at_import(sandboxes: Sandboxes, top: str) -> None:
 # Forging: the frames go through descriptors that a candidate can find.
 
 FORGED = {
+    "flood": "for fd in pipes():\n    os.write(fd, bytes(10_000_000))",
     "noise": "for fd in pipes():\n    os.write(fd, b'\\x00' * 64)",
-    "text": "for fd in pipes():\n    os.write(fd, b'{\"verdict\": \"accepted\"}\\n' * 4)",
+    "text": 'for fd in pipes():\n    os.write(fd, b\'{"verdict": "accepted"}\\n\' * 4)',
     "announces much": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([19, 0, 0, 0]) + bytes(4) + b'\\xff' * 4)",
-    "another number": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([19, 0, 0, 0]) + (7).to_bytes(4, 'little') + bytes(4))",
+    "another number": "frame = b'HRN1' + bytes([19, 0, 0, 0, 7, 0, 0, 0]) + bytes(4)\n"
+    "for fd in pipes():\n    os.write(fd, frame)",
     "ready again": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([16, 0, 0, 0]) + bytes(8))",
-    "ended twice": "for fd in pipes():\n    os.write(fd, b'HRN1' + bytes([21, 0, 0, 0]) + bytes(4) + bytes([5, 0, 0, 0]) + bytes(5))",
+    "ended twice": "frame = b'HRN1' + bytes([21, 0, 0, 0]) + bytes(4) + bytes([5, 0, 0, 0]) + bytes(5)\n"
+    "for fd in pipes():\n    os.write(fd, frame)",
 }
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", FORGED)
-def test_forged_frames_are_never_an_answer(sandboxes: Sandboxes, name: str, aftermath: None) -> None:
+@pytest.mark.usefixtures("aftermath")
+def test_forged_frames_are_never_an_answer(sandboxes: Sandboxes, name: str) -> None:
     finding = fault_of(sandboxes, loss(FORGED[name], top=FIND_PIPES))
     # A forged end of the fork is believed: it ends the candidate, as it asked for.
     assert finding.rule == ("W205" if name == "ended twice" else "W206")
@@ -337,12 +352,49 @@ def load_from_tmp():
     shutil.copy(library[0], "/tmp/library.so")
     return ctypes.CDLL("/tmp/library.so")
 """
-NOTHING_IS_DONE = """
-inet unix netlink vsock alg dns write_root write_python write_sandbox write_proc write_cgroup write_shm host_canary
-engine_socket shadow server_memory server_environ setuid run_a_script load_from_tmp link mkdir core
-ptrace mount unshare setns bpf keyctl add_key userfaultfd io_uring_setup perf_event_open init_module kexec_load
-chroot pidfd_open process_vm_readv personality open_by_handle_at memfd_create
-""".split()
+NOTHING_IS_DONE = [
+    "inet",
+    "unix",
+    "netlink",
+    "vsock",
+    "alg",
+    "dns",
+    "write_root",
+    "write_python",
+    "write_sandbox",
+    "write_proc",
+    "write_cgroup",
+    "write_shm",
+    "host_canary",
+    "engine_socket",
+    "shadow",
+    "server_memory",
+    "server_environ",
+    "setuid",
+    "run_a_script",
+    "load_from_tmp",
+    "link",
+    "mkdir",
+    "core",
+    "ptrace",
+    "mount",
+    "unshare",
+    "setns",
+    "bpf",
+    "keyctl",
+    "add_key",
+    "userfaultfd",
+    "io_uring_setup",
+    "perf_event_open",
+    "init_module",
+    "kexec_load",
+    "chroot",
+    "pidfd_open",
+    "process_vm_readv",
+    "personality",
+    "open_by_handle_at",
+    "memfd_create",
+]
 
 
 @pytest.fixture(scope="module")
@@ -352,7 +404,9 @@ def probed() -> dict[str, Any]:
 
 
 @pytest.fixture
-def seen(sandboxes: Sandboxes, probed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def seen(
+    sandboxes: Sandboxes, probed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
     if not probed:
         canary = tmp_path / "canary"
         canary.write_text("a secret of the host", encoding="utf-8")
@@ -384,10 +438,13 @@ def test_what_is_inside_has_no_name_and_no_secret(seen: dict[str, Any]) -> None:
     assert set(seen["environ"]) <= {
         "HOME",
         "HOSTNAME",
+        "LANG",
         "LC_CTYPE",
         "MKL_NUM_THREADS",
+        "NVIDIA_DRIVER_CAPABILITIES",
         "OMP_NUM_THREADS",
         "PATH",
+        "PYTHONDONTWRITEBYTECODE",
         "PYTHONHASHSEED",
     }
 

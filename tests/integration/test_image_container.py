@@ -89,18 +89,14 @@ def run(engine: docker.DockerClient, image: ImageRef, *arguments: str, user: str
     return output.decode()
 
 
-def test_torch_works_for_the_candidates_user_without_network(
-    engine: docker.DockerClient, image: ImageRef
-) -> None:
+def test_torch_works_for_the_candidates_user_without_network(engine: docker.DockerClient, image: ImageRef) -> None:
     assert run(engine, image, "-W", "ignore", "-c", LEARN).split() == ["65532", "65532", "2.13.0+cpu", "1"]
     assert run(engine, image, "-c", NETWORK).strip() == "['lo']"
 
 
 def test_it_holds_python_and_no_other_program(engine: docker.DockerClient, image: ImageRef) -> None:
     found = json.loads(run(engine, image, "-c", INVENTORY, user="0"))
-    strangers = [
-        path for path in found["programs"] if "python3" not in path and not path.endswith("torch_shm_manager")
-    ]
+    strangers = [path for path in found["programs"] if "python3" not in path and not path.endswith("torch_shm_manager")]
     assert strangers == []
     assert found["privileged"] == []
     assert found["writable"] == []
@@ -134,9 +130,7 @@ def test_a_second_build_does_nothing(image: ImageRef) -> None:
     assert not again.rebuilt
 
 
-def test_verify_notices_an_altered_image(
-    engine: docker.DockerClient, image: ImageRef, tmp_path: Path
-) -> None:
+def test_verify_notices_an_altered_image(engine: docker.DockerClient, image: ImageRef, tmp_path: Path) -> None:
     """The same labels on other content, under a tag of its own and a record elsewhere: ours stay."""
     repository, name = image.tag.split(":")
     spare = f"{name[:-1]}{'0' if name[-1] != '0' else '1'}"

@@ -94,21 +94,26 @@ def test_the_four_vectors_arrive_in_their_places(sandboxes: Sandboxes) -> None:
 
 
 METHOD = DPO.replace("def loss(", "def loss(self, ").replace(", beta)", ")").replace("-beta", "-self.beta")
-LAMBDA = "import torch.nn.functional as F\nloss = lambda pc, pr, rc, rr, beta: F.softplus(-beta * ((pc - pr) - (rc - rr)))\n"
-POSITIONS = "def loss(a, b, c, d, beta=0.1):\n    return F.softplus(-beta * ((a - b) - (c - d)))\n"
-KEYWORDS = (
-    "def loss(*, beta, rr, rc, pr, pc, tau=1.0):\n    return F.softplus(-beta * tau * ((pc - pr) - (rc - rr)))\n"
+LAMBDA = (
+    "import torch.nn.functional as F\nloss = lambda pc, pr, rc, rr, beta: F.softplus(-beta * ((pc - pr) - (rc - rr)))\n"
 )
+POSITIONS = "def loss(a, b, c, d, beta=0.1):\n    return F.softplus(-beta * ((a - b) - (c - d)))\n"
+KEYWORDS = "def loss(*, beta, rr, rc, pr, pc, tau=1.0):\n    return F.softplus(-beta * tau * ((pc - pr) - (rc - rr)))\n"
 ALIASES = (
     "def loss(chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps, beta: float):\n"
     "    margin: torch.Tensor = (chosen_logps - rejected_logps) - (ref_chosen_logps - ref_rejected_logps)\n"
     "    return -F.logsigmoid(beta * margin)\n"
 )
-REPLY = '```json\n{"thought": "raw\nnewlines and \\sigma", "name": "mine", "code": "' + METHOD.replace('"', '\\"') + '"}\n```\n'
+REPLY = (
+    '```json\n{"thought": "raw\nnewlines and \\sigma", "name": "mine", "code": "'
+    + METHOD.replace('"', '\\"')
+    + '"}\n```\n'
+)
 PROSE = f"Here is my loss, which should do well:\n\n```python\n{DPO}```\n\nIt is DPO.\n"
 HELPERS = (
     "import math\nSCALE: float = math.exp(0)\n\ndef margin(pc, pr, rc, rr):\n    return (pc - pr) - (rc - rr)\n\n"
-    "def _outer(z):\n    match z.dim():\n        case 1:\n            return F.softplus(-z)\n        case _:\n            return z\n\n"
+    "def _outer(z):\n    match z.dim():\n        case 1:\n            return F.softplus(-z)\n"
+    "        case _:\n            return z\n\n"
     "def loss(pc, pr, rc, rr, beta):\n    return _outer(SCALE * beta * margin(pc, pr, rc, rr))\n"
 )
 DIALECTS = {
@@ -144,7 +149,9 @@ def test_an_entry_can_be_chosen(sandboxes: Sandboxes) -> None:
         assert oracle.answer(batch).values == pytest.approx(np.logaddexp(0, -batch.rho), rel=1e-12)
 
 
-COUNTING = loss("CALLS.append(1)\nprint(len(CALLS))", top="CALLS = []", ending="return F.softplus(-beta * rho) + len(CALLS)")
+COUNTING = loss(
+    "CALLS.append(1)\nprint(len(CALLS))", top="CALLS = []", ending="return F.softplus(-beta * rho) + len(CALLS)"
+)
 
 
 def test_a_fresh_fork_shares_nothing_with_the_one_before(sandboxes: Sandboxes) -> None:
@@ -165,7 +172,9 @@ def test_a_fork_undoes_what_its_candidate_did_to_the_process(sandboxes: Sandboxe
     torch.nn.functional.softplus = lambda x: x * 0
     """
     batch = plain([0.0], 0.1)
-    with sandboxes.opened(loss(body, ending="return torch.nn.functional.softplus(-beta * rho)"), policy=False) as oracle:
+    with sandboxes.opened(
+        loss(body, ending="return torch.nn.functional.softplus(-beta * rho)"), policy=False
+    ) as oracle:
         assert oracle.answer(batch).mean == 0.0
     with sandboxes.opened(loss("", ending="return torch.nn.functional.softplus(-beta * rho)"), policy=False) as oracle:
         assert oracle.answer(batch).mean == pytest.approx(np.log(2.0))

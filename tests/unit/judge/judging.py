@@ -25,7 +25,7 @@ class Answering(Oracle):
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.program = Program("", True, CallPlan("loss", "function", NAMES), "loss", "")
+        self.program = Program(text="", guarded=True, plan=CallPlan("loss", "function", NAMES), name="loss", source="")
         self.has_gpu = False
         self.calls = 0
 

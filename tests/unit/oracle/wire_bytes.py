@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from harness.judge.batches import plain
-from harness.oracle.batch import Batch
 from sandbox import wire as layout
+
+if TYPE_CHECKING:
+    from harness.oracle.batch import Batch
 
 BATCH = plain([1.0, -2.0, 0.5], 0.1)
 DOUBLE = BATCH.astype(np.float64)

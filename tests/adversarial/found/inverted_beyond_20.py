@@ -1,0 +1,13 @@
+"""Rejected, P308 direction: turned round beyond |beta rho| 21, inside the domain."""
+
+import torch
+import torch.nn.functional as F
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    pc, pr, rc, rr = policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps
+    rho = (pc - pr) - (rc - rr)
+    x = beta * rho
+    good = F.softplus(-x)
+    bad = F.softplus(x)
+    return torch.where(x.abs() > 21, bad, good)

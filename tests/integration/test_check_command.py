@@ -1,0 +1,303 @@
+"""`harness check` as a whole: the same report each time, an engine that fails, and every way of being stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import ROOT, harness_command
+from engine_proxy import EngineProxy, proxied
+from hostile import DPO, INVERTED, loss
+
+from harness.engine_socket import find_engine
+from harness.oracle.engine import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Run
+
+    from harness.oracle.engine import Engine
+
+pytestmark = [pytest.mark.container, pytest.mark.long]
+
+EXAMPLES = ["examples/dpo.py", "examples/discopop.py", "examples/dbaql.py", "examples/broken/inverted.py"]
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def without_timings(path: Path) -> str:
+    report = json.loads(path.read_text("utf-8"))
+    for result in report["results"]:
+        del result["timings"]
+    return json.dumps(report)
+
+
+def test_the_same_check_gives_the_same_bytes(harness: Callable[..., Run], tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.json" for name in ("one", "two", "apart")]
+    for file, jobs in zip(files, (1, 1, 2), strict=True):
+        run = harness("check", *EXAMPLES, "--jobs", jobs, "--report", f"json={file}")
+        assert run.code == 1
+    first, second, apart = map(without_timings, files)
+    assert first == second
+    assert first == apart
+
+
+def test_another_seed_gives_other_draws_and_the_same_verdicts(harness: Callable[..., Run]) -> None:
+    runs = [harness("check", *EXAMPLES, "--jobs", 2, "--seed", seed) for seed in (0, 12345)]
+    words = [[r["verdict"] for r in run.results] for run in runs]
+    assert words[0] == words[1] == ["accepted", "accepted", "accepted", "rejected"]
+    assert runs[1].report is not None
+    assert runs[1].report["seed"] == 12345
+    facts = [[r["facts"].get("fingerprint") for r in run.results] for run in runs]
+    assert facts[0] == facts[1]
+
+
+@pytest.fixture(scope="module")
+def discopop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The result for `examples/discopop.py`."""
+    file = tmp_path_factory.mktemp("discopop") / "report.json"
+    command = harness_command("check", "examples/discopop.py", f"--report=json={file}")
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120).returncode == 0
+    (result,) = json.loads(file.read_text("utf-8"))["results"]
+    return dict(result)
+
+
+def test_discopop_at_zero(discopop: dict[str, Any]) -> None:
+    """Its value there is (log 2 + 1) / 2, and its slope points the wrong way."""
+    assert discopop["verdict"] == "accepted"
+    facts = discopop["facts"]
+    assert facts["value_at_zero"] == pytest.approx(0.846574, abs=1e-6)
+    # d/dx of (1 - g) log(1 + e^-x) + g e^-x, where g has the slope 1 / (4 tau): over rho, times beta.
+    x_slope = (1 - 0.6931471805599453) / (4 * 0.05) - 0.25 - 0.5
+    assert facts["slope_at_zero"] == pytest.approx(0.05 * x_slope, abs=1e-6)
+    assert facts["slope_at_zero"] > 0
+    assert facts["convex"] is False
+
+
+def test_discopops_hill_and_valley(discopop: dict[str, Any]) -> None:
+    facts = discopop["facts"]
+    (valley,) = [m for m in facts["minima"] if m["rho"] < 0]
+    (hill,) = facts["maxima"]
+    assert valley["rho"] == pytest.approx(-2.3714, abs=0.01)
+    assert valley["value"] == pytest.approx(0.785929, abs=1e-4)
+    assert hill["rho"] == pytest.approx(1.44012, abs=0.01)
+    assert hill["value"] == pytest.approx(0.87829, abs=1e-4)
+
+
+@pytest.mark.parametrize(("beta", "rho"), [(1.0, -88.73), (2.5, -35.49), (5.0, -17.75)])
+def test_where_discopop_turns_to_nan(discopop: dict[str, Any], beta: float, rho: float) -> None:
+    (onset,) = [o for o in discopop["facts"]["stability"]["onset"] if o["beta"] == beta]
+    assert onset["below"] == pytest.approx(rho, abs=0.011)
+    assert onset["above"] is None
+
+
+def test_dpo_has_no_such_place(harness: Callable[..., Run]) -> None:
+    run = harness("check", "examples/dpo.py")
+    (result,) = run.results
+    assert run.code == 0
+    assert all(o["below"] is None and o["above"] is None for o in result["facts"]["stability"]["onset"])
+    assert result["facts"]["value_at_zero"] == pytest.approx(0.693147, abs=1e-6)
+    assert result["facts"]["slope_at_zero"] == pytest.approx(-0.025, abs=1e-9)
+    assert result["facts"]["convex"] is True
+
+
+def test_what_it_prints_is_shown_apart_and_harmless(harness: Callable[..., Run], write: Callable[..., Path]) -> None:
+    text = loss('print("\\x1b[31m::error::forged\\u202e [bold]accepted[/bold]")')
+    run = harness("check", write(text), "--screen", "off")
+    (result,) = run.results
+    assert (run.code, result["verdict"]) == (0, "accepted")
+    assert "forged" in result["output"]
+    for shown in (result["output"], run.out, run.err):
+        assert "\x1b[31m" not in shown
+        assert "\u202e" not in shown
+
+
+def test_a_mixed_folder_keeps_its_order_and_the_worst_exit_code(
+    harness: Callable[..., Run], write: Callable[..., Path]
+) -> None:
+    write(DPO, "all/a.py")
+    write(INVERTED, "all/b.py")
+    folder = write("def", "all/sub/c.py").parent.parent
+    run = harness("check", folder, "--jobs", 2)
+    assert run.code == 1
+    assert [r["verdict"] for r in run.results] == ["accepted", "rejected", "rejected"]
+    assert [{f["rule"] for f in r["findings"]} for r in run.results] == [set(), {"P308"}, {"S105"}]
+
+
+#: They end their process, hang up or return nonsense at their first call, or in the middle of a property.
+EARLY = {
+    "at once": "os._exit(0)",
+    "in the middle": "if rho.dtype == torch.float64:\n    os._exit(0)",
+    "in a fine scan": "if rho.numel() > 300:\n    os._exit(0)",
+    "with an exception": "if rho.numel() > 300:\n    raise ValueError('no')",
+}
+
+
+def test_a_candidate_that_ends_early_does_not_touch_the_next(
+    harness: Callable[..., Run], write: Callable[..., Path]
+) -> None:
+    paths = []
+    for number, body in enumerate(EARLY.values()):
+        paths += [write(loss(body), f"{number}a.py"), write(DPO, f"{number}b.py")]
+    run = harness("check", *paths, "--screen", "off")
+    assert run.code == 1
+    assert [r["verdict"] for r in run.results] == ["rejected", "accepted"] * len(EARLY)
+    benign = run.results[1::2]
+    for one in benign:
+        assert (one["facts"], one["properties"]) == (benign[0]["facts"], benign[0]["properties"])
+
+
+# An engine that fails.
+
+
+def test_a_stopped_engine_is_exit_3_with_the_remedy(harness: Callable[..., Run]) -> None:
+    run = harness("check", *EXAMPLES, env={"DOCKER_HOST": "unix:///nonexistent/engine.sock"})
+    assert run.code == 3
+    assert {r["verdict"] for r in run.results} == {"undecided"}
+    assert all(r["remedy"] for r in run.results)
+    assert not run.rules
+    assert "DOCKER_HOST" in run.out + run.err
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_engine_that_hangs_up_in_the_middle(
+    harness: Callable[..., Run], engine: Engine, tmp_path: Path, jobs: int
+) -> None:
+    with proxied(find_engine(), tmp_path / "engine.sock", hang_up_after=3000) as proxy:
+        run = harness("check", *EXAMPLES, "--jobs", jobs, env={"DOCKER_HOST": proxy.url}, timeout=240)
+        assert proxy.created
+        for container in proxy.created:
+            engine.remove(container)
+    assert run.code == 3
+    assert not any(r["verdict"] == "accepted" for r in run.results)
+    assert any(r["verdict"] == "undecided" for r in run.results)
+    for result in run.results:
+        if result["verdict"] == "undecided":
+            assert result["findings"] == []
+
+
+def test_an_image_that_is_not_there(harness: Callable[..., Run]) -> None:
+    run = harness("check", "examples/dpo.py", "--image", "harness-sandbox:never-built")
+    assert run.code == 3
+    assert "harness image build" in run.out + run.err
+
+
+def test_a_runtime_that_is_not_there(harness: Callable[..., Run]) -> None:
+    run = harness("check", "examples/dpo.py", "--runtime", "no-such-runtime")
+    assert run.code == 3
+    assert "no-such-runtime" in run.out + run.err
+
+
+# Being stopped.
+
+#: Takes a while at every call, and stays below the limits.
+SLOW = loss("time.sleep(0.02)")
+#: A process that was started in the background ignores Ctrl-C, and so do its children: these must not.
+HEEDING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[EngineProxy]:
+    with proxied(find_engine(), tmp_path / "engine.sock") as made:
+        yield made
+
+
+@contextlib.contextmanager
+def running(proxy: EngineProxy, write: Callable[..., Path], *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A check of four slow candidates that has made its first containers."""
+    for n in range(4):
+        folder = write(SLOW, f"slow/{n}.py").parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEEDING, *harness_command("check", folder, "--screen", "off", *arguments)],
+        env={**os.environ, "DOCKER_HOST": proxy.url, "CI": "true"},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert eventually(lambda: any(b"/start" in a for a in proxy.asked))
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@pytest.mark.parametrize("delay", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_leaves_no_container(
+    proxy: EngineProxy, write: Callable[..., Path], engine: Engine, jobs: int, delay: float
+) -> None:
+    with running(proxy, write, "--jobs", jobs) as process:
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, out
+        assert "Traceback" not in out
+        assert proxy.created
+        assert [c for c in proxy.created if engine.state(c)] == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_polite_end_leaves_no_container(
+    proxy: EngineProxy, write: Callable[..., Path], engine: Engine, jobs: int
+) -> None:
+    with running(proxy, write, "--jobs", jobs) as process:
+        time.sleep(1.0)
+        process.terminate()
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode in {130, 143}, out
+        assert "Traceback" not in out
+        assert [c for c in proxy.created if engine.state(c)] == []
+
+
+def test_a_harness_that_is_killed_takes_its_container_with_it(
+    proxy: EngineProxy, write: Callable[..., Path], engine: Engine
+) -> None:
+    with running(proxy, write) as process, running(proxy, write) as other:
+        time.sleep(1.0)
+        before = list(proxy.created)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+        # By hanging up: nobody is left who could tell them to end.
+        dead = f":{process.pid}:"
+        mine = [c for c in before if dead in owner(engine, c)]
+        theirs = [c for c in before if f":{other.pid}:" in owner(engine, c)]
+        assert mine
+        assert theirs
+        assert eventually(lambda: not any(engine.state(c).get("Running") for c in mine), 20)
+        # The next start removes what is left of it, and nothing of those that live.
+        os.kill(other.pid, signal.SIGSTOP)
+        living = [c for c in theirs if engine.state(c).get("Running")]
+        sweep(engine)
+        assert [c for c in mine if engine.state(c)] == []
+        assert [c for c in living if not engine.state(c).get("Running")] == []
+        os.kill(other.pid, signal.SIGCONT)
+
+
+def owner(engine: Engine, container: str) -> str:
+    try:
+        return str(engine.client.inspect_container(container)["Config"]["Labels"]["harness.owner"])
+    except Exception:  # noqa: BLE001 - it may have been removed in the meantime
+        return ""

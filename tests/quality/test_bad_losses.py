@@ -1,0 +1,73 @@
+"""Every loss of `losses/` is rejected, and by the rule that names its fault."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.judge.options import Options
+from harness.judge.run import check
+from harness.rules import find_rule
+from harness.verdict import Accepted, Rejected, Severity
+
+if TYPE_CHECKING:
+    from harness.result import CheckResult
+
+pytestmark = [pytest.mark.container, pytest.mark.long]
+
+HERE = Path(__file__).parent
+EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((HERE / "expected.toml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def results(sandbox_image: object) -> dict[str, CheckResult]:
+    """All of them, checked once, two at a time."""
+    del sandbox_image
+    report = check([HERE / "losses"], Options(jobs=2))
+    return {Path(r.path).name: r for r in report.results}
+
+
+def test_every_file_is_expected_and_every_expectation_has_its_file(results: dict[str, CheckResult]) -> None:
+    assert set(results) == set(EXPECTED)
+    assert len(EXPECTED) >= 40
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_it_is_told_what_is_wrong(results: dict[str, CheckResult], name: str) -> None:
+    verdict, expected = results[name].verdict, EXPECTED[name]
+    warned = expected.get("severity") == "warning"
+    assert isinstance(verdict, Accepted if warned else Rejected), verdict
+    errors = {f.name for f in verdict.findings if f.severity is Severity.ERROR}
+    all_names = {f.name for f in verdict.findings}
+    assert expected["rule"] in (all_names if warned else errors)
+    beside = errors - {expected["rule"]} - set(expected.get("also", ()))
+    assert not beside, {f.name: f.message for f in verdict.findings if f.name in beside}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_its_finding_can_be_acted_on(results: dict[str, CheckResult], name: str) -> None:
+    for finding in results[name].verdict.findings:
+        assert finding.message
+        assert finding.fix
+        rule = find_rule(finding.rule)
+        assert rule is not None
+        assert rule.name == finding.name
+
+
+def test_findings_of_properties_carry_numbers_to_paste(results: dict[str, CheckResult]) -> None:
+    found = [f for r in results.values() for f in r.verdict.findings if f.rule.startswith("P") and f.rule != "P315"]
+    assert len(found) >= 40
+    assert [f for f in found if not f.counterexample] == []
+
+
+def test_how_many_findings_name_a_loss(results: dict[str, CheckResult]) -> None:
+    """A person reads the first findings: the rule that names the fault is among the first three."""
+    places = Counter[int]()
+    for name, expected in EXPECTED.items():
+        names = [f.name for f in results[name].verdict.findings]
+        places[names.index(expected["rule"])] += 1
+    assert sum(n for place, n in places.items() if place < 3) >= 0.85 * len(EXPECTED), places
