@@ -116,7 +116,13 @@ def _prepare(bench: Bench, jobs: Iterable[Job], *, eager: bool) -> Iterator[Read
     """Screen each candidate and start a sandbox for those that pass."""
     for job in jobs:
         early = _start(bench) if eager else None
-        one = screened(job, bench.options)
+        try:
+            one = screened(job, bench.options)
+        except BaseException:
+            # A user's mistake, such as a path that does not exist: nobody will take the sandbox.
+            if isinstance(early, Sandbox):
+                early.close()
+            raise
         sandbox = early if early is not None or one.fault is not None else _start(bench)
         if isinstance(sandbox, InfrastructureError):
             one.fault = one.fault or sandbox

@@ -19,12 +19,12 @@ from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
 from property_tests.configure import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from harness.judge.subject import Subject
     from harness.profiles import Profile
     from harness.rules import Rule
-    from harness.verdict import Finding
+    from harness.verdict import Finding, Json
 
 #: A failure of these ends the run for this candidate.
 ESSENTIAL = ("P301", "P315")
@@ -173,7 +173,18 @@ def _findings(error: BaseException, rule: Rule) -> tuple[Finding, ...]:
         raise ours.exceptions[0]
     if isinstance(error, Flaky):
         deterministic = property_tests.test_determinism.RULE
-        return (deterministic.finding(f"{rule.name} failed once and passed when asked again: its answers vary"),)
+        message = f"{rule.name} failed once and passed when asked again: its answers vary"
+        return (deterministic.finding(message, counterexample=_first_counterexample(error)),)
     if isinstance(error, (InfrastructureError, KeyboardInterrupt, SystemExit)):
         raise error
     raise InfrastructureError(f"the property {rule.id} itself failed: {type(error).__name__}: {error}") from error
+
+
+def _first_counterexample(error: BaseException) -> Mapping[str, Json] | None:
+    """The numbers of the first candidate's fault inside a group of errors."""
+    if isinstance(error, CandidateFault):
+        return error.findings[0].counterexample
+    for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        if (found := _first_counterexample(inner)) is not None:
+            return found
+    return None

@@ -234,7 +234,8 @@ def running(proxy: EngineProxy, write: Callable[..., Path], *arguments: object) 
         start_new_session=True,
     )
     try:
-        assert eventually(lambda: any(b"/start" in a for a in proxy.asked))
+        assert eventually(lambda: process.poll() is not None or any(b"/start" in a for a in proxy.asked))
+        assert process.poll() is None, process.stdout.read() if process.stdout else ""
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -69,5 +69,5 @@ def test_how_many_findings_name_a_loss(results: dict[str, CheckResult]) -> None:
     places = Counter[int]()
     for name, expected in EXPECTED.items():
         names = [f.name for f in results[name].verdict.findings]
-        places[names.index(expected["rule"])] += 1
+        places[names.index(expected["rule"]) if expected["rule"] in names else len(EXPECTED)] += 1
     assert sum(n for place, n in places.items() if place < 3) >= 0.85 * len(EXPECTED), places

@@ -39,8 +39,9 @@ def test_a_candidates_fault_is_its_findings(rule: Rule) -> None:
 
 
 def test_an_answer_that_varies_is_noise(rule: Rule) -> None:
-    error = FlakyFailure("it failed once", [CandidateFault(rule.finding("x"))])
+    error = FlakyFailure("it failed once", [CandidateFault(rule.finding("x", counterexample={"beta": 0.1}))])
     (finding,) = _findings(error, rule)
+    assert finding.counterexample == {"beta": 0.1}
     assert (finding.rule, finding.severity) == ("P309", Severity.ERROR)
     assert "finite-value" in finding.message
 
