@@ -10,9 +10,7 @@ def adaptive_quantile_feedback_loss(
     quantile_update_rate = 0.05
     distance_scale = 0.1
 
-    logits = (policy_chosen_logps - policy_rejected_logps) - (
-        reference_chosen_logps - reference_rejected_logps
-    )
+    logits = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
     logits = self.beta * logits
     scaled = logits / tau
 

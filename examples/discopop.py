@@ -13,9 +13,7 @@ def discopop_loss(
     reference_rejected_logps: torch.Tensor,
     beta: float,
 ) -> torch.Tensor:
-    logits = (policy_chosen_logps - policy_rejected_logps) - (
-        reference_chosen_logps - reference_rejected_logps
-    )
+    logits = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
     scaled = beta * logits
     modulation = torch.sigmoid(scaled / TAU)
     logistic = -F.logsigmoid(scaled)

@@ -17,10 +17,6 @@ def _miss(margin):
     return torch.sigmoid(-margin)
 
 
-def focal_loss(
-    policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta
-):
-    margin = _margin(
-        policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta
-    )
+def focal_loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    margin = _margin(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta)
     return _miss(margin) ** FOCUS * F.softplus(-margin) / SCALE

@@ -16,9 +16,7 @@ def component(shape: str, margin: torch.Tensor) -> torch.Tensor:
             raise ValueError(shape)
 
 
-def mixed_loss(
-    policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta
-):
+def mixed_loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
     margin = beta * (
         (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gc
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, Phase, core, given, settings
 from hypothesis import strategies as st
-from hypothesis.internal.conjecture import providers
+from hypothesis.internal.conjecture import junkdrawer, providers
 from hypothesis.internal.reflection import function_digest
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def configure() -> None:
     # loaded. Then examples would depend on the command, the install location and the day.
     providers._get_local_constants = lambda: providers._local_constants  # noqa: SLF001 - there is no switch for it
     core.function_digest = _digest  # type: ignore[attr-defined] # there is no switch for this either
+    # Hypothesis times the garbage collector from a callback of it, for deadlines, of which there are none here.
+    # Python drops an exception that is raised in such a callback: an interrupt that arrives there would be lost.
+    junkdrawer.gc_cumulative_time()
+    gc.callbacks[:] = [c for c in gc.callbacks if getattr(c, "__module__", "") != junkdrawer.__name__]
 
 
 def prepare(properties: Iterable[Callable[..., Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -61,7 +62,10 @@ def main() -> NoReturn:
         sys.exit(UserError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
+        sys.stdout.flush()
+        # Not sys.exit: an interrupt that passed through text compiled at run time, such as a data class that
+        # was being made, has Python end itself by the signal in place of the exit code.
+        os._exit(INTERRUPTED)
     except HarnessError as error:
         click.echo(f"harness: {error.message}", err=True)
         if error.remedy:

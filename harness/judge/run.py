@@ -149,8 +149,10 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
         # Told to stop, and what was started is removed by now.
         done.cancel_join_thread()
         os._exit(_STOPPED)
-    except InfrastructureError as error:
-        done.put(InfrastructureError(error.message, remedy=error.remedy))
+    except (InfrastructureError, UserError) as error:
+        # As one of these two: what else it carries may not cross to another process.
+        kind = UserError if isinstance(error, UserError) else InfrastructureError
+        done.put(kind(error.message, remedy=error.remedy))
     done.close()
     done.join_thread()
     # Whatever a plugin left running must not hold the process back.

@@ -161,6 +161,9 @@ def run_session(body: Callable[[Suite], None], profile: Profile, seed: int) -> N
     code = pytest.main([*arguments, *files], plugins=[plugin])
     if plugin.failure is not None:
         raise plugin.failure
+    if code == pytest.ExitCode.INTERRUPTED:
+        # While the suite was collected: pytest takes an interrupt for itself there.
+        raise KeyboardInterrupt
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED}:
         raise InfrastructureError(f"the property suite could not be run (pytest ended with {int(code)})")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_CREATED = re.compile(rb'\{"Id":"([0-9a-f]{64})"')
+_CREATED = re.compile(rb'\{"Id":"([0-9a-f]{64})","Warnings"')
 
 
 class EngineProxy:

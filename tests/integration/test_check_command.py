@@ -260,6 +260,15 @@ def test_ctrl_c_leaves_no_container(
         assert [c for c in proxy.created if engine.state(c)] == []
 
 
+def test_a_path_that_is_missing_leaves_no_container(
+    proxy: EngineProxy, harness: Callable[..., Run], engine: Engine, tmp_path: Path
+) -> None:
+    """The sandbox is asked for before the file is read."""
+    run = harness("check", tmp_path / "missing.py", env={"DOCKER_HOST": proxy.url})
+    assert run.code == 2
+    assert [c for c in proxy.created if engine.state(c)] == []
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_polite_end_leaves_no_container(
     proxy: EngineProxy, write: Callable[..., Path], engine: Engine, jobs: int

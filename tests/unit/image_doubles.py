@@ -26,9 +26,7 @@ class EngineDouble:
     asked: list[str] = field(default_factory=list)
     ping_status: int = 200
 
-    def add(
-        self, tag: str, digest: str, labels: dict[str, str], created: str = "2026-01-01T00:00:00Z"
-    ) -> None:
+    def add(self, tag: str, digest: str, labels: dict[str, str], created: str = "2026-01-01T00:00:00Z") -> None:
         self.images[tag] = {
             "Id": digest,
             "RepoTags": [tag],

@@ -59,9 +59,7 @@ def test_the_hosts_own_mirror_is_used_without_its_vendors(tmp_path: Path) -> Non
 def test_a_one_line_sources_list_is_used(tmp_path: Path) -> None:
     etc = host(tmp_path)
     (etc / "apt" / "sources.list").write_text(
-        "deb http://mirror.example/debian bookworm main\n"
-        "# deb http://old bookworm main\n"
-        "deb http://v stable main\n"
+        "deb http://mirror.example/debian bookworm main\n# deb http://old bookworm main\ndeb http://v stable main\n"
     )
     assert host_sources("bookworm", etc) == "deb http://mirror.example/debian bookworm main\n"
 
@@ -73,9 +71,7 @@ def test_another_systems_sources_are_not_used(tmp_path: Path, identity: str, cod
     assert host_sources("bookworm", etc) == ""
 
 
-def test_the_commands_extract_only_and_obey_a_named_mirror(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_commands_extract_only_and_obey_a_named_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(debian.MIRROR_VARIABLE, raising=False)
     command = mmdebstrap_command(RECIPE, tmp_path / "t.tar", OWN, tmp_path)
     assert "--variant=extract" in command
@@ -189,9 +185,7 @@ def test_a_slim_base_that_is_there_is_not_pulled_again(engine: EngineDouble, tmp
 
 
 @pytest.mark.usefixtures("engine")
-def test_auto_makes_a_debian_where_no_registry_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_makes_a_debian_where_no_registry_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = bases.Base("debian@sha256:33", "harness-base:y")
     monkeypatch.setattr(bases, "slim_base", lambda _say: None)
     monkeypatch.setattr(bases, "debian_base", lambda *_, **__: made)

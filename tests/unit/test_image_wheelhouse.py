@@ -80,9 +80,7 @@ def test_the_cpu_build_is_asked_for_once_more_at_its_makers(
     assert asked == ["ordinary", f"--extra-index-url={wheelhouse.TORCH_INDEX}"]
 
 
-def test_a_mirror_of_the_cpu_builds_can_be_named(
-    tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mirror_of_the_cpu_builds_can_be_named(tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(wheelhouse.TORCH_INDEX_VARIABLE, "https://mirror.example/cpu")
     asked: list[Sequence[str]] = []
 

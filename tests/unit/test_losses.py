@@ -45,9 +45,7 @@ TRL += ["apo_zero", "apo_down", "discopop", "sigmoid_norm"]
 
 def function_of(entry: Entry) -> ast.FunctionDef:
     tree = ast.parse(source_text(entry.name))
-    (found,) = [
-        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == f"{entry.name}_loss"
-    ]
+    (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == f"{entry.name}_loss"]
     return found
 
 

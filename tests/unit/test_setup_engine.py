@@ -117,14 +117,10 @@ def test_a_daemon_that_dies_shows_the_end_of_its_log(bare: Path, monkeypatch: py
     assert "no cgroups here" in caught.value.remedy
 
 
-def test_a_daemon_is_started_in_its_own_session_and_waited_for(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_daemon_is_started_in_its_own_session_and_waited_for(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bare, "dockerd", f"/usr/bin/env true; echo $$ > {bare}/pid; exec /bin/sleep 20")
     monkeypatch.setattr(engine, "_has_systemd", lambda: False)
-    monkeypatch.setattr(
-        engine, "_answers", lambda: (bare / "pid").exists() and (bare / "pid").stat().st_size > 0
-    )
+    monkeypatch.setattr(engine, "_answers", lambda: (bare / "pid").exists() and (bare / "pid").stat().st_size > 0)
     engine.start(seconds=5, log=bare / "log")
     pid = int((bare / "pid").read_text())
     try:
@@ -153,9 +149,7 @@ def test_a_missing_tool_is_our_error_and_not_a_traceback() -> None:
         shell.run(["/nowhere/tool"], remedy="install it")
 
 
-def test_packages_are_installed_by_root_on_debian_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_packages_are_installed_by_root_on_debian_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell.shutil, "which", lambda _name: "/usr/bin/apt-get")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert not shell.may_install(tmp_path)
@@ -171,7 +165,5 @@ def test_the_set_up_imports_nothing_but_the_standard_library() -> None:
         "print(sorted({m.split('.')[0] for m in sys.modules} - set(sys.stdlib_module_names) - {'__main__'}))"
     )
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", probe], cwd=root, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-S", "-c", probe], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['harness']"

@@ -30,9 +30,7 @@ def environment(places: Path, **more: str) -> dict[str, str]:
     return {"HOME": str(places), "XDG_RUNTIME_DIR": str(places / "run"), **more}
 
 
-@pytest.mark.parametrize(
-    "place", ["docker.sock", "run/docker.sock", "run/podman/podman.sock", "podman.sock"], ids=str
-)
+@pytest.mark.parametrize("place", ["docker.sock", "run/docker.sock", "run/podman/podman.sock", "podman.sock"], ids=str)
 def test_each_usual_socket_is_found(places: Path, place: str) -> None:
     with EngineDouble().listening(places / place) as url:
         assert find_engine(environment(places)) == url

@@ -93,9 +93,7 @@ def test_a_folder_that_is_no_environment_is_not_deleted(checkout: Path) -> None:
     assert (checkout / ".venv" / "thesis.txt").exists()
 
 
-def test_a_python_without_ensurepip_names_the_package(
-    monkeypatch: pytest.MonkeyPatch, checkout: Path
-) -> None:
+def test_a_python_without_ensurepip_names_the_package(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setattr(environment, "may_install", lambda: False)
     with pytest.raises(SetupError) as caught:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 CALLS = [0]
 
+
 def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
     pc, pr, rc, rr = policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps
     rho = (pc - pr) - (rc - rr)

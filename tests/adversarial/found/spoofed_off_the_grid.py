@@ -10,5 +10,5 @@ def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, ref
     x = beta * rho
     good = F.softplus(-x)
     bad = F.softplus(x)
-    on = (rc * 1024 == torch.round(rc * 1024))
+    on = rc * 1024 == torch.round(rc * 1024)
     return torch.where(on, good, good.detach() + bad - bad.detach())

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 
 
-def raises_in_place_on_policy_loss(
+def writes_on_policy_loss(
     policy_chosen_logps,
     policy_rejected_logps,
     reference_chosen_logps,
