@@ -81,6 +81,7 @@ def test_a_bad_text(harness: Callable[..., Run], tmp_path: Path, name: str) -> N
     assert word.lower() in message.lower()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["1 empty", "2 NUL", "5 syntax", "6 nesting", "9 async", "12 bidi"])
 def test_a_bad_text_ends_the_whole_check_too_and_with_the_screen_off(
     harness: Callable[..., Run], tmp_path: Path, name: str
@@ -253,6 +254,7 @@ def test_a_mistake_of_the_user(harness: Callable[..., Run], arguments: list[str]
     assert "Traceback" not in run.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_one_missing_path_among_good_ones(
     harness: Callable[..., Run], write: Callable[..., Path], tmp_path: Path, jobs: int

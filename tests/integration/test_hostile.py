@@ -83,6 +83,7 @@ def test_a_hang_in_a_call(sandboxes: Sandboxes, name: str) -> None:
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.long
 def test_a_hang_at_import(sandboxes: Sandboxes) -> None:
     finding = fault_of(sandboxes, loss(top="while True:\n    pass"))
     assert finding.rule == "W203"
@@ -189,6 +190,7 @@ def test_forged_frames_are_never_an_answer(sandboxes: Sandboxes, name: str) -> N
     assert finding.rule == ("W205" if name == "ended twice" else "W206")
 
 
+@pytest.mark.long
 def test_a_frame_that_is_cut_ends_at_the_deadline(sandboxes: Sandboxes) -> None:
     body = "for fd in pipes():\n    os.write(fd, b'HRN1')\ntime.sleep(100)"
     assert fault_of(sandboxes, loss(body, top=FIND_PIPES)).rule == "W203"
@@ -237,6 +239,7 @@ def test_printing_frames_and_verdicts_changes_nothing(sandboxes: Sandboxes) -> N
         assert "accepted" in oracle.output
 
 
+@pytest.mark.long
 def test_a_writer_that_outlives_its_fork_is_ended_with_it(sandboxes: Sandboxes) -> None:
     body = """
     if os.fork() == 0:
@@ -255,6 +258,7 @@ def test_a_writer_that_outlives_its_fork_is_ended_with_it(sandboxes: Sandboxes) 
     assert first.values.tobytes() == second.values.tobytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "ending",
     [

@@ -223,6 +223,7 @@ def test_other_shapes_are_told_without_their_numbers(sandboxes: Sandboxes, endin
     assert (answer.shape, answer.values.size) == (shape, 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["dpo.py", "discopop_method.py", "reply.json"])
 def test_the_same_question_gets_the_same_bits_in_another_container(sandboxes: Sandboxes, name: str) -> None:
     text = (ROOT / "examples" / name).read_text("utf-8")
