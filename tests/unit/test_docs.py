@@ -36,7 +36,7 @@ def test_every_name_in_the_tree_exists() -> None:
     assert packages == set(re.findall(r"^  (\w+)/", tree[1], re.MULTILINE))
 
 
-@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")) + [ROOT / "README.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize("document", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
 def test_every_link_leads_somewhere(document: Path) -> None:
     text = document.read_text("utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
