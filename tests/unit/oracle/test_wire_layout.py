@@ -1,0 +1,102 @@
+"""The two halves of the wire: what one packs the other reads, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+from wire_bytes import BATCH, DOUBLE
+
+from harness.contract import CallPlan, Program
+from harness.oracle import wire
+from sandbox import wire as layout
+
+
+def through_a_pipe(data: bytes) -> tuple[int, int, bytes]:
+    read, write = os.pipe()
+    try:
+        os.write(write, data)
+        os.close(write)
+        write = -1
+        return layout.read_frame(read)
+    finally:
+        os.close(read)
+        if write != -1:
+            os.close(write)
+
+
+def test_a_request_is_read_as_it_was_written() -> None:
+    assert through_a_pipe(wire.pack_frame(layout.EVAL, 0xFFFFFFFF, b"abc")) == (layout.EVAL, 0xFFFFFFFF, b"abc")
+
+
+@pytest.mark.parametrize("data", [b"", b"HRN1", b"XXXX" + bytes(12), wire.pack_frame(3, 1, b"abc")[:-1]])
+def test_the_sandbox_stops_at_a_request_that_is_cut_or_strange(data: bytes) -> None:
+    with pytest.raises(EOFError):
+        through_a_pipe(data)
+
+
+def test_a_reply_is_read_as_it_was_written() -> None:
+    read, write = os.pipe()
+    layout.write_frame(write, layout.ANSWER, 77, b"xyz")
+    os.close(write)
+    data = os.read(read, 100)
+    os.close(read)
+    size = wire.HEADER.size
+    assert size == layout.HEADER.size == 16
+    assert wire.parse_header(data[:size], sequence=77, expected=(layout.ANSWER,)) == (layout.ANSWER, 3)
+    assert data[size:] == b"xyz"
+
+
+def test_the_kinds_and_states_are_told_apart() -> None:
+    kinds = [layout.LOAD, layout.START, layout.EVAL, layout.STOP]
+    kinds += [layout.READY, layout.LOADED, layout.STARTED, layout.ANSWER, layout.FAULT, layout.ENDED]
+    assert len(set(kinds)) == len(kinds)
+    assert set(wire.STATUS) == {layout.RAISED, layout.WRONG_OUTPUT, layout.FORBIDDEN}
+    assert layout.OK not in wire.STATUS
+    assert layout.HAS_ECHO & layout.NO_GRADIENT == layout.NO_GRADIENT & layout.OMITTED == 0
+
+
+def test_the_sandboxes_complaint_is_the_hosts() -> None:
+    packed = layout.complaint("T" * 500, "é" * 9000, 1 << 40)
+    got = wire.parse_fault(bytes([layout.FORBIDDEN]) + packed)
+    assert got.status == "forbidden"
+    assert got.type == "T" * layout.TYPE_CAP
+    assert got.message == "é" * (layout.MESSAGE_CAP // 2)
+    assert got.line == 0xFFFFFFFF
+
+
+def test_batches_are_laid_out_as_the_sandbox_reads_them() -> None:
+    weights = [np.full(3, 0.5), np.full(3, 0.25)]
+    payload = wire.pack_batches([BATCH, DOUBLE], echo=True, gpu=True, weights=weights)
+    assert int.from_bytes(payload[:2], "little") == 2
+    at = 2
+    for batch, width, code in ((BATCH, 4, layout.F32), (DOUBLE, 8, layout.F64)):
+        pairs, got_code, flags, zero, beta, progress = layout.BATCH.unpack_from(payload, at)
+        assert (pairs, got_code, zero, beta, progress) == (3, code, 0, 0.1, 0.5)
+        assert flags == layout.WITH_LENGTHS | layout.ECHO | layout.WEIGHTED | layout.ON_GPU
+        at += layout.BATCH.size
+        for vector in batch.vectors:
+            assert payload[at : at + 3 * width] == vector.tobytes()
+            at += 3 * width
+        at += 3 * width
+    assert at == len(payload)
+
+
+def test_a_request_holds_one_batch_or_more_and_not_too_many() -> None:
+    for batches in ([], [plain_one] * 65536):
+        with pytest.raises(ValueError, match="batches"):
+            wire.pack_batches(batches)
+
+
+plain_one = BATCH.take([0])
+
+
+def test_the_program_crosses_as_json_that_names_nothing_of_the_host() -> None:
+    plan = CallPlan("loss", "function", ("policy_chosen_logps",), (("b", "beta"),))
+    program = Program("def loss(): ...", guarded=True, plan=plan, name="a name", source="the source", lines=(1,))
+    document = json.loads(wire.pack_program(program))
+    assert set(document) == {"text", "guarded", "entry", "dialect", "positional", "keyword"}
+    assert document["keyword"] == [["b", "beta"]]
+    assert document["guarded"] is True
