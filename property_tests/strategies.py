@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from harness.judge.batches import batch_of
-from harness.judge.domain import PAPER_BETAS, Domain
+from harness.judge.domain import Domain
 
 if TYPE_CHECKING:
     from harness.oracle.batch import Batch
@@ -20,7 +20,7 @@ SIZES = (1, 2, 3, 7, 64)
 sizes = st.sampled_from(SIZES)
 seeds = st.integers(0, 255)
 #: The paper's betas inside the operating domain, the usual one first.
-sweep = st.sampled_from(sorted((b for b in PAPER_BETAS if 0.025 <= b <= 1.0), key=lambda b: abs(b - 0.1)))
+sweep = st.sampled_from(sorted(DOMAIN.betas, key=lambda b: abs(b - 0.1)))
 #: Any beta of the operating domain, in thousandths.
 betas = st.integers(25, 1000).map(lambda k: k / 1000)
 progresses = st.integers(0, 4).map(lambda k: k / 4)

@@ -65,7 +65,8 @@ def open_bench(options: Options) -> Bench:
     version, podman = engine.version()
     wish = options.gpu if profile.gpu else "none"
     # What the engine says about itself at length takes it a while, and only a GPU makes it worth asking.
-    gpu = choose(wish, engine.info()) if wish.isdigit() or (wish == "auto" and host_gpus()) else choose(wish, {})
+    matters = wish.isdigit() or (wish == "auto" and host_gpus())
+    gpu = choose(wish, engine.info() if matters else {})
     variant = "cuda" if gpu is not None else "cpu"
     tag, digest = options.image, ""
     if tag is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from harness.judge.batches import batch_of
 from harness.oracle.batch import Complaint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.judge.domain import Domain
     from harness.oracle.batch import Answer, Batch
@@ -74,10 +75,16 @@ class Subject:
         return answers
 
     def _raw(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer | Complaint]:
+        with self._remembering_its_end():
+            return self.oracle.ask(batches, echo=echo, gpu=gpu)
+
+    @contextlib.contextmanager
+    def _remembering_its_end(self) -> Iterator[None]:
+        """Around every use of the oracle: a fault that ended the sandbox is raised again for each further use."""
         if self.fault is not None:
             raise self.fault
         try:
-            return self.oracle.ask(batches, echo=echo, gpu=gpu)
+            yield
         except (CandidateFault, InfrastructureError) as fault:
             self.fault = fault
             raise
@@ -106,14 +113,9 @@ class Subject:
 
     def fresh(self) -> None:
         """Go on with a fresh fork."""
-        if self.fault is not None:
-            raise self.fault
-        self.first = None
-        try:
+        with self._remembering_its_end():
+            self.first = None
             self.oracle.fresh()
-        except (CandidateFault, InfrastructureError) as fault:
-            self.fault = fault
-            raise
 
     def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
         """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""
