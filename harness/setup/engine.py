@@ -42,9 +42,9 @@ def ensure(display: Display) -> str:
             raise
         problem = silent
     if shutil.which("dockerd") is None:
-        if shutil.which("docker") or shutil.which("podman"):
-            raise problem  # a client without a running engine: its remedy names the ways to start one
-        if not may_install():
+        if not may_install():  # a client alone is no engine; where we may not install one, its owner is asked
+            if shutil.which("docker") or shutil.which("podman"):
+                raise problem
             raise EngineUnavailableError("there is no container engine here", remedy=INSTALL_REMEDY)
         with display.step("installing the container engine (docker.io)"):
             apt_install("docker.io", "mmdebstrap")

@@ -95,6 +95,20 @@ def test_root_on_debian_installs_and_starts(monkeypatch: pytest.MonkeyPatch) -> 
     assert done == ["docker.io", "mmdebstrap", "started"]
 
 
+def test_a_client_without_an_engine_does_not_stop_the_installation(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(bare, "docker", "exit 1")
+    test_root_on_debian_installs_and_starts(monkeypatch)
+
+
+def test_a_client_whose_engine_is_silent_is_told_how_to_start_it(bare: Path) -> None:
+    program(bare, "docker", "exit 1")
+    with pytest.raises(EngineUnavailableError) as caught:
+        engine.ensure(display())
+    assert "start an engine" in caught.value.remedy
+
+
 def test_root_starts_an_engine_that_is_installed(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bare, "dockerd", "exit 0")
     done: list[str] = []
