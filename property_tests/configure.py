@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, Phase, core, given, settings
@@ -18,9 +19,32 @@ PROFILE = "harness"
 #: Examples per property; a request carries several batches, so the batches are many more.
 EXAMPLES = 30
 
+
 #: The seed of a property is the digest of its source, which takes a parser, does not change, and is asked for twice
 #: for each property and candidate.
-_digest = functools.cache(function_digest)
+@functools.cache
+def _digest(function: Callable[..., Any]) -> bytes:
+    return bytes(function_digest(inspect.unwrap(function)))
+
+
+class Watched:
+    """A property whose examples are seen: `sink`, while there is one, is given the arguments of each call.
+
+    Hypothesis calls what stands in `hypothesis.inner_test`, which is there for such uses.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        handle = function.hypothesis  # type: ignore[attr-defined]
+        self.body = inspect.unwrap(handle.inner_test)
+        self.sink: list[dict[str, Any]] | None = None
+
+        @functools.wraps(self.body)
+        def watched(**arguments: Any) -> None:
+            if self.sink is not None:
+                self.sink.append(arguments)
+            self.body(**arguments)
+
+        handle.inner_test = watched
 
 
 def configure() -> None:
@@ -51,7 +75,7 @@ def prepare(properties: Iterable[Callable[..., Any]]) -> None:
     """Do once and ahead of need, while a sandbox still starts, what Hypothesis does at its first example."""
     for function in properties:
         if hasattr(function, "hypothesis"):
-            _digest(function.hypothesis.inner_test)
+            _digest(inspect.unwrap(function.hypothesis.inner_test))
     _first_example()
 
 

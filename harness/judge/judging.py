@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from harness.errors import CandidateFault, InfrastructureError
 from harness.judge.facts import facts
@@ -12,6 +12,7 @@ from harness.judge.stability import stability
 from harness.judge.static import make_result
 from harness.judge.subject import Subject
 from harness.oracle.oracle import Oracle
+from harness.oracle.sandbox import Sandbox
 from harness.verdict import Undecided, decide
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from harness.judge.pipeline import Bench, Ready
     from harness.judge.session import Outcome, Suite
     from harness.judge.static import Screened
-    from harness.oracle.sandbox import Sandbox
     from harness.result import CheckResult
     from harness.verdict import Json, Verdict
 
@@ -45,8 +45,7 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started
-        subject = subject_of(bench, sandbox, one)
-        outcome = _timed(one, "properties", lambda: suite(subject))
+        subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready))
         found = _timed(one, "facts", lambda: _facts(subject, outcome))
         properties = outcome.properties
         verdict = decide(tuple(outcome.findings))
@@ -57,8 +56,26 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
     except Exception as error:  # noqa: BLE001 - a mistake of ours costs this verdict, and not all the others
         verdict = Undecided(f"the harness itself failed: {type(error).__name__}: {error}", "report it, with the file")
     one.timings["total"] = time.perf_counter() - started + one.timings["screen"]
-    output = sandbox.output if sandbox is not None else ""
+    output = ready.sandbox.output if ready.sandbox is not None else ""
     return make_result(one, verdict, facts=found, properties=properties, environment=environment, output=output)
+
+
+def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outcome]:
+    """Run the suite by heart where that can be, and from the beginning where that did not end well."""
+    sandbox = cast("Sandbox", ready.sandbox)
+    subject = subject_of(bench, sandbox, ready.screened)
+    outcome = suite.rehearsed(subject)
+    if outcome is None and (subject.oracle.calls or subject.fault is not None):
+        if subject.fault is not None or subject.oracle.output:
+            # What was printed, and what brought the sandbox down, must not be there twice.
+            sandbox.close()
+            ready.sandbox = sandbox = Sandbox(bench.engine, bench.recipe)
+            sandbox.wait_ready()
+            subject = subject_of(bench, sandbox, ready.screened)
+        else:
+            subject.oracle.restart()
+            subject = Subject(subject.oracle, bench.profile.domain)
+    return subject, suite(subject) if outcome is None else outcome
 
 
 def subject_of(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:

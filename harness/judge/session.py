@@ -16,6 +16,7 @@ from hypothesis.errors import Flaky
 
 import property_tests
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
+from harness.judge.rehearsal import Rehearsal
 from property_tests.configure import prepare
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ class Suite:
     def __init__(self, items: list[pytest.Item], plugin: _Plugin) -> None:
         self._items = items
         self._plugin = plugin
+        self._rehearsal = Rehearsal(items)
+
+    def rehearsed(self, subject: Subject) -> Outcome | None:
+        """Put the examples that are known by heart to the candidate: what came of it, or None.
+
+        None where they are not known yet, and where any property failed: then nothing is known of the
+        candidate, and the suite has to be called. Raises InfrastructureError for a fault of ours.
+        """
+        went = self._rehearsal.perform(subject) if self._rehearsal.complete else None
+        if went is None:
+            return None
+        outcome = Outcome()
+        for item, how in went.items():
+            outcome.properties.setdefault(item.module.RULE.id, how)  # type: ignore[attr-defined]
+        return _with_notes(outcome, subject)
 
     def __call__(self, subject: Subject) -> Outcome:
         """Run every property. Raises InfrastructureError for a fault of ours, and then nothing is known."""
@@ -54,11 +70,8 @@ class Suite:
         finally:
             # A run that stops early leaves its last module set up, and the next candidate would trip over it.
             self._items[0].session._setupstate.teardown_exact(None)  # noqa: SLF001 - as pytest's own runner does
-        for note in subject.notes:
-            outcome.findings.append(note)
-            if outcome.properties.get(note.rule) == "passed":
-                outcome.properties[note.rule] = "warned"
-        return outcome
+            self._rehearsal.rest()
+        return _with_notes(outcome, subject)
 
     def _judge(self, subject: Subject, outcome: Outcome) -> None:
         stop = False
@@ -68,11 +81,14 @@ class Suite:
                 outcome.properties.setdefault(rule.id, "not-run")
                 continue
             following = self._items[place + 1] if place + 1 < len(self._items) else None
+            self._rehearsal.watch(item)
             error = self._run(item, following)
             if error is None:
                 outcome.properties.setdefault(rule.id, "passed")
+                self._rehearsal.passed(item)
             elif isinstance(error, pytest.skip.Exception):
                 outcome.properties[rule.id] = "not-run"
+                self._rehearsal.passed(item)
             else:
                 # One finding a rule: the first is the simplest, and the rest say the same.
                 told = {f.rule for f in outcome.findings}
@@ -181,6 +197,15 @@ def _findings(error: BaseException, rule: Rule) -> tuple[Finding, ...]:
     if isinstance(error, (InfrastructureError, KeyboardInterrupt, SystemExit)):
         raise error
     raise InfrastructureError(f"the property {rule.id} itself failed: {type(error).__name__}: {error}") from error
+
+
+def _with_notes(outcome: Outcome, subject: Subject) -> Outcome:
+    """Add what was noted and does not reject."""
+    for note in subject.notes:
+        outcome.findings.append(note)
+        if outcome.properties.get(note.rule) == "passed":
+            outcome.properties[note.rule] = "warned"
+    return outcome
 
 
 def _first_counterexample(error: BaseException) -> Mapping[str, Json] | None:

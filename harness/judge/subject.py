@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.errors import CandidateFault, InfrastructureError
 from harness.judge.batches import batch_of
+from harness.judge.foresight import Foresight
 from harness.oracle.batch import Complaint
 
 if TYPE_CHECKING:
@@ -40,8 +41,18 @@ class Subject:
     notes: list[Finding] = field(default_factory=list)
     fault: CandidateFault | InfrastructureError | None = None
     _smallest: int | None = None
+    foresight: Foresight = field(init=False)
     #: The first batches asked of the present fork and their answers, to be asked again at its end.
     first: tuple[list[Batch], list[Answer]] | None = None
+
+    def __post_init__(self) -> None:
+        """All questions go through the one that may know them beforehand."""
+        self.foresight = Foresight(self.oracle)
+
+    @property
+    def known_smallest(self) -> int | None:
+        """The smallest batch, if it has been looked for: with it, what the properties ask is settled."""
+        return self._smallest
 
     @property
     def smallest_batch(self) -> int:
@@ -76,7 +87,7 @@ class Subject:
 
     def _raw(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer | Complaint]:
         with self._remembering_its_end():
-            return self.oracle.ask(batches, echo=echo, gpu=gpu)
+            return self.foresight.ask(batches, echo=echo, gpu=gpu)
 
     @contextlib.contextmanager
     def _remembering_its_end(self) -> Iterator[None]:
@@ -115,7 +126,7 @@ class Subject:
         """Go on with a fresh fork."""
         with self._remembering_its_end():
             self.first = None
-            self.oracle.fresh()
+            self.foresight.fresh()
 
     def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
         """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""

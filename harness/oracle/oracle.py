@@ -58,6 +58,12 @@ class Oracle:
         """Versions of Python and torch inside."""
         return self._sandbox.versions
 
+    def restart(self) -> None:
+        """Go on as if nothing had been asked: with a fresh fork, no calls counted and no time spent."""
+        self.fresh()
+        self.calls = 0
+        self._sandbox.reset_clock()
+
     def fresh(self) -> None:
         """Go on with a fresh fork of the same candidate, in which nothing was called yet."""
         if self._running:
@@ -80,16 +86,18 @@ class Oracle:
         echo: bool = False,
         gpu: bool = False,
         weights: list[np.ndarray] | None = None,
+        packed: bytes | None = None,
     ) -> list[Answer | Complaint]:
         """Ask for several batches in one round trip; an exception inside is a Complaint.
 
         `echo` asks for the inputs as they are after the call, `gpu` runs on CUDA, `weights` (each of
-        shape (B,)) replaces 1/B in the sum of values that the gradients belong to.
+        shape (B,)) replaces 1/B in the sum of values that the gradients belong to. `packed` is the payload,
+        where the caller has it already.
         """
         if not self._running:
             raise SandboxLostError
         requests = list(batches)
-        payload = wire.pack_batches(requests, echo=echo, gpu=gpu, weights=weights)
+        payload = packed or wire.pack_batches(requests, echo=echo, gpu=gpu, weights=weights)
         cap = wire.answer_cap(requests, echo=echo)
         _, reply = self._sandbox.request(layout.EVAL, payload, (layout.ANSWER,), self._limits.call, cap=cap)
         self.calls += len(requests)

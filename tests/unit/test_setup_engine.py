@@ -95,9 +95,7 @@ def test_root_on_debian_installs_and_starts(monkeypatch: pytest.MonkeyPatch) -> 
     assert done == ["docker.io", "mmdebstrap", "started"]
 
 
-def test_a_client_without_an_engine_does_not_stop_the_installation(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_without_an_engine_does_not_stop_the_installation(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bare, "docker", "exit 1")
     test_root_on_debian_installs_and_starts(monkeypatch)
 

@@ -1,0 +1,98 @@
+"""The suite by heart: what Hypothesis drew for a candidate that passed is put to the next one without it.
+
+Hypothesis is settled to draw the same examples for every candidate until one fails (property_tests/configure.py),
+and drawing them takes as long as judging the answers. A rehearsed run can only end in "all passed": at the first
+failure, of whatever kind, it is broken off, nothing of it counts, and the suite runs from the beginning, with
+Hypothesis to find the simplest counterexample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from harness.errors import InfrastructureError
+from harness.judge.foresight import join
+from property_tests.configure import Watched
+
+if TYPE_CHECKING:
+    from harness.judge.foresight import Joint, Question
+    from harness.judge.subject import Subject
+
+
+@dataclass
+class Part:
+    """One property by heart: its examples, and for each smallest batch size the questions that they ask."""
+
+    watched: Watched | None
+    examples: list[dict[str, Any]] | None = None
+    questions: dict[int | None, tuple[Joint | None, ...]] = field(default_factory=dict)
+
+
+class Rehearsal:
+    """What is known by heart of a collected suite."""
+
+    def __init__(self, items: list[pytest.Item]) -> None:
+        self._parts: dict[pytest.Item, Part] = {}
+        for item in items:
+            function = item.function  # type: ignore[attr-defined]
+            drawn = hasattr(function, "hypothesis")
+            self._parts[item] = Part(Watched(function) if drawn else None, None if drawn else [{}])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every property has passed once, so that all examples are known."""
+        return all(part.examples is not None for part in self._parts.values())
+
+    def watch(self, item: pytest.Item) -> None:
+        """The property is about to run under Hypothesis: see its examples."""
+        watched = self._parts[item].watched
+        if watched is not None:
+            watched.sink = []
+
+    def passed(self, item: pytest.Item) -> None:
+        """It passed: these are the examples of every candidate that passes."""
+        part = self._parts[item]
+        if part.watched is not None and part.watched.sink is not None:
+            part.examples = [{k: v for k, v in each.items() if k != "oracle"} for each in part.watched.sink]
+
+    def rest(self) -> None:
+        """See no more examples."""
+        for part in self._parts.values():
+            if part.watched is not None:
+                part.watched.sink = None
+
+    def perform(self, subject: Subject) -> dict[pytest.Item, str] | None:
+        """Put all examples to a candidate: how each property went, or None where one of them failed.
+
+        Raises InfrastructureError for a fault of ours.
+        """
+        went = {}
+        try:
+            # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
+            with np.errstate(all="ignore"):
+                for item in self._parts:
+                    went[item] = self._perform(item, subject)
+        except InfrastructureError:
+            raise
+        except Exception:  # noqa: BLE001 - the run that counts will say what it was
+            return None
+        return went
+
+    def _perform(self, item: pytest.Item, subject: Subject) -> str:
+        part, smallest = self._parts[item], subject.known_smallest
+        body = part.watched.body if part.watched is not None else item.function  # type: ignore[attr-defined]
+        known = part.questions.get(smallest) if part.watched is not None else None
+        subject.foresight.expect(known or ())
+        try:
+            for example in part.examples or ():
+                body(oracle=subject, **example)
+        except pytest.skip.Exception:
+            return "not-run"
+        if known is None and part.watched is not None:
+            asked: list[Question | None] = subject.foresight.asked
+            part.questions[smallest] = join(asked)
+        return "passed"
