@@ -17,6 +17,7 @@ from harness.judge.session import Suite, run_session
 from harness.judge.subject import Subject
 from harness.oracle import wire
 from harness.profiles import DEFAULT, load
+from harness.rules.wire import SANDBOX_DIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,13 +129,11 @@ def test_a_fault_of_ours_stays_ours() -> None:
 
 
 def test_examples_are_not_kept_from_a_property_that_failed() -> None:
-    def only_once(batch: Batch) -> Answer:
-        raise CandidateFault(wire_rule.finding("dead"))
-
-    from harness.rules.wire import SANDBOX_DIED as wire_rule  # noqa: PLC0415 - where it is needed
+    def dies(_: Batch) -> Answer:
+        raise CandidateFault(SANDBOX_DIED.finding("dead"))
 
     def body(suite: Suite) -> None:
-        suite(subject(only_once)[0])
+        suite(subject(dies)[0])
         assert not suite._rehearsal.complete
 
     in_session(body)
