@@ -8,7 +8,7 @@ LOSS ?= examples/discopop.py
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: check test setup image lint bench lock
+.PHONY: check test setup gvisor redteam image lint bench lock
 
 check: setup
 	@$(BIN)/harness check $(LOSS)
@@ -18,6 +18,14 @@ test: setup
 
 setup:
 	@$(PYTHON) -m harness.setup
+
+# gVisor as a second runtime of this machine's engine; changes /etc/docker/daemon.json.
+gvisor: setup
+	@$(BIN)/python -c "from harness.setup import gvisor; gvisor.ensure()"
+
+# The whole hostile corpus: screen on, screen off, and under gVisor; a table by class.
+redteam: setup
+	@$(BIN)/python tests/adversarial/redteam.py
 
 image:
 	@$(PYTHON) -m harness.setup --no-image

@@ -1,6 +1,6 @@
 """What the tests with a container share: the engine and the image, oracles on a text, the command itself.
 
-A machine without an engine or without the image fails these tests; nothing here skips.
+A machine without an engine or without the image fails these tests. Only gVisor may be missing, outside of CI.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from harness.oracle.limits import Limits
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.screen import screen
+from harness.setup import gvisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +42,16 @@ def sandbox_image() -> ImageRef:
         return current()
     except InfrastructureError as error:
         pytest.fail(f"tests marked `container` need the engine and the image: {error.message} ({error.remedy})")
+
+
+@pytest.fixture(scope="session")
+def runsc(sandbox_image: ImageRef) -> None:
+    """gVisor as a runtime of the engine: set up in CI; elsewhere asked for, as it changes the engine's settings."""
+    del sandbox_image
+    if os.environ.get("CI"):
+        gvisor.ensure()
+    elif not gvisor.is_registered():
+        pytest.skip(f"gVisor is not registered with this engine: `make gvisor`, or {gvisor.REMEDY}")
 
 
 @pytest.fixture(autouse=True)

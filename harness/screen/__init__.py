@@ -1,58 +1,23 @@
 """The screen: it reads a candidate, never executes it, and makes the program that the sandbox gets.
 
 A courtesy and a first layer: what it refuses, it explains with a line and a way out. It is never the
-boundary. The parser runs in a process of its own, because a parser can be made to die.
+boundary. The parser runs in a process of its own, because a parser can be made to die; that process imports
+this package as well, and nothing of the host's half, which would double the time of its start.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.candidate import SIZE_LIMIT
-from harness.errors import CandidateFault, InfrastructureError, UserError
-from harness.rules.screen import SCREEN_RULES
-from harness.screen.answer import program_of
-from harness.screen.process import Died, ask
-from harness.screen.text import Complaint, check_bytes
-from harness.verdict import Location
-
 if TYPE_CHECKING:
     from harness.candidate import Candidate
     from harness.contract import Program
-    from harness.verdict import Finding
 
 __all__ = ["screen"]
 
-_RULES = {rule.id: rule for rule in SCREEN_RULES}
-
 
 def screen(candidate: Candidate, *, entry: str | None = None, policy: bool = True) -> Program:
-    """Give the program of a candidate, or raise CandidateFault with every finding, in order of lines.
+    """Give the program of a candidate; see `harness.screen.front.screen`."""
+    from harness.screen import front  # noqa: PLC0415 - see above
 
-    `entry` names the loss where a file has several. Without `policy` only the bytes, the syntax, the
-    dialect and the signature are checked, and the program's text is the candidate's own. An
-    InfrastructureError says that the screening process itself could not run.
-    """
-    if entry is not None and not entry.isidentifier():
-        raise UserError(f"{entry!r} is not the name of a function", remedy="Give a name to --entry.")
-    if len(candidate.data) > SIZE_LIMIT:
-        raise CandidateFault(_finding(Complaint("S104", f"The text has {len(candidate.data)} bytes.")))
-    _, complaints = check_bytes(candidate.data)
-    if complaints:
-        raise CandidateFault(*map(_finding, complaints))
-    answer = ask(candidate.data, "on" if policy else "off", entry or "")
-    if isinstance(answer, Died):
-        fix = "Write plain, short expressions."
-        raise CandidateFault(_finding(Complaint("S106", f"Reading the text {answer.how}.", fix=fix)))
-    result = program_of(answer, guarded=policy)
-    if isinstance(result, list):
-        raise CandidateFault(*map(_finding, result))
-    return result
-
-
-def _finding(complaint: Complaint) -> Finding:
-    rule = _RULES.get(complaint.rule)
-    if rule is None:
-        raise InfrastructureError(f"the screening process named an unknown rule, {complaint.rule!r}")
-    location = Location(complaint.line, complaint.column) if complaint.line else None
-    return rule.finding(complaint.message, fix=complaint.fix, location=location)
+    return front.screen(candidate, entry=entry, policy=policy)
