@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import HealthCheck, Phase, core, given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 PROFILE = "harness"
-#: Examples per property; a request carries several batches, so the batches are many more.
+#: Examples per property that a profile may replace; a request carries several batches, so the batches are many more.
 EXAMPLES = 30
 
 
@@ -69,6 +69,19 @@ def configure() -> None:
     # Python drops an exception that is raised in such a callback: an interrupt that arrives there would be lost.
     junkdrawer.gc_cumulative_time()
     gc.callbacks[:] = [c for c in gc.callbacks if getattr(c, "__module__", "") != junkdrawer.__name__]
+
+
+@functools.cache
+def _defined(function: Callable[..., Any]) -> settings:
+    """The settings that a property was defined with."""
+    return cast("settings", getattr(function, "_hypothesis_internal_use_settings"))  # noqa: B009 - the only way to them
+
+
+def draw(function: Callable[..., Any], examples: int) -> None:
+    """Let a property have so many examples, unless it was defined with a number of its own."""
+    defined = _defined(function)
+    if defined.max_examples == EXAMPLES:
+        vars(function)["_hypothesis_internal_use_settings"] = settings(defined, max_examples=examples)
 
 
 def prepare(properties: Iterable[Callable[..., Any]]) -> None:

@@ -17,7 +17,7 @@ from hypothesis.errors import Flaky
 import property_tests
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.judge.rehearsal import Rehearsal
-from property_tests.configure import prepare
+from property_tests.configure import draw, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -137,10 +137,11 @@ class _Plugin:
         wanted = self._profile.properties
         items = [i for i in session.items if i.module.RULE.id in wanted]  # type: ignore[attr-defined]
         items.sort(key=lambda i: wanted.index(i.module.RULE.id))  # type: ignore[attr-defined]
-        if self._seed:
-            for item in items:
-                function = item.function  # type: ignore[attr-defined]
-                if hasattr(function, "hypothesis"):
+        for item in items:
+            function = item.function  # type: ignore[attr-defined]
+            if hasattr(function, "hypothesis"):
+                draw(function, self._profile.examples)
+                if self._seed:
                     hypothesis.seed(self._seed)(function)
         prepare([item.function for item in items])  # type: ignore[attr-defined]
         # What is loaded by now stays: the collector need not walk it again and again.

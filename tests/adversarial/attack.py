@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import layers
 import truth
 
 from harness.judge.options import Options
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 OPTIONS = {
     "screen on": Options(),
     "screen off": Options(screen=False),
-    "gVisor": Options(screen=False, runtime="runsc"),
+    "gVisor": Options(screen=False, runtime="runsc", gpu="none"),
 }
 CONTROL = truth.ROOT / "examples" / "discopop.py"
 #: Two at a time: each process checks its share one after the other.
@@ -59,14 +60,17 @@ class Attack:
         seen = self.seen.get(case.name)
         if seen is None:
             return "it was not checked"
-        wrong = case.expected[self.mode].wrong(seen.result)
+        wrong = case.wrong(self.mode, seen.result)
         if not wrong and seen.control != self.alone:
             wrong = "the report of the honest loss after it is another than without it"
         return wrong
 
 
-def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lambda _: None) -> Attack:
-    """Check all cases of a mode. Raises nothing for what a case does: that is in the result."""
+def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lambda _: None, *, off: str = "") -> Attack:
+    """Check all cases of a mode. Raises nothing for what a case does: that is in the result.
+
+    `off` names a layer that is switched off meanwhile (`layers.py`), in the processes that check.
+    """
     todo = [case for case in cases if mode in case.expected]
     attack = Attack(mode)
     with tempfile.TemporaryDirectory(prefix="harness-redteam-") as name, contextlib.closing(Engine()) as engine:
@@ -75,7 +79,7 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
         try:
             attack.alone = _plain(check([CONTROL], OPTIONS[mode]).results[0])
             before = truth.files()
-            pids = _work(attack, todo, folder, canary, progress)
+            pids = _work(attack, todo, folder, canary, progress, off)
             attack.wrong += _truth(engine, before, pids)
             report = CheckReport("", 0, tuple(s.result for s in attack.seen.values()))
             attack.wrong += [w for w in [canary.wrong(write_json(report))] if w]
@@ -92,7 +96,7 @@ def _truth(engine: Engine, before: dict[str, tuple[int, ...]], pids: set[int]) -
 
 
 def _work(
-    attack: Attack, todo: list[Case], folder: Path, canary: truth.Canary, progress: Callable[[str], None]
+    attack: Attack, todo: list[Case], folder: Path, canary: truth.Canary, progress: Callable[[str], None], off: str
 ) -> set[int]:
     """Let each process check its share; give the processes that there were."""
     context = multiprocessing.get_context("spawn")
@@ -110,7 +114,7 @@ def _work(
             control.write_bytes(CONTROL.read_bytes())
             names[str(control)] = case.name
             paths += [path, control]
-        workers.append(context.Process(target=_share, args=(paths, OPTIONS[attack.mode], results)))
+        workers.append(context.Process(target=_share, args=(paths, OPTIONS[attack.mode], results, off)))
     for worker in workers:
         worker.start()
     pids = {worker.pid or 0 for worker in workers}
@@ -132,9 +136,13 @@ def _work(
     return pids
 
 
-def _share(paths: list[Path], options: Options, results: multiprocessing.Queue[tuple[int, CheckResult | None]]) -> None:
+def _share(
+    paths: list[Path], options: Options, results: multiprocessing.Queue[tuple[int, CheckResult | None]], off: str
+) -> None:
     pid = os.getpid()
     try:
+        if off:
+            layers.switch_off(off)
         check(paths, options, lambda _, result: results.put((pid, result)))
     finally:
         results.put((pid, None))

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import inputs
+import judges
 
 if TYPE_CHECKING:
     from harness.result import CheckResult
+    from harness.verdict import Finding
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "corpus"
@@ -42,17 +44,21 @@ MODES = ("screen on", "screen off", "gVisor")
 class Expected:
     """`verdict` is "accepted", or rule ids of which a rejection must name one; `says` must match what was told.
 
-    `says` is looked for in what the candidate printed and in the messages of its findings. It is how a case that is
-    accepted shows that its attack was made, and came to nothing.
+    `says` is looked for in what the candidate printed and in the messages of its findings, each behind its rule and
+    before its place. It is how a case that is accepted shows that its attack was made, and came to nothing.
+    `on_gpu` is what to expect in place of this where the sandbox had a GPU.
     """
 
     verdict: tuple[str, ...]
     says: str
+    on_gpu: Expected | None = None
 
     def wrong(self, result: CheckResult) -> str:
         """What is not as expected; empty where all is."""
+        if self.on_gpu is not None and "GPU" in str(result.environment.get("device")):
+            return self.on_gpu.wrong(result)
         findings = getattr(result.verdict, "findings", ())
-        told = "\n".join([result.output, *(f"{f.rule} {f.message}" for f in findings)])
+        told = "\n".join([result.output, *(f"{f.rule} {f.message}{_place(f)}" for f in findings)])
         rules = {f.rule for f in findings} if result.verdict.word == "rejected" else {result.verdict.word}
         if not rules & set(self.verdict):
             return f"wanted {' or '.join(self.verdict)}, got {result.verdict.word}: {told or result.verdict}"
@@ -70,6 +76,13 @@ class Case:
     layer: str
     expected: dict[str, Expected]
 
+    def wrong(self, mode: str, result: CheckResult) -> str:
+        """What is not as expected in a mode; empty where all is."""
+        wrong = self.expected[mode].wrong(result)
+        if not wrong and self.name in judges.JUDGES:
+            wrong = judges.JUDGES[self.name](result)
+        return wrong
+
     def write(self, folder: Path, canary: Path) -> Path:
         """Put the candidate into a folder, and give its path."""
         source = FOLDER / f"{self.name}.py"
@@ -80,12 +93,18 @@ class Case:
         return path
 
 
+def _place(finding: Finding) -> str:
+    place = finding.location
+    return f" (line {place.line}, column {place.column})" if place is not None else ""
+
+
 def _expected(entry: dict[str, object], key: str) -> Expected | None:
     verdict = entry.get(key, entry["off"] if key == "gvisor" else None)
     if not verdict:  # "" in the list: the class is about the screen, and there is nothing to be run here
         return None
     says = entry.get(f"{key}_says", entry.get("off_says", "") if key == "gvisor" else "")
-    return Expected(tuple(str(verdict).split()), str(says))
+    on_gpu = _expected(entry, f"{key}_on_gpu") if f"{key}_on_gpu" in entry else None
+    return Expected(tuple(str(verdict).split()), str(says), on_gpu)
 
 
 def load() -> tuple[Case, ...]:

@@ -193,3 +193,20 @@ def test_an_unexpected_fresh_fork_throws_away_what_the_old_one_answered() -> Non
 def test_requests_stay_small_enough_for_the_time_limit() -> None:
     joints = join([Question((ONE,) * 200, echo=False)] * 3)
     assert [len(j.batches) for j in joints if j is not None] == [200, 200, 200]
+
+
+def test_the_profile_says_how_many_examples_there_are() -> None:
+    asked = {}
+
+    def body(suite: Suite) -> None:
+        one, oracle = subject(DPO)
+        suite(one)
+        asked[load(DEFAULT).examples] = len(oracle.requests)
+
+    in_session(body)
+    whole = asked.pop(30)
+    run_session(body, replace(load(DEFAULT), examples=5), 0)
+    assert asked[30] < whole / 2
+    asked.clear()
+    in_session(body)
+    assert asked[30] == whole

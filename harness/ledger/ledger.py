@@ -1,0 +1,148 @@
+"""The ledger as everything else uses it: one object over the database and the artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.ledger import look, people, progress, queue
+from harness.ledger.artifacts import Artifacts
+from harness.ledger.database import FOLDER, Database, url_of
+from harness.ledger.submit import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.candidate import Candidate
+    from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
+    from harness.ledger.states import State
+
+
+class Ledger:
+    """Candidates, runs, results, decisions, promotions, events.
+
+    `folder` is the project's own (default `.harness`): the artifacts lie in it, and the database too, unless
+    `database` or HARNESS_DATABASE_URL names another. Raises LedgerError (exit code 3) where the database or the disk
+    fails, UserError (2) for numbers and decisions that make no sense.
+    """
+
+    def __init__(self, folder: Path | None = None, *, database: str | None = None) -> None:
+        self.folder = (folder or Path(FOLDER)).resolve()
+        self.artifacts = Artifacts(self.folder / "artifacts")
+        self.database = Database(url_of(self.folder, database))
+
+    def __enter__(self) -> Self:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    # Candidates in.
+
+    def submit(
+        self,
+        entries: Sequence[tuple[Candidate, str]],
+        *,
+        profile: str,
+        profile_digest: str,
+        needs: str,
+        priority: int = 0,
+    ) -> list[Submission]:
+        """Keep the texts and queue a run for each (candidate, name); see `submit.submit`."""
+        for candidate, _ in entries:
+            self.artifacts.put(candidate.data)
+        return submit(
+            self.database, entries, profile=profile, profile_digest=profile_digest, needs=needs, priority=priority
+        )
+
+    # Workers.
+
+    def claim(self, owner: str, *, slot: str, needs: Sequence[str], **times: float) -> Claim | None:
+        """Take the next run for a place; `times` are `lease` and `back_off` in seconds."""
+        return queue.claim(self.database, owner, slot=slot, needs=needs, **times)
+
+    def renew(self, held: Claim, lease: float = queue.LEASE_SECONDS) -> bool:
+        """Make a lease last longer; False where it is lost."""
+        return queue.renew(self.database, held, lease)
+
+    def save_scores(self, held: Claim, rung: str, scores: Sequence[Score]) -> None:
+        """Keep some seeds' metrics within a rung. Raises LeaseLostError, as all that follow."""
+        progress.save_scores(self.database, held, rung, scores)
+
+    def checkpoint(self, held: Claim, **what: Any) -> State:
+        """Write down the end of a rung; see `progress.checkpoint`."""
+        return progress.checkpoint(self.database, held, **what)
+
+    def same_function(self, held: Claim, fingerprint: str) -> int | None:
+        """The run that this one is a duplicate of, if its function is known; it has ended then."""
+        return progress.same_function(self.database, held, fingerprint)
+
+    def reject(self, held: Claim, reason: str) -> None:
+        """End a run for a fault of the candidate."""
+        progress.reject(self.database, held, reason)
+
+    def fault(self, held: Claim, why: str, back_off: float = queue.BACK_OFF) -> State:
+        """A fault of ours: later again, or given up."""
+        return progress.fault(self.database, held, why, back_off)
+
+    def release(self, held: Claim) -> None:
+        """Give a run back unharmed."""
+        progress.release(self.database, held)
+
+    # People.
+
+    def cancel(self, run: int, why: str = "") -> Run:
+        """Take a run out."""
+        return people.cancel(self.database, run, why)
+
+    def retry(self, run: int) -> Run:
+        """Queue a failed or cancelled run again."""
+        return people.retry(self.database, run)
+
+    def approve(self, run: int) -> Run:
+        """Let a held run go on."""
+        return people.approve(self.database, run)
+
+    def refuse(self, run: int, why: str = "") -> Run:
+        """End a held run."""
+        return people.refuse(self.database, run, why)
+
+    # Looking.
+
+    def run(self, run: int) -> Run:
+        """One run."""
+        return look.find_run(self.database, run)
+
+    def runs(self, **which: Any) -> list[Run]:
+        """Runs in the order of the queue; `states`, `profile_digest`, `candidate` and `limit` choose."""
+        return look.list_runs(self.database, **which)
+
+    def counts(self) -> dict[State, int]:
+        """How many runs there are in each state."""
+        return look.counts(self.database)
+
+    def scores(self, run: int) -> dict[str, list[Score]]:
+        """All metrics of a run, by rung."""
+        return look.scores_of(self.database, run)
+
+    def decisions(self, run: int) -> list[tuple[str, Decision]]:
+        """What the gates said, by rung."""
+        return look.decisions_of(self.database, run)
+
+    def events(self, run: int) -> list[Event]:
+        """All that happened to a run."""
+        return look.events_of(self.database, run)
+
+    def promotions(self, run: int | None = None) -> list[dict[str, Any]]:
+        """Promotions, of one run or of all."""
+        return look.promotions_of(self.database, run)
+
+    def text(self, run: Run) -> bytes:
+        """The candidate's text, as it was submitted."""
+        return self.artifacts.get(run.candidate)

@@ -1,0 +1,1 @@
+"""One file for each change; alembic finds them by their revision numbers."""

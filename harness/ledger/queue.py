@@ -1,0 +1,123 @@
+"""Claiming: the next run for a free place, with a lease and an attempt number, by the database's clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select, update
+
+from harness.ledger.database import insert_unless_known
+from harness.ledger.events import NOBODY, held_by, move, record
+from harness.ledger.look import run_of
+from harness.ledger.records import Claim
+from harness.ledger.states import State
+from harness.ledger.tables import runs, slots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from harness.ledger.database import Database
+
+#: How long a lease lasts, in seconds; it is renewed three times in that time.
+LEASE_SECONDS = 30.0
+#: Attempts at one rung that may end in a fault of ours before the run is given up.
+MOST_FAULTS = 3
+#: Wait before the next attempt after a fault of ours, in seconds; doubled each time.
+BACK_OFF = 5.0
+#: Expired leases that one claim clears away.
+_CLEARED = 100
+
+
+def claim(
+    database: Database,
+    owner: str,
+    *,
+    slot: str,
+    needs: Sequence[str],
+    lease: float = LEASE_SECONDS,
+    back_off: float = BACK_OFF,
+) -> Claim | None:
+    """Take the next run that needs one of `needs` ("cpu", "gpu"), for the place `slot`; None where there is none.
+
+    A place that another live attempt works in gives none. Runs whose worker went silent are queued again first.
+    """
+    with database.writing() as connection:
+        now = database.time(connection)
+        _clear(connection, now, back_off)
+        if not _take(connection, slot, now):
+            return None
+        run = _next(connection, needs, now)
+        if run is None:
+            return None
+        until = now + lease
+        # In PostgreSQL another claim may stand between the choice and this: the row was locked by the choice.
+        values = {"owner": owner, "lease": until, "attempt": runs.c.attempt + 1}
+        if not move(connection, run, State.RUNNING, now, **values):
+            return None
+        taken = run_of(connection, run)
+        insert_unless_known(connection, slots, name=slot, run=run, attempt=taken.attempt, lease=until)
+        record(connection, run, now, "claimed", attempt=taken.attempt, owner=owner, slot=slot)
+        return Claim(taken, taken.attempt, owner, slot)
+
+
+def renew(database: Database, held: Claim, lease: float = LEASE_SECONDS) -> bool:
+    """Make the lease last `lease` seconds from now; False where the run is no longer this attempt's."""
+    with database.writing() as connection:
+        until = database.time(connection) + lease
+        mine = update(runs).where(runs.c.id == held.run.id, *held_by(held.attempt)).values(lease=until)
+        if connection.execute(mine).rowcount != 1:
+            return False
+        connection.execute(
+            update(slots).where(slots.c.name == held.slot, slots.c.run == held.run.id).values(lease=until)
+        )
+        return True
+
+
+def leave(connection: Connection, run: int, attempt: int) -> None:
+    """Give up the place that an attempt worked in."""
+    connection.execute(delete(slots).where(slots.c.run == run, slots.c.attempt == attempt))
+
+
+def again(connection: Connection, run: int, faults: int, now: float, why: str, back_off: float) -> State:
+    """After a fault of ours: queue the run again, later each time, or give it up. Gives its new state."""
+    if faults >= MOST_FAULTS:
+        reason = f"given up after {faults} attempts: {why}"
+        move(connection, run, State.FAILED, now, faults=faults, reason=reason, **NOBODY)
+        record(connection, run, now, "failed", faults=faults, reason=why)
+        return State.FAILED
+    wait = back_off * 2.0 ** (faults - 1)
+    move(connection, run, State.QUEUED, now, faults=faults, not_before=now + wait, reason=why, **NOBODY)
+    record(connection, run, now, "queued-again", faults=faults, wait=wait, reason=why)
+    return State.QUEUED
+
+
+def _clear(connection: Connection, now: float, back_off: float) -> None:
+    """Queue again what belongs to workers that have gone silent."""
+    silent = (runs.c.state == State.RUNNING, runs.c.lease < now)
+    wanted = select(runs.c.id, runs.c.attempt, runs.c.faults, runs.c.owner).where(*silent).limit(_CLEARED)
+    for run, attempt, faults, owner in connection.execute(wanted.with_for_update(skip_locked=True)).all():
+        leave(connection, run, attempt)
+        again(connection, run, faults + 1, now, f"its worker {owner} went silent in attempt {attempt}", back_off)
+    connection.execute(delete(slots).where(slots.c.lease < now))
+
+
+def _take(connection: Connection, slot: str, now: float) -> bool:
+    """Whether a place is free; no other claim may look at it before this one is through."""
+    if connection.dialect.name != "sqlite":  # there, one writes at a time
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(slot))))
+    busy = select(slots.c.run).where(slots.c.name == slot, slots.c.lease >= now)
+    return connection.execute(busy).first() is None
+
+
+def _next(connection: Connection, needs: Sequence[str], now: float) -> int | None:
+    best: tuple[float, int] | None = None
+    # One look for each kind keeps each of them a walk along the index, however long the queue is.
+    for kind in needs:
+        waiting = (runs.c.state == State.QUEUED, runs.c.needs == kind, runs.c.not_before <= now)
+        first = select(runs.c.place, runs.c.id).where(*waiting).order_by(runs.c.place, runs.c.id).limit(1)
+        row = connection.execute(first.with_for_update(skip_locked=True)).first()
+        if row is not None and (best is None or (row.place, row.id) < best):
+            best = (row.place, row.id)
+    return best[1] if best else None

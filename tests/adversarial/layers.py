@@ -1,0 +1,154 @@
+"""Each layer switched off, one at a time: which cases of the corpus notice? One that none notices is not tested.
+
+`layers.py [LAYER]...` prints a table. The product has no such switches: they are patches, made here in the process
+that checks. The look that the sandbox takes at itself before it sees a candidate is switched off with each layer,
+or it would be what notices every time; that it does is tested with `harness doctor`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.judge import session
+from harness.oracle import request, sandbox, stream, wire
+from harness.screen import front
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCREEN_ON, SCREEN_OFF = "screen on", "screen off"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: how it is switched off, and the cases (by the beginnings of their names) that must notice."""
+
+    off: Callable[[], None]
+    cases: tuple[str, ...]
+    mode: str = SCREEN_OFF
+
+
+def _request(change: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+    """Switch off what is a part of the request for a container."""
+
+    def off() -> None:
+        def changed(*arguments: Any, **named: Any) -> dict[str, Any]:
+            body = request.container_request(*arguments, **named)
+            change(body)
+            return body
+
+        sandbox.container_request = changed
+        _trust_the_request()
+
+    return off
+
+
+def _trust_the_request() -> None:
+    """Leave out the look at what the sandbox is confined by."""
+    sandbox.Sandbox._isolated = lambda *_: None
+
+
+def _host(**settings: Any) -> Callable[[], None]:
+    return _request(lambda body: body["HostConfig"].update(settings))
+
+
+def _drop_security(word: str) -> Callable[[], None]:
+    def change(body: dict[str, Any]) -> None:
+        options = [o for o in body["HostConfig"]["SecurityOpt"] if not o.startswith(word)]
+        body["HostConfig"]["SecurityOpt"] = [*options, "seccomp=unconfined"] if word == "seccomp" else options
+
+    return _request(change)
+
+
+def _drop_limit(name: str) -> Callable[[], None]:
+    def change(body: dict[str, Any]) -> None:
+        body["HostConfig"]["Ulimits"] = [u for u in body["HostConfig"]["Ulimits"] if u["Name"] != name]
+
+    return _request(change)
+
+
+def _screen() -> None:
+    whole = front.screen
+    front.screen = lambda candidate, *, entry=None, **_: whole(candidate, entry=entry, policy=False)
+
+
+def _byte_cap() -> None:
+    whole = stream.Streams
+
+    def uncapped(attached: Any, *, cap: int, shown: int) -> stream.Streams:
+        return whole(attached, cap=cap << 20, shown=shown)
+
+    sandbox.Streams = uncapped
+
+
+def _property(rule: str) -> Callable[[], None]:
+    """Let a property pass whatever it is answered."""
+
+    def off() -> None:
+        run = session.Suite._run
+
+        def passing(suite: session.Suite, item: Any, following: Any) -> BaseException | None:
+            return None if item.module.RULE.id == rule else run(suite, item, following)
+
+        session.Suite._run = passing
+
+    return off
+
+
+def _strict_wire() -> None:
+    wire._Reader.finish = lambda _: None
+    wire.Reader.finish = lambda _: None
+
+
+LAYERS: dict[str, Layer] = {
+    "screen": Layer(_screen, ("35", "50"), SCREEN_ON),
+    "network": Layer(_host(NetworkMode="bridge"), ("35",)),
+    "read-only root": Layer(_host(ReadonlyRootfs=False), ("49",)),
+    "seccomp": Layer(_drop_security("seccomp"), ("36", "37", "38", "39")),
+    "pids": Layer(_host(PidsLimit=2000), ("23", "24")),
+    "memory": Layer(_host(Memory=8 << 30, MemorySwap=8 << 30), ("19", "20")),
+    "byte cap": Layer(_byte_cap, ("27",)),
+    "gradient check": Layer(_property("P306"), ("63",)),
+    "fork check": Layer(_property("P310"), ("65",)),
+    "input check": Layer(_property("P311"), ("64",)),
+    "user": Layer(_request(lambda body: body.update(User="0:0")), ("42", "40")),
+    "file size": Layer(_drop_limit("fsize"), ("21",)),
+    "descriptors": Layer(_drop_limit("nofile"), ("29",)),
+    "small /tmp": Layer(_host(Tmpfs={"/tmp": "rw,exec,mode=1777"}), ("21", "30", "46", "47")),
+    "strict wire": Layer(_strict_wire, ("54",)),
+}
+
+
+def switch_off(name: str) -> None:
+    """Switch one layer off in this process."""
+    LAYERS[name].off()
+
+
+def main() -> int:
+    """Switch them off one by one; 1 where one is not noticed."""
+    from attack import run  # it switches layers off in its own processes, by this module
+    from cases import load
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("switched off", "cases run", "noticed by", "seconds")
+    blind = []
+    for name in sys.argv[1:] or list(LAYERS):
+        started = time.monotonic()
+        layer = LAYERS[name]
+        cases = [c for c in load() if c.name.startswith(layer.cases) and layer.mode in c.expected]
+        attack = run(layer.mode, cases, off=name)
+        noticed = [c.name for c in cases if attack.verdict_on(c)] + ["ground truth"] * bool(attack.wrong)
+        if not noticed:
+            blind.append(name)
+        table.add_row(name, str(len(cases)), ", ".join(noticed) or "NOTHING", f"{time.monotonic() - started:.0f}")
+    console.print(table)
+    return 1 if blind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
