@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,6 +31,12 @@ class Ledger:
         self.folder = (folder or Path(FOLDER)).resolve()
         self.artifacts = Artifacts(self.folder / "artifacts")
         self.database = Database(url_of(self.folder, database))
+
+    @property
+    def name(self) -> str:
+        """A short name for this ledger, without its password: the same for all who use it."""
+        url = self.database.engine.url.render_as_string(hide_password=True)
+        return hashlib.sha256(url.encode()).hexdigest()[:12]
 
     def __enter__(self) -> Self:
         """Close at the end of the block."""

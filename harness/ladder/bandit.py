@@ -1,0 +1,170 @@
+"""Preference learning on a bandit with contexts: the cheapest rung that trains something.
+
+A softmax policy over K arms in each of C contexts starts from a reference policy that is none the wiser. Pairs of arms
+drawn from the reference are ranked by their true rewards; in the noisy half of the task one label in five is turned
+round. The policy is trained with the candidate's gradients, through the oracle, and scored by its true expected reward:
+0 is the reference, 1 the best arm in every context. All of it is numpy on the host; the candidate only answers.
+
+Not covered: anything about language. It tells losses that learn from those that do not, turn the preference round, or
+fall apart under noise; good losses are not told from each other by it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.oracle.batch import Batch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.judge.subject import Subject
+
+    Array = NDArray[np.float64]
+
+#: Share of labels that are turned round, by the name of the task.
+TASKS = {"clean": 0.0, "noisy": 0.2}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of the task and of the training. `rate` is Adam's step, `spread` the reference's SD in nats."""
+
+    contexts: int = 16
+    arms: int = 8
+    pairs: int = 512
+    batch: int = 64
+    steps: int = 150
+    rate: float = 0.1
+    betas: tuple[float, ...] = (0.25, 1.0)
+    spread: float = 0.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """One drawn bandit: rewards and reference logits, shape (C, K); pairs as (context, chosen, rejected), (N, 3)."""
+
+    rewards: Array
+    reference: Array
+    pairs: NDArray[np.int64]
+
+
+def draw_task(settings: Settings, flipped: float, seed: int) -> Task:
+    """Draw a task. The same seed gives the same arms, rewards and pairs, whatever share of labels is flipped."""
+    draw = np.random.Generator(np.random.PCG64([seed, 11]))
+    shape = (settings.contexts, settings.arms)
+    rewards = draw.normal(size=shape)
+    reference = settings.spread * draw.normal(size=shape)
+    context = draw.integers(settings.contexts, size=settings.pairs)
+    # Two different arms, each as likely as the reference makes it: the two largest of logits with Gumbel noise.
+    noisy = reference[context] + draw.gumbel(size=(settings.pairs, settings.arms))
+    two = np.argsort(-noisy, axis=1)[:, :2]
+    values = rewards[context[:, None], two]
+    wins = (values[:, 0] >= values[:, 1]) ^ (draw.uniform(size=settings.pairs) < flipped)
+    chosen, rejected = np.where(wins, two[:, 0], two[:, 1]), np.where(wins, two[:, 1], two[:, 0])
+    return Task(rewards, reference, np.stack([context, chosen, rejected], axis=1))
+
+
+def log_softmax(logits: Array) -> Array:
+    """Log-probabilities of each row, in nats."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    out: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return out
+
+
+def expected_reward(task: Task, logits: Array) -> float:
+    """True expected reward of a policy, averaged over contexts."""
+    return float((np.exp(log_softmax(logits)) * task.rewards).sum(axis=1).mean())
+
+
+def measure(subject: Subject, seed: int, settings: Settings | None = None) -> dict[str, float]:
+    """Train with the candidate on both tasks of one seed, at each beta.
+
+    For each task, averaged over betas: `score_T` (0 the reference, 1 the best), `kl_T` (nats, policy to reference),
+    `accuracy_T` (the share of pairs that the policy orders as their labels do). `score` is the mean of both scores,
+    `best` and `worst` those of single betas, `kl` the largest of all, `finite` the share of trainings that did not end
+    in NaN or infinity: one that did is worth as much as the worst policy. Raises CandidateFault where the candidate
+    does not answer.
+    """
+    settings = settings or Settings()
+    tasks = {name: draw_task(settings, flipped, seed) for name, flipped in TASKS.items()}
+    tried = [_at(subject, tasks, beta, settings, seed) for beta in settings.betas]
+    out = {name: sum(metrics[name] for metrics in tried) / len(tried) for name in tried[0]}
+    scores = [metrics["score"] for metrics in tried]
+    return out | {"best": max(scores), "worst": min(scores), "kl": max(metrics["kl"] for metrics in tried)}
+
+
+def _at(subject: Subject, tasks: dict[str, Task], beta: float, settings: Settings, seed: int) -> dict[str, float]:
+    out: dict[str, float] = {}
+    finite = len(tasks)
+    for name, task in tasks.items():
+        logits = _train(subject, task, beta, settings, seed)
+        base, best = expected_reward(task, task.reference), float(task.rewards.max(axis=1).mean())
+        if logits is None:
+            finite, reached = finite - 1, float(task.rewards.min(axis=1).mean())
+            out |= {f"kl_{name}": math.inf, f"accuracy_{name}": 0.0}
+        else:
+            reached = expected_reward(task, logits)
+            out |= _drift(task, logits, name)
+        out[f"score_{name}"] = (reached - base) / (best - base)
+    out["score"] = sum(out[f"score_{name}"] for name in tasks) / len(tasks)
+    out["kl"] = max(out[f"kl_{name}"] for name in tasks)
+    out["finite"] = finite / len(tasks)
+    return out
+
+
+def _drift(task: Task, logits: Array, name: str) -> dict[str, float]:
+    now, before = log_softmax(logits), log_softmax(task.reference)
+    context, chosen, rejected = task.pairs.T
+    right = now[context, chosen] - before[context, chosen] > now[context, rejected] - before[context, rejected]
+    return {
+        f"kl_{name}": float((np.exp(now) * (now - before)).sum(axis=1).mean()),
+        f"accuracy_{name}": float(right.mean()),
+    }
+
+
+def _train(subject: Subject, task: Task, beta: float, settings: Settings, seed: int) -> Array | None:
+    """Adam on the policy's logits; None where a gradient or the policy is no longer finite."""
+    draw = np.random.Generator(np.random.PCG64([seed, 12]))
+    logits, before = task.reference.copy(), log_softmax(task.reference)
+    mean, square = np.zeros_like(logits), np.zeros_like(logits)
+    size = subject.size(settings.batch)
+    for step in range(settings.steps):
+        context, chosen, rejected = task.pairs[draw.integers(settings.pairs, size=size)].T
+        now = log_softmax(logits)
+        vectors = (now[context, chosen], now[context, rejected], before[context, chosen], before[context, rejected])
+        lengths = np.ones(size), np.ones(size)
+        batch = Batch.of((v.astype(np.float32) for v in (*vectors, *lengths)), beta, progress=step / settings.steps)
+        answer = subject.answer(batch)
+        if not answer.finite_gradients or not answer.finite_values:
+            return None
+        gradient = _through_softmax(now, context, chosen, rejected, answer.grad_chosen, answer.grad_rejected)
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        corrected = mean / (1 - 0.9 ** (step + 1)), square / (1 - 0.999 ** (step + 1))
+        rate = settings.rate * (1.0 - step / settings.steps)
+        logits = logits - rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+        if not np.isfinite(logits).all():
+            return None
+    return logits
+
+
+def _through_softmax(
+    now: Array,
+    context: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    rejected: NDArray[np.int64],
+    grad_chosen: NDArray[np.floating],
+    grad_rejected: NDArray[np.floating],
+) -> Array:
+    """From gradients with respect to log-probabilities, shape (B,), to those with respect to the logits, (C, K)."""
+    gradient = np.zeros_like(now)
+    np.add.at(gradient, (context, chosen), grad_chosen.astype(np.float64))
+    np.add.at(gradient, (context, rejected), grad_rejected.astype(np.float64))
+    total = np.zeros(len(now))
+    np.add.at(total, context, (grad_chosen.astype(np.float64) + grad_rejected.astype(np.float64)))
+    return gradient - total[:, None] * np.exp(now)

@@ -1,0 +1,78 @@
+"""What a baseline reaches at a rung, seed by seed: measured once, by the same code, and kept."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.resources
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.candidate import Candidate
+from harness.errors import CandidateFault, InfrastructureError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.ladder.profile import RungPlan
+
+    #: Measures a candidate at a rung for one seed.
+    Measure = Callable[[Candidate, RungPlan, int], dict[str, float]]
+
+
+def baseline_candidate(name: str) -> Candidate:
+    """A loss of the catalogue, as a candidate. Raises UserError for a name that is not there."""
+    file = importlib.resources.files("harness.losses").joinpath(f"{name}.py")
+    if not name.isidentifier() or not file.is_file():
+        raise UserError(f"there is no baseline {name!r}", remedy="name a loss of harness/losses")
+    data = file.read_bytes()
+    return Candidate(f"harness/losses/{name}.py", data, hashlib.sha256(data).hexdigest())
+
+
+class Baselines:
+    """Scores of baselines in a folder, one file for each evaluation and seed.
+
+    The evaluation's digest covers image, settings and data, so that nothing stale is ever found. Two workers that
+    measure the same at once write the same.
+    """
+
+    def __init__(self, folder: Path, measure: Measure) -> None:
+        self._folder = folder
+        self._measure = measure
+        self._known: dict[tuple[str, int], dict[str, float]] = {}
+
+    def scores(self, plan: RungPlan, evaluation: str, seed: int) -> dict[str, float]:
+        """The metrics of the rung's baseline for a seed. A baseline that fails is a fault of ours."""
+        key = (evaluation, seed)
+        if key not in self._known:
+            path = self._folder / f"{evaluation[:32]}-{seed}.json"
+            found = _read(path)
+            if found is None:
+                try:
+                    found = self._measure(baseline_candidate(plan.baseline), plan, seed)
+                except CandidateFault as fault:
+                    raise InfrastructureError(f"the baseline {plan.baseline} failed: {fault}") from fault
+                _write(path, found)
+            self._known[key] = found
+        return self._known[key]
+
+
+def _read(path: Path) -> dict[str, float] | None:
+    try:
+        return {str(k): float(v) for k, v in json.loads(path.read_text("utf-8")).items()}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError):
+        return None  # damaged: it is measured again, and written anew
+
+
+def _write(path: Path, scores: dict[str, float]) -> None:
+    with contextlib.suppress(OSError):  # it can always be measured again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(scores, file, sort_keys=True)
+        Path(name).replace(path)

@@ -1,0 +1,235 @@
+"""One attempt at a run: from its last checkpoint up, rung by rung, until a gate or the end of the ladder."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.candidate import Candidate
+from harness.errors import CandidateFault, InfrastructureError
+from harness.judge.judging import judged, subject_of
+from harness.judge.pipeline import Ready
+from harness.judge.static import Job, Screened
+from harness.ladder.baselines import Baselines
+from harness.ladder.rungs import SEEDED, check_kinds, evaluation_digest
+from harness.ledger.events import LeaseLostError
+from harness.ledger.records import Decision, Score
+from harness.ledger.states import State
+from harness.oracle.sandbox import Sandbox
+from harness.report.json_report import write_json
+from harness.result import CheckReport
+from harness.screen import screen
+from harness.verdict import Accepted, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from harness.judge.pipeline import Bench
+    from harness.judge.session import Suite
+    from harness.judge.subject import Subject
+    from harness.ladder.profile import Ladder, RungPlan
+    from harness.ledger import Ledger
+    from harness.ledger.records import Claim
+    from harness.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a climb is at: told after each rung and seed."""
+
+    rung: str
+    seed: int | None = None
+    scores: dict[str, float] | None = None
+    baseline: dict[str, float] | None = None
+    decision: Decision | None = None
+
+
+class StoppedError(Exception):
+    """The worker was asked to stop between two seeds or rungs; the run goes back to the queue."""
+
+
+@dataclass
+class Ground:
+    """What all climbs of a worker share. `stopping` is asked between seeds, `watch` is told what happens."""
+
+    bench: Bench
+    suite: Suite
+    ladder: Ladder
+    ledger: Ledger
+    folder: Path
+    stopping: Callable[[], bool] = lambda: False
+    watch: Callable[[Progress], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        """Refuse a ladder that cannot be climbed before anybody tries."""
+        check_kinds(self.ladder)
+        self.baselines = Baselines(self.folder / "baselines", self._measure_baseline)
+
+    @property
+    def image(self) -> str:
+        """The sandbox image's digest, or its tag where only that was given."""
+        return str(self.bench.environment["image_digest"] or self.bench.environment["image"])
+
+    def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
+        one = screened_text(candidate)
+        with opened(self.bench, one, {}) as subject:
+            return SEEDED[plan.kind](subject, plan, seed)
+
+
+def screened_text(candidate: Candidate) -> Screened:
+    """Screen a candidate whose bytes are known. A fault of its own is kept, as `static.screened` does."""
+    from pathlib import Path  # noqa: PLC0415 - as a value only here
+
+    one = Screened(Job(0, Path(candidate.path), candidate.path), sha256=candidate.sha256)
+    one.timings["screen"] = 0.0
+    try:
+        one.program = screen(candidate)
+    except (CandidateFault, InfrastructureError) as fault:
+        one.fault = fault
+    return one
+
+
+@contextlib.contextmanager
+def opened(bench: Bench, one: Screened, labels: dict[str, str]) -> Iterator[Subject]:
+    """A candidate in a sandbox of its own. Raises its faults as they are."""
+    if one.fault is not None:
+        raise one.fault
+    sandbox = Sandbox(bench.engine, replace(bench.recipe, labels=tuple(labels.items())))
+    try:
+        sandbox.wait_ready()
+        yield subject_of(bench, sandbox, one)
+    finally:
+        sandbox.close()
+
+
+def climb(ground: Ground, held: Claim) -> State:
+    """Go on with a run from its last checkpoint; give the state that it ends in.
+
+    A fault of ours puts it back into the queue. Raises LeaseLostError where another attempt has the run by now.
+    """
+    ledger = ground.ledger
+    try:
+        return _climb(ground, held)
+    except LeaseLostError:
+        raise
+    except StoppedError:
+        ledger.release(held)
+        return State.QUEUED
+    except CandidateFault as fault:
+        reason = "; ".join(f"{f.rule} {f.message}" for f in fault.findings)
+        return ledger.checkpoint(held, **_end_of(ground, held, Decision("reject", reason)))
+    except InfrastructureError as error:
+        return ledger.fault(held, error.message)
+
+
+def _end_of(ground: Ground, held: Claim, decision: Decision, scores: tuple[Score, ...] = ()) -> dict[str, object]:
+    """The checkpoint's arguments for the rung that the run is at."""
+    place = ground.ledger.run(held.run.id).rung
+    plan = ground.ladder.rungs[place]
+    return {
+        "rung": plan.name,
+        "scores": scores,
+        "decision": decision,
+        "evaluation": evaluation_digest(ground.ladder, plan, ground.image),
+        "next_needs": ground.ladder.needs(place + 1),
+        "ask_a_person": plan.ask_a_person,
+    }
+
+
+def _climb(ground: Ground, held: Claim) -> State:
+    data = ground.ledger.text(held.run)
+    one = screened_text(Candidate(held.run.path, data, held.run.candidate))
+    for plan in ground.ladder.rungs[held.run.rung :]:
+        if ground.stopping():
+            raise StoppedError
+        ground.watch(Progress(plan.name))
+        if plan.kind in SEEDED:
+            decision = _seeded(ground, held, plan, one)
+        else:
+            verdict = _screened(one) if plan.kind == "screen" else _properties(ground, held, one)
+            if isinstance(verdict, int):
+                return State.DUPLICATE
+            decision = _of_verdict(verdict)
+        ground.watch(Progress(plan.name, decision=decision))
+        state = ground.ledger.checkpoint(held, **_end_of(ground, held, decision))
+        if state is not State.RUNNING:
+            return state
+    raise InfrastructureError(f"run {held.run.id} stands above the last rung of {ground.ladder.name}")
+
+
+def _screened(one: Screened) -> Verdict:
+    if isinstance(one.fault, CandidateFault):
+        return Rejected(one.fault.findings)
+    if one.fault is not None:
+        raise one.fault
+    return Accepted(())
+
+
+def _properties(ground: Ground, held: Claim, one: Screened) -> Verdict | int:
+    """The verdict of the properties, or the run that judged the same function before."""
+    recipe = replace(ground.bench.recipe, labels=tuple(labels_of(ground.ledger, held).items()))
+    ready = Ready(one, Sandbox(ground.bench.engine, recipe))
+    try:
+        result = judged(ground.bench, ground.suite, ready)
+    finally:
+        ready.dispose()
+    ground.ledger.artifacts.put(write_json(CheckReport(ground.ladder.properties, 0, (result,))).encode())
+    fingerprint = result.facts.get("fingerprint")
+    if isinstance(result.verdict, Accepted) and isinstance(fingerprint, str):
+        known = ground.ledger.same_function(held, fingerprint)
+        if known is not None:
+            return known
+    return result.verdict
+
+
+def _of_verdict(verdict: Verdict) -> Decision:
+    if isinstance(verdict, Rejected):
+        told = [f"{f.rule} {f.message}" for f in verdict.findings]
+        return Decision("reject", "; ".join(told[:3]), {"rules": [f.rule for f in verdict.findings]})
+    if isinstance(verdict, Accepted):
+        return Decision("promote", "accepted", {"warnings": [f.rule for f in verdict.findings]})
+    raise InfrastructureError(verdict.reason, remedy=verdict.remedy)
+
+
+def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decision:
+    """Measure seed after seed, each kept at once, until the gate decides. An earlier attempt's seeds count."""
+    gate = plan.gate
+    if gate is None:
+        raise InfrastructureError(f"the rung {plan.name} has no gate")
+    evaluation = evaluation_digest(ground.ladder, plan, ground.image)
+    known: dict[int, dict[str, float]] = {}
+    for score in ground.ledger.scores(held.run.id).get(plan.name, []):
+        known.setdefault(score.seed, {})[score.metric] = score.value
+    baseline = {seed: ground.baselines.scores(plan, evaluation, seed) for seed in known}
+    with contextlib.ExitStack() as stack:
+        subject: Subject | None = None
+        for seed in range(gate.looks[-1]):
+            if seed not in known:
+                if ground.stopping():
+                    raise StoppedError
+                baseline[seed] = ground.baselines.scores(plan, evaluation, seed)
+                if subject is None:
+                    subject = stack.enter_context(opened(ground.bench, one, labels_of(ground.ledger, held)))
+                else:
+                    subject.fresh()
+                known[seed] = SEEDED[plan.kind](subject, plan, seed)
+                scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
+                ground.ledger.save_scores(held, plan.name, scores)
+                ground.watch(Progress(plan.name, seed, known[seed], baseline[seed]))
+            so_far = {s: known[s] for s in range(seed + 1)}
+            if (decision := gate.decide(so_far, baseline)) is not None:
+                return decision
+    raise InfrastructureError(f"the gate of {plan.name} did not decide after its last look")
+
+
+def run_label(ledger: Ledger, held: Claim) -> tuple[str, str]:
+    """The label that all containers of a run have, whichever attempt made them."""
+    return ("harness.run", f"{ledger.name}/{held.run.id}")
+
+
+def labels_of(ledger: Ledger, held: Claim) -> dict[str, str]:
+    """Labels for the containers of an attempt, by which the next one finds what a dead one left."""
+    key, value = run_label(ledger, held)
+    return {key: value, "harness.attempt": str(held.attempt)}

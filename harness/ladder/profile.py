@@ -1,0 +1,138 @@
+"""Ladders: dated, frozen files that name the rungs, their settings and their gates."""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - pydantic reads the annotation
+import hashlib
+import importlib.resources
+import math
+import tomllib
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UserError
+from harness.ladder.gate import Gate, GuardRail
+
+DEFAULT = "bandit"
+_FOLDER = "harness.ladder.profiles"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Rail(_Strict):
+    metric: str
+    least: float = -math.inf
+    most: float = math.inf
+
+
+class _Gate(_Strict):
+    metric: str
+    margin: float
+    alpha: float = Field(gt=0, lt=1)
+    looks: tuple[int, ...] = Field(min_length=1)
+    undecided: Literal["promote", "reject"] = "promote"
+    rails: tuple[_Rail, ...] = ()
+
+
+class _Rung(_Strict):
+    name: str
+    kind: str
+    needs: Literal["cpu", "gpu"]
+    baseline: str = ""
+    settings: dict[str, float | int | str | list[float]] = {}
+    gate: _Gate | None = None
+    ask_a_person: bool = False
+
+
+class _File(_Strict):
+    name: str
+    date: dt.date
+    properties: str
+    rungs: tuple[_Rung, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class RungPlan:
+    """One rung of a ladder: `kind` is a name of `rungs.KINDS`, `baseline` a loss of the catalogue.
+
+    `ask_a_person` lets a run that passed this rung wait until somebody approves what comes after it.
+    """
+
+    name: str
+    kind: str
+    needs: str
+    baseline: str
+    settings: tuple[tuple[str, object], ...]
+    gate: Gate | None
+    ask_a_person: bool
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A ladder as its file states it; `digest` is the SHA-256 of the file, `properties` the profile of rung 1."""
+
+    name: str
+    date: str
+    properties: str
+    rungs: tuple[RungPlan, ...]
+    digest: str
+
+    def needs(self, rung: int) -> str | None:
+        """What a rung needs, "cpu" or "gpu"; None above the last."""
+        return self.rungs[rung].needs if rung < len(self.rungs) else None
+
+
+def names() -> tuple[str, ...]:
+    """All ladders, newest last."""
+    files = importlib.resources.files(_FOLDER).iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+def load(name: str = DEFAULT) -> Ladder:
+    """Read a ladder; a name without a date is the newest of that name. Raises UserError for an unknown one."""
+    known = names()
+    dated = [n for n in known if n == name or n.rpartition("-")[0] == name]
+    if not dated:
+        raise UserError(f"there is no ladder {name!r}", remedy=f"one of: {', '.join(known)}")
+    return parse(importlib.resources.files(_FOLDER).joinpath(f"{dated[-1]}.toml").read_bytes())
+
+
+def parse(data: bytes) -> Ladder:
+    """Read a ladder from the bytes of its file. Raises UserError for what is no ladder."""
+    try:
+        file = _File.model_validate(tomllib.loads(data.decode("utf-8")))
+    except (ValidationError, ValueError) as error:
+        raise UserError(f"this is no ladder: {error}") from error
+    return Ladder(
+        name=file.name,
+        date=file.date.isoformat(),
+        properties=file.properties,
+        rungs=tuple(_plan(rung) for rung in file.rungs),
+        digest=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _plan(rung: _Rung) -> RungPlan:
+    gate = rung.gate
+    return RungPlan(
+        name=rung.name,
+        kind=rung.kind,
+        needs=rung.needs,
+        baseline=rung.baseline,
+        settings=tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in rung.settings.items()),
+        gate=None
+        if gate is None
+        else Gate(
+            metric=gate.metric,
+            margin=gate.margin,
+            alpha=gate.alpha,
+            looks=tuple(sorted(gate.looks)),
+            undecided=gate.undecided,
+            rails=tuple(GuardRail(r.metric, r.least, r.most) for r in gate.rails),
+        ),
+        ask_a_person=rung.ask_a_person,
+    )

@@ -1,0 +1,1 @@
+"""Ladders, one file each; see `harness.ladder.profile`."""

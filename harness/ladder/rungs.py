@@ -1,0 +1,55 @@
+"""The kinds of rungs. A rung that trains is a function from a candidate's answers and a seed to metrics.
+
+A new one is an entry in `SEEDED`; the queue, the gates and the commands know none of them by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.errors import UserError
+from harness.ladder import bandit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.judge.subject import Subject
+    from harness.ladder.profile import Ladder, RungPlan
+
+#: Rungs whose outcome is a verdict, and not metrics by seed.
+VERDICTS = ("screen", "properties")
+
+
+def _bandit(subject: Subject, plan: RungPlan, seed: int) -> dict[str, float]:
+    settings: dict[str, Any] = dict(plan.settings)
+    return bandit.measure(subject, seed, bandit.Settings(**settings))
+
+
+SEEDED: dict[str, Callable[[Subject, RungPlan, int], dict[str, float]]] = {"bandit": _bandit}
+
+
+def check_kinds(ladder: Ladder) -> None:
+    """Refuse a ladder with a rung that this version does not know, or one that trains and has no gate."""
+    for plan in ladder.rungs:
+        if plan.kind not in {*VERDICTS, *SEEDED}:
+            raise UserError(f"the ladder {ladder.name} has a rung of the unknown kind {plan.kind!r}")
+        if plan.kind in SEEDED and (plan.gate is None or not plan.baseline):
+            raise UserError(f"the rung {plan.name} of {ladder.name} needs a gate and a baseline")
+
+
+def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str) -> str:
+    """SHA-256 of what decides about a rung's outcome, besides the candidate: its plan, the image, this version."""
+    what = {
+        "harness": __version__,
+        "image": image_digest,
+        "properties": ladder.properties,
+        "rung": plan.name,
+        "kind": plan.kind,
+        "baseline": plan.baseline,
+        "settings": dict(plan.settings),
+        "gate": repr(plan.gate),
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode()).hexdigest()
