@@ -1,3 +1,28 @@
-"""The trusted side: it reads candidates as text, asks the oracle for numbers, and judges the numbers."""
+"""The trusted side: it reads candidates as text, asks the oracle for numbers, and judges the numbers.
 
+`from harness import check, submit, Ledger` is the interface for programs; see `harness.api`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.api import check, submit, text_candidate
+    from harness.ledger import Ledger
+
+__all__ = ["Ledger", "check", "submit", "text_candidate"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load the interface when it is used: the command, the screen and the set-up do without most of it."""
+    if name == "Ledger":
+        from harness.ledger import Ledger  # noqa: PLC0415 - see above
+
+        return Ledger
+    if name in __all__:
+        from harness import api  # noqa: PLC0415 - see above
+
+        return getattr(api, name)
+    raise AttributeError(name)

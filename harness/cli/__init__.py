@@ -16,11 +16,21 @@ from harness.errors import HarnessError, UserError
 #: Command, module and attribute; the help of the group must not load what the commands load.
 _COMMANDS = {
     "check": ("harness.cli.check", "check_command"),
+    "doctor": ("harness.cli.doctor", "doctor_command"),
     "explain": ("harness.cli.explain", "explain_command"),
     "rules": ("harness.cli.rules", "rules_command"),
     "profiles": ("harness.cli.profiles", "profiles_command"),
     "schema": ("harness.cli.schema", "schema_command"),
     "image": ("harness.cli.image", "image"),
+    "run": ("harness.cli.run", "run_command"),
+    "submit": ("harness.cli.submit", "submit_command"),
+    "worker": ("harness.cli.worker", "worker_command"),
+    "queue": ("harness.cli.queue", "queue_command"),
+    "show": ("harness.cli.show", "show_command"),
+    "leaderboard": ("harness.cli.leaderboard", "leaderboard_command"),
+    "cancel": ("harness.cli.people", "cancel_command"),
+    "retry": ("harness.cli.people", "retry_command"),
+    "approve": ("harness.cli.people", "approve_command"),
 }
 INTERRUPTED = 130
 
@@ -58,7 +68,9 @@ def main() -> NoReturn:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        error.show()
+        from harness.cli.telling import say_usage  # noqa: PLC0415 - most commands are right
+
+        say_usage(error)
         sys.exit(UserError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -67,7 +79,14 @@ def main() -> NoReturn:
         # was being made, has Python end itself by the signal in place of the exit code.
         os._exit(INTERRUPTED)
     except HarnessError as error:
-        click.echo(f"harness: {error.message}", err=True)
+        from harness.cli.telling import say  # noqa: PLC0415 - as above
+
+        say(f"harness: {error.message}")
         if error.remedy:
-            click.echo(f"next step: {error.remedy}", err=True)
+            say(f"next step: {error.remedy}")
         sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - Python itself would end with 1, which is a rejection
+        from harness.cli.telling import say_bug  # noqa: PLC0415 - as above
+
+        say_bug(error)
+        sys.exit(HarnessError.exit_code)

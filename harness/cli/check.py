@@ -101,6 +101,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     from harness.candidate import discover  # noqa: PLC0415
+    from harness.report import sanitize  # noqa: PLC0415
 
     total = len(discover(paths))
     columns = (
@@ -108,13 +109,13 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}"),
+        TextColumn("{task.fields[last]}", markup=False),  # a file name may look like markup
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("checking", total=total, last="")
 
         def advance(job: Job, result: CheckResult) -> None:
-            bar.update(task, advance=1, last=f"{job.path.name[:40]!r}: {result.verdict.word}")
+            bar.update(task, advance=1, last=f"{sanitize.path(job.path.name[:40])}: {result.verdict.word}")
 
         return check(paths, options, advance)
 
@@ -133,4 +134,6 @@ def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None
     try:
         append_step_summary(report, os.environ)
     except OSError as error:
-        click.echo(f"harness: the step summary could not be written ({error})", err=True)
+        from harness.cli.telling import say  # noqa: PLC0415 - rare
+
+        say(f"harness: the step summary could not be written ({error})")

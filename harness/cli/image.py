@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.markup import escape
 
+from harness.cli.telling import say
 from harness.errors import HarnessError
 from harness.image.base import BASE_CHOICES
 from harness.image.build import build
 from harness.image.listing import list_images, verify
 from harness.image.progress import Say, silent
 from harness.image.targets import VARIANTS
+from harness.report.sanitize import one_line, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,9 +85,9 @@ def verify_command(tag: str | None, variant: str, expect: str | None, *, as_json
     if as_json:
         click.echo(json.dumps({**asdict(found), "intact": found.intact}, indent=2))
     else:
-        click.echo(f"{found.tag}  {found.digest}  {'intact' if found.intact else 'ALTERED'}")
+        click.echo(f"{one_line(found.tag)}  {found.digest}  {'intact' if found.intact else 'ALTERED'}")
         for check in found.checks:
-            click.echo(f"  {'ok ' if check.ok else 'BAD'} {check.name}: {check.detail}")
+            click.echo(f"  {'ok ' if check.ok else 'BAD'} {check.name}: {one_line(check.detail)}")
     if not found.intact:
         raise SystemExit(ALTERED)
 
@@ -101,9 +102,9 @@ def _faults() -> Iterator[None]:
 
 
 def _fail(fault: HarnessError) -> NoReturn:
-    click.echo(f"error: {fault.message}", err=True)
+    say(f"error: {fault.message}")
     if fault.remedy:
-        click.echo(f"  try: {fault.remedy}", err=True)
+        say(f"try: {fault.remedy}")
     raise SystemExit(fault.exit_code)
 
 
@@ -114,5 +115,5 @@ def _progress(title: str) -> Iterator[Say]:
     if os.environ.get("CI") or not sys.stderr.isatty():
         yield silent
         return
-    with console.status(escape(title)) as status:
-        yield lambda line: status.update(escape(line))
+    with console.status(terminal(title)) as status:
+        yield lambda line: status.update(terminal(line))

@@ -123,7 +123,9 @@ def work(
         nonlocal climbs
         with Ledger(orders.folder, database=orders.database) as ledger:
             while not stopping():
-                held = ledger.claim(owner_name(), slot=place.name, needs=place.needs, lease=orders.lease)
+                held = ledger.claim(
+                    owner_name(), slot=place.name, needs=place.needs, lease=orders.lease, only=orders.only
+                )
                 if held is None:
                     if _finished(ledger, orders):
                         return
@@ -173,5 +175,7 @@ def _finished(ledger: Ledger, orders: Orders) -> bool:
     """Whether a worker that drains the queue is through with it."""
     if not orders.drain:
         return False
+    if orders.only is not None:
+        return ledger.run(orders.only).state not in {State.QUEUED, State.RUNNING}
     counts = ledger.counts()
     return not any(counts.get(state) for state in (State.QUEUED, State.RUNNING))

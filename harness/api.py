@@ -1,0 +1,76 @@
+"""The public Python interface: what a search loop calls. `from harness import check, submit, Ledger`.
+
+Errors are exceptions by fault: `harness.errors.UserError` for what makes no sense, `InfrastructureError` for what is
+ours. A candidate's fault is no exception here but a verdict, or the state of a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.candidate import Candidate, discover, read_candidate
+from harness.errors import CandidateFault, UserError
+from harness.judge.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.ledger import Ledger
+    from harness.ledger.records import Submission
+    from harness.result import CheckReport
+
+
+def check(paths: str | Path | Sequence[str | Path], options: Options | None = None) -> CheckReport:
+    """Check candidates at paths (files, or folders of them), each in a container of its own; results keep that order.
+
+    Raises UserError. A fault of ours is a verdict of Undecided.
+    """
+    from harness.judge.run import check as run  # noqa: PLC0415 - loads what judges
+
+    chosen = [paths] if isinstance(paths, (str, Path)) else paths
+    return run([Path(path) for path in chosen], options or Options())
+
+
+def text_candidate(text: str, name: str = "candidate.py") -> Candidate:
+    """A candidate from a text that lies in no file."""
+    data = text.encode("utf-8")
+    return Candidate(name, data, hashlib.sha256(data).hexdigest())
+
+
+def submit(
+    candidates: Iterable[str | Path | Candidate],
+    *,
+    ledger: Ledger,
+    profile: str = "bandit",
+    priority: int = 0,
+) -> list[Submission]:
+    """Queue candidates (paths, folders, or `text_candidate`) for a ladder; one run each, however often submitted.
+
+    Raises UserError for a path that is none, or cannot be read as a candidate, and then submits nothing.
+    """
+    from harness.ladder.profile import load  # noqa: PLC0415 - pydantic is not needed to check
+    from harness.ladder.rungs import check_kinds  # noqa: PLC0415
+
+    ladder = load(profile)
+    check_kinds(ladder)
+    entries: list[tuple[Candidate, str]] = []
+    for one in candidates:
+        if isinstance(one, Candidate):
+            entries.append((one, Path(one.path).stem))
+            continue
+        for path in discover([Path(one)]):
+            try:
+                entries.append((read_candidate(path), path.stem))
+            except CandidateFault as fault:
+                raise UserError(f"{path} cannot be submitted: {fault}", remedy="`harness check` says more") from fault
+    if not entries:
+        raise UserError("nothing was submitted", remedy="name files, or folders that hold some")
+    return ledger.submit(
+        entries,
+        profile=ladder.name,
+        profile_digest=ladder.digest,
+        needs=ladder.rungs[0].needs,
+        priority=priority,
+    )

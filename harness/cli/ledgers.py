@@ -1,0 +1,69 @@
+"""What the commands around the ledger share: where it is, and how a run is shown."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.ledger import Ledger
+from harness.report import sanitize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.ledger.records import Run
+
+_COLOURS = {
+    "queued": "cyan",
+    "running": "blue",
+    "held": "yellow",
+    "completed": "green",
+    "rejected": "red",
+    "duplicate": "magenta",
+    "failed": "bold red",
+    "cancelled": "dim",
+}
+
+
+def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where the ledger is."""
+    command = click.option(
+        "--folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path(".harness"),
+        show_default=True,
+        help="The project's own folder: artifacts, and the database unless another is named.",
+    )(command)
+    return click.option(
+        "--database",
+        metavar="URL",
+        help="A SQLite or PostgreSQL database. [default: HARNESS_DATABASE_URL, or a file in the folder]",
+    )(command)
+
+
+def open_ledger(folder: Path, database: str | None) -> Ledger:
+    """The ledger that the options name."""
+    return Ledger(folder, database=database)
+
+
+def state_style(run: Run) -> str:
+    """How a state is coloured."""
+    return _COLOURS.get(str(run.state), "")
+
+
+def name_of(run: Run) -> str:
+    """A candidate's name, harmless to print, with the beginning of its digest."""
+    return f"{sanitize.terminal(run.name, 40)} {run.candidate[:8]}"
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """A run as machines read it."""
+    return {name: getattr(run, name) for name in run.__dataclass_fields__}
+
+
+def number(value: float) -> float | str:
+    """A metric for JSON, which has no word for NaN."""
+    return value if math.isfinite(value) else str(value)

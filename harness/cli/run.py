@@ -1,0 +1,142 @@
+"""`harness run`: the whole ladder for one candidate, here and now, with a live display."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.api import submit
+from harness.cli.ledgers import ledger_options, name_of, open_ledger, state_style
+from harness.ladder.gate import interval
+from harness.ladder.profile import load
+from harness.ladder.worker import Orders, Place, owner_name, work
+from harness.ledger.states import FINAL, State
+from harness.report import sanitize
+
+if TYPE_CHECKING:
+    from harness.ladder.climb import Progress
+    from harness.ladder.profile import Ladder
+    from harness.ledger.records import Run
+
+#: Exit codes: as `harness check` has them.
+_CODES = {State.COMPLETED: 0, State.HELD: 0, State.DUPLICATE: 0, State.REJECTED: 1}
+_OURS = 3
+
+
+@dataclass
+class _Seen:
+    """What the display knows of a climb."""
+
+    ladder: Ladder
+    started: float = field(default_factory=time.monotonic)
+    at: str = ""
+    decisions: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+    baselines: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+    seed_seconds: list[float] = field(default_factory=list)
+    last: float = field(default_factory=time.monotonic)
+
+    def take(self, progress: Progress) -> None:
+        """Learn what the worker says."""
+        now = time.monotonic()
+        self.at = progress.rung
+        if progress.decision is not None:
+            self.decisions[progress.rung] = f"{progress.decision.decision}: {progress.decision.reason}"
+        if progress.seed is not None and progress.scores is not None and progress.baseline is not None:
+            self.scores.setdefault(progress.rung, {})[progress.seed] = progress.scores
+            self.baselines.setdefault(progress.rung, {})[progress.seed] = progress.baseline
+            self.seed_seconds.append(now - self.last)
+        self.last = now
+
+    def left(self) -> str:
+        """How long it can still take at most, by the seeds so far."""
+        plan = next((p for p in self.ladder.rungs if p.name == self.at), None)
+        if plan is None or plan.gate is None or not self.seed_seconds or self.at in self.decisions:
+            return ""
+        open_seeds = plan.gate.looks[-1] - len(self.scores.get(self.at, {}))
+        return f"at most {open_seeds * float(np.median(self.seed_seconds)):.0f} s more at this rung"
+
+    def render(self) -> Group:
+        """The rungs, and the metrics of the one that trains against its baseline."""
+        table = Table("rung", "", "seeds", "what the gate says", title=f"{self.ladder.name}")
+        for plan in self.ladder.rungs:
+            told = self.decisions.get(plan.name, "")
+            mark = "✓" if told.startswith("promote") else "✗" if told else "…" if plan.name == self.at else ""
+            seeds = str(len(self.scores.get(plan.name, {})) or "")
+            table.add_row(plan.name, mark, seeds, Text(sanitize.terminal(told, 300)))
+        tables = [_metrics(rung, self.scores[rung], self.baselines[rung]) for rung in self.scores]
+        return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
+
+
+def _metrics(rung: str, scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> Table:
+    table = Table("metric", "candidate", "baseline", "difference", "95 % interval", title=rung)
+    for metric in sorted(next(iter(scores.values()))):
+        own = np.array([scores[s][metric] for s in sorted(scores)])
+        base = np.array([baseline[s].get(metric, np.nan) for s in sorted(scores)])
+        with np.errstate(all="ignore"):
+            gap = own - base
+        low, high = interval(list(gap), 0.05)
+        spread = f"{low:+.3f} to {high:+.3f}" if np.isfinite(low) else ""
+        table.add_row(Text(metric), f"{own.mean():.3f}", f"{base.mean():.3f}", f"{gap.mean():+.3f}", spread)
+    return table
+
+
+@click.command("run")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--profile", default="bandit", show_default=True, help="The ladder to climb.")
+@click.option("--gpu", default="none", show_default=True, metavar="auto|none|N", help="The GPU for it.")
+@click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@ledger_options
+def run_command(path: Path, *, profile: str, gpu: str, runtime: str | None, folder: Path, database: str | None) -> None:
+    """Submit one candidate and climb the whole ladder with it, in this process.
+
+    A candidate that has a finished run is answered from the ledger. Interrupted, it goes on where it was the next
+    time. Exit code: 0 it came to the end (or waits for a person), 1 rejected, 3 a fault of ours.
+    """
+    console = Console(stderr=True)
+    ladder = load(profile)
+    with open_ledger(folder, database) as ledger:
+        number = submit([path], ledger=ledger, profile=profile)[0].run
+        run = ledger.run(number)
+        if run.state in {State.FAILED, State.CANCELLED}:
+            run = ledger.retry(number)
+        if run.state is State.QUEUED:
+            needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
+            place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
+            orders = Orders(folder.resolve(), profile, database=database, drain=True, only=number, runtime=runtime)
+            _climb(ladder, place, orders, console)
+            run = ledger.run(number)
+        _tell(run, console)
+    sys.exit(_CODES.get(run.state, _OURS))
+
+
+def _climb(ladder: Ladder, place: Place, orders: Orders, console: Console) -> None:
+    seen = _Seen(ladder)
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with Live(get_renderable=seen.render, console=console, refresh_per_second=4, transient=False):
+        work(place, orders, stopping=stop.is_set, watch=lambda _, progress: seen.take(progress))
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
+def _tell(run: Run, console: Console) -> None:
+    console.print(Text(f"run {run.id}  {name_of(run)}  "), Text(str(run.state), style=state_style(run)), end="  ")
+    console.print(Text(sanitize.terminal(run.reason, 400)))
+    if run.state not in FINAL and run.state is not State.HELD:
+        console.print(Text(f"it is {run.state}: the same command goes on with it"))
+    if run.state is State.HELD:
+        console.print(Text(f"`harness approve {run.id}` lets it go on"))

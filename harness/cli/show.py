@@ -1,0 +1,85 @@
+"""`harness show`: all that is known of one run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
+from harness.report import sanitize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.ledger import Ledger
+    from harness.ledger.records import Run, Score
+
+
+@click.command("show")
+@click.argument("run", type=int)
+@click.option("--json", "json_wanted", is_flag=True, help="Write JSON to standard output.")
+@click.option("--text", is_flag=True, help="Write the candidate's text, as it was submitted.")
+@ledger_options
+def show_command(run: int, *, json_wanted: bool, text: bool, folder: Path, database: str | None) -> None:
+    """Show one run: where it stands and why, its metrics by seed, what the gates said, what happened to it."""
+    with open_ledger(folder, database) as ledger:
+        found = ledger.run(run)
+        if text:
+            click.echo(sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20))
+        elif json_wanted:
+            click.echo(json.dumps(_document(ledger, found)))
+        else:
+            _print(ledger, found, Console())
+
+
+def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
+    return {
+        "schema": "harness.run/v1",
+        "run": as_json(run),
+        "scores": {
+            rung: [{"seed": s.seed, "metric": s.metric, "value": number(s.value)} for s in scores]
+            for rung, scores in ledger.scores(run.id).items()
+        },
+        "decisions": [
+            {"rung": rung, "decision": d.decision, "reason": d.reason, "detail": dict(d.detail)}
+            for rung, d in ledger.decisions(run.id)
+        ],
+        "promotions": ledger.promotions(run.id),
+        "events": [{"time": e.time, "kind": e.kind, "detail": dict(e.detail)} for e in ledger.events(run.id)],
+    }
+
+
+def _print(ledger: Ledger, run: Run, console: Console) -> None:
+    console.print(Text(f"run {run.id}  {name_of(run)}  {run.profile}"))
+    console.print(Text(f"{run.state}", style=state_style(run)), Text(sanitize.terminal(run.reason, 400)))
+    for rung, decision in ledger.decisions(run.id):
+        console.print(Text(f"  {rung}: {decision.decision}: {sanitize.terminal(decision.reason, 400)}"))
+    for rung, scores in ledger.scores(run.id).items():
+        console.print(_scores(rung, scores))
+    table = Table("when", "what", "")
+    for event in ledger.events(run.id):
+        when = dt.datetime.fromtimestamp(event.time, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+        detail = ", ".join(f"{k} {v}" for k, v in event.detail.items() if v not in ("", None))
+        table.add_row(when, Text(event.kind), Text(sanitize.terminal(detail, 200)))
+    console.print(table)
+
+
+def _scores(rung: str, scores: list[Score]) -> Table:
+    """Seeds across, metrics down, with the mean and standard deviation."""
+    seeds = sorted({s.seed for s in scores})
+    table = Table("metric", *(f"seed {s}" for s in seeds), "mean", "SD", title=rung)
+    for metric in sorted({s.metric for s in scores}):
+        values = {s.seed: s.value for s in scores if s.metric == metric}
+        array = np.array(list(values.values()))
+        with np.errstate(all="ignore"):
+            spread = f"{array.std(ddof=1):.4g}" if array.size > 1 else ""
+        cells = [f"{values[s]:.4g}" if s in values else "" for s in seeds]
+        table.add_row(Text(metric), *cells, f"{array.mean():.4g}", spread)
+    return table

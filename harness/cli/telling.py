@@ -1,0 +1,39 @@
+"""What the command says on standard error.
+
+Names of files, and through them whoever hands in candidates, reach these sentences as well as the reports.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+import click
+
+from harness.report import logs, sanitize
+
+#: Longest sentence, in characters: a path may be long, and the sentence has to be read.
+_CAP = 2000
+
+
+def say(sentence: str) -> None:
+    """Say a sentence on one line, harmless whatever stands in it."""
+    click.echo(logs.part(sanitize.one_line(sentence, _CAP)), err=True)
+
+
+def say_usage(error: click.ClickException) -> None:
+    """Say what is wrong with the words of the command."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()  # the help, and nothing that anybody gave
+        return
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(error.ctx.get_usage(), err=True)
+        click.echo(f"Try '{error.ctx.command_path} --help' for help.\n", err=True)
+    say(f"Error: {error.format_message()}")
+
+
+def say_bug(error: Exception) -> None:
+    """Say that the harness itself is wrong, with what a maintainer needs to know."""
+    lines = "".join(traceback.format_exception(error))
+    click.echo(logs.part(sanitize.clean(lines[-sanitize.BLOCK_CAP :])), err=True)
+    say(f"harness: a fault of the harness itself, {type(error).__name__}; nothing is known about the candidates")
+    say("next step: Please report this, with the lines above.")

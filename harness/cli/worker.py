@@ -1,0 +1,63 @@
+"""`harness worker`: work on the queue."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.ledgers import ledger_options, open_ledger
+from harness.ladder.worker import Orders
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.engine.base import ExecutionEngine, News
+
+
+@click.command("worker")
+@click.option("--engine", "engine_name", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", metavar="URL", help="The Ray cluster, such as ray://head:10001. [default: auto]")
+@click.option("--slots", type=click.IntRange(1, 1024), help="CPU places. [default: a GPU each, or two cores each]")
+@click.option("--drain", is_flag=True, help="End when the queue is empty.")
+@click.option("--profile", default="bandit", show_default=True, help="The ladder whose properties it judges by.")
+@click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@ledger_options
+def worker_command(
+    *,
+    engine_name: str,
+    address: str | None,
+    slots: int | None,
+    drain: bool,
+    profile: str,
+    runtime: str | None,
+    folder: Path,
+    database: str | None,
+) -> None:
+    """Work on the queue until told to stop (Ctrl-C), or until it is empty.
+
+    What a worker holds when it is stopped goes back into the queue, and on where it was.
+    """
+    open_ledger(folder, database).close()  # a ledger that cannot be opened is told here, and not by each worker
+    orders = Orders(folder.resolve(), profile, database=database, drain=drain, runtime=runtime)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    climbs = _engine(engine_name, address, slots).serve(orders, stopping=stop.is_set, news=_say)
+    click.echo(f"{climbs} attempts ended", err=True)
+
+
+def _engine(name: str, address: str | None, slots: int | None) -> ExecutionEngine:
+    if name == "ray":
+        from harness.engine.ray import RayEngine  # noqa: PLC0415 - an extra
+
+        return RayEngine(address or "auto", slots)
+    from harness.engine.local import LocalEngine  # noqa: PLC0415 - one of the two
+
+    return LocalEngine(slots)
+
+
+def _say(news: News) -> None:
+    click.echo(f"{news.place}  run {news.run}  {news.what}" if news.run else f"{news.place}  {news.what}", err=True)

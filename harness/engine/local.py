@@ -1,0 +1,138 @@
+"""Workers on this host: a process for each place. A place is a GPU, or two processor cores where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from harness.engine.base import News
+from harness.errors import HarnessError, InfrastructureError
+from harness.ladder.worker import Orders, Place, work
+from harness.oracle.gpu import host_gpus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.process import BaseProcess
+
+    from harness.ladder.climb import Progress
+    from harness.ledger.records import Run
+    from harness.ledger.states import State
+
+#: Cores that a place without a GPU stands for: one for the sandbox, one for what judges and trains.
+CORES = 2
+#: Deaths of workers at one place, one soon after another, after which something else must be wrong.
+_MOST_DEATHS = 5
+_SOON_SECONDS = 30.0
+_FAREWELL_SECONDS = 60.0
+
+
+def local_places(slots: int | None = None) -> list[Place]:
+    """The places of this host: one for each GPU, else one for every two cores; or as many CPU places as asked for."""
+    host = socket.gethostname()
+    gpus = host_gpus()
+    if gpus and slots is None:
+        return [Place(f"{host}/gpu/{i}", needs=("gpu", "cpu"), gpu=str(i)) for i in range(len(gpus))]
+    count = slots or max(1, (os.cpu_count() or 1) // CORES)
+    return [Place(f"{host}/cpu/{i}") for i in range(count)]
+
+
+class LocalEngine:
+    """See the module."""
+
+    def __init__(self, slots: int | None = None) -> None:
+        self.places = local_places(slots)
+
+    def serve(self, orders: Orders, *, stopping: Callable[[], bool], news: Callable[[News], None]) -> int:
+        """Keep a worker process at each place; see `ExecutionEngine`."""
+        context = multiprocessing.get_context("spawn")
+        told: multiprocessing.Queue[object] = context.Queue()
+        workers: dict[str, BaseProcess] = {}
+        deaths: dict[str, list[float]] = {}
+        climbs = 0
+
+        def start(place: Place) -> None:
+            workers[place.name] = context.Process(target=_worker, args=(place, orders, told, os.getpid()))
+            workers[place.name].start()
+
+        for place in self.places:
+            start(place)
+        try:
+            while workers and not stopping():
+                climbs += _listen(told, news)
+                for place in self.places:
+                    worker = workers.get(place.name)
+                    if worker is None or worker.is_alive():
+                        continue
+                    worker.join()
+                    del workers[place.name]
+                    if worker.exitcode:
+                        _count(deaths.setdefault(place.name, []), place)
+                        news(
+                            News(place.name, 0, f"its worker ended with {worker.exitcode}; another one takes its place")
+                        )
+                        start(place)
+        finally:
+            for worker in workers.values():
+                with contextlib.suppress(ProcessLookupError, AttributeError):
+                    worker.terminate()
+            for worker in workers.values():
+                worker.join(_FAREWELL_SECONDS)
+                if worker.is_alive():
+                    worker.kill()
+            climbs += _listen(told, news)
+            told.cancel_join_thread()
+            told.close()
+        return climbs
+
+
+def _count(deaths: list[float], place: Place) -> None:
+    """Note a death; give up where they follow one another too soon."""
+    deaths.append(time.monotonic())
+    recent = [at for at in deaths if at > time.monotonic() - _SOON_SECONDS]
+    if len(recent) >= _MOST_DEATHS:
+        raise InfrastructureError(f"workers at {place.name} die as soon as they start", remedy="run `harness doctor`")
+
+
+def _listen(told: multiprocessing.Queue[object], news: Callable[[News], None]) -> int:
+    """Pass on what workers said; give the number of climbs that ended. Raises what a worker could not get over."""
+    climbs = 0
+    with contextlib.suppress(queue.Empty):
+        while True:
+            item = told.get(timeout=0.2)
+            if isinstance(item, HarnessError):
+                raise item
+            if isinstance(item, News):
+                climbs += item.what.startswith("ended:")
+                news(item)
+    return climbs
+
+
+def _worker(place: Place, orders: Orders, told: multiprocessing.Queue[object], parent: int) -> None:
+    """One worker process. It ends between two seeds when it is asked to, or when its parent is gone."""
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the parent decides
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def watch(run: Run, progress: Progress) -> None:
+        if progress.decision is not None:
+            told.put(News(place.name, run.id, f"{progress.rung}: {progress.decision.decision}"))
+        elif progress.seed is not None:
+            told.put(News(place.name, run.id, f"{progress.rung}: seed {progress.seed}"))
+
+    def ended(run: Run, state: State) -> None:
+        told.put(News(place.name, run.id, f"ended: {state}"))
+
+    try:
+        work(place, orders, stopping=lambda: stop.is_set() or os.getppid() != parent, watch=watch, ended=ended)
+    except HarnessError as error:
+        told.put(InfrastructureError(error.message, remedy=error.remedy))
+    told.close()
+    told.join_thread()
+    os._exit(0)
