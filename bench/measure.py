@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number: its values over the repetitions, its unit (empty for a ratio), and the most it may be."""
+    """One number: its values, its unit (empty for a ratio), and the most that it may be, where there is a target."""
 
     name: str
     what: str
     values: tuple[float, ...]
-    target: float
+    target: float | None
     unit: str = ""
     #: Medians of what the figure is made of, by name, in seconds.
     parts: tuple[tuple[str, float], ...] = ()
@@ -34,7 +34,7 @@ class Figure:
     @property
     def met(self) -> bool:
         """Whether it is within its target."""
-        return self.median <= self.target
+        return self.target is None or self.median <= self.target
 
     def as_json(self) -> dict[str, Any]:
         """The figure for results.json."""
@@ -48,7 +48,7 @@ class Figure:
             "unit": self.unit or "ratio",
             "target": self.target,
             "met": self.met,
-            "parts": {name: round(value, 4) for name, value in self.parts},
+            "parts": {name: round(value, 6) for name, value in self.parts},
         }
 
 
@@ -64,11 +64,11 @@ def in_turns(
         else:
             ones.append(first())
             others.append(second())
-        print(f"  turn {turn + 1}: {ones[-1]:.3f} s, {others[-1]:.3f} s", file=sys.stderr)
+        print(f"  turn {turn + 1}: {ones[-1]:.4g} s, {others[-1]:.4g} s", file=sys.stderr)
     return tuple(ones), tuple(others)
 
 
-def ratio(name: str, what: str, target: float, sides: tuple[Side, Side], times: int) -> Figure:
+def ratio(name: str, what: str, target: float | None, sides: tuple[Side, Side], times: int) -> Figure:
     """The first side over the second, turn by turn. Whoever calls has run both once, so that all is in memory."""
     (one, ours), (other, theirs) = sides
     first, second = in_turns(ours, theirs, times)

@@ -50,9 +50,9 @@ def figure(times: int) -> Figure:
     values, trips, bares = [], [], []
     with open_subject(Path(ROOT / "examples" / "dpo.py")) as subject:
         program, payload = wire.pack_program(subject.oracle.program), wire.pack_batches([batch])
-        _median_call(lambda: subject.answer(batch), 50)
+        median_call(lambda: subject.answer(batch), 50)
         for _ in range(times):
-            trips.append(_median_call(lambda: subject.answer(batch), CALLS))
+            trips.append(median_call(lambda: subject.answer(batch), CALLS))
             bares.append(_inside(image, program, payload))
             values.append(1000 * (trips[-1] - bares[-1]))
     parts = (("round trip", statistics.median(trips)), ("in-process", statistics.median(bares)))
@@ -60,7 +60,8 @@ def figure(times: int) -> Figure:
     return Figure("round-trip", what, tuple(values), 0.6, unit="ms", parts=parts)
 
 
-def _median_call(call: Callable[[], object], calls: int) -> float:
+def median_call(call: Callable[[], object], calls: int) -> float:
+    """Median seconds of this many calls."""
     taken = []
     for _ in range(calls):
         started = time.perf_counter()

@@ -60,3 +60,7 @@ class ImageMissingError(InfrastructureError):
 
 class SandboxLostError(InfrastructureError):
     """The sandbox went away, and not by the candidate's doing."""
+
+    def __init__(self, message: str | None = None, *, remedy: str = "run the check again") -> None:
+        """As any other, with the step that usually helps."""
+        super().__init__(message, remedy=remedy)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LIMIT = 10
 #: The service's limit for a step summary is a mebibyte; stay clear of it.
 SUMMARY_LIMIT = 900_000
+_CUT = b"The summary is too long for this page; the other reports have the rest."
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
@@ -52,14 +53,24 @@ def append_step_summary(report: CheckReport, environment: Mapping[str, str]) -> 
 
     Raises OSError where that file cannot be written.
     """
-    from harness.report.markdown import write_markdown  # noqa: PLC0415 - most runs are not in CI
+    from harness.report import markdown  # noqa: PLC0415 - most runs are not in CI
 
     target = environment.get("GITHUB_STEP_SUMMARY")
     if not target:
         return None
-    text = write_markdown(report).encode("utf-8", "replace")[:SUMMARY_LIMIT].decode("utf-8", "ignore")
-    with Path(target).open("a", encoding="utf-8") as file:
-        file.write(text)
+    # Cut between candidates: a fence that stays open would swallow whatever the step writes next.
+    whole = [part.encode("utf-8", "replace") for part in markdown.parts(report)]
+    kept: list[bytes] = []
+    room = SUMMARY_LIMIT - len(_CUT)
+    for part in whole:
+        room -= len(part) + 1
+        if room < 0:
+            break
+        kept.append(part)
+    if len(kept) < len(whole):
+        kept.append(_CUT)
+    with Path(target).open("ab") as file:
+        file.write(markdown.join(part.decode("utf-8") for part in kept).encode("utf-8"))
     return Path(target)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harness.report import places, sanitize
+from harness.report import logs, places, sanitize
 from harness.verdict import Severity
 
 if TYPE_CHECKING:
@@ -35,4 +35,4 @@ def write_gitlab(report: CheckReport, root: Path | None = None) -> str:
                 },
             }
         )
-    return json.dumps(issues, indent=2, allow_nan=False) + "\n"
+    return logs.part_in_json(json.dumps(issues, indent=2, allow_nan=False)) + "\n"

@@ -95,7 +95,7 @@ def _badge(result: CheckResult) -> str:
 def _section(result: CheckResult, index: int) -> Iterator[str]:
     verdict = result.verdict
     yield f'<section id="c{index}"><h2>{_badge(result)}{sanitize.html(sanitize.path(result.path))}</h2>'
-    name = sanitize.html(sanitize.one_line(result.name, sanitize.NAME_CAP))
+    name = sanitize.html(sanitize.name(result.name))
     yield f'<p class="muted">{name}, sha256 {sanitize.html(result.sha256[:16])}</p>'
     if isinstance(verdict, Undecided):
         yield f"<p><strong>The harness could not decide:</strong> {sanitize.html(verdict.reason)}</p>"

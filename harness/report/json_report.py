@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal, cast
 
 from harness import __version__
-from harness.report import sanitize
+from harness.report import logs, sanitize
 from harness.report.models import (
     SCHEMA_NAME,
     FindingModel,
@@ -38,7 +38,7 @@ def write_json(report: CheckReport) -> str:
         exit_code=cast("Literal[0, 1, 3]", report.exit_code),
         results=[_result(r) for r in report.results],
     )
-    return pretty(model.model_dump(mode="json", by_alias=True)) + "\n"
+    return logs.part_in_json(pretty(model.model_dump(mode="json", by_alias=True))) + "\n"
 
 
 def pretty(value: Json, indent: int = 0) -> str:
@@ -74,7 +74,7 @@ def _result(result: CheckResult) -> ResultModel:
         {
             "path": sanitize.path(result.path),
             "sha256": sanitize.one_line(result.sha256),
-            "name": sanitize.one_line(result.name, sanitize.NAME_CAP),
+            "name": sanitize.name(result.name),
             "verdict": verdict.word,
             "reason": sanitize.clean(verdict.reason) if isinstance(verdict, Undecided) else None,
             "remedy": sanitize.clean(verdict.remedy) if isinstance(verdict, Undecided) else None,

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from harness.report import sanitize
+from harness.report import logs, sanitize
 from harness.report.catalogue import findings_by_rule, known_rules, rule_ids
 from harness.report.numbers import assignments
 from harness.verdict import Severity, Undecided
@@ -29,7 +30,9 @@ def write_junit(report: CheckReport) -> str:
     for count in ("tests", "failures", "errors", "skipped"):
         top.set(count, str(sum(int(suite.get(count, "0")) for suite in top)))
     ET.indent(top)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(top, encoding="unicode")}\n'
+    # Two colons or hashes stand in no tag of ours: what is replaced is text.
+    body = _unattached(logs.part_in_markup(ET.tostring(top, encoding="unicode")))
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
 
 
 def _suite(result: CheckResult, rules: dict[str, Rule]) -> ET.Element:
@@ -88,3 +91,8 @@ def _body(finding: Finding) -> str:
 
 def _text(text: str) -> str:
     return sanitize.one_line(text)
+
+
+def _unattached(text: str) -> str:
+    """Part `[[ATTACHMENT|path]]`, by which Jenkins, GitLab and Azure are told to publish a file of theirs."""
+    return re.sub(r"\[(?=\[\s*\w+\s*\|)", "[ ", text)

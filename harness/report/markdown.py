@@ -11,7 +11,7 @@ from harness.report.tally import tally
 from harness.verdict import Undecided
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from harness.result import CheckReport, CheckResult
     from harness.verdict import Finding
@@ -21,14 +21,24 @@ _SYMBOLS = {"accepted": "✅", "rejected": "❌", "undecided": "❔"}
 
 def write_markdown(report: CheckReport) -> str:
     """Write a summary table and a section for each candidate."""
+    return join(parts(report))
+
+
+def parts(report: CheckReport) -> Iterator[str]:
+    """Give the heading with the summary table, and then a section for each candidate."""
     lines = ["# Harness report", "", f"{tally(report)}.", ""]
     if len(report.results) > 1:
         lines += ["| verdict | candidate | rules |", "|---|---|---|"]
         lines += [_row(r) for r in report.results]
         lines.append("")
+    yield "\n".join(lines)
     for result in report.results:
-        lines += _section(result)
-    return "\n".join(lines).rstrip() + "\n"
+        yield "\n".join(_section(result))
+
+
+def join(texts: Iterable[str]) -> str:
+    """Put parts together to a page that ends in one newline."""
+    return "\n".join(texts).rstrip() + "\n"
 
 
 def _row(result: CheckResult) -> str:
@@ -42,7 +52,7 @@ def _section(result: CheckResult) -> Iterator[str]:
     verdict = result.verdict
     yield f"## {_SYMBOLS[verdict.word]} {verdict.word}: {sanitize.markdown_code(sanitize.path(result.path))}"
     yield ""
-    name = sanitize.markdown(result.name, sanitize.NAME_CAP)
+    name = sanitize.markdown(sanitize.name(result.name))
     yield f"Loss: {name}, sha256 `{sanitize.one_line(result.sha256)[:12]}`"
     yield ""
     if isinstance(verdict, Undecided):
@@ -70,7 +80,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"{title}: {sanitize.markdown(finding.message)}"
     yield ""
     if finding.counterexample:
-        yield sanitize.markdown_block("\n".join(assignments(finding.counterexample)), "python")
+        yield sanitize.markdown_quote("\n".join(assignments(finding.counterexample)), "python")
         yield ""
     if finding.fix:
         yield f"Fix: {sanitize.markdown(finding.fix)}"
@@ -78,7 +88,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     if finding.detail:
         yield "<details><summary>detail</summary>"
         yield ""
-        yield sanitize.markdown_block(finding.detail, "text")
+        yield sanitize.markdown_quote(finding.detail, "text")
         yield ""
         yield "</details>"
         yield ""

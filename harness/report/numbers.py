@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: Longest list that a person is shown; the JSON report has all of it.
 _SHOWN = 64
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+#: Deepest nesting of lists and objects that is written, and the longest integer, in bits.
+_DEPTH = 32
+_INTEGER = 1024
 _PYTHON = {"NaN": 'float("nan")', "Infinity": 'float("inf")', "-Infinity": 'float("-inf")'}
 
 
@@ -27,17 +30,24 @@ def to_float(value: Json) -> float:
     raise ValueError(f"not a number: {value!r}")
 
 
-def strict(value: Json) -> Json:
-    """Make a value fit for strict JSON: non-finite floats become words, and texts are cleaned."""
+def strict(value: Json, depth: int = _DEPTH) -> Json:
+    """Make a value fit for strict JSON: non-finite floats become words, texts are cleaned, and depth is capped."""
     if isinstance(value, float):
         return word(value)
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, int):
+        return _plain(value)
     if isinstance(value, list | tuple):
-        return [strict(v) for v in value]
+        return [strict(v, depth - 1) for v in value] if depth else "..."
     if isinstance(value, dict):
-        return {clean(str(k)): strict(v) for k, v in value.items()}
+        return {clean(str(k)): strict(v, depth - 1) for k, v in value.items()} if depth else "..."
     return value
+
+
+def _plain(value: int) -> int | str:
+    """Give an integer, or words where Python itself refuses to write it out."""
+    return value if value.bit_length() <= _INTEGER else f"an integer of {value.bit_length()} bits"
 
 
 def word(value: float) -> float | str:
@@ -54,19 +64,22 @@ def short(value: float) -> str:
     return f"{value:.6g}"
 
 
-def literal(value: Json) -> str:
+def literal(value: Json, depth: int = _DEPTH) -> str:
     """Write a value as Python, on one line, exact to the last digit."""
     if isinstance(value, float):
         value = word(value)
     if isinstance(value, str):
         return _PYTHON.get(value) or repr(one_line(value, 200))
+    if isinstance(value, list | tuple | dict) and not depth:
+        return "..."
     if isinstance(value, list | tuple):
-        items = [literal(v) for v in value[:_SHOWN]]
+        items = [literal(v, depth - 1) for v in value[:_SHOWN]]
         more = [f"... {len(value) - _SHOWN} more"] if len(value) > _SHOWN else []
         return f"[{', '.join(items + more)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
-    return repr(value)
+        pairs = list(value.items())[:_SHOWN]
+        return f"{{{', '.join(f'{literal(k)}: {literal(v, depth - 1)}' for k, v in pairs)}}}"
+    return repr(_plain(value) if isinstance(value, int) else value)
 
 
 def assignments(counterexample: Mapping[str, Json]) -> list[str]:

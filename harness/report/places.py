@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from harness.verdict import Finding
 
 
+#: No system has longer paths, in bytes.
+_LONGEST = 4096
+
+
 @dataclass(frozen=True)
 class Located:
     """A finding, the result it belongs to, and a fingerprint in hex."""
@@ -43,9 +47,13 @@ def uri(path: str, root: Path | None) -> tuple[str, bool]:
     """Make a URI reference for a path, and whether it is relative to the root."""
     inside = relative(path, root)
     if inside is not None:
-        return quote(os.fsencode(_encodable(inside))), True
+        return _quoted(inside), True
     outside = os.path.abspath(path.replace("\0", ""))  # noqa: PTH100
-    return f"file://{quote(os.fsencode(_encodable(outside)))}", False
+    return f"file://{_quoted(outside)}", False
+
+
+def _quoted(path: str) -> str:
+    return quote(os.fsencode(_encodable(path))[:_LONGEST])
 
 
 def _encodable(path: str) -> str:

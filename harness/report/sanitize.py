@@ -13,6 +13,8 @@ import unicodedata
 
 from rich.markup import escape as _escape_markup
 
+from harness.report import logs
+
 #: Longest name, path, sentence and block of text in a report, in characters.
 NAME_CAP = 120
 PATH_CAP = 500
@@ -32,6 +34,10 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
 }
 _NEWLINES = frozenset("\u0085\u2028\u2029\r\x0b\x0c")
 _REPLACEMENT = "\ufffd"
+#: How many marks a letter may carry. Languages need up to three; a tower of them covers the lines around.
+_MARKS = 4
+# What makes the next word a person, an issue, a label, a milestone or an address on some code host.
+_SIGILS = re.compile(r"((?:[@#:]|www)(?=[\w/.])|(?:[!~%$^]|&amp;|\bGH-)(?=[\w\"]))", re.IGNORECASE)
 
 
 class _Table(dict[int, "str | None"]):
@@ -63,10 +69,26 @@ def clean(text: str, cap: int = BLOCK_CAP) -> str:
     in XML 1.0 and encodes to UTF-8.
     """
     kept = text[: 4 * cap].replace("\r\n", "\n")
-    kept = _ESCAPES.sub("", kept).translate(_TABLE)
+    kept = _settled(_ESCAPES.sub("", kept).translate(_TABLE))
     if len(kept) <= cap and len(text) <= 4 * cap:
         return kept
     return f"{kept[:cap]} ... [cut: {len(text)} characters in all]"
+
+
+def _settled(text: str) -> str:
+    """Drop combining marks that stand on nothing of the text's own, or are more than a letter carries."""
+    if text.isascii():
+        return text
+    kept, room = [], 0
+    for char in text:
+        if unicodedata.category(char) in {"Mn", "Me"}:
+            room -= 1
+            if room < 0:
+                continue
+        else:
+            room = 0 if char.isspace() else _MARKS
+        kept.append(char)
+    return "".join(kept)
 
 
 def one_line(text: str, cap: int = LINE_CAP) -> str:
@@ -75,9 +97,40 @@ def one_line(text: str, cap: int = LINE_CAP) -> str:
 
 
 def path(text: str) -> str:
-    """Write a path on one line, each unsafe character spelt out: two paths never look the same."""
+    """Write a path on one line, whatever is not a plain letter spelt out.
+
+    No two paths of up to `PATH_CAP` characters look the same, letters of other alphabets that are drawn
+    like Latin ones included, and none reorders what stands beside it.
+    """
     shown = text if len(text) <= PATH_CAP else f"{text[: PATH_CAP // 2]}...{text[-PATH_CAP // 2 :]}"
-    return "".join(c if _TABLE[ord(c)] == c and c not in "\n\t" else _spelt(c) for c in shown)
+    out = "".join(_spelt_word(word) for word in re.split(r"(\w+)", shown))
+    return re.sub(r"(?<= ) |^ | $", r"\\x20", out)
+
+
+def name(text: str) -> str:
+    """Write what a candidate calls itself, as a path is written."""
+    return path(one_line(text, NAME_CAP))
+
+
+def _spelt_word(word: str) -> str:
+    if word.isascii() and word.isprintable() and "\\" not in word:
+        return word
+    from harness.screen.text import look_alike  # noqa: PLC0415 - ordinary names do without it
+
+    # Its complaints are about letters; the ASCII ones among them stay in any case.
+    suspect = not word.isascii() and bool(look_alike(word))
+    return "".join(c if _is_plain(c) and (c.isascii() or not suspect) else _spelt(c) for c in word)
+
+
+def _is_plain(char: str) -> bool:
+    if char.isascii():
+        return char.isprintable() and char != "\\"
+    return (
+        char.isalpha()
+        and _TABLE[ord(char)] == char
+        and unicodedata.normalize("NFKC", char) == char
+        and unicodedata.bidirectional(char) == "L"
+    )
 
 
 def _spelt(char: str) -> str:
@@ -91,12 +144,12 @@ def terminal(text: str, cap: int = LINE_CAP) -> str:
 
 def html(text: str, cap: int = BLOCK_CAP) -> str:
     """For HTML, as text or inside a quoted attribute."""
-    return _html.escape(clean(text, cap), quote=True)
+    return logs.part_in_markup(_html.escape(clean(text, cap), quote=True))
 
 
 def workflow_data(text: str, cap: int = BLOCK_CAP) -> str:
     """For the message of a workflow command: one physical line whatever the text holds."""
-    return clean(text, cap).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return logs.part(clean(text, cap)).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def workflow_property(text: str, cap: int = PATH_CAP) -> str:
@@ -109,12 +162,13 @@ def markdown(text: str, cap: int = LINE_CAP) -> str:
     out = one_line(text, cap).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     out = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", out)
     # Mentions, references, emoji and bare addresses are found after escapes are undone: part them.
-    return re.sub(r"(@|#|:|(?i:www))(?=[\w/.])", "\\1&#8203;", out)
+    return _SIGILS.sub(r"\1&#8203;", out)
 
 
 def markdown_code(text: str, cap: int = LINE_CAP) -> str:
     """For a Markdown code span, in a table cell too."""
-    out = one_line(text, cap).replace("|", "\\|") or " "
+    # A backslash before the one that escapes a bar would undo it in GitHub's tables.
+    out = logs.part(one_line(text, cap)).replace("\\|", "\\ |").replace("|", "\\|") or " "
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", out)), default=0))
     return f"{fence} {out} {fence}" if "`" in out else f"`{out}`"
 
@@ -124,3 +178,10 @@ def markdown_block(text: str, language: str = "", cap: int = BLOCK_CAP) -> str:
     out = clean(text, cap)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", out)), default=0))
     return f"{fence}{language}\n{out}\n{fence}"
+
+
+def markdown_quote(text: str, language: str = "", cap: int = BLOCK_CAP) -> str:
+    """For a fenced block of a stranger's text: nobody takes a line of it for a command of theirs either."""
+    # GitLab looks for its quick actions (`/close`) with a simpler idea of fences, in which a longer one ends early.
+    out = re.sub("`(?=``)", "` ", re.sub(r"(?m)^(?=/)", " ", logs.part(clean(text, cap))))
+    return markdown_block(out, language, len(out))

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from harness import __version__
-from harness.report import places, sanitize
+from harness.report import logs, places, sanitize
 from harness.report.catalogue import known_rules
 from harness.report.numbers import assignments, strict
 from harness.verdict import Location, Severity, Undecided
@@ -35,7 +35,8 @@ def write_sarif(report: CheckReport, root: Path | None = None) -> str:
     located = sorted(places.numbered(report, root), key=lambda each: _WEIGHT[each.finding.severity])
     limit = RESULT_LIMIT
     while True:
-        text = json.dumps(_log(report, located, limit, root), indent=2, allow_nan=False) + "\n"
+        log = json.dumps(_log(report, located, limit, root), indent=2, allow_nan=False)
+        text = logs.part_in_json(log) + "\n"
         if len(text) <= GZIP_LIMIT or len(gzip.compress(text.encode(), 6)) <= GZIP_LIMIT or limit <= 1:
             return text
         limit = min(limit, len(located)) // 2

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import sanitize
+from harness.report import logs, sanitize
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
 from harness.report.tally import tally
@@ -75,14 +75,17 @@ def print_report(report: CheckReport, console: Console) -> None:
     parts: list[RenderableType] = [_block(result, console) for result in report.results]
     if len(report.results) > 1:
         parts.append(_summary(report, console))
-    emit(console, *parts, Text(tally(report)))
+    # In a group, since texts side by side are joined and wrapped together.
+    emit(console, *parts, Group(Text(tally(report), no_wrap=True, overflow="ignore")))
 
 
 def emit(console: Console, *parts: RenderableType) -> None:
-    """Print, without the blanks that Rich fills lines with up to the width: they are litter in a log."""
+    """Print, without commands to a log's reader, and without the blanks that Rich fills lines with up to the width."""
     with console.capture() as capture:
         console.print(*parts, sep="\n")
-    console.file.write(re.sub(r"[ \t]+$", "", capture.get(), flags=re.MULTILINE))
+    text = logs.part(re.sub(r"[ \t]+$", "", capture.get(), flags=re.MULTILINE))
+    # A letter that the stream's encoding lacks must not cost the verdict.
+    console.file.write(text.encode(console.encoding, "backslashreplace").decode(console.encoding))
     console.file.flush()
 
 
@@ -92,11 +95,14 @@ def _symbol(word: str, console: Console) -> str:
 
 def _block(result: CheckResult, console: Console) -> RenderableType:
     verdict = result.verdict
-    head = Text()
-    head.append(f"{_symbol(verdict.word, console)} {verdict.word.upper()}", style=_STYLES[verdict.word])
-    head.append(f"  {sanitize.path(result.path)}", style="bold")
-    head.append(f"  {sanitize.one_line(result.name, sanitize.NAME_CAP)}")
-    head.append(f"  sha256 {sanitize.one_line(result.sha256)[:12]}", style="dim")
+    about = Text().append(sanitize.path(result.path), style="bold")
+    about.append(f"  {sanitize.name(result.name)}")
+    about.append(f"  sha256 {sanitize.one_line(result.sha256)[:12]}", style="dim")
+    # In a column of its own, so that a long path never begins a line: there it could pass for a verdict.
+    head = Table.grid(padding=(0, 2))
+    head.add_column(no_wrap=True)
+    head.add_column(overflow="fold")
+    head.add_row(Text(f"{_symbol(verdict.word, console)} {verdict.word.upper()}", style=_STYLES[verdict.word]), about)
     parts: list[RenderableType] = [head]
     if isinstance(verdict, Undecided):
         parts.append(_indented(_sentence("The harness could not decide: ", verdict.reason)))

@@ -59,7 +59,7 @@ def _plan(value: object) -> CallPlan:
     if not isinstance(value, list) or len(value) != 4:
         _malformed("a plan")
     entry, dialect, positional, keyword = value
-    if dialect not in {"function", "method"} or not _text(entry).isidentifier():
+    if _text(dialect) not in {"function", "method"} or not _text(entry).isidentifier():
         _malformed("a plan")
     if not isinstance(positional, list) or not isinstance(keyword, list):
         _malformed("a plan")

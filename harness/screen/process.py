@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import select
@@ -18,9 +19,13 @@ from harness.errors import InfrastructureError
 _READY = b"ready\n"
 #: A machine under load may be slow to start a process; reading is bounded by processor time first.
 _START_SECONDS = 60.0
-_READ_SECONDS = 10.0
+_READ_SECONDS = 20.0
 _MOST_BYTES = 8 * 1024 * 1024
+_BUSY = "See whether this machine has memory and processor time to spare, and run the check again."
+_ROOM = "Make room where temporary files are kept (TMPDIR names another place), and run the check again."
 _REMEDY = "Install the harness again (make setup), and see that this machine has memory to spare."
+_REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.ENOENT), _ROOM)
+_REMEDIES |= dict.fromkeys((errno.ENOMEM, errno.EAGAIN), _BUSY)
 # Isolated (-I) and without site (-S): neither the environment nor the folder decides what is imported.
 _START = "import sys; sys.path[:0] = sys.argv[1:3]; from harness.screen.worker import main; main(sys.argv[3:])"
 
@@ -49,7 +54,8 @@ def ask(data: bytes, *arguments: str) -> bytes | Died:
                 close_fds=True,
             )
     except OSError as error:
-        raise InfrastructureError(f"the screening process could not be started: {error}", remedy=_REMEDY) from error
+        message = f"the screening process could not be started: {error}"
+        raise InfrastructureError(message, remedy=_REMEDIES.get(error.errno or 0, _REMEDY)) from error
     with process:
         try:
             return _converse(process)
@@ -66,15 +72,31 @@ def _converse(process: subprocess.Popen[bytes]) -> bytes | Died:
         raise InfrastructureError("the screening process did not start", remedy=_REMEDY)
     answer, complete = _read(pipe, _MOST_BYTES + 1, _READ_SECONDS)
     if not complete:
+        if _kept_waiting(process.pid):
+            # Its processor time would have run out long before: it was given none.
+            message = f"the screening process was not given enough processor time in {_READ_SECONDS:.0f} seconds"
+            raise InfrastructureError(message, remedy=_BUSY)
         return Died(f"took more than {_READ_SECONDS:.0f} seconds")
     if len(answer) > _MOST_BYTES:
         return Died("gave too much output")
     status = process.wait(_READ_SECONDS)
-    if status == -signal.SIGXCPU or (status == -signal.SIGKILL and not answer):
-        return Died("took too much processor time or memory")
+    if status == -signal.SIGXCPU:
+        return Died("took too much processor time")
+    if status == -signal.SIGKILL:
+        # Its own limits end it by SIGXCPU or by a MemoryError: the host did this, most often for want of memory.
+        raise InfrastructureError("the screening process was killed from outside", remedy=_BUSY)
     if status != 0:
         return Died("ended the parser")
     return answer
+
+
+def _kept_waiting(pid: int) -> bool:
+    """Whether a process would go on if it were let: ready to run, stopped, or waiting for a disk."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] in {"R", "T", "t", "D"}
 
 
 def _read(pipe: int, most: int, seconds: float) -> tuple[bytes, bool]:

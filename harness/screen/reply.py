@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections import Counter
 from typing import NamedTuple
 
 from harness.screen.text import Complaint
@@ -89,7 +90,8 @@ def take_code(text: str) -> Reply | Complaint:
 
 def _objects(text: str) -> tuple[list[dict[str, object]], _Broken | None]:
     """Find the JSON objects of a text, and the first thing that began like one and failed."""
-    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_Pairs)
+    # No number of a reply is used, and an int of thousands of digits would be an error of its own.
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_Pairs, parse_int=float)
     found: list[dict[str, object]] = []
     broken: _Broken | None = None
     position = 0
@@ -117,7 +119,7 @@ class _Pairs(dict[str, object]):
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
-        self.repeated = sorted({key for key, _ in pairs if sum(other == key for other, _ in pairs) > 1})
+        self.repeated = sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
 
 
 def _mend(text: str) -> str:

@@ -68,17 +68,20 @@ def main(arguments: list[str]) -> None:
 def limit() -> None:
     """Give up time, memory, files and children beyond what reading needs."""
     limits = (
-        (resource.RLIMIT_CPU, _CPU_SECONDS),
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_NOFILE, 16),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),
+        # The soft limit ends it by a signal that nobody else sends; SIGKILL is then from outside.
+        (resource.RLIMIT_CPU, _CPU_SECONDS, _CPU_SECONDS + 1),
+        (resource.RLIMIT_AS, _MEMORY, _MEMORY),
+        (resource.RLIMIT_NOFILE, 16, 16),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_NPROC, 0, 0),
     )
-    for which, most in limits:
+    for which, soft, most in limits:
         hard = resource.getrlimit(which)[1]
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(which, (allowed, allowed))
+        if which == resource.RLIMIT_AS and allowed < _MEMORY:
+            raise SystemExit("too little memory to screen a text in: this is no fault of the text")
+        resource.setrlimit(which, (min(soft, allowed), allowed))
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(5000)
 

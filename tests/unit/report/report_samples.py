@@ -1,4 +1,4 @@
-"""Results to report on: DPO and DiscoPOP computed here in float32, and every kind of hostile text."""
+"""Results to report on: DPO and DiscoPOP computed here in float32, and reports full of hostile text."""
 
 from __future__ import annotations
 
@@ -12,24 +12,6 @@ from harness.verdict import Accepted, Finding, Location, Rejected, Severity, Und
 
 BETAS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 ROOT_MARK = "examples"
-
-HOSTILE = {
-    "ansi": "\x1b[31mred\x1b[0m \x1b[2J\x1b[1;1H forged \x9b31m",
-    "osc-link": "\x1b]8;;http://evil.example\x1b\\click\x1b]8;;\x1b\\ \x1b]0;title\x07 \x9d8;;x\x9c",
-    "open-osc": "\x1b]8;;never closed " * 3,
-    "bidi": "acc\u202eepted\u2066 \u200b\u200e\ufeff\u00adzero\u2060width\U000e0041",
-    "rich-markup": "[bold]loud[/bold] [/] [link=http://evil.example]x[/link] :smile: [@click=app.quit]",
-    "workflow": "x\n::set-output name=x::y\r\n::error file=a,line=1::forged\r::stop-commands::t",
-    "percent": "%0A::error::forged %25 %0D, file=a:b",
-    "html": "<script>alert(1)</script><img src=x onerror=alert(1)>\"'--></style></svg></title>",
-    "xml": "]]> <![CDATA[ <!DOCTYPE a [<!ENTITY b 'c'>]> &b; &#0;",
-    "nul": "a\x00b\x01\x08\x0b\x0c\x1f\x7f\x80\x9f\ufffe\uffff\u2028\u2029",
-    "surrogate": "a\ud800b\udfff\udc80",
-    "markdown": "![x](http://evil.example/a.png) [y](javascript:alert(1)) @someone #12 `a``b` | c |\n# h\n```\nz",
-    "math": r"$\frac{a}{$ \x $$ {} %s {0}",
-    "long": "A" * 1_000_000,
-    "long-escape": "\x1b]" * 200_000 + "\x1b[" * 200_000,
-}
 
 
 def _sigmoid(x):
@@ -185,14 +167,45 @@ def report(*results):
     return CheckReport("2026.1", 0, tuple(results))
 
 
-def hostile_report(text):
-    """Every place that a candidate's text can reach, filled with it."""
-    finding = Finding("W202", "raises", Severity.ERROR, text, text, {text: text, "b": [text]}, Location(3, 1), text)
+#: Places of a report that a candidate's text can reach, or might if the harness had a hole, in groups.
+PLACES = (
+    ("path", "name"),
+    ("message", "fix", "reason", "remedy"),
+    ("counterexample name", "counterexample", "detail", "output"),
+    ("uses", "fingerprint", "another fact", "environment"),
+)
+
+
+def hostile_report(text, *places, facts=LRML_FACTS):
+    """A report of a rejection with two findings, of an undecided and of an accepted one; `text` in these places.
+
+    Without places, in all of them.
+    """
+
+    def at(place):
+        return text if not places or place in places else "word"
+
+    finding = Finding(
+        "W202",
+        "raises",
+        Severity.ERROR,
+        at("message"),
+        at("fix"),
+        {at("counterexample name"): at("counterexample"), "b": [at("counterexample")]},
+        Location(3, 1),
+        at("detail"),
+    )
     warning = replace(finding, severity=Severity.WARNING)
-    facts = {**LRML_FACTS, "uses": [text], "fingerprint": text, "extra": {text: [text]}}
-    common = {"path": f"{ROOT_MARK}/{text}.py", "name": text, "output": text, "facts": facts}
+    told = {**facts, "uses": [at("uses")], "fingerprint": at("fingerprint")}
+    common = {"path": f"{ROOT_MARK}/{at('path')}.py", "name": at("name"), "output": at("output")}
+    extra = {"extra": {at("another fact"): [at("another fact")]}}
     return report(
-        result(Rejected((finding, warning)), **common, environment={text: text}),
-        result(Undecided(text, text, (warning,)), **{**common, "facts": {}}),
-        result(Accepted(), **{**common, "facts": {"uses": [text], "fingerprint": text}}),
+        result(
+            Rejected((finding, warning)),
+            **common,
+            facts={**told, **extra},
+            environment={at("environment"): at("environment")},
+        ),
+        result(Undecided(at("reason"), at("remedy"), (warning,)), **common, facts={}),
+        result(Accepted(), **common, facts={k: told[k] for k in ("uses", "fingerprint")}),
     )

@@ -8,8 +8,9 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from hostile_texts import HOSTILE
 from junitparser import JUnitXml
-from report_samples import FLOOD, HOSTILE, RAISES, hostile_report, report, result
+from report_samples import FLOOD, RAISES, hostile_report, report, result
 
 from harness.report import Format, github, write
 from harness.verdict import Accepted, Location, Rejected, Severity, Undecided
@@ -116,7 +117,10 @@ def test_the_step_summary_keeps_to_its_size(tmp_path):
     many = report(*[result(Rejected((replace(RAISES, detail="ρ" * 4000),) * 3))] * 120)
     github.append_step_summary(many, {"GITHUB_STEP_SUMMARY": str(path)})
     assert 800_000 < path.stat().st_size <= github.SUMMARY_LIMIT
-    path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert text.endswith("\n\nThe summary is too long for this page; the other reports have the rest.\n")
+    assert len(re.findall("^```", text, re.MULTILINE)) % 2 == 0
+    assert text.count("<details>") == text.count("</details>")
 
 
 def test_code_quality_issues_are_complete():

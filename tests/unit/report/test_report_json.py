@@ -9,7 +9,8 @@ from dataclasses import replace
 import jsonschema
 import pytest
 from click.testing import CliRunner
-from report_samples import HOSTILE, RAISES, hostile_report, report, result
+from hostile_texts import HOSTILE
+from report_samples import RAISES, hostile_report, report, result
 
 from harness.cli.schema import schema_command
 from harness.report import Format, write
@@ -77,6 +78,21 @@ def test_numbers_that_are_not_finite_become_words():
     assert document["results"][0]["findings"][0]["counterexample"]["rho"] == ["NaN", "Infinity", "-Infinity", 1e-300]
     assert document["results"][0]["facts"] == {"slope_at_zero": "NaN"}
     assert document["results"][0]["timings"] == {}
+
+
+def test_numbers_and_nesting_that_no_reader_takes_are_put_in_words():
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    finding = replace(
+        RAISES, counterexample={"deep": deep, "large": 10**5000, "pairs": {str(n): n for n in range(999)}}
+    )
+    made = report(result(Rejected((finding,)), facts={"deep": deep}))
+    validate(parsed(made))
+    shown = parsed(made)["results"][0]["findings"][0]["counterexample"]
+    assert shown["large"] == "an integer of 16610 bits"
+    for format_ in Format:
+        assert 100 < len(write(made, format_)) < 100_000
 
 
 def test_timings_are_the_only_part_that_may_differ():

@@ -8,11 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 from markdown_it import MarkdownIt
-from report_samples import HOSTILE, hostile_report, report, result
+from report_samples import report, result
 
 from harness.report import Format, write
 
-CASES = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 VOID = {"meta"}
 
 
@@ -96,13 +95,6 @@ def test_pictures_follow_the_theme(page):
     assert all(defined.count(name) == 2 for name in used), "once for light and once for dark"
 
 
-@CASES
-def test_hostile_text_brings_no_markup(text):
-    made = write(hostile_report(text), Format.HTML)
-    check(Page(made))
-    assert len(made) < 500_000
-
-
 def test_without_matplotlib_the_page_says_what_is_missing(monkeypatch):
     real = builtins.__import__
 
@@ -134,38 +126,3 @@ def test_markdown_reads_as_headings_tables_and_code():
     ]
     fences = [t.content for t in tokens if t.type == "fence"]
     assert 'beta = 0.05\npolicy_chosen_logps = [-12.5, float("nan")]\nrho = [3.75, 1.0]\n' in fences
-
-
-@CASES
-def test_markdown_of_hostile_text_has_no_link_image_heading_or_html_of_its_own(text):
-    tokens = markdown(hostile_report(text))
-    inside = [child for token in tokens for child in token.children or []]
-    assert not {t.type for t in inside} & {"link_open", "image", "html_inline", "em_open", "s_open"}
-    ours = {"<details><summary>detail</summary>\n", "</details>\n"}
-    assert {t.content for t in tokens if t.type == "html_block"} <= ours
-    assert sum(t.type == "heading_open" for t in tokens) == 4
-    assert sum(t.type == "fence" for t in tokens) == 6
-    assert {len([c for c in row.split() if c]) for row in _rows(tokens)} == {3}
-
-
-def _rows(tokens):
-    """The first table's rows, a letter for each cell."""
-    out, row = [], ""
-    for token in tokens:
-        if token.type == "tr_open":
-            row = ""
-        elif token.type in {"td_open", "th_open"}:
-            row += "x "
-        elif token.type == "tr_close":
-            out.append(row)
-        elif token.type == "table_close":
-            return out
-    return out
-
-
-@CASES
-def test_markdown_leaves_no_mention_reference_or_bare_address(text):
-    for token in markdown(hostile_report(text)):
-        for child in token.children or []:
-            if child.type == "text":
-                assert not re.search(r"@\w|(?<!\w)#\d|://|www\.", child.content)

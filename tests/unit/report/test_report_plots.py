@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import pytest
+from hostile_texts import HOSTILE
+from page_judges import judge_svg
 from PIL import Image
-from report_samples import HOSTILE, LRML_FACTS, RAISES, banded, facts_of, report, result
+from report_samples import LRML_FACTS, RAISES, banded, facts_of, report, result
 
 from harness.errors import UserError
 from harness.report import canvas, plots
@@ -129,7 +131,7 @@ def test_the_users_own_settings_of_matplotlib_have_no_say(tmp_path):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("text", [HOSTILE[name] for name in ("ansi", "long", "traversal", "surrogate", "math")])
 def test_a_hostile_name_is_plain_text_in_the_picture(text, tmp_path):
     facts = {"curve": LRML_FACTS["curve"]}
     made = plots.draw(result(name=text, path=f"x/{text}.py", facts=facts), tmp_path)
@@ -137,8 +139,7 @@ def test_a_hostile_name_is_plain_text_in_the_picture(text, tmp_path):
         assert path.parent == tmp_path
         assert re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", path.name)
         if path.suffix == ".svg":
-            tags = {e.tag.rpartition("}")[2] for e in read_svg(path).iter()}
-            assert not tags & {"script", "foreignObject", "image", "a"}
+            judge_svg(path.read_bytes())
 
 
 @pytest.mark.parametrize("name", ["$", "$x$ $", "\\frac{1}{2}", "_^{}", "", "   "])

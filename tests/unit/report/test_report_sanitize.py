@@ -8,7 +8,7 @@ import time
 import unicodedata
 
 import pytest
-from report_samples import HOSTILE
+from hostile_texts import HOSTILE
 from rich.console import Console
 
 from harness.report import sanitize
@@ -64,15 +64,38 @@ def test_ordinary_text_stays(text):
 
 
 def test_different_paths_never_look_the_same():
-    paths = ["a.py", "a\u200b.py", "a\x1b[0m.py", "\u202ea.py", "a\ud800.py", "a\n.py"]
-    assert len({sanitize.path(p) for p in paths}) == len(paths)
+    alike = ["a.py", "a\u200b.py", "\u0430.py", "\uff41.py", "\u202ea.py", "a\u2024py", "a.py ", " a.py", "a\u00a0.py"]
+    others = ["a\x1b.py", "a\\x1b.py", "a\ud800.py", "a\n.py", "a\\n.py", "a b", "a  b", "\u00e9", "e\u0301"]
+    paths = alike + others
+    shown = {unicodedata.normalize("NFKC", sanitize.path(p)) for p in paths}
+    assert len(shown) == len(paths)
+    assert sum(path.isascii() for path in shown) == len(paths) - 1, "the accent is a letter like any other"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("losses/dpo_v2.py", "losses/dpo_v2.py"),
+        ("a b/c+d (1).py", "a b/c+d (1).py"),
+        ("na\u00efve-\u03b2/\u4e2d\u6587.py", "na\u00efve-\u03b2/\u4e2d\u6587.py"),
+        ("\u0434\u0430/x.py", "\\u0434\\u0430/x.py"),  # a script with Latin twins
+    ],
+)
+def test_ordinary_paths_and_names_stay(text, shown):
+    assert sanitize.path(text) == sanitize.name(text) == shown
+
+
+def test_marks_stay_on_their_letters_and_no_tower_is_built():
+    assert sanitize.clean("e\u0301 n\u0303") == "e\u0301 n\u0303"
+    assert sanitize.clean("\u0338x \u0338y\n\u0338") == "x y\n"
+    assert sanitize.clean("e" + "\u0301" * 1000 + "f") == "e" + "\u0301" * 4 + "f"
 
 
 @CASES
 def test_rich_prints_the_escaped_text_literally(text):
     stream = io.StringIO()
     Console(file=stream, width=10_000, emoji=False, highlight=False, force_terminal=True).print(
-        sanitize.terminal(text), style=None, soft_wrap=True
+        f"{sanitize.terminal(text)}[bold][/bold]", style=None, soft_wrap=True
     )
     assert stream.getvalue() == sanitize.one_line(text) + "\n"
 

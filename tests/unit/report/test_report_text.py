@@ -6,7 +6,8 @@ import io
 import re
 
 import pytest
-from report_samples import FLOOD, HOSTILE, hostile_report, report, result
+from hostile_texts import HOSTILE
+from report_samples import FLOOD, hostile_report, report, result
 from test_report_sanitize import is_harmless
 
 from harness.report import Format, write
