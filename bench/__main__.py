@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_check, gvisor, machine, per_candidate, round_trip, static_tier
+from bench import cold_check, gvisor, ledger, machine, per_candidate, round_trip, static_tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,9 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "static": static_tier.figure,
     "gvisor": gvisor.whole_check,
     "gvisor-call": gvisor.one_call,
+    **{f"ledger-{database}": ledger.overhead(database) for database in ledger.OVERHEAD},
+    **{f"ledger-claim-{database}": ledger.claims(database) for database in ledger.OVERHEAD},
+    **{f"ledger-submit-{database}": ledger.submissions(database) for database in ledger.OVERHEAD},
 }
 #: Measured by themselves only where the engine knows gVisor; asked for by name, its absence is an error.
 OPTIONAL = ("gvisor", "gvisor-call")

@@ -64,3 +64,7 @@ class SandboxLostError(InfrastructureError):
     def __init__(self, message: str | None = None, *, remedy: str = "run the check again") -> None:
         """As any other, with the step that usually helps."""
         super().__init__(message, remedy=remedy)
+
+
+class KernelLostError(SandboxLostError):
+    """gVisor's kernel came to an end: by a fault of its own, or by the doing of the candidate. A second try tells."""

@@ -12,7 +12,7 @@ from harness.judge.batches import clear, separated
 from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import betas, free_betas, free_progresses, free_sizes, seeds, sizes
+from property_tests.strategies import betas, free_betas, free_progresses, free_sizes, seeds, sizes, sweep
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -32,11 +32,11 @@ RULE = Rule(
 )
 
 
-@given(x=st.integers(4, 40).map(lambda k: k / 2), beta=betas, size=sizes)
+@given(x=st.integers(4, 40).map(lambda k: k / 2), beta=st.one_of(sweep, betas), size=sizes)
 def test_swapped_pairs_cost_more(oracle: Subject, x: float, beta: float, size: int) -> None:
     """The mean over well-ordered pairs is below the mean over the same pairs exchanged."""
     batch = separated(x, beta, oracle.size(size))
-    good, bad = oracle.answers([batch, batch.swapped()])
+    good, bad = oracle.alone([batch, batch.swapped()])
     if good.finite_values and bad.finite_values and not good.mean < bad.mean:
         how = "as large as" if good.mean == bad.mean else "larger than"
         message = f"the loss of clearly right pairs ({good.mean:.6g}) is {how} that of the exchanged ones"

@@ -49,6 +49,8 @@ def test_history_does_not_matter(oracle: Subject, seed: int, beta: float) -> Non
     if asked is not None:
         _compare(oracle, asked[0], asked[1], oracle.answers(asked[0]), f"after {oracle.oracle.calls} other calls")
     oracle.fresh()
+    if asked is not None:
+        _compare(oracle, asked[0], asked[1], oracle.answers(asked[0]), "in a fresh process")
     early = oracle.answers(batches)
     filler = batch_of(draw.integers(-64, 65, size=oracle.size(4)) / 16, beta, seed=seed)
     oracle.answers([filler] * LIFE)

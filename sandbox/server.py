@@ -1,9 +1,9 @@
 """The forking server: process 1 of the container.
 
-Covered: loading torch once, a fresh fork for each START, an end to everything a fork left running,
-an end to itself when the host goes away. Not covered: time, memory and process limits (the engine's
-and the supervisor's), and honesty: a candidate that takes this process over can only answer with
-other numbers.
+Covered: loading torch once, telling how it is confined as long as it can be believed, a fresh fork for
+each START, an end to everything a fork left running, an end to itself when the host goes away. Not
+covered: time, memory and process limits (the engine's and the supervisor's), and honesty: a candidate that
+takes this process over can only answer with other numbers.
 
     host --stdin--> server, or its one child      (the child reads while it lives)
     host <--stdout-- server, or its one child
@@ -12,22 +12,20 @@ other numbers.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import json
 import os
 import platform
 import select
-import shutil
 import signal
 import sys
+import time
 from typing import Any
 
-from sandbox import wire
+from sandbox import confinement, leftovers, wire
 from sandbox.preload import load_torch
 
 _PR_SET_DUMPABLE = 4
-_WRITABLE = ("/tmp", "/dev/mqueue", "/dev/shm")  # noqa: S108 - inside the container
 
 
 def main() -> None:
@@ -39,10 +37,13 @@ def main() -> None:
     os.dup2(2, 1)
     # A fork may signal its parent; process 1 gets no signal but those that it asks for.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Before any candidate, and so to be believed: the host loads none where these facts are not as it asked.
+    facts = confinement.facts()
     # A process that is not dumpable cannot be opened by a fork of the same user through /proc.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
     torch = load_torch()
-    wire.write_frame(replies, wire.READY, 0, f"{platform.python_version()} {torch.__version__}".encode())
+    versions = f"{platform.python_version()} {torch.__version__}".encode()
+    wire.write_frame(replies, wire.READY, 0, facts + versions)
     try:
         _serve(requests, replies)
     except (EOFError, BrokenPipeError):
@@ -51,19 +52,22 @@ def main() -> None:
 
 def _serve(requests: int, replies: int) -> None:
     program: dict[str, Any] | None = None
+    until = 0.0
     while True:
         kind, sequence, payload = wire.read_frame(requests)
         if kind == wire.LOAD:
             program = json.loads(payload)
+            until = time.monotonic() + program["lifetime"]
             wire.write_frame(replies, wire.LOADED, sequence)
         elif kind == wire.START and program is not None:
-            status = _fork(requests, replies, program, sequence)
+            status = _fork(requests, replies, program, sequence, until)
             # An end answers no request, so it carries no request's number.
             wire.write_frame(replies, wire.ENDED, 0, status.to_bytes(4, "little") + bytes([_starved()]))
 
 
-def _fork(requests: int, replies: int, program: dict[str, Any], sequence: int) -> int:
+def _fork(requests: int, replies: int, program: dict[str, Any], sequence: int, until: float) -> int:
     """Run one fork to its end, and give its wait status."""
+    descriptors = leftovers.remember((0, 1, 2, requests, replies))
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -79,42 +83,37 @@ def _fork(requests: int, replies: int, program: dict[str, Any], sequence: int) -
         work(requests, replies, program, sequence)
         os._exit(0)
     try:
-        return _wait(child, requests, wake_read)
+        return _wait(child, requests, wake_read, descriptors, until)
     finally:
         signal.set_wakeup_fd(-1)
         os.close(wake_read)
         os.close(wake_write)
 
 
-def _wait(child: int, requests: int, wake: int) -> int:
-    """Wait for the child's end; end everything where the host goes away first."""
+def _wait(child: int, requests: int, wake: int, descriptors: leftovers.Descriptors, until: float) -> int:
+    """Wait for the child's end; end everything where the host goes away first, or the time is over.
+
+    A fork can keep the host's end open, by opening it once more through /proc: the time ends that too.
+    """
     poller = select.poll()
     poller.register(requests, 0)  # hang-up only: the child is the one that reads
     poller.register(wake, select.POLLIN)
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == child:
-            _kill_strays()
-            _wipe()
+            leftovers.kill_strays()
+            leftovers.wipe()
+            leftovers.restore(descriptors)
             return status
         if pid == 0:
-            for fd, event in poller.poll():
+            left = until - time.monotonic()
+            if left <= 0:
+                _end(requests)
+            for fd, event in poller.poll(left * 1000):
                 if fd == requests and event & (select.POLLHUP | select.POLLERR):
                     _end(requests)
                 if fd == wake:
                     os.read(wake, 4096)
-
-
-def _wipe() -> None:
-    """Empty what a fork could leave a note in, for the next fork to start as the first one did."""
-    for folder in _WRITABLE:
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(folder):
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        shutil.rmtree(entry.path, ignore_errors=True)
-                    else:
-                        os.unlink(entry.path)  # noqa: PTH108 - the path is the entry's own
 
 
 def _starved() -> bool:
@@ -129,20 +128,8 @@ def _starved() -> bool:
     return False
 
 
-def _kill_strays() -> None:
-    """Kill and reap what the fork left behind. As process 1 we outlive a kill of everything."""
-    if os.getpid() != 1:
-        return
-    try:
-        os.kill(-1, signal.SIGKILL)
-        while True:
-            os.waitpid(-1, 0)
-    except (ProcessLookupError, ChildProcessError):
-        return
-
-
 def _end(requests: int) -> None:
-    _kill_strays()
+    leftovers.kill_strays()
     os.close(requests)
     sys.stderr.flush()
     os._exit(0)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ledger_samples import database_url, ledger, postgres  # noqa: F401 - fixtures for all who keep a ledger
 
 from harness.candidate import Candidate
 from harness.engine_socket import find_engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from harness.errors import CandidateFault, InfrastructureError
+from harness.errors import CandidateFault, InfrastructureError, KernelLostError
 from harness.judge.facts import facts
 from harness.judge.session import run_session
 from harness.judge.stability import stability
@@ -13,6 +13,7 @@ from harness.judge.static import make_result
 from harness.judge.subject import Subject
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
+from harness.rules.wire import SANDBOX_DIED
 from harness.verdict import Undecided, decide
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started
-        subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready))
-        found = _timed(one, "facts", lambda: _facts(subject, outcome))
+        outcome, found = _twice_where_the_kernel_ends(bench, suite, ready)
         properties = outcome.properties
         verdict = decide(tuple(outcome.findings))
     except CandidateFault as fault:
@@ -60,6 +60,32 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
     return make_result(one, verdict, facts=found, properties=properties, environment=environment, output=output)
 
 
+def _twice_where_the_kernel_ends(bench: Bench, suite: Suite, ready: Ready) -> tuple[Outcome, dict[str, Json]]:
+    """Properties and facts. Where gVisor itself ends, once more in another sandbox: twice is the candidate's doing."""
+    try:
+        return _properties_and_facts(bench, suite, ready)
+    except KernelLostError:
+        _replace_sandbox(bench, ready)
+    try:
+        return _properties_and_facts(bench, suite, ready)
+    except KernelLostError as error:
+        finding = SANDBOX_DIED.finding("it brings the kernel of its sandbox to an end, each time", detail=error.message)
+        raise CandidateFault(finding) from error
+
+
+def _replace_sandbox(bench: Bench, ready: Ready) -> Sandbox:
+    ready.dispose()
+    ready.sandbox = Sandbox(bench.engine, bench.recipe)
+    ready.sandbox.wait_ready()
+    return ready.sandbox
+
+
+def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Outcome, dict[str, Json]]:
+    one = ready.screened
+    subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready))
+    return outcome, _timed(one, "facts", lambda: _facts(subject, outcome))
+
+
 def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outcome]:
     """Run the suite by heart where that can be, and from the beginning where that did not end well."""
     sandbox = cast("Sandbox", ready.sandbox)
@@ -68,14 +94,14 @@ def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outc
     if outcome is None and (subject.oracle.calls or subject.fault is not None):
         if subject.fault is not None or subject.oracle.output:
             # What was printed, and what brought the sandbox down, must not be there twice.
-            sandbox.close()
-            ready.sandbox = sandbox = Sandbox(bench.engine, bench.recipe)
-            sandbox.wait_ready()
-            subject = subject_of(bench, sandbox, ready.screened)
+            subject = subject_of(bench, _replace_sandbox(bench, ready), ready.screened)
         else:
             subject.oracle.restart()
             subject = Subject(subject.oracle, bench.profile.domain)
-    return subject, suite(subject) if outcome is None else outcome
+    if outcome is None:
+        outcome = suite(subject)
+        suite.recall(outcome)
+    return subject, outcome
 
 
 def subject_of(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:

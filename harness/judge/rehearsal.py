@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from harness.errors import InfrastructureError
+from harness.errors import CandidateFault, InfrastructureError
 from harness.judge.foresight import join
 from property_tests.configure import Watched
 
@@ -37,6 +37,9 @@ class Rehearsal:
 
     def __init__(self, items: list[pytest.Item]) -> None:
         self._parts: dict[pytest.Item, Part] = {}
+        #: What ended the last performance, and the property where it was asked nothing jointly before: that is settled.
+        self.fault: CandidateFault | None = None
+        self.settled: pytest.Item | None = None
         for item in items:
             function = item.function  # type: ignore[attr-defined]
             drawn = hasattr(function, "hypothesis")
@@ -70,7 +73,8 @@ class Rehearsal:
 
         Raises InfrastructureError for a fault of ours.
         """
-        went = {}
+        went: dict[pytest.Item, str] = {}
+        self.fault = self.settled = None
         try:
             # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
             with np.errstate(all="ignore"):
@@ -78,6 +82,12 @@ class Rehearsal:
                     went[item] = self._perform(item, subject)
         except InfrastructureError:
             raise
+        except CandidateFault as fault:
+            self.fault = fault
+            at = list(self._parts)[len(went)]
+            if all(self._parts[item].watched is None for item in (*went, at)):
+                self.settled = at
+            return None
         except Exception:  # noqa: BLE001 - the run that counts will say what it was
             return None
         return went

@@ -117,7 +117,10 @@ def _collect(workers: list[BaseProcess], done: multiprocessing.Queue[object], co
             try:
                 item = done.get(timeout=_PATIENCE)
             except queue.Empty:
-                raise InfrastructureError("the worker processes ended before all candidates were checked") from None
+                raise InfrastructureError(
+                    "the worker processes ended before all candidates were checked",
+                    remedy="see what ended them, most often want of memory, and run the check again with fewer --jobs",
+                ) from None
         if isinstance(item, HarnessError):
             raise item
         if isinstance(item, tuple):

@@ -53,13 +53,38 @@ class Suite:
         None where they are not known yet, and where any property failed: then nothing is known of the
         candidate, and the suite has to be called. Raises InfrastructureError for a fault of ours.
         """
-        went = self._rehearsal.perform(subject) if self._rehearsal.complete else None
-        if went is None:
+        if not self._rehearsal.complete:
             return None
+        went = self._rehearsal.perform(subject)
+        if went is None:
+            # Before the first joint question all is as it is without a rehearsal: an end there is the end.
+            return self._ended_at(self._rehearsal.settled) if self._rehearsal.settled is not None else None
         outcome = Outcome()
         for item, how in went.items():
             outcome.properties.setdefault(item.module.RULE.id, how)  # type: ignore[attr-defined]
         return _with_notes(outcome, subject)
+
+    def _ended_at(self, place: pytest.Item) -> Outcome:
+        """The outcome of a candidate that fell at one of the first properties, as `_judge` gives it."""
+        outcome, fault = Outcome(), self._rehearsal.fault
+        for item in self._items:
+            rule = item.module.RULE  # type: ignore[attr-defined]
+            if item is place and fault is not None:
+                outcome.findings += _findings(fault, rule)[:1]
+                outcome.properties[rule.id] = "failed"
+            else:
+                outcome.properties.setdefault(rule.id, "not-run" if outcome.findings else "passed")
+        return outcome
+
+    def recall(self, outcome: Outcome) -> None:
+        """Hold the rehearsal's fault against a run that found none: the same questions had other answers."""
+        fault = self._rehearsal.fault
+        if fault is None or outcome.findings or fault.findings[0].rule in {"W203", "P315"}:
+            return
+        deterministic = property_tests.test_determinism.RULE
+        first = fault.findings[0]
+        message = f"{first.rule} failed once and passed when asked again: its answers vary"
+        outcome.findings.append(deterministic.finding(message, counterexample=first.counterexample))
 
     def __call__(self, subject: Subject) -> Outcome:
         """Run every property. Raises InfrastructureError for a fault of ours, and then nothing is known."""

@@ -76,9 +76,17 @@ class Subject:
         array = np.atleast_1d(np.asarray(rho, dtype=np.float64))
         return np.resize(array, max(array.size, self.smallest_batch))
 
+    def alone(self, batches: Sequence[Batch]) -> list[Answer]:
+        """Ask as training does: one batch in a request, whatever is known beforehand."""
+        with self._remembering_its_end():
+            got = [self.oracle.ask([batch])[0] for batch in batches]
+        return self._fine(batches, self._shaped(batches, got))
+
     def ask(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer | Complaint]:
         """Ask the oracle; exceptions inside the candidate come back as Complaints."""
-        answers = self._raw(batches, echo=echo, gpu=gpu)
+        return self._shaped(batches, self._raw(batches, echo=echo, gpu=gpu))
+
+    def _shaped(self, batches: Sequence[Batch], answers: list[Answer | Complaint]) -> list[Answer | Complaint]:
         for batch, answer in zip(batches, answers, strict=True):
             # No property has to reckon with values that do not fit their batch, at whatever size.
             if not isinstance(answer, Complaint) and answer.shape not in {(), (batch.pairs,)}:
@@ -109,13 +117,17 @@ class Subject:
 
     def answers(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer]:
         """Ask the oracle; an exception inside the candidate is a CandidateFault."""
+        out = self._fine(batches, self.ask(batches, echo=echo, gpu=gpu))
+        if self.first is None and not echo and not gpu:
+            self.first = (list(batches), out)
+        return out
+
+    def _fine(self, batches: Sequence[Batch], answers: list[Answer | Complaint]) -> list[Answer]:
         out = []
-        for batch, answer in zip(batches, self.ask(batches, echo=echo, gpu=gpu), strict=True):
+        for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, Complaint):
                 raise CandidateFault(self.oracle.complaint_finding(answer, batch))
             out.append(answer)
-        if self.first is None and not echo and not gpu:
-            self.first = (list(batches), out)
         return out
 
     def answer(self, batch: Batch, *, gpu: bool = False) -> Answer:

@@ -1,4 +1,4 @@
-"""Artifacts by content: texts, reports, weights, each under the SHA-256 of its bytes. Nothing is ever changed."""
+"""Artifacts by content: reports, weights, each under the SHA-256 of its bytes. Nothing is ever changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.ledger.database import LedgerError
+from harness.ledger.failures import COPY, ROOM, LedgerError
 
 
 class Artifacts:
@@ -19,28 +19,20 @@ class Artifacts:
         self._folder = folder
 
     def put(self, data: bytes) -> str:
-        """Keep these bytes; give their digest. Raises LedgerError where the disk will not take them."""
+        """Keep these bytes; give their digest. What was damaged is mended by it.
+
+        They are on the disk when this returns. Raises LedgerError where the disk will not take them.
+        """
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
-        if path.exists():
-            return digest
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).chmod(0o444)
-                Path(name).replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(name).unlink()
-                raise
+            if not _holds(path, digest):
+                _make(path.parent)
+                _write(path, data)
+            _settle(path.parent)  # another writer may not have come to this yet
         except OSError as error:
             raise LedgerError(
-                f"an artifact could not be kept in {self._folder}: {error.strerror}", remedy="make room on the disk"
+                f"an artifact could not be kept in {self._folder}: {error.strerror or error}", remedy=ROOM
             ) from error
         return digest
 
@@ -53,10 +45,51 @@ class Artifacts:
         except FileNotFoundError as error:
             raise UserError(f"there is no artifact {digest} in {self._folder}") from error
         except OSError as error:
-            raise LedgerError(f"artifact {digest} could not be read: {error.strerror}") from error
+            raise LedgerError(f"artifact {digest} could not be read: {error.strerror or error}", remedy=COPY) from error
         if hashlib.sha256(data).hexdigest() != digest:
-            raise LedgerError(f"artifact {digest} is no longer what it was", remedy="restore it from a copy")
+            raise LedgerError(f"artifact {digest} is no longer what it was", remedy=COPY)
         return data
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest[2:]
+
+
+def _holds(path: Path, digest: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except FileNotFoundError:
+        return False
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, each of them on the disk."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _settle(folder.parent)
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o444)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _settle(folder: Path) -> None:
+    """Have a folder's entries on the disk: a file's own bytes are of no use where its name is lost."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

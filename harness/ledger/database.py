@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
+import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, literal_column, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, literal_column, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
-from harness.errors import InfrastructureError, UserError
+from harness.errors import UserError
+from harness.ledger.failures import LedgerError, sorted_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Table
+
+__all__ = ["FOLDER", "HEAD", "VARIABLE", "Database", "LedgerError", "insert_unless_known", "url_of"]
 
 #: Where the ledger is, unless `HARNESS_DATABASE_URL` says otherwise: in the folder that the command is called in.
 FOLDER = ".harness"
@@ -29,38 +35,66 @@ VARIABLE = "HARNESS_DATABASE_URL"
 HEAD = "0001"
 #: How long a writer waits for the others, in seconds.
 _PATIENCE = 60.0
+#: How long the server waits in the middle of a transaction for a worker that was stopped, in seconds. None of ours
+#: thinks about anything in there.
+_STOPPED = 15.0
 _MIGRATION_LOCK = 4_711_001
+#: Engines of this process. A forked one must not use its parent's connections.
+_open: weakref.WeakSet[Engine] = weakref.WeakSet()
+_EXAMPLE = "for example postgresql://user:password@host/harness, or sqlite:////var/lib/harness/ledger.db"
 
 
-class LedgerError(InfrastructureError):
-    """The ledger could not be read or written. What was not committed did not happen."""
+def _forget() -> None:
+    for engine in _open:
+        engine.dispose(close=False)
 
 
-def url_of(folder: Path | None = None, url: str | None = None) -> str:
-    """The database's URL: as given, or from the environment, or the file in the project's folder."""
+os.register_at_fork(after_in_child=_forget)
+
+
+def url_of(folder: Path | None = None, url: str | None = None) -> URL:
+    """The database's URL: as given, or from the environment, or the file in the project's folder.
+
+    Raises UserError for what is no URL; it does not repeat what it was given, for there may be a password in it.
+    """
     chosen = url or os.environ.get(VARIABLE, "")
     if not chosen:
-        return f"sqlite:///{(folder or Path(FOLDER)).resolve() / 'ledger.db'}"
-    scheme, mark, rest = chosen.partition("://")
-    if not mark or scheme.partition("+")[0] not in {"sqlite", "postgresql", "postgres"}:
-        raise UserError(
-            f"{VARIABLE} is no URL of a SQLite or PostgreSQL database",
-            remedy="for example postgresql://user:password@host/harness, or sqlite:////var/lib/harness/ledger.db",
-        )
-    return chosen if scheme.startswith("sqlite") else f"postgresql+psycopg://{rest}"
+        return URL.create("sqlite", database=str((folder or Path(FOLDER)).resolve() / "ledger.db"))
+    try:
+        made = make_url(chosen)
+    except (ArgumentError, ValueError):
+        made = None
+    if made is None:  # out of the handler: the error would name a part of the URL
+        raise UserError(f"{VARIABLE} is no URL of a SQLite or PostgreSQL database", remedy=_EXAMPLE)
+    kind = made.drivername.partition("+")[0]
+    if kind not in {"sqlite", "postgresql", "postgres"}:
+        raise UserError(f"{VARIABLE} is no URL of a SQLite or PostgreSQL database", remedy=_EXAMPLE)
+    if kind != "sqlite":
+        return made.set(drivername="postgresql+psycopg")
+    if not made.database or made.database == ":memory:":
+        raise UserError("a ledger in memory would be gone with its process", remedy=_EXAMPLE)
+    return made.set(drivername="sqlite", database=str(Path(made.database).absolute()))
 
 
 class Database:
     """An open ledger database, migrated to what this version knows.
 
-    Raises LedgerError for whatever goes wrong with it, UserError for one that a newer version made.
+    Raises LedgerError for whatever goes wrong with it, UserError for one that a newer version made. It may be used by
+    several threads; a forked process gets connections of its own.
     """
 
-    def __init__(self, url: str) -> None:
-        self.is_sqlite = url.startswith("sqlite")
-        with _sorted_errors("opening the ledger"):
-            self.engine = _sqlite(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True, pool_size=4)
-            self._migrate()
+    def __init__(self, url: URL | str) -> None:
+        made = make_url(url)
+        self.is_sqlite = made.drivername.startswith("sqlite")
+        self._secret = str(made.password or "")
+        with sorted_errors("opening the ledger", self._secret):
+            self.engine = _sqlite(made) if self.is_sqlite else _postgres(made)
+            _open.add(self.engine)
+            try:
+                self._migrate()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def now(self) -> ColumnElement[float]:
@@ -73,13 +107,13 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction that writes: all of it, or nothing."""
-        with _sorted_errors("writing to the ledger"), self.engine.begin() as connection:
+        with sorted_errors("writing to the ledger", self._secret), self.engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent look."""
-        with _sorted_errors("reading the ledger"), self.engine.connect() as connection:
+        """A look, which waits for no writer."""
+        with sorted_errors("reading the ledger", self._secret), self.engine.connect() as connection:
             quiet = connection.execution_options(harness_reading=True)
             with quiet.begin():
                 yield quiet
@@ -93,6 +127,9 @@ class Database:
         self.engine.dispose()
 
     def _migrate(self) -> None:
+        with self.engine.connect() as connection, connection.execution_options(harness_reading=True).begin():
+            if _version(connection) == HEAD:  # nobody has to wait for a ledger that is as it should be
+                return
         with self.engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(text(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})"))
@@ -112,7 +149,25 @@ class Database:
 def insert_unless_known(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row, unless its key is there; tell whether it is new. Both databases spell it alike."""
     statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    return connection.execute(statement.values(**values).on_conflict_do_nothing()).rowcount == 1
+    key = next(iter(table.primary_key.columns))  # a count of rows is not to be had from every driver
+    return connection.execute(statement.values(**values).on_conflict_do_nothing().returning(key)).first() is not None
+
+
+def insert_all_unless_known(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Insert rows in few statements, but for those whose keys are there; give the candidates of the new ones."""
+    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    key = table.c.candidate if "candidate" in table.c else table.c.sha256
+    new = connection.execute(statement.on_conflict_do_nothing().returning(key), list(rows))
+    return set(new.scalars())
+
+
+def replace_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *changing: str) -> None:
+    """Insert rows; of those whose primary keys are there, write the `changing` columns anew."""
+    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    new = {name: statement.excluded[name] for name in changing}
+    if rows:
+        keys = list(table.primary_key.columns)
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), list(rows))
 
 
 def _version(connection: Connection) -> str:
@@ -122,16 +177,15 @@ def _version(connection: Connection) -> str:
     return str(connection.execute(text("select version_num from alembic_version")).scalar() or "")
 
 
-def _sqlite(url: str) -> Engine:
-    path = url.removeprefix("sqlite:///")
-    if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+def _sqlite(url: URL) -> Engine:
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def settle(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are ours to begin: see below
-        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        _write_ahead(connection)
+        for setting in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {setting}")
 
     @event.listens_for(engine, "begin")
@@ -142,22 +196,32 @@ def _sqlite(url: str) -> Engine:
     return engine
 
 
-@contextlib.contextmanager
-def _sorted_errors(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LedgerError(f"{doing} failed: {error.strerror or error}", remedy=_remedy(str(error))) from error
-    except DBAPIError as error:
-        said = str(error.orig).strip().partition("\n")[0]
-        raise LedgerError(f"{doing} failed: {said}", remedy=_remedy(said)) from error
-    except SQLAlchemyError as error:
-        raise LedgerError(f"{doing} failed: {type(error).__name__}: {error}") from error
+def _write_ahead(connection: Any) -> None:
+    """Switch a new file to its write-ahead log. Of several that do so at once SQLite refuses some without waiting."""
+    until = time.monotonic() + _PATIENCE
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
-def _remedy(said: str) -> str:
-    if "full" in said or "No space" in said:
-        return "make room on the disk and go on: nothing that was committed is lost"
-    if "malformed" in said or "not a database" in said:
-        return "restore the ledger from a copy; `PRAGMA integrity_check` says what is wrong with this one"
-    return f"see that the database named by {VARIABLE}, or the folder {FOLDER}, can be reached and written"
+def _postgres(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,  # after a restart of the server the pool's connections are dead
+        pool_size=4,
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": 10},
+    )
+
+    @event.listens_for(engine, "connect")
+    def settle(connection: Any, _: Any) -> None:
+        milliseconds = (("lock_timeout", _PATIENCE), ("idle_in_transaction_session_timeout", _STOPPED))
+        for setting, seconds in milliseconds:
+            connection.execute(f"SET {setting} = {int(1000 * seconds)}")
+        connection.commit()
+
+    return engine

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, update
 
 from harness.errors import InfrastructureError
+from harness.ledger.records import plain
 from harness.ledger.states import State, sources
 from harness.ledger.tables import events, runs
 
@@ -24,7 +25,7 @@ class LeaseLostError(InfrastructureError):
 
 def record(connection: Connection, run: int, now: float, kind: str, **detail: Json) -> None:
     """Write an event down, in the caller's transaction."""
-    connection.execute(insert(events).values(run=run, time=now, kind=kind, detail=detail))
+    connection.execute(insert(events).values(run=run, time=now, kind=kind, detail=plain(detail)))
 
 
 def move(connection: Connection, run: int, after: State, now: float, *also: ColumnElement[bool], **values: Any) -> bool:

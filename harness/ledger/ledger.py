@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.ledger import look, people, progress, queue
+from harness.ledger import look, people, progress, queue, same
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.submit import submit
@@ -23,8 +23,9 @@ class Ledger:
     """Candidates, runs, results, decisions, promotions, events.
 
     `folder` is the project's own (default `.harness`): the artifacts lie in it, and the database too, unless
-    `database` or HARNESS_DATABASE_URL names another. Raises LedgerError (exit code 3) where the database or the disk
-    fails, UserError (2) for numbers and decisions that make no sense.
+    `database` or HARNESS_DATABASE_URL names another. Texts are in the database; artifacts stay on this machine.
+    Raises LedgerError (exit code 3) where the database or the disk fails, UserError (2) for numbers and decisions that
+    make no sense.
     """
 
     def __init__(self, folder: Path | None = None, *, database: str | None = None) -> None:
@@ -61,18 +62,18 @@ class Ledger:
         needs: str,
         priority: int = 0,
     ) -> list[Submission]:
-        """Keep the texts and queue a run for each (candidate, name); see `submit.submit`."""
-        for candidate, _ in entries:
-            self.artifacts.put(candidate.data)
+        """Keep the text of each (candidate, name) and queue a run for it; see `submit.submit`."""
         return submit(
             self.database, entries, profile=profile, profile_digest=profile_digest, needs=needs, priority=priority
         )
 
     # Workers.
 
-    def claim(self, owner: str, *, slot: str, needs: Sequence[str], **times: float) -> Claim | None:
-        """Take the next run for a place; `times` are `lease` and `back_off` in seconds."""
-        return queue.claim(self.database, owner, slot=slot, needs=needs, **times)
+    def claim(
+        self, owner: str, *, slot: str, needs: Sequence[str], only: int | None = None, **times: float
+    ) -> Claim | None:
+        """Take the next run for a place, or `only` that run; `times` are `lease` and `back_off` in seconds."""
+        return queue.claim(self.database, owner, slot=slot, needs=needs, only=only, **times)
 
     def renew(self, held: Claim, lease: float = queue.LEASE_SECONDS) -> bool:
         """Make a lease last longer; False where it is lost."""
@@ -88,7 +89,7 @@ class Ledger:
 
     def same_function(self, held: Claim, fingerprint: str) -> int | None:
         """The run that this one is a duplicate of, if its function is known; it has ended then."""
-        return progress.same_function(self.database, held, fingerprint)
+        return same.same_function(self.database, held, fingerprint)
 
     def reject(self, held: Claim, reason: str) -> None:
         """End a run for a fault of the candidate."""
@@ -152,4 +153,4 @@ class Ledger:
 
     def text(self, run: Run) -> bytes:
         """The candidate's text, as it was submitted."""
-        return self.artifacts.get(run.candidate)
+        return look.text_of(self.database, run.candidate)

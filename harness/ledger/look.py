@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, func, select
 
 from harness.errors import UserError
-from harness.ledger.records import Decision, Event, Run, Score
+from harness.ledger.failures import COPY, LedgerError
+from harness.ledger.records import Decision, Event, Run, Score, clean
 from harness.ledger.states import State
 from harness.ledger.tables import candidates, decisions, events, promotions, results, runs
 
@@ -38,7 +40,8 @@ def _run(row: Row[Any]) -> Run:
 
 def run_of(connection: Connection, run: int) -> Run:
     """One run. Raises UserError where there is none of that number."""
-    row = connection.execute(_selected().where(runs.c.id == run)).first()
+    possible = 0 < run < 2**63
+    row = connection.execute(_selected().where(runs.c.id == run)).first() if possible else None
     if row is None:
         raise UserError(f"there is no run {run} in this ledger", remedy="`harness queue` lists them")
     return _run(row)
@@ -109,3 +112,15 @@ def promotions_of(database: Database, run: int | None = None) -> list[dict[str, 
         wanted = wanted.where(promotions.c.run == run)
     with database.reading() as connection:
         return [dict(row._mapping) for row in connection.execute(wanted)]  # noqa: SLF001 - as above
+
+
+def text_of(database: Database, candidate: str) -> bytes:
+    """A candidate's text by its digest. Raises UserError where there is none, LedgerError where it was changed."""
+    wanted = select(candidates.c.text).where(candidates.c.sha256 == candidate)
+    with database.reading() as connection:
+        data = connection.execute(wanted).scalar()
+    if data is None:
+        raise UserError(f"there is no candidate {clean(candidate)[:80]} in this ledger")
+    if hashlib.sha256(data).hexdigest() != candidate:
+        raise LedgerError(f"the text of candidate {candidate} is no longer what it was", remedy=COPY)
+    return bytes(data)

@@ -4,53 +4,83 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete
-
 from harness.errors import UserError
 from harness.ledger.events import NOBODY, move, record
 from harness.ledger.look import run_of
+from harness.ledger.records import clean
+from harness.ledger.same import hand_over, take_back
 from harness.ledger.states import State
-from harness.ledger.tables import runs, slots
+from harness.ledger.tables import runs
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from sqlalchemy import Connection
 
     from harness.ledger.database import Database
     from harness.ledger.records import Run
 
 
 def cancel(database: Database, run: int, why: str = "") -> Run:
-    """Take a run out. A worker that has it learns so when it renews its lease or writes."""
-    return _decide(database, run, State.CANCELLED, "cancelled", why or "cancelled by a person", **NOBODY)
+    """Take a run out. A worker that has it learns so when it renews its lease or writes.
+
+    Until that worker asks for other work, or its lease ends, its place stays taken: its container may still be there.
+    """
+    with database.writing() as connection:
+        now = database.time(connection)
+        _decide(connection, run, State.CANCELLED, now, "cancelled", clean(why) or "cancelled by a person", **NOBODY)
+        hand_over(connection, run, now)
+        return run_of(connection, run)
 
 
 def retry(database: Database, run: int) -> Run:
-    """Queue a run again that failed by a fault of ours, or was cancelled. It goes on after its last checkpoint."""
-    return _decide(database, run, State.QUEUED, "retried", "", faults=0, not_before=0.0, among=("failed", "cancelled"))
+    """Queue a run again that failed by a fault of ours, or was cancelled. It goes on after its last checkpoint.
+
+    Raises UserError, too, where another run of the same function has taken its place.
+    """
+    with database.writing() as connection:
+        run_of(connection, run)
+        take_back(connection, run)
+        among = (State.FAILED, State.CANCELLED)
+        now = database.time(connection)
+        _decide(connection, run, State.QUEUED, now, "retried", "", faults=0, not_before=0.0, among=among)
+        return run_of(connection, run)
 
 
 def approve(database: Database, run: int) -> Run:
     """Let a run go on that a gate holds for a person."""
-    return _decide(database, run, State.QUEUED, "approved", "", approved=runs.c.rung, among=("held",))
+    with database.writing() as connection:
+        now = database.time(connection)
+        among = (State.HELD,)
+        _decide(connection, run, State.QUEUED, now, "approved", "", approved=runs.c.rung, among=among)
+        return run_of(connection, run)
 
 
 def refuse(database: Database, run: int, why: str) -> Run:
     """End a run that a gate holds for a person."""
-    return _decide(database, run, State.REJECTED, "refused", why or "refused by a person", among=("held",))
+    with database.writing() as connection:
+        now = database.time(connection)
+        reason = clean(why) or "refused by a person"
+        _decide(connection, run, State.REJECTED, now, "refused", reason, among=(State.HELD,))
+        return run_of(connection, run)
 
 
 def _decide(
-    database: Database, run: int, after: State, kind: str, reason: str, *, among: tuple[str, ...] = (), **values: Any
-) -> Run:
-    with database.writing() as connection:
-        before = run_of(connection, run)
-        now = database.time(connection)
-        also = (runs.c.state.in_(among),) if among else ()
-        if not move(connection, run, after, now, *also, reason=reason, **values):
-            raise UserError(
-                f"run {run} is {before.state}, and cannot be {kind}",
-                remedy=f"`harness show {run}` says how it got there",
-            )
-        connection.execute(delete(slots).where(slots.c.run == run))
-        record(connection, run, now, kind, reason=reason)
-        return run_of(connection, run)
+    connection: Connection,
+    run: int,
+    after: State,
+    now: float,
+    kind: str,
+    reason: str,
+    *,
+    among: tuple[State, ...] = (),
+    **values: Any,
+) -> None:
+    before = run_of(connection, run)
+    also = (runs.c.state.in_(among),) if among else ()
+    if not move(connection, run, after, now, *also, reason=reason, **values):
+        raise UserError(
+            f"run {run} is {before.state}, and cannot be {kind}",
+            remedy=f"`harness show {run}` says how it got there",
+        )
+    record(connection, run, now, kind, reason=reason)

@@ -4,43 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
 
-from harness.ledger.database import insert_unless_known
+from harness.ledger.database import insert_unless_known, replace_all
 from harness.ledger.events import NOBODY, LeaseLostError, held_by, move, record
 from harness.ledger.queue import BACK_OFF, again, leave
+from harness.ledger.records import clean, plain
 from harness.ledger.states import State
-from harness.ledger.tables import decisions, fingerprints, promotions, results, runs
+from harness.ledger.tables import decisions, promotions, results, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from harness.ledger.database import Database
     from harness.ledger.records import Claim, Decision, Score
 
 
-def _must_hold(connection: Connection, held: Claim) -> None:
-    """Refuse an attempt that no longer holds its run; lock the row for the rest of the transaction."""
-    mine = select(runs.c.id).where(runs.c.id == held.run.id, *held_by(held.attempt)).with_for_update()
-    if connection.execute(mine).first() is None:
+def must_hold(connection: Connection, held: Claim, now: ColumnElement[float]) -> Row[Any]:
+    """Refuse an attempt that no longer holds its run; lock the row for the rest of the transaction.
+
+    Gives `now`, `faults`, `approved`, `rung`.
+    """
+    columns = (now.label("now"), runs.c.faults, runs.c.approved, runs.c.rung)
+    mine = select(*columns).where(runs.c.id == held.run.id, *held_by(held.attempt)).with_for_update()
+    row = connection.execute(mine).first()
+    if row is None:
         raise LeaseLostError(f"run {held.run.id} is no longer held by attempt {held.attempt}")
+    return row
 
 
 def save_scores(database: Database, held: Claim, rung: str, scores: Sequence[Score]) -> None:
     """Keep the metrics of some seeds of a rung, so that a restart need not measure them again."""
     with database.writing() as connection:
-        _must_hold(connection, held)
+        must_hold(connection, held, database.now)
         _write_scores(connection, held, rung, scores)
 
 
 def _write_scores(connection: Connection, held: Claim, rung: str, scores: Sequence[Score]) -> None:
+    rows = []
     for score in scores:
         value, spelt = score.stored()
-        key = {"run": held.run.id, "rung": rung, "seed": score.seed, "metric": score.metric}
-        connection.execute(delete(results).filter_by(**key))
-        connection.execute(insert(results).values(**key, value=value, spelt=spelt, attempt=held.attempt))
+        key = {"run": held.run.id, "rung": rung, "seed": int(score.seed), "metric": score.metric}
+        rows.append({**key, "value": value, "spelt": spelt, "attempt": held.attempt})
+    replace_all(connection, results, rows, "value", "spelt", "attempt")
 
 
 def checkpoint(
@@ -58,28 +67,30 @@ def checkpoint(
 
     `next_needs` is what the rung after it needs, None after the last. A promotion is written once for each candidate,
     profile and evaluation, whoever comes to it and how often. Gives the run's state; where that is RUNNING, this
-    attempt goes on. Raises LeaseLostError.
+    attempt goes on. A rung that has been decided is not decided again, so a checkpoint may be repeated where nobody
+    knows whether it arrived. Raises LeaseLostError.
     """
+    reason = clean(decision.reason)
     with database.writing() as connection:
-        _must_hold(connection, held)
-        now = database.time(connection)
-        run = held.run.id
-        _write_scores(connection, held, rung, scores)
-        known = insert_unless_known(
+        row = must_hold(connection, held, database.now)
+        now, run = float(row.now), held.run.id
+        fresh = insert_unless_known(
             connection,
             decisions,
             run=run,
             rung=rung,
             attempt=held.attempt,
             decision=decision.decision,
-            reason=decision.reason,
-            detail=dict(decision.detail),
+            reason=reason,
+            detail=plain(decision.detail),
             time=now,
         )
-        if known:
-            record(connection, run, now, "decided", rung=rung, decision=decision.decision, reason=decision.reason)
+        if not fresh:
+            return State.RUNNING
+        _write_scores(connection, held, rung, scores)
+        record(connection, run, now, "decided", rung=rung, decision=decision.decision, reason=reason)
         if decision.decision != "promote":
-            return _end(connection, held, State.REJECTED, now, decision.reason)
+            return end(connection, held, State.REJECTED, now, reason)
         insert_unless_known(
             connection,
             promotions,
@@ -91,65 +102,43 @@ def checkpoint(
             attempt=held.attempt,
             time=now,
         )
-        advanced = {"rung": runs.c.rung + 1, "faults": 0}
+        advanced = {"rung": row.rung + 1, "faults": 0}
         if next_needs is None:
-            connection.execute(update(runs).where(runs.c.id == run).values(**advanced))
-            return _end(connection, held, State.COMPLETED, now, decision.reason)
-        connection.execute(update(runs).where(runs.c.id == run).values(**advanced, needs=next_needs))
-        approved = connection.execute(select(runs.c.approved, runs.c.rung).where(runs.c.id == run)).one()
-        if ask_a_person and approved.approved < approved.rung:
-            return _end(connection, held, State.HELD, now, f"a person has to approve what comes after {rung}")
+            return end(connection, held, State.COMPLETED, now, reason, **advanced)
+        advanced["needs"] = next_needs
+        if ask_a_person and row.approved < row.rung + 1:
+            why = f"a person has to approve what comes after {rung}"
+            return end(connection, held, State.HELD, now, why, **advanced)
         if next_needs != held.run.needs:  # another kind of place: whoever has one goes on
-            return _end(connection, held, State.QUEUED, now, "")
+            return end(connection, held, State.QUEUED, now, "", **advanced)
+        connection.execute(update(runs).where(runs.c.id == run).values(**advanced))
         return State.RUNNING
-
-
-def same_function(database: Database, held: Claim, fingerprint: str) -> int | None:
-    """Claim a fingerprint for this run; where another run of the profile has it, end as its duplicate and say which."""
-    with database.writing() as connection:
-        _must_hold(connection, held)
-        now = database.time(connection)
-        run, profile = held.run.id, held.run.profile_digest
-        insert_unless_known(connection, fingerprints, profile_digest=profile, fingerprint=fingerprint, run=run)
-        key = {"profile_digest": profile, "fingerprint": fingerprint}
-        first = int(connection.execute(select(fingerprints.c.run).filter_by(**key)).scalar_one())
-        connection.execute(update(runs).where(runs.c.id == run).values(fingerprint=fingerprint))
-        if first == run:
-            return None
-        given_up = select(runs.c.id).where(runs.c.id == first, runs.c.state.in_((State.FAILED, State.CANCELLED)))
-        if connection.execute(given_up).first() is not None:  # it will not answer for others: this one takes over
-            connection.execute(update(fingerprints).filter_by(**key).values(run=run))
-            return None
-        reason = f"the same function as run {first}"
-        _end(connection, held, State.DUPLICATE, now, reason, same_as=first)
-        return first
 
 
 def reject(database: Database, held: Claim, reason: str) -> None:
     """The candidate's fault: no retry."""
     with database.writing() as connection:
-        _must_hold(connection, held)
-        _end(connection, held, State.REJECTED, database.time(connection), reason)
+        now = must_hold(connection, held, database.now).now
+        end(connection, held, State.REJECTED, float(now), clean(reason))
 
 
 def fault(database: Database, held: Claim, why: str, back_off: float = BACK_OFF) -> State:
     """A fault of ours: queue the run again, later each time, until its attempts are used up."""
     with database.writing() as connection:
-        _must_hold(connection, held)
-        now = database.time(connection)
+        row = must_hold(connection, held, database.now)
         leave(connection, held.run.id, held.attempt)
-        faults = int(connection.execute(select(runs.c.faults).where(runs.c.id == held.run.id)).scalar_one())
-        return again(connection, held.run.id, faults + 1, now, why, back_off)
+        return again(connection, held.run.id, row.faults + 1, float(row.now), why, back_off)
 
 
 def release(database: Database, held: Claim) -> None:
     """The worker is asked to stop: queue the run again at once; no fault is counted."""
     with database.writing() as connection:
-        _must_hold(connection, held)
-        _end(connection, held, State.QUEUED, database.time(connection), "")
+        now = must_hold(connection, held, database.now).now
+        end(connection, held, State.QUEUED, float(now), "")
 
 
-def _end(connection: Connection, held: Claim, state: State, now: float, reason: str, **values: object) -> State:
+def end(connection: Connection, held: Claim, state: State, now: float, reason: str, **values: object) -> State:
+    """End an attempt: bring its run to a state, and give up the place."""
     run = held.run.id
     leave(connection, run, held.attempt)
     move(connection, run, state, now, reason=reason, **NOBODY, **values)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
-from harness.ledger.database import insert_unless_known
 from harness.ledger.events import NOBODY, held_by, move, record
 from harness.ledger.look import run_of
-from harness.ledger.records import Claim
+from harness.ledger.records import Claim, clean
 from harness.ledger.states import State
 from harness.ledger.tables import runs, slots
 
@@ -36,28 +35,34 @@ def claim(
     *,
     slot: str,
     needs: Sequence[str],
+    only: int | None = None,
     lease: float = LEASE_SECONDS,
     back_off: float = BACK_OFF,
 ) -> Claim | None:
     """Take the next run that needs one of `needs` ("cpu", "gpu"), for the place `slot`; None where there is none.
 
-    A place that another live attempt works in gives none. Runs whose worker went silent are queued again first.
+    `only` asks for this run and no other. A place that another worker's live attempt is in gives none. An `owner` (a
+    process, by a name of its own) that asks for a place again is through with what it did there: a run that it still
+    holds there is queued again, as are runs whose worker went silent, each with a fault counted.
     """
+    owner = clean(owner)
     with database.writing() as connection:
+        if not database.is_sqlite:  # there, one writes at a time; here, one at a time looks at a place
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(slot))))
         now = database.time(connection)
         _clear(connection, now, back_off)
-        if not _take(connection, slot, now):
+        if not _is_free(connection, slot, owner, now, back_off):
             return None
-        run = _next(connection, needs, now)
+        run = _next(connection, needs, now, only)
         if run is None:
             return None
         until = now + lease
-        # In PostgreSQL another claim may stand between the choice and this: the row was locked by the choice.
         values = {"owner": owner, "lease": until, "attempt": runs.c.attempt + 1}
         if not move(connection, run, State.RUNNING, now, **values):
             return None
         taken = run_of(connection, run)
-        insert_unless_known(connection, slots, name=slot, run=run, attempt=taken.attempt, lease=until)
+        row = {"name": slot, "run": run, "attempt": taken.attempt, "owner": owner, "lease": until}
+        connection.execute(insert(slots).values(**row))
         record(connection, run, now, "claimed", attempt=taken.attempt, owner=owner, slot=slot)
         return Claim(taken, taken.attempt, owner, slot)
 
@@ -65,13 +70,13 @@ def claim(
 def renew(database: Database, held: Claim, lease: float = LEASE_SECONDS) -> bool:
     """Make the lease last `lease` seconds from now; False where the run is no longer this attempt's."""
     with database.writing() as connection:
-        until = database.time(connection) + lease
-        mine = update(runs).where(runs.c.id == held.run.id, *held_by(held.attempt)).values(lease=until)
-        if connection.execute(mine).rowcount != 1:
+        mine = select(runs.c.id).where(runs.c.id == held.run.id, *held_by(held.attempt)).with_for_update()
+        if connection.execute(mine).first() is None:
             return False
-        connection.execute(
-            update(slots).where(slots.c.name == held.slot, slots.c.run == held.run.id).values(lease=until)
-        )
+        until = database.time(connection) + lease  # after the wait for the row
+        connection.execute(update(runs).where(runs.c.id == held.run.id).values(lease=until))
+        here = (slots.c.name == held.slot, slots.c.run == held.run.id, slots.c.attempt == held.attempt)
+        connection.execute(update(slots).where(*here).values(lease=until))
         return True
 
 
@@ -82,6 +87,7 @@ def leave(connection: Connection, run: int, attempt: int) -> None:
 
 def again(connection: Connection, run: int, faults: int, now: float, why: str, back_off: float) -> State:
     """After a fault of ours: queue the run again, later each time, or give it up. Gives its new state."""
+    why = clean(why)
     if faults >= MOST_FAULTS:
         reason = f"given up after {faults} attempts: {why}"
         move(connection, run, State.FAILED, now, faults=faults, reason=reason, **NOBODY)
@@ -94,28 +100,45 @@ def again(connection: Connection, run: int, faults: int, now: float, why: str, b
 
 
 def _clear(connection: Connection, now: float, back_off: float) -> None:
-    """Queue again what belongs to workers that have gone silent."""
+    """Queue again what belongs to workers that have gone silent, and free the places of what was cancelled.
+
+    Rows that another transaction has in hand are left to it: nobody waits here, so nobody waits in a circle.
+    """
     silent = (runs.c.state == State.RUNNING, runs.c.lease < now)
     wanted = select(runs.c.id, runs.c.attempt, runs.c.faults, runs.c.owner).where(*silent).limit(_CLEARED)
     for run, attempt, faults, owner in connection.execute(wanted.with_for_update(skip_locked=True)).all():
         leave(connection, run, attempt)
         again(connection, run, faults + 1, now, f"its worker {owner} went silent in attempt {attempt}", back_off)
-    connection.execute(delete(slots).where(slots.c.lease < now))
+    # Not by the lease alone: one that is being renewed at this moment has its place renewed second.
+    live = exists().where(runs.c.id == slots.c.run, runs.c.state == State.RUNNING, runs.c.attempt == slots.c.attempt)
+    left = select(slots.c.name).where(slots.c.lease < now, ~live).with_for_update(skip_locked=True, of=slots)
+    for name in connection.execute(left).scalars().all():
+        connection.execute(delete(slots).where(slots.c.name == name))
 
 
-def _take(connection: Connection, slot: str, now: float) -> bool:
-    """Whether a place is free; no other claim may look at it before this one is through."""
-    if connection.dialect.name != "sqlite":  # there, one writes at a time
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(slot))))
-    busy = select(slots.c.run).where(slots.c.name == slot, slots.c.lease >= now)
-    return connection.execute(busy).first() is None
+def _is_free(connection: Connection, slot: str, owner: str, now: float, back_off: float) -> bool:
+    """Whether a place is free for this owner; what the owner itself left in it is put in order."""
+    there = connection.execute(select(slots).where(slots.c.name == slot)).first()
+    if there is None:
+        return True
+    if there.owner != owner:
+        return False
+    held = select(runs.c.faults).where(runs.c.id == there.run, *held_by(there.attempt)).with_for_update()
+    lost = connection.execute(held).first()
+    leave(connection, there.run, there.attempt)
+    if lost is not None:
+        why = f"its worker {owner} asked for other work in attempt {there.attempt}"
+        again(connection, there.run, lost.faults + 1, now, why, back_off)
+    return True
 
 
-def _next(connection: Connection, needs: Sequence[str], now: float) -> int | None:
+def _next(connection: Connection, needs: Sequence[str], now: float, only: int | None) -> int | None:
     best: tuple[float, int] | None = None
     # One look for each kind keeps each of them a walk along the index, however long the queue is.
     for kind in needs:
-        waiting = (runs.c.state == State.QUEUED, runs.c.needs == kind, runs.c.not_before <= now)
+        waiting = [runs.c.state == State.QUEUED, runs.c.needs == kind, runs.c.not_before <= now]
+        if only is not None:
+            waiting.append(runs.c.id == only)
         first = select(runs.c.place, runs.c.id).where(*waiting).order_by(runs.c.place, runs.c.id).limit(1)
         row = connection.execute(first.with_for_update(skip_locked=True)).first()
         if row is not None and (best is None or (row.place, row.id) < best):

@@ -48,7 +48,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.QUEUED}),
     State.COMPLETED: frozenset(),
     State.REJECTED: frozenset(),
-    State.DUPLICATE: frozenset(),
+    #: Where a person took the run out that was to answer for it.
+    State.DUPLICATE: frozenset({State.QUEUED}),
 }
 #: Nothing more happens by itself.
 FINAL = frozenset({State.COMPLETED, State.REJECTED, State.DUPLICATE, State.FAILED, State.CANCELLED})

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, insert, select
 
-from harness.ledger.database import insert_unless_known
-from harness.ledger.events import record
-from harness.ledger.records import Submission
+from harness.errors import UserError
+from harness.ledger.database import insert_all_unless_known
+from harness.ledger.records import Submission, clean
 from harness.ledger.states import State
-from harness.ledger.tables import candidates, runs
+from harness.ledger.tables import candidates, events, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from harness.candidate import Candidate
     from harness.ledger.database import Database
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 #: Head start of one step of priority, in seconds. A run that has waited this much longer is as urgent, so that a
 #: stream of urgent ones cannot keep it waiting for ever.
 PRIORITY_SECONDS = 600.0
+#: The largest priority, up and down: a week's head start.
+MOST_PRIORITY = 1000
+#: Candidates in one transaction: few enough that no worker waits long for the ledger to renew its lease.
+CHUNK = 200
+#: One submits at a time in PostgreSQL too: two with the same candidates would wait for each other in a circle.
+_LOCK = 4_711_002
 
 
 def submit(
@@ -32,41 +41,68 @@ def submit(
     needs: str,
     priority: int = 0,
 ) -> list[Submission]:
-    """Queue candidates, each with its name; one transaction for all. Those that have a run get that one."""
-    out = []
-    with database.writing() as connection:
-        now = database.time(connection)
-        for candidate, name in entries:
-            insert_unless_known(
-                connection,
-                candidates,
-                sha256=candidate.sha256,
-                name=name,
-                path=candidate.path,
-                size=len(candidate.data),
-                submitted=now,
-            )
-            fresh = insert_unless_known(
-                connection,
-                runs,
-                candidate=candidate.sha256,
-                profile=profile,
-                profile_digest=profile_digest,
-                state=State.QUEUED,
-                rung=0,
-                needs=needs,
-                priority=priority,
-                place=now - priority * PRIORITY_SECONDS,
-                not_before=0.0,
-                attempt=0,
-                faults=0,
-                approved=-1,
-                reason="",
-                submitted=now,
-                changed=now,
-            )
-            wanted = (runs.c.candidate == candidate.sha256) & (runs.c.profile_digest == profile_digest)
-            run = int(connection.execute(select(runs.c.id).where(wanted)).scalar_one())
-            record(connection, run, now, "submitted" if fresh else "submitted-again", priority=priority)
-            out.append(Submission(run, fresh))
+    """Queue candidates, each with its name; give what became of them, in the same order.
+
+    Those that have a run get that one, so what was cut off may be submitted again: every 200 candidates are one
+    transaction. Raises UserError for a priority beyond ±1000.
+    """
+    if abs(priority) > MOST_PRIORITY:
+        raise UserError(f"the priority {priority} is beyond ±{MOST_PRIORITY}")
+    out: list[Submission] = []
+    left = iter(entries)
+    same: Mapping[str, str | int] = {
+        "profile": profile,
+        "profile_digest": profile_digest,
+        "needs": needs,
+        "priority": priority,
+    }
+    while chunk := list(itertools.islice(left, CHUNK)):
+        with database.writing() as connection:
+            if not database.is_sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            out += _submit(connection, chunk, database.time(connection), same)
     return out
+
+
+def _submit(
+    connection: Connection, chunk: Sequence[tuple[Candidate, str]], now: float, same: Mapping[str, str | int]
+) -> list[Submission]:
+    first = {candidate.sha256: (candidate, name) for candidate, name in reversed(chunk)}
+    place = now - int(same["priority"]) * PRIORITY_SECONDS
+    texts, queued = [], []
+    for digest in dict.fromkeys(candidate.sha256 for candidate, _ in chunk):
+        candidate, name = first[digest]
+        path = clean(candidate.path)
+        texts.append({"sha256": digest, "name": clean(name), "path": path, "text": candidate.data, "submitted": now})
+        queued.append({**_fresh(digest, place, now), **same})
+    wanted = (runs.c.profile_digest == same["profile_digest"]) & runs.c.candidate.in_(list(first))
+    look = select(runs.c.candidate, runs.c.id).where(wanted)
+    insert_all_unless_known(connection, candidates, texts)
+    new = insert_all_unless_known(connection, runs, queued)
+    numbers = {row.candidate: int(row.id) for row in connection.execute(look)}
+    out, told = [], []
+    for candidate, _ in chunk:
+        fresh = candidate.sha256 in new
+        new.discard(candidate.sha256)
+        run = numbers[candidate.sha256]
+        kind = "submitted" if fresh else "submitted-again"
+        told.append({"run": run, "time": now, "kind": kind, "detail": {"priority": same["priority"]}})
+        out.append(Submission(run, fresh))
+    connection.execute(insert(events), told)
+    return out
+
+
+def _fresh(candidate: str, place: float, now: float) -> dict[str, str | int | float]:
+    return {
+        "candidate": candidate,
+        "state": State.QUEUED,
+        "rung": 0,
+        "place": place,
+        "not_before": 0.0,
+        "attempt": 0,
+        "faults": 0,
+        "approved": -1,
+        "reason": "",
+        "submitted": now,
+        "changed": now,
+    }

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -31,8 +32,8 @@ candidates = Table(
     Column("sha256", String(64), primary_key=True),
     Column("name", Text, nullable=False),
     Column("path", Text, nullable=False),
-    #: The text, in the artifact store under its own digest.
-    Column("size", Integer, nullable=False),
+    #: The text as it was handed in: here, so that it is there for every machine as soon as its run is.
+    Column("text", LargeBinary, nullable=False),
     Column("submitted", Float, nullable=False),
 )
 
@@ -67,9 +68,9 @@ runs = Table(
     Column("submitted", Float, nullable=False),
     Column("changed", Float, nullable=False),
     UniqueConstraint("candidate", "profile_digest", name="one_run_for_each_candidate_and_profile"),
-    Index("next_in_the_queue", "state", "needs", "place"),
+    Index("next_in_the_queue", "state", "needs", "place", "id"),
     Index("leases", "state", "lease"),
-    Index("same_function", "profile_digest", "fingerprint"),
+    Index("duplicates", "same_as"),
 )
 
 fingerprints = Table(
@@ -85,7 +86,7 @@ results = Table(
     metadata,
     Column("run", _ID, ForeignKey("runs.id"), primary_key=True),
     Column("rung", String(32), primary_key=True),
-    Column("seed", Integer, primary_key=True),
+    Column("seed", BigInteger, primary_key=True),
     Column("metric", String(64), primary_key=True),
     #: Empty where it is not a finite number; `spelt` then says which.
     Column("value", Float),
@@ -128,6 +129,8 @@ slots = Table(
     #: A place to work: "host/gpu/0" or "host/cpu/1".
     Column("name", String(128), primary_key=True),
     Column("run", _ID, ForeignKey("runs.id"), nullable=False),
+    #: A worker that claims for a place again says by it that it is through with what it did there.
+    Column("owner", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("lease", Float, nullable=False),
 )

@@ -5,8 +5,10 @@ Apart from `wire` because numpy takes longer to import than a container takes to
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
+from sandbox import confinement
 from sandbox import wire as layout
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ HEADER = layout.HEADER
 ENDED_SIZE = 5
 #: Longest payload that any reply may have, in bytes.
 MAX_REPLY = 64 << 20
+#: Longest text of versions in READY, in bytes.
+VERSIONS_CAP = 100
 
 
 class WireError(Exception):
@@ -77,9 +81,72 @@ def parse_ended(payload: bytes) -> tuple[int, bool]:
     return status, bool(starved)
 
 
-def parse_ready(payload: bytes) -> tuple[str, str]:
-    """The READY payload: versions of Python and torch inside, as short printable texts."""
-    words = payload[:100].decode("ascii", "replace").split()
-    if len(words) != 2 or not all(w.isprintable() for w in words):
+@dataclass(frozen=True)
+class Confinement:
+    """What process 1 of a sandbox saw of its own confinement before it saw a candidate.
+
+    `seccomp` is the kernel's mode (2: a filter). Capabilities are bit sets: held in any of the four sets, and
+    within reach. `swap` is what may be used beyond memory, `cpus` in billionths of a processor, sizes in bytes;
+    None where nothing could be seen, `confinement.UNLIMITED` where there is no limit.
+    """
+
+    flags: int
+    seccomp: int | None
+    uid: int
+    gid: int
+    interfaces: int | None
+    held: int | None
+    bound: int | None
+    memory: int | None
+    swap: int | None
+    pids: int | None
+    cpus: int | None
+    descriptors: int | None
+    file_size: int | None
+    core: int | None
+    tmp_size: int | None
+    tmp_inodes: int | None
+
+    def has(self, flag: int) -> bool:
+        """Whether a flag of `sandbox.confinement` is set."""
+        return bool(self.flags & flag)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The READY payload: versions of Python and torch inside, and how the sandbox is confined."""
+
+    versions: tuple[str, str]
+    confinement: Confinement
+
+
+_UNSEEN = {
+    "seccomp": confinement.UNSEEN_MODE,
+    "interfaces": confinement.UNSEEN_COUNT,
+    "uid": None,
+    "gid": None,
+    "flags": None,
+}
+
+
+def parse_ready(payload: bytes) -> Ready:
+    """The READY payload; raises WireError unless every byte of it means something."""
+    reader = Reader(payload)
+    packed = reader.take(confinement.FACTS.size)
+    numbers = confinement.FACTS.unpack(packed)
+    if confinement.FACTS.pack(*numbers) != packed or numbers[0] & ~confinement.ALL_FLAGS:
+        raise WireError("the sandbox said something about its confinement that means nothing")
+    said = payload[len(packed) :]
+    words = said.decode("ascii", "replace").split(" ")
+    if (
+        not said.isascii()
+        or len(said) > VERSIONS_CAP
+        or len(words) != 2
+        or not all(w and w.isprintable() for w in words)
+    ):
         raise WireError("the sandbox did not say its versions")
-    return words[0], words[1]
+    seen: dict[str, Any] = {
+        field.name: None if number == _UNSEEN.get(field.name, confinement.UNSEEN) else number
+        for field, number in zip(fields(Confinement), numbers, strict=True)
+    }
+    return Ready((words[0], words[1]), Confinement(**seen))

@@ -11,10 +11,10 @@ MIB = 1 << 20
 class Limits:
     """What one sandbox container may use.
 
-    Times are wall-clock seconds on the host: `start` for the engine and the import of torch (ours, never
-    the candidate's fault), `load` for compiling and running the candidate's text, `call` for one request,
-    `total` for all requests together. `output` caps what the candidate may print, in bytes, before it is
-    killed; `shown` caps what of it is kept.
+    Times are wall-clock seconds: `start` for the engine and the import of torch (ours, never the candidate's
+    fault), `load` for compiling and running the candidate's text, `call` for one request, `total` for all
+    requests together. `lifetime` is kept by the server inside, and ends a sandbox that nobody is there to end.
+    `output` caps what the candidate may print, in bytes, before it is killed; `shown` caps what of it is kept.
     """
 
     memory: int = 1024 * MIB
@@ -28,5 +28,6 @@ class Limits:
     load: float = 10.0
     call: float = 10.0
     total: float = 120.0
+    lifetime: float = 900.0
     output: int = 1 * MIB
     shown: int = 4096

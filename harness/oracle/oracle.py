@@ -45,7 +45,9 @@ class Oracle:
         self.program = program
         self.has_gpu = gpu
         self.calls = 0
-        self._sandbox.request(layout.LOAD, wire.pack_program(program), (layout.LOADED,), limits.load, cap=0)
+        self._sandbox.request(
+            layout.LOAD, wire.pack_program(program, limits.lifetime), (layout.LOADED,), limits.load, cap=0
+        )
         self.fresh()
 
     @property
@@ -68,8 +70,14 @@ class Oracle:
         """Go on with a fresh fork of the same candidate, in which nothing was called yet."""
         if self._running:
             self._running = False
-            kind, payload = self._sandbox.request(layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=wire.ENDED_SIZE)
+            _, payload = self._sandbox.request(layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=wire.ENDED_SIZE)
+            try:
+                wire.parse_ended(payload)
+            except wire.WireError as error:
+                raise self._sandbox.forged(str(error)) from None
         kind, payload = self._sandbox.request(layout.START, b"", (layout.STARTED, layout.FAULT), self._limits.load)
+        if kind == layout.STARTED and payload:
+            raise self._sandbox.forged("the report of a start carries bytes")
         if kind == layout.FAULT:
             try:
                 complaint = wire.parse_fault(payload)

@@ -31,6 +31,10 @@ ENVIRONMENT = {
 USER = "65532:65532"
 LABEL = "harness.sandbox"
 OWNER_LABEL = "harness.owner"
+#: Runtimes whose processes are the host's, one for one.
+_SHARE_THE_KERNEL = (None, "", "runc", "crun", "io.containerd.runc.v2")
+#: Tasks of the host that one process in gVisor may stand for, those of the kernel itself included.
+_GVISOR_TASKS = 8
 
 
 @cache
@@ -57,6 +61,11 @@ def start_time(pid: int) -> str:
     return stat.rpartition(")")[2].split()[19]
 
 
+def pids_limit(limits: Limits, runtime: str | None) -> int:
+    """What the engine counts processes against. gVisor's own threads, and its stubs for each process, count as well."""
+    return limits.pids if runtime in _SHARE_THE_KERNEL else limits.pids * _GVISOR_TASKS
+
+
 def _tmpfs(limits: Limits, *, podman: bool) -> str:
     """Options of the one writable place. Podman knows no limit on inodes; there the size alone holds."""
     options = f"rw,noexec,nosuid,nodev,mode=1777,size={limits.tmp_size}"
@@ -71,8 +80,9 @@ def container_request(
     gpu: GpuChoice | None = None,
     runtime: str | None = None,
     podman: bool = False,
+    labels: tuple[tuple[str, str], ...] = (),
 ) -> dict[str, Any]:
-    """The body of POST /containers/create."""
+    """The body of POST /containers/create; `labels` stand beside those that every sandbox has."""
     environment = dict(ENVIRONMENT)
     if gpu is not None:
         environment |= GPU_ENVIRONMENT
@@ -87,7 +97,7 @@ def container_request(
         "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp_profile(variant, by_path=podman)}"],
         "Memory": limits.memory,
         "MemorySwap": limits.memory,
-        "PidsLimit": limits.pids,
+        "PidsLimit": pids_limit(limits, runtime),
         "NanoCpus": int(limits.cpus * 1_000_000_000),
         "OomKillDisable": False,
         "Ulimits": [
@@ -125,6 +135,6 @@ def container_request(
         "AttachStderr": True,
         "Tty": False,
         "Healthcheck": {"Test": ["NONE"]},
-        "Labels": {LABEL: "1", OWNER_LABEL: owner()},
+        "Labels": {**dict(labels), LABEL: "1", OWNER_LABEL: owner()},
         "HostConfig": host,
     }

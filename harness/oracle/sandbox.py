@@ -6,26 +6,36 @@ import secrets
 import signal
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
+from harness.errors import CandidateFault, InfrastructureError, KernelLostError, SandboxLostError
 from harness.oracle import frames
+from harness.oracle.isolation import Asked, Evidence, NotIsolatedError, problems
 from harness.oracle.request import container_request
 from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
 from harness.rules import wire as rules
+from sandbox import confinement
 from sandbox import wire as layout
 
 if TYPE_CHECKING:
     from harness.oracle.engine import Engine
     from harness.oracle.gpu import GpuChoice
+    from harness.oracle.isolation import Problem
     from harness.oracle.limits import Limits
 
 _DRAIN_SECONDS = 0.3
+#: What a program in Go, such as gVisor, ends with where it is at fault itself. Our server never ends so.
+_GO_PANIC = 2
+#: What the server ends with when its stdin was closed: the engine lost the connection, and we said no farewell.
+_FAREWELL = 0
+_KILLED = (128 + signal.SIGKILL, 128 + signal.SIGTERM)
+#: How long the engine may take to hear of an end, in seconds.
+_ENGINE_HEARS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a sandbox is made of: image, limits, GPU and runtime."""
+    """What a sandbox is made of: image, limits, GPU and runtime. `labels` say whose it is."""
 
     image: str
     limits: Limits
@@ -33,6 +43,7 @@ class Recipe:
     gpu: GpuChoice | None = None
     runtime: str | None = None
     podman: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class Sandbox:
@@ -49,6 +60,9 @@ class Sandbox:
         self._spent = 0.0
         self._saw_candidate = False
         self.versions = ("", "")
+        #: What the witnesses said, once the sandbox is ready, and the layers that do not hold but may be waived.
+        self.evidence: Evidence | None = None
+        self.reservations: tuple[Problem, ...] = ()
         body = container_request(
             recipe.image,
             recipe.limits,
@@ -56,14 +70,23 @@ class Sandbox:
             gpu=recipe.gpu,
             runtime=recipe.runtime,
             podman=recipe.podman,
+            labels=recipe.labels,
         )
-        self.container = engine.create(body)
+        created = engine.create(body)
+        self.container = created.container
+        self._warnings = created.warnings
         try:
             attached = engine.attach_and_start(self.container)
         except BaseException:
             engine.remove(self.container)
             raise
         self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown)
+        try:
+            # Torch is being loaded inside meanwhile, so that nobody waits for this.
+            self._built = engine.describe(self.container)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def output(self) -> str:
@@ -71,13 +94,27 @@ class Sandbox:
         return self._streams.output.decode("utf-8", "replace")
 
     def wait_ready(self) -> None:
-        """Wait until torch is loaded inside. Any failure here is ours: no candidate was seen yet."""
+        """Wait until torch is loaded inside, and see that the sandbox isolates.
+
+        Raises NotIsolatedError, with every layer that does not hold, before any candidate could be sent. Any
+        other failure here is ours too.
+        """
         deadline = time.monotonic() + self._limits.start
         _, payload = self._receive(0, (layout.READY,), deadline)
         try:
-            self.versions = frames.parse_ready(payload)
+            ready = frames.parse_ready(payload)
         except frames.WireError as error:
             raise InfrastructureError(f"the sandbox image is not usable: {error}") from error
+        self.versions = ready.versions
+        self.evidence = Evidence(self._warnings, self._built, ready.confinement)
+        self._isolated(self.evidence)
+
+    def _isolated(self, evidence: Evidence) -> None:
+        """See that every layer holds that was asked for, and let nobody send a candidate where one does not."""
+        found = problems(evidence, self.asked)
+        self.reservations = tuple(p for p in found if p.waivable)
+        if refusals := [p for p in found if not p.waivable]:
+            raise self._dead(NotIsolatedError(refusals))
 
     def request(
         self, kind: int, payload: bytes, expected: tuple[int, ...], seconds: float, cap: int = 1 << 16
@@ -95,7 +132,7 @@ class Sandbox:
         try:
             self._streams.write(frames.pack_frame(kind, sequence, payload), deadline)
         except DeadlineError:
-            raise self._dead(self._time_fault("a request", seconds)) from None
+            raise self._dead(self._why_late(self._time_fault("a request", seconds))) from None
         except StreamClosedError:
             raise self._dead(self._why_closed()) from None
         # The end of a fork answers no request: it carries the number 0.
@@ -124,6 +161,17 @@ class Sandbox:
                 self._engine.remove(container)
         self._streams.close()
 
+    def abandon(self) -> str:
+        """Go away as a harness does that is killed: the container has to end by itself. Gives its id."""
+        self._streams.close()
+        return self.container
+
+    @property
+    def asked(self) -> Asked:
+        """What this sandbox was asked to be."""
+        recipe, gpu = self._recipe, self._recipe.gpu is not None
+        return Asked(recipe.limits, recipe.image, gpu, recipe.runtime, recipe.podman, recipe.variant)
+
     def _receive(
         self, sequence: int, expected: tuple[int, ...], deadline: float, cap: int = 1 << 16
     ) -> tuple[int, bytes]:
@@ -139,7 +187,7 @@ class Sandbox:
             ended = self._fork_ended(head, deadline)
             raise self._dead(ended or self._forged(str(error))) from None
         except DeadlineError:
-            raise self._dead(self._time_fault("one answer", self._limits.call)) from None
+            raise self._dead(self._why_late(self._time_fault("one answer", self._limits.call))) from None
         except StreamClosedError:
             raise self._dead(self._why_closed()) from None
         except FloodError:
@@ -156,6 +204,10 @@ class Sandbox:
         except (DeadlineError, StreamClosedError, FloodError):
             return None
         return self._why_fork_ended(status, starved=starved)
+
+    @property
+    def _is_gvisor(self) -> bool:
+        return self.evidence is not None and self.evidence.inside.has(confinement.GVISOR)
 
     def _dead(self, fault: Exception) -> Exception:
         """Remove the container before the fault is raised; a fault from before the candidate is ours."""
@@ -190,14 +242,38 @@ class Sandbox:
             how = f"it ended its process with exit code {status >> 8 & 0xFF}"
         return CandidateFault(rules.SANDBOX_DIED.finding(how, detail=self.output))
 
+    def _why_late(self, fault: CandidateFault) -> Exception:
+        """Nothing came in time: the candidate is slow, unless the engine knows what kept it from answering.
+
+        A stream that the engine holds back while the container runs looks like a candidate that sleeps, and is
+        taken for one.
+        """
+        state = self._engine.state(self.container)
+        if state.get("Paused"):
+            return SandboxLostError("the sandbox was paused from outside")
+        return fault if state.get("Running") else self._why_closed()
+
     def _why_closed(self) -> Exception:
         """The whole container is gone: memory, an end from inside, or a kill from outside."""
         self._streams.drain(_DRAIN_SECONDS)
-        state = self._engine.state(self.container)
+        state = self._final_state()
         if state.get("OOMKilled"):
             return self._out_of_memory()
-        if not state or state.get("Running") or state.get("ExitCode") in {128 + signal.SIGKILL, 128 + signal.SIGTERM}:
-            # Process 1 cannot be killed from inside its own container: somebody outside did it.
+        if self._is_gvisor and state.get("ExitCode") in {_GO_PANIC, *_KILLED}:
+            # Ours or the candidate's: that of a second sandbox tells (`harness.judge.judging`).
+            return KernelLostError("gVisor itself came to an end", remedy="run the check again, and update gVisor")
+        if not state or state.get("Running") or state.get("ExitCode") in {_FAREWELL, *_KILLED}:
+            # Process 1 cannot be killed from inside its own container, nor its stdin closed: somebody outside did it.
             return SandboxLostError("the sandbox was ended from outside", remedy="run the check again")
         how = f"the sandbox ended with exit code {state.get('ExitCode')}"
         return CandidateFault(rules.SANDBOX_DIED.finding(how, detail=self.output))
+
+    def _final_state(self) -> dict[str, Any]:
+        """The engine's account of the end. It may hear of it later than we do, and of a want of memory later still."""
+        until = time.monotonic() + _ENGINE_HEARS_SECONDS
+        while True:
+            state = self._engine.state(self.container)
+            settled = not state or (not state.get("Running") and state.get("ExitCode") not in _KILLED)
+            if settled or state.get("OOMKilled") or time.monotonic() > until:
+                return state
+            time.sleep(0.1)

@@ -68,10 +68,11 @@ class Streams:
         return piece
 
     def drain(self, seconds: float) -> None:
-        """Take in what was printed before the end, for as long as `seconds`."""
+        """Take in what was printed before the end, for as long as `seconds`; what comes on the wire is dropped."""
         deadline = time.monotonic() + seconds
         try:
             while True:
+                self._out.clear()
                 self._fill(deadline)
         except (DeadlineError, StreamClosedError, FloodError):
             return

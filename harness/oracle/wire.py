@@ -26,6 +26,7 @@ from harness.oracle.frames import (
     parse_header,
     parse_ready,
 )
+from harness.oracle.limits import Limits
 from sandbox import wire as layout
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ _KNOWN = layout.HAS_ECHO | layout.NO_GRADIENT | layout.OMITTED
 _RESULT = struct.Struct(layout.RESULT.format.replace("B", "", 1))
 
 
-def pack_program(program: Program) -> bytes:
-    """The LOAD payload."""
+def pack_program(program: Program, lifetime: float = Limits.lifetime) -> bytes:
+    """The LOAD payload; `lifetime` is how long the sandbox may go on, in seconds."""
     plan = program.plan
     document = {
         "text": program.text,
@@ -68,6 +69,7 @@ def pack_program(program: Program) -> bytes:
         "dialect": plan.dialect,
         "positional": plan.positional,
         "keyword": plan.keyword,
+        "lifetime": lifetime,
     }
     return json.dumps(document).encode()
 

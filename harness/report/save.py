@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
 import sys
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
 
+#: What a disk says that is full or broken.
+_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM}
 #: The path that stands for standard output.
 STDOUT = Path("-")
 
@@ -45,7 +48,10 @@ def save(text: str, path: Path) -> None:
 
 
 def save_bytes(data: bytes, path: Path) -> None:
-    """Write a new file beside the path and rename it over the path. Raises UserError."""
+    """Write a new file beside the path and rename it over the path.
+
+    Raises UserError, and InfrastructureError where the disk is full or broken.
+    """
     check_destination(path)
     temporary = f".{path.name[:100]}.{secrets.token_hex(8)}"
     try:
@@ -79,8 +85,10 @@ def _remove(folder: int, name: str) -> None:
         return
 
 
-def _refusal(path: Path, error: OSError) -> UserError:
-    return UserError(
+def _refusal(path: Path, error: OSError) -> UserError | InfrastructureError:
+    """A path that may not be written is the user's to change; a disk that is full or broken is no mistake of theirs."""
+    kind = InfrastructureError if error.errno in _OURS else UserError
+    return kind(
         f"{path} could not be written: {error.strerror}",
         remedy="Check the folder's permissions and the space on the disk, or give another path.",
     )

@@ -66,13 +66,14 @@ def host_pins() -> tuple[Locked, ...]:
 
 
 def host_requirements() -> list[str]:
-    """Return what pyproject.toml asks for on the host: build backend, dependencies, plots and dev."""
+    """Return what pyproject.toml asks for on the host: build backend, dependencies, plots, PostgreSQL and dev."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     wanted = [
         *project["build-system"]["requires"],
         *project["project"]["dependencies"],
         *extras["plots"],
+        *extras["postgres"],
         *extras["dev"],
     ]
     return [str(requirement) for requirement in wanted]

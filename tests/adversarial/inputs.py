@@ -100,7 +100,7 @@ def _swapped_when_opened(path: Path) -> Path:
 
     def swap() -> None:
         os.read(watch, 4096)
-        os.replace(other, path)
+        other.replace(path)
         SWAPPED.add(path.stem)
         os.close(watch)
 
@@ -188,7 +188,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "12_look_alike_name": _in_the_body("    b\u0435ta = -beta\n    rho = rho * (b\u0435ta / beta)\n"),
     # NFKC makes plain letters of these, so that no search finds the name.
     "12_letters_of_another_font": _bytes(
-        DPO + '\n\U0001d420lobals()["loss"] = lambda a, b, c, d, beta: F.softplus(beta * ((a - b) - (c - d)))\n'.encode()
+        DPO + '\n\U0001d420lobals()["loss"] = lambda a, b, c, d, beta: F.softplus(beta * (a - b - c + d))\n'.encode()
     ),
     # Shown as a comment that ends before the statement, or behind it.
     "12_reordered": _in_the_body("    rho = rho * 1.0  # \u202e0.1- * ohr = ohr\u2066\n"),

@@ -22,7 +22,10 @@ _VERSIONS = {
 }
 #: What may be in a report as it is, of all that shows nothing or reorders what is shown.
 _PLAIN = {"\n", "\t"}
-_LIVE = ("<script>alert", "<img src=x", "\n::set-output", "\n##vso", "\n##[group]")
+#: What a browser and a build server act on: the one anywhere, the other at the beginning of a line.
+_LIVE = {Format.HTML: ("<script>alert", "<img src=x")} | dict.fromkeys(
+    (Format.TEXT, Format.GITHUB), ("\n::set-output", "\n##vso", "\n##[group]")
+)
 
 
 def fits_its_hash(result: CheckResult) -> str:
@@ -46,7 +49,7 @@ def reports_are_plain(result: CheckResult) -> str:
         acted_on = {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}} - _PLAIN
         if acted_on:
             return f"the report as {format_} has the characters {acted_on!r}"
-        live = [words for words in _LIVE if words in f"\n{text}" and format_ is not Format.MARKDOWN]
+        live = [words for words in _LIVE.get(format_, ()) if words in f"\n{text}"]
         if live:
             return f"the report as {format_} has {live}"
         if format_ is Format.JUNIT:

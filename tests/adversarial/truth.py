@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WATCHED = (ROOT / "harness", ROOT / "sandbox", ROOT / "property_tests", ROOT / "dockerfiles", Path("/etc"))
 LISTED = (ROOT, Path("/"), Path("/dev/shm"), Path("/dev/mqueue"), Path("/var/tmp"), Path.home())
 _OURS = {"__pycache__"}
+#: Names that the C library, multiprocessing and PostgreSQL give to shared memory of other programs of this host.
+_OTHERS = ("sem.", "psm_", "PostgreSQL.", "mp-")
 
 
 class Canary:
@@ -65,14 +67,17 @@ def files() -> dict[str, tuple[int, ...]]:
                     seen[path] = (about.st_mode, *size)
     for folder in LISTED:
         with contextlib.suppress(FileNotFoundError):
-            seen |= {str(path): () for path in folder.iterdir() if path.name not in _OURS}
+            names = [p for p in folder.iterdir() if p.name not in _OURS and not p.name.startswith(_OTHERS)]
+            seen |= {str(path): () for path in names}
     return seen
 
 
 def containers(engine: Engine) -> dict[str, int]:
     """Sandboxes that the engine knows, running or not, each with the process that owns it."""
     found = engine.client.containers(all=True, filters={"label": LABEL})
-    return {c["Id"]: int(c["Labels"][OWNER_LABEL].split(":")[1]) for c in found}
+    # One without an owner's label is none of ours, whoever made it.
+    owners = {c["Id"]: c["Labels"].get(OWNER_LABEL, "").split(":") for c in found}
+    return {container: int(parts[1]) for container, parts in owners.items() if len(parts) == 3}
 
 
 def strays(engine: Engine) -> list[str]:

@@ -12,7 +12,7 @@ from fake_engine import CONTAINER, FakeEngine
 
 from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
 from harness.oracle import request
-from harness.oracle.engine import Engine, sweep
+from harness.oracle.engine import Created, Engine, sweep
 from harness.oracle.limits import Limits
 from harness.oracle.request import container_request
 
@@ -35,7 +35,23 @@ def engine(double: FakeEngine, tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_a_container_is_known_by_its_id(engine: Engine) -> None:
-    assert engine.create(container_request("image", Limits())) == CONTAINER
+    assert engine.create(container_request("image", Limits())) == Created(CONTAINER)
+
+
+def test_what_the_engine_warns_of_is_kept(engine: Engine, double: FakeEngine) -> None:
+    answer = {"Id": CONTAINER, "Warnings": ["Your kernel does not support memory limit capabilities."]}
+    double.answers["POST /containers/create"] = (201, answer)
+    assert engine.create(container_request("image", Limits())).warnings == tuple(answer["Warnings"])
+
+
+def test_a_description_is_the_engines_own(engine: Engine, double: FakeEngine) -> None:
+    double.answers[f"GET /containers/{CONTAINER}/json"] = (200, {"HostConfig": {"Privileged": True}})
+    assert engine.describe(CONTAINER) == {"HostConfig": {"Privileged": True}}
+
+
+def test_a_description_of_a_container_that_is_gone_is_a_fault_of_ours(engine: Engine) -> None:
+    with pytest.raises(InfrastructureError):
+        engine.describe(CONTAINER)
 
 
 def test_a_missing_image_has_its_remedy(engine: Engine, double: FakeEngine) -> None:

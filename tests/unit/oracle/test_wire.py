@@ -217,16 +217,6 @@ def test_the_end_of_a_fork_has_five_bytes(payload: bytes) -> None:
         wire.parse_ended(payload)
 
 
-@pytest.mark.parametrize("payload", [b"", b"3.11", b"3.11 2.13 x", b"\xff\xff", b"3.11\x1b[31m 2\x07"])
-def test_versions_that_are_none(payload: bytes) -> None:
-    with pytest.raises(wire.WireError):
-        wire.parse_ready(payload)
-
-
-def test_versions() -> None:
-    assert wire.parse_ready(b"3.11.2 2.13.0+cpu") == ("3.11.2", "2.13.0+cpu")
-
-
 def read_all(data: bytes) -> None:
     """Every reader of the host, on the same bytes: WireError is the one way to fail."""
     readers = [wire.parse_fault, wire.parse_ended, wire.parse_ready, parse]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
 from harness.report.save import STDOUT, save, save_bytes
 
 # The package exports a function of the same name, so that the module is to be had by its full name only.
@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_report_and_no_litter(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(MODULE.os, "rename", full)
-    with pytest.raises(UserError, match="No space left"):
+    with pytest.raises(InfrastructureError, match="No space left"):
         save_bytes(b"new", path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]

@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), primary_key=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("path", sa.Text, nullable=False),
-        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("text", sa.LargeBinary, nullable=False),
         sa.Column("submitted", sa.Float, nullable=False),
     )
     op.create_table(
@@ -45,9 +45,9 @@ def upgrade() -> None:
         sa.Column("changed", sa.Float, nullable=False),
         sa.UniqueConstraint("candidate", "profile_digest", name="one_run_for_each_candidate_and_profile"),
     )
-    op.create_index("next_in_the_queue", "runs", ["state", "needs", "place"])
+    op.create_index("next_in_the_queue", "runs", ["state", "needs", "place", "id"])
     op.create_index("leases", "runs", ["state", "lease"])
-    op.create_index("same_function", "runs", ["profile_digest", "fingerprint"])
+    op.create_index("duplicates", "runs", ["same_as"])
     op.create_table(
         "fingerprints",
         sa.Column("profile_digest", sa.String(64), primary_key=True),
@@ -58,7 +58,7 @@ def upgrade() -> None:
         "results",
         sa.Column("run", _ID, sa.ForeignKey("runs.id"), primary_key=True),
         sa.Column("rung", sa.String(32), primary_key=True),
-        sa.Column("seed", sa.Integer, primary_key=True),
+        sa.Column("seed", sa.BigInteger, primary_key=True),
         sa.Column("metric", sa.String(64), primary_key=True),
         sa.Column("value", sa.Float),
         sa.Column("spelt", sa.String(16), nullable=False),
@@ -92,6 +92,7 @@ def upgrade() -> None:
         "slots",
         sa.Column("name", sa.String(128), primary_key=True),
         sa.Column("run", _ID, sa.ForeignKey("runs.id"), nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("lease", sa.Float, nullable=False),
     )

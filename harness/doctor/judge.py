@@ -1,0 +1,164 @@
+"""What the findings of a probe are worth, knowing what was asked for. Pure.
+
+gVisor answers system calls itself: what got through there, got through to gVisor's kernel and not to the
+host's. So such an answer counts for nothing, and what counts is that the kernel is gVisor's, which the
+preflight holds against the runtime that was asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from harness.doctor.model import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from harness.doctor.model import Outcome
+
+_FILTER = "have the engine apply the harness's list of system calls (seccomp), or use --runtime runsc"
+_IMAGE = "build the image with `harness image build`, and use no image that somebody else put together"
+_ENGINE = "use a current Docker or Podman with nothing between it and the harness that rewrites requests"
+
+
+def _door(number: int, key: str, what: str) -> tuple[str, Check]:
+    return key, Check(f"D{number}", key.lower().replace("_", "-"), f"{what} is refused.", _FILTER)
+
+
+#: Doors of the kernel's, by the probe's name for them.
+DOORS = dict(
+    (
+        _door(401, "AF_INET", "An IPv4 socket"),
+        _door(402, "AF_INET6", "An IPv6 socket"),
+        _door(403, "AF_UNIX", "A Unix socket"),
+        _door(404, "AF_NETLINK", "A netlink socket"),
+        _door(405, "AF_PACKET", "A raw packet socket"),
+        _door(406, "AF_ALG", "A socket to the kernel's cryptography"),
+        _door(407, "AF_VSOCK", "A socket to the hypervisor"),
+        _door(408, "keyctl", "The kernel's keyring"),
+        _door(409, "add_key", "A new key in the kernel's keyring"),
+        _door(410, "io_uring_setup", "An io_uring"),
+        _door(411, "ptrace", "Tracing a process"),
+        _door(412, "unshare", "A user namespace by unshare"),
+        _door(413, "clone", "A user namespace by clone"),
+        _door(414, "mount", "A mount, also as root of an own namespace,"),
+        _door(415, "bpf", "A BPF map"),
+        _door(416, "userfaultfd", "Handling page faults"),
+        _door(417, "perf_event_open", "A performance counter"),
+    )
+)
+NETWORK = Check("D420", "no-network", "No interface but the loopback, and no way out.", _ENGINE)
+WRITE_ROOT = Check("D421", "read-only-root", "The root and /usr are mounted read-only.", _ENGINE)
+SETTINGS = Check("D422", "kernel-settings", "Nothing under /proc/sys, /sys and the cgroups can be written.", _ENGINE)
+WRITABLE = Check("D423", "writable-folders", "No folder but /tmp and /dev/mqueue can be written to.", _ENGINE)
+NOEXEC = Check("D424", "noexec", "No code runs from a file in /tmp.", _ENGINE)
+CANARY = Check("D425", "host-canary", "A secret file of the host is out of reach.", _ENGINE)
+ENVIRONMENT = Check("D426", "environment", "The environment holds what the harness set, and nothing else.", _ENGINE)
+MOUNTS = Check(
+    "D427",
+    "mounts",
+    "Nothing is mounted but the image, /tmp and what a container consists of.",
+    "take away what adds mounts to every container (mounts.conf, hooks, /run/secrets, an engine's volumes)",
+)
+DEVICES = Check("D428", "devices", "No devices but the harmless ones, and the GPU that was asked for.", _ENGINE)
+SOCKETS = Check("D429", "engine-socket", "The engine's socket is not inside.", _ENGINE)
+PROCESSES = Check("D430", "own-processes", "No processes of the host can be seen.", _ENGINE)
+SETUID = Check("D431", "no-setuid", "No file in the image has a setuid or setgid bit.", _IMAGE)
+TOOLS = Check("D432", "no-tools", "The image has no shell, compiler, installer or network tool.", _IMAGE)
+FILE_CHECKS = (
+    WRITE_ROOT, SETTINGS, WRITABLE, NOEXEC, CANARY, ENVIRONMENT, MOUNTS, DEVICES, SOCKETS, PROCESSES, SETUID, TOOLS,
+)  # fmt: skip
+KERNEL_CHECKS = (*DOORS.values(), NETWORK)
+
+#: What a refusal looks like: not permitted, or not there at all.
+_REFUSED = {errno.EPERM, errno.ENOSYS, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
+_ENVIRONMENT = {
+    "HOME", "HOSTNAME", "LANG", "LC_CTYPE", "MKL_NUM_THREADS", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED",
+}  # fmt: skip
+#: Podman's own mark of a container.
+_PODMAN_ENVIRONMENT = {"container"}
+_MOUNTED = {"/", "/tmp", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"}  # noqa: S108 - inside
+_DEVICES = {"console", "core", "full", "null", "ptmx", "random", "tty", "urandom", "zero"}
+#: The engine mounts a folder of message queues; the seccomp list has no call for them, and it is wiped like /tmp.
+_WRITABLE = {"/tmp", "/dev/mqueue"}  # noqa: S108 - inside
+_GVISOR_DEVICES = {"fuse"}
+_FEW = 16
+
+
+def kernel(findings: Mapping[str, Any], *, gvisor: bool) -> Iterator[Outcome]:
+    """The probe `kernel`."""
+    for key, check in DOORS.items():
+        number = int(findings["calls"][key])
+        if number in _REFUSED:
+            yield check.ok(_named(number))
+        elif gvisor:
+            yield check.not_applicable(f"gVisor's own kernel answers it, and not the host's ({_named(number)})")
+        elif number == 0:
+            yield check.failed("it was done")
+        else:
+            yield check.failed(f"the kernel looked at it ({_named(number)})")
+    network = findings["network"]
+    seen = f"interfaces: {', '.join(network['interfaces']) or 'none'}; a way out: {_named(network['leave'])}"
+    yield NETWORK.holds(when=not network["up"] and network["leave"] != 0, seen=seen)
+
+
+def files(
+    findings: Mapping[str, Any], *, gpu: bool = False, podman: bool = False, gvisor: bool = False
+) -> Iterator[Outcome]:
+    """The probe `files`."""
+    writes = {path: int(number) for path, number in findings["write"].items()}
+    # gVisor looks at permissions first; that its root is read-only is known from its mounts.
+    refused = {errno.EROFS, errno.EACCES} if gvisor else {errno.EROFS}
+    yield WRITE_ROOT.holds(when=set(writes.values()) <= refused, seen=_attempts(writes))
+    done = [path for path, number in findings["settings"].items() if number == 0]
+    yield SETTINGS.holds(when=not done, seen=f"could be opened: {', '.join(done) or 'none'}")
+    yield WRITABLE.holds(when=set(findings["writable"]) <= _WRITABLE, seen=_list(findings["writable"]))
+    mapped = int(findings["run from tmp"])
+    if gvisor and mapped == 0:
+        yield NOEXEC.warning("gVisor maps a file of a noexec folder for execution", "use a newer gVisor, or runc")
+    else:
+        yield NOEXEC.holds(when=mapped in {errno.EPERM, errno.EACCES}, seen=_named(mapped))
+    marks = list(findings["marks"])
+    read = int(findings["canary"])
+    seen = f"its path: {_named(read)}; its words were found in: {', '.join(marks) or 'nothing'}"
+    yield CANARY.holds(when=read == errno.ENOENT and not marks, seen=seen)
+    allowed = _ENVIRONMENT | (_PODMAN_ENVIRONMENT if podman else set())
+    yield _nothing_but(ENVIRONMENT, findings["environment"], allowed)
+    yield _mounts(findings["mounts"], gpu=gpu)
+    devices = [name for name in findings["devices"] if not (gpu and name.startswith("nvidia"))]
+    yield _nothing_but(DEVICES, devices, _DEVICES | (_GVISOR_DEVICES if gvisor else set()))
+    yield SOCKETS.holds(when=not findings["sockets"], seen=_list(findings["sockets"]))
+    alone = findings["server"] == 1 and findings["processes"] <= _FEW
+    yield PROCESSES.holds(when=alone, seen=f"{findings['processes']} in /proc; started by {findings['server']}")
+    yield SETUID.holds(when=not findings["privileged"], seen=_list(findings["privileged"]))
+    yield TOOLS.holds(when=not findings["tools"], seen=_list(findings["tools"]))
+
+
+def _mounts(places: Iterable[str], *, gpu: bool) -> Outcome:
+    def ordinary(place: str) -> bool:
+        if place in _MOUNTED or place.startswith(("/proc/", "/sys/", "/dev/")) or place in {"/proc", "/sys", "/dev"}:
+            return True
+        # The toolkit mounts the driver's libraries and tools, file by file.
+        return gpu and any(word in place.lower() for word in ("nvidia", "cuda", "libnv"))
+
+    places = list(places)
+    return _nothing_but(MOUNTS, places, {place for place in places if ordinary(place)})
+
+
+def _nothing_but(check: Check, found: Iterable[str], allowed: Iterable[str]) -> Outcome:
+    more = sorted(set(found) - set(allowed))
+    return check.failed(f"besides what belongs there: {', '.join(more)}") if more else check.ok(_list(found))
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _attempts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{path}: {_named(number)}" for path, number in numbers.items())
+
+
+def _named(number: int) -> str:
+    return "done" if number == 0 else errno.errorcode.get(number, f"error {number}")

@@ -1,0 +1,237 @@
+"""Runs the probes: each in a sandbox of its own, started, watched and removed as a candidate's is."""
+
+from __future__ import annotations
+
+import errno
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.doctor import container, inside, judge
+from harness.doctor.model import Check
+from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
+from harness.oracle.engine import Engine
+from harness.oracle.isolation import NotIsolatedError, behind_gvisor, runtime_of
+from harness.oracle.oracle import Oracle
+from harness.oracle.sandbox import Sandbox
+from harness.rules import wire as rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from harness.doctor.model import Outcome
+    from harness.errors import HarnessError
+    from harness.oracle.sandbox import Recipe
+
+_HOLDS = "use an engine and a cgroup that hold this limit (`docker info` names what it cannot hold)"
+_REPORT = "report this: a sandbox that outlives its limits is a fault of the harness or of its engine"
+PIDS = Check("D441", "process-limit", "A fork bomb stops at the limit of processes.", _HOLDS)
+MEMORY = Check("D442", "memory-limit", "Memory past the limit ends the candidate, by rule W204.", _HOLDS)
+OUTPUT = Check("D443", "output-limit", "A gigabyte of output ends the candidate at its cap, by rule W207.", _REPORT)
+TIME = Check("D444", "time-limit", "A candidate that sleeps is ended at its time limit, by rule W203.", _REPORT)
+HANG_UP = Check("D445", "ends-with-its-host", "A sandbox ends by itself when the harness is gone.", _REPORT)
+NOTHING_LEFT = Check("D446", "nothing-left", "No container is left, and the secret file is as it was.", _REPORT)
+CHECKS = (PIDS, MEMORY, OUTPUT, TIME, HANG_UP, NOTHING_LEFT)
+
+#: Seconds that a probe may work, that the sleeping one gets, and that an abandoned sandbox may take to end.
+_PATIENCE, _SHORT, _END = 60.0, 2.0, 15.0
+_GIGABYTE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What all probes share. Each opens a connection of its own, so that two can run at a time."""
+
+    url: str
+    recipe: Recipe
+    canary: Path
+    #: Every container that there was.
+    containers: list[str] = field(default_factory=list)
+
+    def jobs(self) -> tuple[tuple[str, Callable[[], list[Outcome]]], ...]:
+        """What is tried, in words, and how; each may run in a thread of its own."""
+        return (
+            ("system calls", self.kernel),
+            ("files", self.files),
+            ("processes", self.processes),
+            ("memory", lambda: self.outlasts(MEMORY, "memory", rules.MEMORY_LIMIT.id, MOST=self._beyond_memory)),
+            ("output", lambda: self.outlasts(OUTPUT, "output", rules.OUTPUT_FLOOD.id, MOST=_GIGABYTE)),
+            ("time", lambda: self.outlasts(TIME, "sleep", rules.TIME_LIMIT.id, call=_SHORT, SECONDS=_PATIENCE)),
+            ("the end of the harness", self.hangs_up),
+        )
+
+    def kernel(self) -> list[Outcome]:
+        """The preflight's witnesses, then the doors of the kernel's."""
+        checks = (*container.CHECKS, *judge.KERNEL_CHECKS)
+        with _Opened(self) as opened:
+            sandbox = opened.sandbox
+            try:
+                sandbox.wait_ready()
+            except NotIsolatedError as refusal:
+                if sandbox.evidence is None:
+                    raise
+                return [*container.examine(sandbox.evidence, sandbox.asked), *_not_tried(judge.KERNEL_CHECKS, refusal)]
+            except InfrastructureError as error:
+                return [container.CONFINED.failed(error.message, error.remedy), *_not_tried(checks[:2], error)]
+            evidence = sandbox.evidence
+            if evidence is None:
+                raise RuntimeError("a sandbox that is ready has evidence")
+            gvisor = opened.behind_gvisor
+            found = _tried(judge.KERNEL_CHECKS, lambda: judge.kernel(opened.ask("kernel"), gvisor=gvisor))
+            return [*container.examine(evidence, sandbox.asked), *found]
+
+    def files(self) -> list[Outcome]:
+        """What can be written, run and read."""
+
+        def look() -> Iterable[Outcome]:
+            with _Opened(self) as opened:
+                opened.sandbox.wait_ready()
+                gvisor = opened.behind_gvisor
+                findings = opened.ask("files", CANARY=str(self.canary))
+            gpu = self.recipe.gpu is not None
+            return judge.files(findings, gpu=gpu, podman=self.recipe.podman, gvisor=gvisor)
+
+        return _tried(judge.FILE_CHECKS, look)
+
+    def processes(self) -> list[Outcome]:
+        """Twice as many processes as there may be."""
+        most = self.recipe.limits.pids
+
+        def fork() -> Iterable[Outcome]:
+            with _Opened(self) as opened:
+                opened.sandbox.wait_ready()
+                try:
+                    findings = opened.ask("limits", WHICH="processes", MOST=2 * most)
+                except (CandidateFault, SandboxLostError) as end:
+                    yield _end_of_gvisor(PIDS, opened, end)
+                    return
+            born, reason = int(findings["born"]), int(findings["errno"])
+            stopped = born < most and reason == errno.EAGAIN
+            yield PIDS.holds(when=stopped, seen=f"{born} processes were made, and {most} in all are allowed")
+
+        return _tried((PIDS,), fork)
+
+    def outlasts(
+        self, check: Check, which: str, rule: str, *, call: float = _PATIENCE, **constants: float
+    ) -> list[Outcome]:
+        """Go past a limit: the sandbox has to be ended for it, by that rule, and an answer must not come."""
+
+        def go() -> Iterable[Outcome]:
+            with _Opened(self, call=call) as opened:
+                opened.sandbox.wait_ready()
+                try:
+                    findings = opened.ask("limits", WHICH=which, **constants)
+                except CandidateFault as fault:
+                    finding = fault.findings[0]
+                    return [check.holds(when=finding.rule == rule, seen=f"{finding.rule}: {finding.message}")]
+                except SandboxLostError as end:
+                    return [_end_of_gvisor(check, opened, end)]
+            return [check.failed(f"it went past the limit and answered: {findings}")]
+
+        return _tried((check,), go)
+
+    def hangs_up(self) -> list[Outcome]:
+        """Close the connection as the end of a killed harness does, and see that the container ends."""
+
+        def abandon() -> Iterable[Outcome]:
+            with _Opened(self) as opened:
+                opened.sandbox.wait_ready()
+                container_id = opened.sandbox.abandon()
+                began = time.monotonic()
+                while opened.engine.state(container_id).get("Running"):
+                    if time.monotonic() - began > _END:
+                        return [HANG_UP.failed(f"it still runs {_END:g} s later")]
+                    time.sleep(0.05)
+                return [HANG_UP.ok(f"it ended {time.monotonic() - began:.1f} s later")]
+
+        return _tried((HANG_UP,), abandon)
+
+    def left(self, secret: str) -> Outcome:
+        """Whether anything is left of all that."""
+        engine = Engine(self.url)
+        try:
+            here = [one[:12] for one in self.containers if engine.state(one)]
+        finally:
+            engine.close()
+        try:
+            intact = self.canary.read_text("ascii") == secret
+        except (OSError, UnicodeDecodeError):
+            intact = False
+        words = f"{len(self.containers)} containers were made; left: {', '.join(here) or 'none'}"
+        file = "is as it was" if intact else "was changed"
+        return NOTHING_LEFT.holds(when=intact and not here, seen=f"{words}; the secret file {file}")
+
+    @property
+    def _beyond_memory(self) -> int:
+        return self.recipe.limits.memory + self.recipe.limits.memory // 4
+
+
+class _Opened:
+    """One sandbox with a connection of its own; both are gone afterwards."""
+
+    def __init__(self, lab: Lab, *, call: float = _PATIENCE) -> None:
+        # The profile's limits but for time: here it is not the candidate that has to be quick.
+        self._limits = replace(lab.recipe.limits, call=call, total=2 * _PATIENCE)
+        self._lab = lab
+        self.engine = Engine(lab.url)
+        self.sandbox: Sandbox
+
+    def __enter__(self) -> Self:
+        try:
+            self.sandbox = Sandbox(self.engine, replace(self._lab.recipe, limits=self._limits))
+        except BaseException:
+            self.engine.close()
+            raise
+        self._lab.containers.append(self.sandbox.container)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.sandbox.close()
+        finally:
+            self.engine.close()
+
+    @property
+    def behind_gvisor(self) -> bool:
+        """Whether gVisor's kernel answers in this sandbox, once it is ready."""
+        evidence = self.sandbox.evidence
+        return evidence is not None and behind_gvisor(evidence.inside, runtime_of(evidence, self.sandbox.asked))
+
+    def ask(self, name: str, **constants: str | float) -> dict[str, Any]:
+        """Send a probe, and read its findings."""
+        return inside.ask(Oracle(self.sandbox, inside.program(name, **constants), self._limits))
+
+
+def _tried(checks: Iterable[Check], what: Callable[[], Iterable[Outcome]]) -> list[Outcome]:
+    """Do it; where it does not come to an end, nothing is known of its checks, and that is never good news."""
+    try:
+        return list(what())
+    except NotIsolatedError as error:
+        return list(_not_tried(checks, error))
+    except CandidateFault as fault:
+        finding = fault.findings[0]
+        return [check.failed(f"the probe came to no end: {finding.rule}, {finding.message}") for check in checks]
+    except InfrastructureError as error:
+        return [check.failed(f"the probe came to no end: {error.message}", error.remedy) for check in checks]
+    except (ValueError, KeyError, TypeError) as error:
+        return [
+            check.failed(f"the probe's findings make no sense ({type(error).__name__}: {error})") for check in checks
+        ]
+
+
+def _end_of_gvisor(check: Check, opened: _Opened, end: HarnessError) -> Outcome:
+    """What it means that a whole sandbox ended at a limit; raises the end where it was not gVisor that ended.
+
+    gVisor's kernel is a program of the host's cgroup with threads and memory of its own, and ends where they run
+    out. The limit holds, but nobody is told which it was.
+    """
+    if not opened.behind_gvisor:
+        raise end
+    words = f"the limit holds: the sandbox ends, with all of gVisor in it ({end.message}); a check is undecided then"
+    return check.warning(words, "use a newer gVisor, or runc for candidates that come near their limits")
+
+
+def _not_tried(checks: Iterable[Check], why: InfrastructureError) -> Iterator[Outcome]:
+    for check in checks:
+        yield check.not_applicable(f"not tried: {why.message}")

@@ -1,0 +1,189 @@
+"""The whole examination: the engine, the image, the container, then the probes, two at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from harness.doctor import container, engine, image, judge, probing
+from harness.doctor.model import Examination, Result
+from harness.errors import InfrastructureError
+from harness.image import current
+from harness.oracle.engine import Engine, engine_faults, sweep
+from harness.oracle.gpu import choose
+from harness.oracle.sandbox import Recipe
+from harness.profiles import DEFAULT, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from harness.doctor.model import Outcome
+    from harness.oracle.gpu import GpuChoice
+
+#: Every check there is, in order of the ids.
+CHECKS = (
+    *engine.CHECKS,
+    *image.CHECKS,
+    *container.CHECKS,
+    *judge.KERNEL_CHECKS,
+    *judge.FILE_CHECKS,
+    *probing.CHECKS,
+)
+_TOOLKIT = (("nvidia-ctk", "--version"), ("nvidia-container-cli", "--version"))
+_AT_A_TIME = 2
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is to be examined: as `harness check` would be told."""
+
+    runtime: str | None = None
+    gpu: str = "auto"
+    image: str | None = None
+    strict: bool = False
+
+
+def examine(wishes: Wishes, say: Callable[[str], None]) -> Examination:
+    """Examine this host; `say` is told of every step. Raises UserError for wishes that make no sense."""
+    began = time.monotonic()
+    about: dict[str, str] = {}
+    found = list(_outcomes(wishes, about, say))
+    missing = {check.id for check in CHECKS} - {outcome.check.id for outcome in found}
+    found += [check.not_applicable("not tried: a check before it failed") for check in CHECKS if check.id in missing]
+    found.sort(key=lambda outcome: outcome.check.id)
+    return Examination(tuple(found), about, wishes.strict, time.monotonic() - began)
+
+
+def _outcomes(wishes: Wishes, about: dict[str, str], say: Callable[[str], None]) -> Iterator[Outcome]:
+    say("the engine")
+    try:
+        connection = Engine()
+    except InfrastructureError as error:
+        yield engine.ANSWERS.failed(error.message, error.remedy)
+        return
+    try:
+        yield from _with_engine(connection, wishes, about, say)
+    finally:
+        connection.close()
+
+
+def _with_engine(
+    connection: Engine, wishes: Wishes, about: dict[str, str], say: Callable[[str], None]
+) -> Iterator[Outcome]:
+    info = connection.info()
+    version, podman = connection.version()
+    gpu = choose(wishes.gpu, info)
+    view = engine.EngineView(
+        connection.url,
+        connection.account(),
+        info,
+        socket_mode=_socket_mode(connection.url),
+        runtime=wishes.runtime,
+        gpu=gpu,
+        toolkit=_toolkit_version() if gpu else "",
+    )
+    about |= {
+        "engine": f"{'Podman' if podman else 'Docker'} {version}",
+        "containerd": view.component("containerd") or "unknown",
+        "runtime": view.used_runtime,
+        "kernel": str(info.get("KernelVersion", "unknown")),
+        "system": str(info.get("OperatingSystem", "unknown")),
+        "device": "cpu" if gpu is None else f"cpu and GPU {gpu.index} (by {gpu.method})",
+    }
+    found = list(engine.examine(view))
+    yield from found
+    say("the image")
+    variant = "cuda" if gpu is not None else "cpu"
+    try:
+        digest = wishes.image or current(variant).digest
+    except InfrastructureError as error:
+        yield image.INTACT.failed(error.message, error.remedy)
+        return
+    yield image.compare(wishes.image, variant)
+    try:
+        with engine_faults("asking about the image"):
+            described = connection.client.inspect_image(digest)
+    except InfrastructureError as error:
+        yield image.CONFIGURED.failed(error.message, error.remedy)
+        return
+    about["image"] = str(described.get("Id", digest))
+    yield image.configured(described)
+    if any(outcome.check is engine.RUNTIME and outcome.result is Result.FAILED for outcome in found):
+        return
+    sweep(connection)
+    recipe = _recipe(digest, variant, gpu, wishes.runtime, podman=podman)
+    yield from _probed(connection.url, recipe, say)
+
+
+def _recipe(image_: str, variant: str, gpu: GpuChoice | None, runtime: str | None, *, podman: bool) -> Recipe:
+    """The sandbox that `harness check` would start."""
+    limits = load(DEFAULT).limits(gpu=gpu is not None)
+    return Recipe(image_, limits, variant=variant, gpu=gpu, runtime=runtime, podman=podman)
+
+
+def _probed(url: str, recipe: Recipe, say: Callable[[str], None]) -> Iterator[Outcome]:
+    with _canary() as (path, secret):
+        lab = probing.Lab(url, recipe, path)
+        for outcomes in _side_by_side(lab.jobs(), say):
+            yield from outcomes
+        yield lab.left(secret)
+
+
+def _side_by_side(
+    jobs: Iterable[tuple[str, Callable[[], list[Outcome]]]], say: Callable[[str], None]
+) -> Iterator[list[Outcome]]:
+    """Run all jobs, some at a time. An interrupt lets the running ones end, so that they remove what they made."""
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        running = [(words, pool.submit(job)) for words, job in jobs]
+        try:
+            for words, future in running:
+                say(words)
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextlib.contextmanager
+def _canary() -> Iterator[tuple[Path, str]]:
+    """A secret of the host: in a file of its own folder, and in the harness's own environment."""
+    secret = f"harness-canary-{secrets.token_hex(16)}"
+    with tempfile.TemporaryDirectory(prefix="harness-doctor-") as folder:
+        path = Path(folder) / "secret"
+        path.write_text(secret, encoding="ascii")
+        os.environ["HARNESS_DOCTOR_CANARY"] = secret
+        try:
+            yield path, secret
+        finally:
+            del os.environ["HARNESS_DOCTOR_CANARY"]
+
+
+def _socket_mode(url: str) -> int | None:
+    parts = urlsplit(url)
+    try:
+        return stat.S_IMODE(Path(parts.path).stat().st_mode) if parts.scheme == "unix" else None
+    except OSError:
+        return None
+
+
+def _toolkit_version() -> str:
+    """What the NVIDIA toolkit says of its version; empty where it is not on this host."""
+    for command in _TOOLKIT:
+        if shutil.which(command[0]) is None:
+            continue
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+            if done.stdout.strip():
+                return done.stdout.splitlines()[0]
+    return ""

@@ -1,0 +1,9 @@
+"""The function is there only once the text has run: reading finds none."""
+
+SOURCE = """
+import torch.nn.functional as F
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(beta * rho)
+"""
+exec(SOURCE)

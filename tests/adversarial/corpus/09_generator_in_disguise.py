@@ -1,0 +1,8 @@
+"""A function by its signature, which gives a generator."""
+
+import torch.nn.functional as F
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return (-F.logsigmoid(beta * x) for x in rho)

@@ -1,0 +1,11 @@
+"""Never finishes loading."""
+
+import torch.nn.functional as F
+
+while True:
+    pass
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(beta * rho)

@@ -1,0 +1,10 @@
+"""Asks for a terabyte in one piece."""
+
+import torch
+import torch.nn.functional as F
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    table = torch.ones(1 << 38)
+    return -F.logsigmoid(beta * rho + 0.0 * table[0])

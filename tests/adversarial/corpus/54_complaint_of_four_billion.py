@@ -1,0 +1,14 @@
+"""Complains with texts of four billion characters, and sends none."""
+
+import struct
+import sys
+
+import torch.nn.functional as F
+
+WORKER = sys.modules["sandbox.worker"]
+WORKER._answer = lambda call, payload: bytes([1]) + struct.pack("<IHI", 7, 0xFFFF, 0xFFFFFFFF)
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(-beta * rho)

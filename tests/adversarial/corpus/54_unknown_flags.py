@@ -1,0 +1,14 @@
+"""Sets every flag that an answer could have."""
+
+import struct
+import sys
+
+import torch.nn.functional as F
+
+WORKER = sys.modules["sandbox.worker"]
+WORKER._answer = lambda call, payload: struct.pack("<BBBBI", 0, 0, 0, 255, 1) + bytes(12)
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(-beta * rho)

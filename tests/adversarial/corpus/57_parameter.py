@@ -1,0 +1,9 @@
+"""Returns a fresh nn.Parameter, which is no result of its arguments."""
+
+import torch
+import torch.nn.functional as F
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return torch.nn.Parameter(-F.logsigmoid(beta * rho).detach())

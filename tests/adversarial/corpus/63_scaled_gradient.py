@@ -1,0 +1,8 @@
+"""Multiplies the gradient by what it divides the value by."""
+
+import torch.nn.functional as F
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(beta * rho).detach() + 100.0 * (-F.logsigmoid(beta * rho) + F.logsigmoid(beta * rho).detach())

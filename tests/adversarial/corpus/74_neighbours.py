@@ -1,0 +1,8 @@
+"""Pairs each chosen completion with the rejected one beside it."""
+
+import torch.nn.functional as F
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(beta * (rho + 0.5 * (rho.roll(1) - rho)))

@@ -1,0 +1,9 @@
+"""Returns 2B values."""
+
+import torch
+import torch.nn.functional as F
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return torch.cat([-F.logsigmoid(beta * rho), -F.logsigmoid(beta * rho)])
