@@ -20,7 +20,7 @@ NAME = "runsc"
 SETTINGS = Path("/etc/docker/daemon.json")
 PID_FILE = Path("/run/docker.pid")
 #: ptrace works on every processor and inside virtual machines; no sandbox has a network to be emulated.
-ARGUMENTS = ("--platform=ptrace", "--network=none")
+ARGUMENTS = ("--platform=ptrace", "--network=none", "--oci-seccomp")
 REMEDY = (
     "install gVisor (https://gvisor.dev, or the Debian package runsc), register it with the engine as the runtime "
     f"`{NAME}` with the arguments {' '.join(ARGUMENTS)}, and reload the engine"

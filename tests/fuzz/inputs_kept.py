@@ -8,7 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 #: Recorded by `record.py`, one folder a target.
 CORPUS = HERE / "corpus"
-#: Inputs that a fuzzer found; what they broke is mended.
+#: Inputs that a fuzzer found, in the product (what they broke is mended) or in a mutant of it.
 FOUND = HERE / "found"
 
 
