@@ -8,7 +8,7 @@ LOSS ?= examples/discopop.py
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: check test setup gvisor redteam image lint bench lock
+.PHONY: check test setup gvisor redteam fuzz trace image lint bench lock
 
 check: setup
 	@$(BIN)/harness check $(LOSS)
@@ -26,6 +26,15 @@ gvisor: setup
 # The whole hostile corpus: screen on, screen off, and under gVisor; a table by class.
 redteam: setup
 	@$(BIN)/python tests/adversarial/redteam.py
+
+# A million inputs and more for whatever reads what a sandbox or a language model sent.
+fuzz: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps atheris==3.0.0
+	@$(BIN)/python tests/fuzz/run.py
+
+# For maintainers: the system calls that sandboxes make, held against the seccomp allow-list.
+trace: setup
+	@$(BIN)/python -m dockerfiles.trace
 
 image:
 	@$(PYTHON) -m harness.setup --no-image

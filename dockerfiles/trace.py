@@ -51,8 +51,8 @@ REASONS = {
         "getrusage gettimeofday getuid sysinfo uname"
     ),
     "Python's own file and process functions": (
-        "clock_nanosleep close_range dup dup3 eventfd2 exit exit_group fadvise64 fcntl ftruncate kill pipe2 ppoll prctl "
-        "pread64 preadv pwrite64 readlink readv restart_syscall rt_sigpending rt_sigprocmask rt_sigsuspend "
+        "clock_nanosleep close_range dup dup3 eventfd2 exit exit_group fadvise64 fcntl ftruncate kill pipe2 ppoll "
+        "prctl pread64 preadv pwrite64 readlink readv restart_syscall rt_sigpending rt_sigprocmask rt_sigsuspend "
         "rt_sigtimedwait tgkill unlinkat waitid writev"
     ),
 }

@@ -38,7 +38,17 @@ class OwnEngine:
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = ["dockerd", "--host", self.url, "--bridge=none", "--iptables=false", "--ip6tables=false"]
+        # In a network of its own: an engine without a bridge would take that of the other one away.
+        command = [
+            "unshare",
+            "--net",
+            "dockerd",
+            "--host",
+            self.url,
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+        ]
         command += [f"--{name}={self._folder / name}" for name in ("data-root", "exec-root", "pidfile")]
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

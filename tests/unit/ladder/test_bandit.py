@@ -1,0 +1,112 @@
+"""The bandit rung on losses that are written here, without a sandbox: it ranks them as it should."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from harness.contract import CallPlan, Program
+from harness.judge.domain import Domain
+from harness.judge.subject import Subject
+from harness.ladder.bandit import Settings, draw_task, expected_reward, log_softmax, measure
+from harness.ladder.gate import interval
+from harness.oracle.batch import Answer, Batch, Complaint
+from harness.oracle.oracle import Oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+SEEDS = range(4)
+
+
+class Pointwise(Oracle):
+    """Answers with a loss of x = beta rho that is given by its value and its slope."""
+
+    def __init__(self, value: Curve, slope: Curve) -> None:
+        self.value, self.slope = value, slope
+        plan = CallPlan("loss", "function", ("policy_chosen_logps",))
+        self.program = Program(text="", guarded=True, plan=plan, name="loss", source="")
+        self.has_gpu, self.calls = False, 0
+
+    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+        return [self._one(b) for b in batches]
+
+    def _one(self, batch: Batch) -> Answer:
+        x = batch.beta * batch.rho
+        with np.errstate(all="ignore"):
+            values = self.value(x).astype(np.float32)
+            slope = (self.slope(x) * batch.beta / batch.pairs).astype(np.float32)
+        return Answer((batch.pairs,), np.dtype("<f4"), values, slope, -slope, detached=False)
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+LOSSES: dict[str, tuple[Curve, Curve]] = {
+    "dpo": (lambda x: np.logaddexp(0, -x), lambda x: -sigmoid(-x)),
+    "ipo": (lambda x: (x - 0.5) ** 2, lambda x: 2 * (x - 0.5)),
+    "slic": (lambda x: np.maximum(0, 1 - x), lambda x: -1.0 * (x < 1)),
+    "inverted": (lambda x: np.logaddexp(0, x), sigmoid),
+    "constant": (lambda x: 0 * x, lambda x: 0 * x),
+    "exploding": (lambda x: -x * np.exp(x**2), lambda x: -(1 + 2 * x**2) * np.exp(x**2)),
+}
+
+
+@pytest.fixture(scope="module")
+def scores() -> dict[str, list[dict[str, float]]]:
+    def subject(name: str) -> Subject:
+        return Subject(Pointwise(*LOSSES[name]), Domain())
+
+    return {name: [measure(subject(name), seed) for seed in SEEDS] for name in LOSSES}
+
+
+def test_good_losses_stand_above_bad_ones_with_intervals_apart(scores: dict[str, list[dict[str, float]]]) -> None:
+    ranges = {name: interval([m["score"] for m in each], 0.05) for name, each in scores.items()}
+    for good in ("dpo", "ipo", "slic"):
+        for bad in ("inverted", "constant", "exploding"):
+            assert ranges[good][0] > ranges[bad][1], (good, bad, ranges)
+
+
+def test_what_does_not_learn_stays_exactly_where_it_is(scores: dict[str, list[dict[str, float]]]) -> None:
+    assert all(m["score"] == 0.0 and m["kl"] == 0.0 for m in scores["constant"])
+
+
+def test_a_training_that_ends_in_nan_is_told_and_counts_as_the_worst(
+    scores: dict[str, list[dict[str, float]]],
+) -> None:
+    assert all(m["finite"] < 1.0 and m["worst"] < -0.5 and m["kl"] == np.inf for m in scores["exploding"])
+    assert all(m["finite"] == 1.0 for m in scores["dpo"])
+
+
+def test_noise_in_the_labels_costs_something(scores: dict[str, list[dict[str, float]]]) -> None:
+    assert all(m["score_noisy"] < m["score_clean"] for m in scores["dpo"])
+
+
+def test_the_same_seed_gives_the_same_numbers(scores: dict[str, list[dict[str, float]]]) -> None:
+    assert measure(Subject(Pointwise(*LOSSES["dpo"]), Domain()), 0) == scores["dpo"][0]
+    assert scores["dpo"][0] != scores["dpo"][1]
+
+
+def test_labels_are_turned_round_as_often_as_was_said_and_nothing_else_changes() -> None:
+    clean, noisy = (draw_task(Settings(pairs=4000), share, 3) for share in (0.0, 0.2))
+    assert np.array_equal(clean.rewards, noisy.rewards)
+    turned = (clean.pairs[:, 1] == noisy.pairs[:, 2]) & (clean.pairs[:, 2] == noisy.pairs[:, 1])
+    assert 0.17 < turned.mean() < 0.23
+    assert np.array_equal(clean.pairs[~turned], noisy.pairs[~turned])
+    context, chosen, rejected = clean.pairs.T
+    assert (clean.rewards[context, chosen] >= clean.rewards[context, rejected]).all()
+    assert (chosen != rejected).all()
+
+
+def test_the_reference_scores_zero_and_the_best_arms_one() -> None:
+    task = draw_task(Settings(), 0.0, 0)
+    assert np.exp(log_softmax(task.reference)).sum(axis=1) == pytest.approx(1.0)
+    greedy = np.where(task.rewards == task.rewards.max(axis=1, keepdims=True), 50.0, 0.0)
+    assert expected_reward(task, greedy) == pytest.approx(task.rewards.max(axis=1).mean())

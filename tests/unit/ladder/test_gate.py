@@ -1,0 +1,106 @@
+"""The gate: what is clearly worse falls, what is clearly good passes, and the rest gets another seed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.ladder.gate import Gate, GuardRail, interval
+
+GATE = Gate("score", 0.1, 0.05, (2, 4, 8), rails=(GuardRail("finite", least=1.0), GuardRail("kl", most=3.0)))
+
+
+def seeds(*scores: float, **also: float) -> dict[int, dict[str, float]]:
+    return {i: {"score": s, "finite": 1.0, "kl": 1.0, **also} for i, s in enumerate(scores)}
+
+
+BASE = seeds(*[0.6] * 8)
+
+
+def test_between_two_looks_nothing_is_decided() -> None:
+    assert GATE.decide(seeds(0.0), BASE) is None
+    assert GATE.decide(seeds(0.0, 0.0, 0.0), BASE) is None
+
+
+def test_what_is_clearly_worse_is_rejected_with_its_figures() -> None:
+    decision = GATE.decide(seeds(0.1, 0.11), BASE)
+    assert decision is not None
+    assert decision.decision == "reject"
+    assert decision.detail["seeds"] == 2
+    assert decision.detail["difference"] == pytest.approx(-0.495)
+    assert "worse by more than 0.1" in decision.reason
+
+
+def test_what_is_clearly_as_good_is_promoted_at_the_first_look() -> None:
+    decision = GATE.decide(seeds(0.6, 0.601), BASE)
+    assert decision is not None
+    assert decision.decision == "promote"
+
+
+def test_an_open_question_gets_more_seeds_until_the_last_look() -> None:
+    swinging = (0.2, 0.8, 0.3, 0.7, 0.2, 0.8, 0.3, 0.7)
+    assert GATE.decide(seeds(*swinging[:2]), BASE) is None
+    assert GATE.decide(seeds(*swinging[:4]), BASE) is None
+    last = GATE.decide(seeds(*swinging), BASE)
+    assert last is not None
+    assert last.decision == "promote"
+    strict = Gate("score", 0.1, 0.05, (2, 4, 8), undecided="reject")
+    refused = strict.decide(seeds(*swinging), BASE)
+    assert refused is not None
+    assert refused.decision == "reject"
+
+
+@pytest.mark.parametrize(
+    ("also", "named"),
+    [({"finite": 0.5}, "finite"), ({"finite": math.nan}, "finite"), ({"kl": 3.5}, "kl"), ({"kl": math.inf}, "kl")],
+)
+def test_a_guard_rail_ends_it_at_any_seed_whatever_the_score(also: dict[str, float], named: str) -> None:
+    decision = GATE.decide(seeds(0.9, **also), BASE)
+    assert decision is not None
+    assert decision.decision == "reject"
+    assert decision.detail["rail"] == named
+
+
+def test_a_metric_that_is_missing_breaks_its_rail() -> None:
+    measured = seeds(0.9)
+    del measured[0]["kl"]
+    decision = GATE.decide(measured, BASE)
+    assert decision is not None
+    assert decision.detail["rail"] == "kl"
+
+
+def test_pairing_is_by_seed_and_not_by_order() -> None:
+    base = {i: {"score": i / 10} for i in range(8)}
+    same = {i: {"score": i / 10 + 0.001 * i, "finite": 1.0, "kl": 0.0} for i in (1, 0)}
+    decision = GATE.decide(same, base)
+    assert decision is not None
+    assert decision.detail["difference"] == pytest.approx(0.0005)
+
+
+def test_a_seed_that_the_baseline_lacks_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="seeds"):
+        GATE.decide(seeds(1.0, 1.0), seeds(1.0))
+
+
+def test_wrong_decisions_are_rarer_than_alpha() -> None:
+    draw = np.random.Generator(np.random.PCG64(5))
+    wrong = 0
+    for _ in range(400):
+        measured: dict[int, dict[str, float]] = {}
+        for seed in range(8):  # exactly at the margin: promoting and rejecting are both wrong
+            measured[seed] = {"score": 0.5 + 0.05 * draw.normal(), "finite": 1.0, "kl": 0.0}
+            decision = GATE.decide(measured, BASE)
+            if decision is not None:
+                break
+        wrong += decision is not None and "still open" not in decision.reason
+    assert wrong / 400 < 0.05 + 0.03
+
+
+def test_an_interval_needs_two_finite_values() -> None:
+    assert interval([1.0], 0.05) == (-math.inf, math.inf)
+    assert interval([1.0, math.nan], 0.05) == (-math.inf, math.inf)
+    assert interval([2.0, 2.0], 0.05) == (2.0, 2.0)
+    low, high = interval([0.0, 1.0, 2.0], 0.05)
+    assert (low, high) == pytest.approx((1 - 2.4841, 1 + 2.4841), abs=1e-3)

@@ -1,0 +1,64 @@
+"""Ladders are frozen files, and nothing in one is ignored."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+import pytest
+
+from harness.errors import UserError
+from harness.ladder.profile import load, names, parse
+from harness.ladder.rungs import check_kinds, evaluation_digest
+
+#: A change of a ladder is a new file; this is what the old ones have to stay.
+DIGESTS = {"bandit-2026.1": "5cda20c380cd40717e436305e5e43169beb5a85dbbe69d3433264cd120cf0d0e"}
+TEXT = importlib.resources.files("harness.ladder.profiles").joinpath("bandit-2026.1.toml").read_text("utf-8")
+
+
+def test_the_ladders_are_the_ones_that_were_frozen() -> None:
+    assert {name: load(name).digest for name in names()} == DIGESTS
+
+
+def test_a_name_without_a_date_is_the_newest() -> None:
+    assert load("bandit").name == names()[-1]
+
+
+@pytest.mark.parametrize("name", ["", "band", "bandit-1999.1", "../profile", "bandit-2026"])
+def test_an_unknown_ladder_is_the_users_mistake(name: str) -> None:
+    with pytest.raises(UserError, match="no ladder"):
+        load(name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "bandit-2026.1"', 'name = "bandit-2026.1"\nsurprise = 1'),
+        ("alpha = 0.05", "alpha = 1.5"),
+        ('needs = "cpu"', 'needs = "tpu"'),
+        ('undecided = "promote"', 'undecided = "maybe"'),
+        ("looks = [2, 4, 8]", "looks = []"),
+        ("date = 2026-11-21", "date = soon"),
+    ],
+)
+def test_what_is_no_ladder_is_refused(old: str, new: str) -> None:
+    assert old in TEXT
+    with pytest.raises(UserError, match="no ladder"):
+        parse(TEXT.replace(old, new, 1).encode())
+
+
+@pytest.mark.parametrize(("old", "new"), [('kind = "bandit"', 'kind = "magic"'), ('baseline = "dpo"', 'baseline = ""')])
+def test_a_rung_that_cannot_be_climbed_is_refused(old: str, new: str) -> None:
+    with pytest.raises(UserError, match="rung"):
+        check_kinds(parse(TEXT.replace(old, new, 1).encode()))
+
+
+def test_the_evaluation_covers_whatever_decides() -> None:
+    ladder = load()
+    plan = ladder.rungs[2]
+    first = evaluation_digest(ladder, plan, "sha256:1")
+    others = {evaluation_digest(ladder, plan, "sha256:2"), evaluation_digest(ladder, ladder.rungs[1], "sha256:1")}
+    for old, new in (("steps = 150", "steps = 151"), ("margin = 0.55", "margin = 0.5"), ("least = 1.0", "least = 0.5")):
+        changed = parse(TEXT.replace(old, new, 1).encode())
+        others.add(evaluation_digest(changed, changed.rungs[2], "sha256:1"))
+    assert len(others | {first}) == 6
+    assert evaluation_digest(load(), plan, "sha256:1") == first
