@@ -39,6 +39,8 @@ _PATIENCE = 60.0
 #: thinks about anything in there.
 _STOPPED = 15.0
 _MIGRATION_LOCK = 4_711_001
+#: The first SQLite that tells which rows it inserted (RETURNING).
+_OLDEST = (3, 35)
 #: Engines of this process. A forked one must not use its parent's connections.
 _open: weakref.WeakSet[Engine] = weakref.WeakSet()
 _EXAMPLE = "for example postgresql://user:password@host/harness, or sqlite:////var/lib/harness/ledger.db"
@@ -70,7 +72,9 @@ def url_of(folder: Path | None = None, url: str | None = None) -> URL:
     if kind not in {"sqlite", "postgresql", "postgres"}:
         raise UserError(f"{VARIABLE} is no URL of a SQLite or PostgreSQL database", remedy=_EXAMPLE)
     if kind != "sqlite":
-        return made.set(drivername="postgresql+psycopg")
+        query = dict(made.query)
+        password = query.pop("password", made.password)  # so that there is one place that it is hidden in
+        return made.set(drivername="postgresql+psycopg", password=str(password) if password else None, query=query)
     if not made.database or made.database == ":memory:":
         raise UserError("a ledger in memory would be gone with its process", remedy=_EXAMPLE)
     return made.set(drivername="sqlite", database=str(Path(made.database).absolute()))
@@ -178,6 +182,11 @@ def _version(connection: Connection) -> str:
 
 
 def _sqlite(url: URL) -> Engine:
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise LedgerError(
+            f"this Python has SQLite {sqlite3.sqlite_version}, and the ledger needs 3.35",
+            remedy=f"use another Python, or PostgreSQL by {VARIABLE}",
+        )
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from harness.errors import UserError
 from harness.ledger import Ledger, migrations
-from harness.ledger.database import HEAD, VARIABLE, Database, url_of
+from harness.ledger.database import HEAD, VARIABLE, Database, _write_ahead, url_of
 from harness.ledger.failures import LedgerError
 from harness.ledger.migrations import upgrade
 from harness.ledger.tables import metadata
@@ -96,6 +96,29 @@ def test_many_who_open_a_new_ledger_at_once_all_get_it(database_url, tmp_path):
     openers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
     said = [opener.communicate() for opener in openers]
     assert [(out, error) for out, error in said] == [(b"{}\n", b"")] * 6
+
+
+def test_a_new_file_that_another_switches_to_its_log_at_the_same_moment_is_tried_again():
+    """SQLite refuses one in a hundred of those without waiting, however long it may wait."""
+
+    class Refused:
+        tries = 0
+
+        def execute(self, statement):
+            if statement != "PRAGMA journal_mode":
+                self.tries += 1
+                if self.tries < 3:
+                    error = sqlite3.OperationalError("database is locked")
+                    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                    raise error
+            return self
+
+        def fetchone(self):
+            return ("wal" if self.tries == 3 else "delete",)
+
+    connection = Refused()
+    _write_ahead(connection)
+    assert connection.tries == 3
 
 
 def test_the_ledger_is_in_the_projects_folder_unless_the_environment_says_otherwise(tmp_path, monkeypatch):
@@ -220,3 +243,26 @@ def test_one_that_was_stopped_in_the_middle_of_a_transaction_does_not_hold_up_th
 
 def test_a_database_can_be_given_as_a_text(tmp_path):
     Database(f"sqlite:///{tmp_path / 'x.db'}").close()
+
+
+def test_a_commit_is_on_the_disk_before_it_counts(tmp_path, postgres):
+    """Killed processes cannot show it: what they wrote is in the system's memory. The settings can."""
+    with Ledger(tmp_path) as ledger, ledger.database.engine.connect() as connection:
+        wanted = {"synchronous": 2, "journal_mode": "wal", "foreign_keys": 1}
+        assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted} == wanted
+    with Ledger(tmp_path, database=postgres.database()) as ledger, ledger.database.engine.connect() as connection:
+        assert connection.exec_driver_sql("show synchronous_commit").scalar() == "on"
+        assert connection.exec_driver_sql("show transaction_isolation").scalar() == "read committed"
+
+
+def test_a_password_among_the_options_is_hidden_too():
+    url = url_of(url="postgresql://u@h/db?password=s3cret&sslmode=require")
+    assert (url.password, dict(url.query)) == ("s3cret", {"sslmode": "require"})
+    assert "s3cret" not in str(url)
+
+
+def test_a_sqlite_that_is_too_old_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    with pytest.raises(LedgerError, match="needs 3") as told:
+        Ledger(tmp_path)
+    assert VARIABLE in told.value.remedy

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from ledger_samples import PROFILE, candidate, checkpoint, claim, rows, submit
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from harness.errors import UserError
 from harness.ledger import Ledger
@@ -15,8 +15,8 @@ from harness.ledger.events import LeaseLostError
 from harness.ledger.queue import MOST_FAULTS
 from harness.ledger.records import Decision, Score
 from harness.ledger.states import State
-from harness.ledger.submit import PRIORITY_SECONDS
-from harness.ledger.tables import runs
+from harness.ledger.submit import _LOCK, PRIORITY_SECONDS
+from harness.ledger.tables import runs, slots
 
 
 def age(ledger, run, seconds):
@@ -49,17 +49,35 @@ def test_runs_are_claimed_in_the_order_of_their_submission(ledger):
 
 
 def test_two_who_submit_the_same_candidates_in_other_orders_do_not_wait_in_a_circle(ledger):
-    numbers = range(300)
-    out = {}
-    both = [
-        threading.Thread(target=lambda way=way: out.update({way: submit(ledger, numbers[::way])})) for way in (1, -1)
-    ]
-    for one in both:
+    both = threading.Barrier(2)
+
+    def send(way):
+        for turn in range(12):
+            both.wait(30)
+            out[way] += submit(ledger, range(150 * turn, 150 * turn + 150)[::way])[::way]
+
+    out = {1: [], -1: []}
+    senders = [threading.Thread(target=send, args=(way,)) for way in out]
+    for one in senders:
         one.start()
-    for one in both:
+    for one in senders:
         one.join()
-    assert out[1] == out[-1][::-1]
-    assert len({*out[1]}) == 300
+    assert out[1] == out[-1]
+    assert len({*out[1]}) == 12 * 150
+
+
+def test_in_postgresql_too_one_submits_at_a_time(postgres, tmp_path):
+    """Or two with the same candidates in other orders would wait for each other's rows, as they do now and then."""
+    with Ledger(tmp_path, database=postgres.database()) as ledger:
+        other = threading.Thread(target=submit, args=(ledger,))
+        with ledger.database.writing() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            other.start()
+            other.join(0.5)
+            assert other.is_alive()
+            assert ledger.runs() == []
+        other.join()
+        assert len(ledger.runs()) == 1
 
 
 def test_priority_is_a_head_start_and_not_a_right_of_way(ledger):
@@ -156,6 +174,16 @@ def test_a_lease_that_is_renewed_in_time_is_kept(ledger):
     assert rows(ledger, "slots")[0]["lease"] == ledger.run(held.run.id).lease
 
 
+def test_a_place_is_not_given_away_while_its_lease_is_being_renewed(ledger):
+    """The run's lease is written first: between the two the place looks as if it were left behind."""
+    submit(ledger, [1, 2])
+    claim(ledger, "w", "gpu")
+    with ledger.database.writing() as connection:
+        connection.execute(update(slots).values(lease=0.0))
+    assert ledger.claim("v", slot="gpu", needs=("cpu",)) is None
+    assert len(rows(ledger, "slots")) == 1
+
+
 def test_times_are_the_databases_own(ledger, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 0.0)  # a worker whose clock is wrong
     run = ledger.run(submit(ledger)[0])
@@ -222,9 +250,11 @@ def test_one_process_dies_and_its_forked_child_keeps_a_connection_of_its_own(dat
 
     with Ledger(tmp_path, database=database_url) as ledger:
         submit(ledger)
+        assert ledger.database.engine.pool.checkedin() > 0
         child = os.fork()
         if child == 0:
-            os._exit(0 if claim(ledger).attempt == 1 else 1)
+            pool = ledger.database.engine.pool
+            os._exit(0 if pool.checkedin() == 0 and claim(ledger).attempt == 1 else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert ledger.runs()[0].state is State.RUNNING
         held = claim(ledger, back_off=0.0)
