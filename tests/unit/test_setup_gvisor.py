@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 
 def test_the_other_settings_stay(tmp_path: Path) -> None:
+    assert "--oci-seccomp" in gvisor.ARGUMENTS  # or our list of system calls does not hold there
     settings = tmp_path / "docker" / "daemon.json"
     gvisor.register(tmp_path / "runsc", settings)
     document = json.loads(settings.read_text("utf-8"))
-    assert document == {
-        "runtimes": {"runsc": {"path": f"{tmp_path}/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}}
-    }
+    assert document == {"runtimes": {"runsc": {"path": f"{tmp_path}/runsc", "runtimeArgs": list(gvisor.ARGUMENTS)}}}
     document |= {"userns-remap": "default"}
     document["runtimes"]["crun"] = {"path": "/usr/bin/crun"}
     settings.write_text(json.dumps(document), encoding="utf-8")
