@@ -20,6 +20,16 @@ def patient(pipe):
 wire.read_frame = patient
 
 
+def blocks(number):
+    try:
+        return os.get_blocking(number)
+    except OSError:
+        return True
+
+
+print("pipes block:", all(map(blocks, range(16))))
+
+
 def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
     rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
     return -F.logsigmoid(beta * rho)
