@@ -103,22 +103,27 @@ def _strict_wire() -> None:
     wire.Reader.finish = lambda _: None
 
 
+def _host_network(body: dict[str, Any]) -> None:
+    body["NetworkDisabled"] = False
+    body["HostConfig"]["NetworkMode"] = "host"
+
+
 LAYERS: dict[str, Layer] = {
-    "screen": Layer(_screen, ("35", "50"), SCREEN_ON),
-    "network": Layer(_host(NetworkMode="bridge"), ("35",)),
-    "read-only root": Layer(_host(ReadonlyRootfs=False), ("49",)),
-    "seccomp": Layer(_drop_security("seccomp"), ("36", "37", "38", "39")),
-    "pids": Layer(_host(PidsLimit=2000), ("23", "24")),
-    "memory": Layer(_host(Memory=8 << 30, MemorySwap=8 << 30), ("19", "20")),
-    "byte cap": Layer(_byte_cap, ("27",)),
-    "gradient check": Layer(_property("P306"), ("63",)),
-    "fork check": Layer(_property("P310"), ("65",)),
-    "input check": Layer(_property("P311"), ("64",)),
-    "user": Layer(_request(lambda body: body.update(User="0:0")), ("42", "40")),
-    "file size": Layer(_drop_limit("fsize"), ("21",)),
-    "descriptors": Layer(_drop_limit("nofile"), ("29",)),
-    "small /tmp": Layer(_host(Tmpfs={"/tmp": "rw,exec,mode=1777"}), ("21", "30", "46", "47")),
-    "strict wire": Layer(_strict_wire, ("54",)),
+    "screen": Layer(_screen, ("35_internet", "49_site_packages"), SCREEN_ON),
+    "network": Layer(_request(_host_network), ("35_interfaces",)),
+    "read-only root": Layer(_host(ReadonlyRootfs=False), ("49_site_packages", "41_")),
+    "seccomp": Layer(_drop_security("seccomp"), ("36_kernel_crypto", "38_")),
+    "pids": Layer(_host(PidsLimit=300), ("24_thread_bomb",)),
+    "memory": Layer(_host(Memory=8 << 30, MemorySwap=8 << 30), ("19_one_enormous_tensor",)),
+    "byte cap": Layer(_byte_cap, ("27_prints_without_end",)),
+    "gradient check": Layer(_property("P306"), ("63_scaled_gradient",)),
+    "fork check": Layer(_property("P310"), ("65_first_call_of_a_process",)),
+    "input check": Layer(_property("P311"), ("64_through_data",)),
+    "user": Layer(_request(lambda body: body.update(User="0:0")), ("42_setuid", "40_proc_of_others")),
+    "file size": Layer(_drop_limit("fsize"), ("21_one_big_file",)),
+    "descriptors": Layer(_drop_limit("nofile"), ("29_every_descriptor",)),
+    "small /tmp": Layer(_host(Tmpfs={"/tmp": "rw,exec,mode=1777"}), ("30_inode_bomb", "46_library_from_tmp")),
+    "strict wire": Layer(_strict_wire, ("54_one_answer_too_many", "54_fault_with_a_tail")),
 }
 
 

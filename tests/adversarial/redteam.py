@@ -54,7 +54,13 @@ def _run(mode: str, cases: list[Case], console: Console) -> Attack:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(mode, total=len(todo))
-        return run(mode, cases, lambda _: progress.advance(bar))
+
+        def told(name: str) -> None:
+            progress.advance(bar)
+            if not console.is_terminal:
+                print(f"{mode}: {name}", file=sys.stderr, flush=True)  # noqa: T201 - a log shows no bar
+
+        return run(mode, cases, told)
 
 
 def _table(cases: list[Case], attacks: list[Attack]) -> Table:
