@@ -10,8 +10,9 @@ runtime that was asked for, limits of memory, swap, processes, processor, descri
 that nothing of the host is mounted. Not covered: whether any of it holds against an attack. `harness
 doctor` attacks, and looks.
 
-gVisor ignores the list of system calls that the engine hands it, and has a network stack of its own with
-nothing but a loopback in it, and does not tell all of its flags: there it is gVisor's kernel that isolates,
+gVisor ignores the list of system calls that the engine hands it, unless it was registered with
+`--oci-seccomp`, has a network stack of its own with nothing but a loopback in it, and does not tell all of
+its flags: there it is gVisor's kernel that isolates,
 and its limits are those of the host's cgroup around it, which cannot be seen from inside. So those facts
 are not asked of it, and instead that it is there.
 """
