@@ -88,7 +88,8 @@ def test_behind_gvisor(harness: Callable[..., Run], engine: Engine) -> None:
     weak = {key for key, c in found.items() if key >= "D2" and c["result"] == "warning"}
     assert weak <= {"D424", "D441", "D442"}
     assert {c["result"] for key, c in found.items() if key >= "D420" and key not in weak} == {"ok"}
-    assert "gVisor" in found["D401"]["seen"]
+    # Our list of system calls says no where gVisor was told it (--oci-seccomp), else its own empty network.
+    assert "gVisor" in found["D401"]["seen"] or found["D401"]["seen"] == "EPERM"
 
 
 def test_a_runtime_that_is_not_registered(harness: Callable[..., Run]) -> None:
