@@ -228,7 +228,7 @@ def _end_of_gvisor(check: Check, opened: _Opened, end: HarnessError) -> Outcome:
     """
     if not opened.behind_gvisor:
         raise end
-    words = f"the limit holds: the sandbox ends, with all of gVisor in it ({end.message}); a check is undecided then"
+    words = f"the limit holds: the sandbox ends, with all of gVisor in it ({end.message}); such a candidate is rejected"
     return check.warning(words, "use a newer gVisor, or runc for candidates that come near their limits")
 
 
