@@ -10,11 +10,11 @@ import enum
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 #: What a task is set up with: plain values only, so that they make a digest.
 Setting = float | int | str | bool | tuple[float, ...] | tuple[str, ...]
