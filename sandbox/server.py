@@ -63,6 +63,8 @@ def _serve(requests: int, replies: int) -> None:
             status = _fork(requests, replies, program, sequence, until)
             # An end answers no request, so it carries no request's number.
             wire.write_frame(replies, wire.ENDED, 0, status.to_bytes(4, "little") + bytes([_starved()]))
+        elif kind == wire.MARK:
+            os.write(2, payload)  # behind all that was printed: the two streams reach the host each in its own time
 
 
 def _fork(requests: int, replies: int, program: dict[str, Any], sequence: int, until: float) -> int:

@@ -16,7 +16,7 @@ MAGIC = b"HRN1"
 HEADER = struct.Struct("<4sB3xII")  # magic, kind, sequence number, payload length
 
 # Requests, host to sandbox.
-LOAD, START, EVAL, STOP = 1, 2, 3, 4
+LOAD, START, EVAL, STOP, MARK = 1, 2, 3, 4, 5
 # Replies, sandbox to host.
 READY, LOADED, STARTED, ANSWER, FAULT, ENDED = 16, 17, 18, 19, 20, 21
 

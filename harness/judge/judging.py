@@ -83,7 +83,10 @@ def _replace_sandbox(bench: Bench, ready: Ready) -> Sandbox:
 def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Outcome, dict[str, Json]]:
     one = ready.screened
     subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready))
-    return outcome, _timed(one, "facts", lambda: _facts(subject, outcome))
+    found = _timed(one, "facts", lambda: _facts(subject, outcome))
+    if subject.fault is None:
+        subject.oracle.finish()  # for the report to hold all that was printed, and the same each time
+    return outcome, found
 
 
 def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outcome]:

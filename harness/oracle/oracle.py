@@ -66,15 +66,24 @@ class Oracle:
         self.calls = 0
         self._sandbox.reset_clock()
 
+    def finish(self) -> None:
+        """End the fork; afterwards `output` is all that it printed."""
+        self._stop()
+        self._sandbox.settle_output()
+
+    def _stop(self) -> None:
+        if not self._running:
+            return
+        self._running = False
+        _, payload = self._sandbox.request(layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=wire.ENDED_SIZE)
+        try:
+            wire.parse_ended(payload)
+        except wire.WireError as error:
+            raise self._sandbox.forged(str(error)) from None
+
     def fresh(self) -> None:
         """Go on with a fresh fork of the same candidate, in which nothing was called yet."""
-        if self._running:
-            self._running = False
-            _, payload = self._sandbox.request(layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=wire.ENDED_SIZE)
-            try:
-                wire.parse_ended(payload)
-            except wire.WireError as error:
-                raise self._sandbox.forged(str(error)) from None
+        self._stop()
         kind, payload = self._sandbox.request(layout.START, b"", (layout.STARTED, layout.FAULT), self._limits.load)
         if kind == layout.STARTED and payload:
             raise self._sandbox.forged("the report of a start carries bytes")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.oracle.limits import Limits
 
 _DRAIN_SECONDS = 0.3
+_SETTLE_SECONDS = 1.0
 #: What a program in Go, such as gVisor, ends with where it is at fault itself. Our server never ends so.
 _GO_PANIC = 2
 #: What the server ends with when its stdin was closed: the engine lost the connection, and we said no farewell.
@@ -142,6 +143,21 @@ class Sandbox:
         finally:
             self._spent += time.monotonic() - started
 
+    def settle_output(self) -> None:
+        """Wait until all that was printed so far is here: it comes apart from the answers, and may come later.
+
+        No fork may be running. What nobody could have known beforehand is printed behind it, and waited for.
+        """
+        mark = secrets.token_bytes(16)
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        try:
+            self._streams.write(frames.pack_frame(layout.MARK, 0, mark), deadline)
+            self._streams.take_until(mark, deadline)
+        except (DeadlineError, StreamClosedError):
+            return
+        except FloodError:
+            raise self._dead(self._flooded()) from None
+
     def reset_clock(self) -> None:
         """Begin anew to count the time that all requests together may take."""
         self._spent = 0.0
@@ -191,8 +207,7 @@ class Sandbox:
         except StreamClosedError:
             raise self._dead(self._why_closed()) from None
         except FloodError:
-            fault = rules.OUTPUT_FLOOD.finding(f"it printed more than {self._limits.output} bytes", detail=self.output)
-            raise self._dead(CandidateFault(fault)) from None
+            raise self._dead(self._flooded()) from None
 
     def _fork_ended(self, head: bytes, deadline: float) -> Exception | None:
         """Recognise the report that the fork died in the middle of a request."""
@@ -219,6 +234,10 @@ class Sandbox:
     def _time_fault(self, what: str, seconds: float) -> CandidateFault:
         message = f"it took longer than {seconds:g} s for {what}"
         return CandidateFault(rules.TIME_LIMIT.finding(message, detail=self.output))
+
+    def _flooded(self) -> CandidateFault:
+        message = f"it printed more than {self._limits.output} bytes"
+        return CandidateFault(rules.OUTPUT_FLOOD.finding(message, detail=self.output))
 
     def _forged(self, why: str) -> CandidateFault:
         message = f"the bytes on the wire are no valid answer: {why}"

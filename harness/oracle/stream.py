@@ -47,6 +47,7 @@ class Streams:
         self._cap = cap
         self._shown = shown
         self._printed = 0
+        self._late: bytearray | None = None
         self.output = bytearray()
 
     def write(self, data: bytes, deadline: float) -> None:
@@ -76,6 +77,17 @@ class Streams:
                 self._fill(deadline)
         except (DeadlineError, StreamClosedError, FloodError):
             return
+
+    def take_until(self, mark: bytes, deadline: float) -> None:
+        """Take in what was printed until `mark` comes by, which is no part of it. Raises FloodError alone."""
+        self._late = bytearray()
+        try:
+            while not self._late.endswith(mark):
+                self._fill(deadline)
+        except (DeadlineError, StreamClosedError):
+            mark = b""
+        late, self._late = self._late, None
+        self._print(late.removesuffix(mark))
 
     def close(self) -> None:
         """Close the connection, which closes the container's stdin."""
@@ -140,6 +152,11 @@ class Streams:
         del raw[:at]
 
     def _print(self, piece: bytearray) -> None:
+        if self._late is not None:
+            self._late += piece
+            if self._printed + len(self._late) > self._cap:
+                raise FloodError
+            return
         self._printed += len(piece)
         self.output += piece[: max(0, self._shown - len(self.output))]
         if self._printed > self._cap:

@@ -150,6 +150,7 @@ def seen(
         top = f"CANARY = {str(canary)!r}\n{PROBE}"
         with sandboxes.opened(loss("print(json.dumps(probe()))", top=top), policy=False) as oracle:
             oracle.answer(BATCH)
+            oracle.finish()
             output = oracle.output
         assert "a secret of the host" not in output
         assert canary.read_text("utf-8") == "a secret of the host"
@@ -201,6 +202,7 @@ def test_a_fork_bomb_is_capped_and_gone_with_its_fork(sandboxes: Sandboxes) -> N
         first = oracle.answer(BATCH)
         oracle.fresh()
         again = oracle.answer(BATCH)
+        oracle.finish()
         counts = [int(line.split()[1]) for line in oracle.output.splitlines() if line.startswith("born")]
     assert isinstance(first, Answer)
     assert again.values.tobytes() == first.values.tobytes()
@@ -223,6 +225,7 @@ def test_a_thread_bomb_is_capped(sandboxes: Sandboxes) -> None:
     """
     with sandboxes.opened(loss(body), policy=False) as oracle:
         oracle.answer(BATCH)
+        oracle.finish()
         born = int(oracle.output.split()[1])
     assert 0 < born < Limits().pids
 
@@ -257,6 +260,7 @@ def test_disk_inodes_and_descriptors_are_capped(sandboxes: Sandboxes) -> None:
     import_signal = "import signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
     with sandboxes.opened(loss(body, top=import_signal), policy=False) as oracle:
         oracle.answer(BATCH)
+        oracle.finish()
         sizes = json.loads(oracle.output)
     limits = Limits()
     assert 0 < sizes["bytes"] <= limits.file_size

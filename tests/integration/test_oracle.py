@@ -186,6 +186,7 @@ def test_what_it_prints_is_kept_apart_and_capped(sandboxes: Sandboxes) -> None:
         answer = oracle.answer(plain([1.0], 0.25, dtype=np.float64))
         for _ in range(400):
             oracle.answer(plain([1.0], 0.25))
+        oracle.finish()
         printed = oracle.output
     assert answer.mean == pytest.approx(np.log1p(np.exp(-0.25)))
     assert {"on stdout 0.25", "on stderr"} <= set(printed.replace("raw\0\0\0", "\n").split("\n"))
