@@ -83,6 +83,7 @@ class Streams:
         self._late = bytearray()
         try:
             while not self._late.endswith(mark):
+                self._out.clear()  # nothing is due on the wire
                 self._fill(deadline)
         except (DeadlineError, StreamClosedError):
             mark = b""

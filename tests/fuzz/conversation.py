@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from choices import Choices
-from honest import ANSWER, ENDED, EVAL, LOADED, QUESTIONS, READY, STARTED, STOP, frame, reply_to, said
+from honest import ANSWER, ENDED, EVAL, LOADED, MARK, QUESTIONS, READY, STARTED, STOP, frame, reply_to, said
 from peer import STATES, FuzzedEngine, Peer
 from plausible import ready_words
 from spoil import HEADER
@@ -42,6 +42,7 @@ _WHILE_LOADING = {"W201", "W208"}
 
 # A peer that talks without an end would be listened to for this long at each of its ends.
 sandbox_module._DRAIN_SECONDS = 0.001
+sandbox_module._SETTLE_SECONDS = 0.001
 
 
 class Witness:
@@ -65,7 +66,7 @@ class Witness:
         for kind, sequence in heads:
             if kind == STOP:
                 assert len(self._header(ENDED, 0)) == 5
-            elif kind != EVAL:
+            elif kind not in {EVAL, MARK}:
                 self._exactly(frame({1: LOADED, 2: STARTED}[kind], sequence))
 
     def answer(self, entries: list[object], asked: Asked) -> None:
@@ -114,7 +115,7 @@ def conversation(data: bytes) -> None:
         assert peer.spoilt or peer.printed > PRINTED_CAP, f"an honest sandbox was refused: {fault.message}"
         assert fault.message
         assert isinstance(fault, InfrastructureError) or peer.heads, "there was no candidate yet"
-    bound = (3 + 2 * _MOST_STEPS) * ((1 << 16) + _SLACK)
+    bound = (4 + 2 * _MOST_STEPS) * ((1 << 16) + _SLACK)
     assert peer.line.taken <= bound, f"{peer.line.taken} bytes were taken in"
     assert len(box._streams._out) <= _SLACK, "bytes of the wire were hoarded"
     assert len(box._streams.output) <= LIMITS.shown
@@ -129,6 +130,8 @@ def _talk(box: Sandbox, peer: Peer, plan: Choices) -> None:
         witness.step()
         for _ in range(1 + plan.below(_MOST_STEPS)):
             _step(oracle, peer, witness, plan)
+        oracle.finish()
+        witness.step()
     except (CandidateFault, InfrastructureError) as fault:
         if not (isinstance(fault, CandidateFault) and fault.findings[0].rule in _WHILE_LOADING):
             assert not box.container, "the container outlives the fault"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 READY, LOADED, STARTED, ANSWER, FAULT, ENDED = 16, 17, 18, 19, 20, 21
-LOAD, START, EVAL, STOP = 1, 2, 3, 4
+LOAD, START, EVAL, STOP, MARK = 1, 2, 3, 4, 5
 STATUS = {1: "raised", 2: "wrong-output", 3: "forbidden"}
 HAS_ECHO, NO_GRADIENT, OMITTED = 1, 2, 4
 #: What the server sees of its own confinement: all of it as it was asked for.

@@ -11,7 +11,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, READY, READY_PAYLOAD, START, STARTED, STOP, frame, reply_to
+from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, MARK, READY, READY_PAYLOAD, START, STARTED, STOP, frame, reply_to
 from spoil import HEADER, Moment, spoken
 
 from harness.oracle.engine import Created
@@ -127,6 +127,8 @@ class Peer:
         if kind == EVAL:
             assert self.asked is not None
             self._say(frame(ANSWER, sequence, reply_to(self.asked)), sequence)
+        elif kind == MARK:
+            self.line.push([piece(STDERR, request[HEADER:])])
         else:
             kinds = {LOAD: (LOADED, sequence, b""), START: (STARTED, sequence, b""), STOP: (ENDED, 0, bytes(5))}
             self._say(frame(*kinds[kind]), sequence)

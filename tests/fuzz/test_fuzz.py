@@ -107,4 +107,4 @@ def test_an_honest_conversation_is_heard_to_its_end(monkeypatch: pytest.MonkeyPa
     conversation(b"")
     (peer,) = peers
     assert not peer.spoilt
-    assert [kind for kind, _ in peer.heads] == [1, 2, 3]
+    assert [kind for kind, _ in peer.heads] == [1, 2, 3, 4, 5]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, READY, READY_PAYLOAD, START, STARTED, STOP, frame, result
+from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, MARK, READY, READY_PAYLOAD, START, STARTED, STOP, frame, result
 from peer import STDERR, STDOUT, piece
 from watchdog import within
 
@@ -105,6 +105,9 @@ class Model:
 
     def sendall(self, request: bytes) -> None:
         _, kind, sequence, _ = struct.unpack_from("<4sB3xII", request)
+        if kind == MARK:
+            self._buffer += piece(STDERR, request[16:])
+            return
         if kind != EVAL:
             told = {LOAD: (LOADED, sequence, b""), START: (STARTED, sequence, b""), STOP: (ENDED, 0, bytes(5))}[kind]
             self._buffer += piece(STDOUT, frame(*told))
