@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,32 @@ def _lengths(*vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 #: Batches of so few pairs are kept.
 _FEW = 256
+#: So many of them: what the properties ask of one candidate they ask of the next, number by number.
+_KEPT = 16384
+
+Maker = Callable[..., Batch]
+
+
+def _kept(make: Maker) -> Maker:
+    """Give the batch that the same arguments made before. Nobody can write into it: its arrays refuse that."""
+    known: dict[tuple[object, ...], Batch] = {}
+
+    @functools.wraps(make)
+    def wrapped(values: ArrayLike, beta: float, *rest: object, **named: object) -> Batch:
+        array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+        if array.size > _FEW:
+            return make(array, beta, *rest, **named)
+        key = (array.tobytes(), beta, rest, *named.items())
+        batch = known.get(key)
+        if batch is None:
+            batch = make(array, beta, *rest, **named)
+            for vector in batch.vectors:
+                vector.setflags(write=False)
+            if len(known) < _KEPT:
+                known[key] = batch
+        return batch
+
+    return wrapped
 
 
 @functools.lru_cache(maxsize=1024)
@@ -44,6 +71,7 @@ def _draw(seed: int, pairs: int) -> NDArray[np.float64]:
     return draw
 
 
+@_kept
 def batch_of(
     rho: ArrayLike,
     beta: float,
@@ -75,6 +103,7 @@ def batch_of(
     return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
 
 
+@_kept
 def plain(rho: ArrayLike, beta: float, *, dtype: type[np.floating] = np.float32, progress: float = 0.5) -> Batch:
     """Pairs whose margin is carried by one log-probability, the others being -1: rho is as exact as can be."""
     margin = np.atleast_1d(np.asarray(rho, dtype=np.float64))
@@ -98,6 +127,7 @@ def separated(x: float, beta: float, pairs: int, *, progress: float = 0.5) -> Ba
     return Batch.of((v.astype(np.float32) for v in vectors), beta, progress)
 
 
+@_kept
 def natural(
     x: ArrayLike,
     beta: float,
@@ -122,6 +152,7 @@ def natural(
     return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
 
 
+@_kept
 def clear(
     x: ArrayLike, beta: float, *, seed: int, progress: float = 0.5, dtype: type[np.floating] = np.float32
 ) -> Batch:

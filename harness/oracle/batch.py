@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,12 @@ class Batch:
             self.chosen_lengths,
             self.rejected_lengths,
         )
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The six vectors one after the other, little-endian, as they cross the wire."""
+        dtype = self.policy_chosen.dtype.newbyteorder("<")
+        return b"".join([vector.astype(dtype, copy=False).tobytes() for vector in self.vectors])
 
     @property
     def rho(self) -> Vector:

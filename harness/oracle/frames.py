@@ -55,17 +55,22 @@ class Reader:
         self._data = data
         self._at = 0
 
+    def skip(self, size: int) -> int:
+        """Go past the next `size` bytes; give where they begin."""
+        begin, end = self._at, self._at + size
+        if end > len(self._data):
+            raise WireError("a reply ends too early")
+        self._at = end
+        return begin
+
     def take(self, size: int) -> bytes:
         """The next `size` bytes."""
-        if size > len(self._data) - self._at:
-            raise WireError("a reply ends too early")
-        piece = self._data[self._at : self._at + size]
-        self._at += size
-        return piece
+        begin = self.skip(size)
+        return self._data[begin : begin + size]
 
     def unpack(self, layout_: struct.Struct) -> tuple[int, ...]:
         """The next numbers."""
-        return layout_.unpack(self.take(layout_.size))
+        return layout_.unpack_from(self._data, self.skip(layout_.size))
 
     def finish(self) -> None:
         """Raise WireError where bytes are left."""

@@ -55,6 +55,8 @@ _DTYPE: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), la
 _COMPLAINT_CAP = layout.COMPLAINT.size + layout.TYPE_CAP + layout.MESSAGE_CAP
 _MAX_BATCHES = 0xFFFF
 _KNOWN = layout.HAS_ECHO | layout.NO_GRADIENT | layout.OMITTED
+#: The sizes of an answer, by the number of its dimensions.
+_SHAPE = tuple(struct.Struct(f"<{dimensions}I") for dimensions in range(layout.MAX_DIMENSIONS + 1))
 #: An OK result without its status.
 _RESULT = struct.Struct(layout.RESULT.format.replace("B", "", 1))
 
@@ -86,7 +88,7 @@ def pack_batches(
     for i, batch in enumerate(batches):
         code = layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64
         parts.append(layout.BATCH.pack(batch.pairs, code, flags, 0, batch.beta, batch.progress))
-        parts += [v.astype(_DTYPE[code], copy=False).tobytes() for v in batch.vectors]
+        parts.append(batch.raw)
         if weights is not None:
             parts.append(weights[i].astype(_DTYPE[code], copy=False).tobytes())
     return b"".join(parts)
@@ -96,7 +98,7 @@ class _Reader(Reader):
     """One that also gives arrays."""
 
     def vector(self, dtype: np.dtype[np.floating], count: int) -> np.ndarray:
-        return np.frombuffer(self.take(dtype.itemsize * count), dtype=dtype)
+        return np.frombuffer(self._data, dtype, count, self.skip(dtype.itemsize * count))
 
 
 def _complaint(reader: _Reader, status: int) -> Complaint:
@@ -141,9 +143,9 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
         raise WireError("an answer has an impossible shape or dtype")
     if flags & ~_KNOWN or bool(flags & layout.HAS_ECHO) != echo:
         raise WireError("an answer has flags that were not asked for")
-    shape = tuple(int.from_bytes(reader.take(4), "little") for _ in range(dimensions))
+    shape = reader.unpack(_SHAPE[dimensions])
     pairs = batch.pairs
-    expected = {(): 1, (pairs,): pairs}.get(shape, 0)
+    expected = pairs if shape == (pairs,) else int(shape == ())
     if count != expected or bool(flags & layout.OMITTED) != (expected == 0):
         raise WireError("an answer's count does not fit its shape")
     sent = _DTYPE[layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64]
