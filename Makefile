@@ -8,12 +8,13 @@ LOSS ?= examples/discopop.py
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: check test setup gvisor redteam fuzz trace image lint bench lock
+.PHONY: check test setup gvisor redteam fuzz trace image lint bench lock discover
 
 check: setup
 	@$(BIN)/harness check $(LOSS)
 
 test: setup
+	@$(PYTHON) -m harness.setup --no-engine --train
 	@$(BIN)/python -m pytest $(TESTS)
 
 setup:
@@ -48,6 +49,10 @@ lint:
 
 bench: setup
 	@$(BIN)/python -m bench
+
+# A recorded discovery: bad replies, findings that are learnt from, and a loss above DPO at the end. No key, no network.
+discover: setup
+	@$(BIN)/harness discover --proposer replay:examples/discovery/replies.jsonl --generations 7
 
 # For maintainers: ask the package index what the locks should say now.
 lock:

@@ -31,6 +31,8 @@ _COMMANDS = {
     "cancel": ("harness.cli.people", "cancel_command"),
     "retry": ("harness.cli.people", "retry_command"),
     "approve": ("harness.cli.people", "approve_command"),
+    "discover": ("harness.cli.discover", "discover_command"),
+    "lineage": ("harness.cli.lineage", "lineage_command"),
 }
 INTERRUPTED = 130
 

@@ -1,0 +1,189 @@
+"""`harness discover`: a proposer writes losses, the harness judges them, the results go back; live, and resumable."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.ledgers import ledger_options, open_ledger
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.discover.judging import LadderJudge
+    from harness.discover.plan import Plan
+    from harness.discover.proposers import Ask
+    from harness.verdict import Json
+
+
+@click.command("discover")
+@click.option("--proposer", metavar="P", help="Who writes losses: openai:MODEL, replay:FILE or evolve.")
+@click.option("--generations", type=click.IntRange(1), help="Stop after so many.  [default: 10]")
+@click.option("--profile", help="The ladder that judges.  [default: bandit]")
+@click.option("--seed", type=click.IntRange(0), help="Another run of chance.  [default: 0]")
+@click.option("--resume", metavar="RUN", help="Go on with a run, by its name (run-1) or its folder.")
+@click.option("--resamples", type=click.IntRange(0, 20), help="Times that a failure is sent back.  [default: 3]")
+@click.option("--patience", type=click.IntRange(0), help="Stop after so many generations without a gain.")
+@click.option("--tune-prompt", "tune", is_flag=True, default=None, help="Let a bandit choose among instructions.")
+@click.option("--burn-in", "burn_in", multiple=True, metavar="NAME", help="Losses of the catalogue to begin with.")
+@click.option("--confirm", type=click.IntRange(0, 1000), help="Fresh seeds at the end.  [default: 8]")
+@click.option("--budget-tokens", type=click.IntRange(1), help="Stop when so many tokens are spent.")
+@click.option("--budget-dollars", type=click.FloatRange(0, min_open=True), help="The same; needs prices.")
+@click.option("--budget-gpu-hours", type=click.FloatRange(0, min_open=True), help="The same for climbs on a GPU.")
+@click.option("--base-url", metavar="URL", help="An endpoint that speaks OpenAI's protocol, for openai:MODEL.")
+@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(1), help="Seconds for a reply.")
+@click.option("--retries", default=4, show_default=True, type=click.IntRange(0, 20), help="Times a call is retried.")
+@click.option("--reply-tokens", default=8192, show_default=True, type=click.IntRange(64), help="Longest reply.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="The model's temperature.")
+@click.option("--price-in", type=click.FloatRange(0), help="US dollars for a million tokens of context.")
+@click.option("--price-out", type=click.FloatRange(0), help="US dollars for a million tokens of reply.")
+@click.option("--pictures", is_flag=True, help="Show learning curves to the model as a picture too.")
+@click.option("--gpu", default="none", show_default=True, metavar="auto|none|N", help="The GPU for the ladder.")
+@click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@click.option("--json", "json_wanted", is_flag=True, help="Write the summary as JSON to standard output.")
+@ledger_options
+def discover_command(folder: Path, database: str | None, resume: str | None, **given: Any) -> None:
+    """Search for better losses: ask a proposer, check, climb the ladder, feed the results back.
+
+    Killed at any point, `--resume RUN` goes on without asking again for what was answered. Exit code: 0 the run came to
+    an end, 2 the command makes no sense, 3 the proposer or the harness failed (resume it), 130 interrupted.
+    """
+    from harness.discover.folder import JOURNAL, find_run, new_run  # noqa: PLC0415 - help needs none of it
+    from harness.discover.journal import Journal  # noqa: PLC0415
+
+    project = folder.resolve()
+    place = find_run(project, resume) if resume else None
+    if place is None and not given["proposer"]:
+        raise UserError(
+            "--proposer is missing", remedy="for example --proposer replay:examples/discovery/replies.jsonl"
+        )
+    if place is None:
+        prepared = _prepare(given, {})  # what makes no sense leaves no folder behind
+        place = new_run(project)
+        with Journal(place / JOURNAL) as journal:
+            _go(journal, place, prepared, folder=project, database=database, given=given)
+        return
+    with Journal(place / JOURNAL) as journal:
+        prepared = _prepare(given, journal.head or {})
+        _go(journal, place, prepared, folder=project, database=database, given=given)
+
+
+def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, str]:
+    """The plan, how the proposer is wanted, and the ladder: as given, else as the run was begun with."""
+    from harness import profiles  # noqa: PLC0415
+    from harness.discover.plan import BURN_IN, Budget, Plan  # noqa: PLC0415
+    from harness.discover.proposers import Ask  # noqa: PLC0415
+    from harness.ladder.baselines import baseline_candidate  # noqa: PLC0415
+    from harness.ladder.profile import load  # noqa: PLC0415
+
+    def chosen(name: str, default: Any, key: str = "") -> Any:
+        value = given[name]
+        return value if value not in (None, ()) else head.get(key or name, default)
+
+    ladder = load(chosen("profile", "bandit"))
+    contract = profiles.load(ladder.properties).contract
+    plan = Plan(
+        contract=contract,
+        generations=chosen("generations", 10),
+        proposer=chosen("proposer", "", "spec"),
+        seed=chosen("seed", 0),
+        resamples=chosen("resamples", 3),
+        patience=chosen("patience", 0),
+        tune=bool(chosen("tune", default=False)),
+        burn_in=tuple(chosen("burn_in", BURN_IN)),
+        confirm=chosen("confirm", 8),
+        budget=Budget(given["budget_tokens"], given["budget_dollars"], given["budget_gpu_hours"]),
+    )
+    for name in plan.burn_in:
+        baseline_candidate(name)
+    if plan.budget.dollars is not None and None in (given["price_in"], given["price_out"]):
+        raise UserError("a budget in dollars needs a price", remedy="give --price-in and --price-out")
+    ask = Ask(
+        seed=plan.seed,
+        contract=contract,
+        base_url=given["base_url"],
+        timeout=given["timeout"],
+        retries=given["retries"],
+        most_tokens=given["reply_tokens"],
+        temperature=given["temperature"],
+        price_in=given["price_in"],
+        price_out=given["price_out"],
+        pictures=given["pictures"],
+    )
+    return plan, ask, ladder.name
+
+
+def _go(
+    journal: Any,
+    place: Path,
+    prepared: tuple[Plan, Ask, str],
+    *,
+    folder: Path,
+    database: str | None,
+    given: dict[str, Any],
+) -> None:
+    from contextlib import closing  # noqa: PLC0415
+
+    from harness.cli.discovery_display import Display  # noqa: PLC0415
+    from harness.discover import summary  # noqa: PLC0415
+    from harness.discover.judging import LadderJudge, require_engine  # noqa: PLC0415
+    from harness.discover.loop import Discovery  # noqa: PLC0415
+    from harness.discover.outcome import leave  # noqa: PLC0415
+    from harness.discover.picture import learning_curves  # noqa: PLC0415
+    from harness.discover.proposers import open_proposer  # noqa: PLC0415
+    from harness.ladder.profile import load  # noqa: PLC0415
+
+    plan, ask, profile = prepared
+    ladder = load(profile)
+    with closing(open_proposer(plan.proposer, ask)) as proposer, open_ledger(folder, database) as ledger:
+        require_engine()
+        judge = LadderJudge(
+            ladder, ledger, place / "candidates", database=database, gpu=given["gpu"], runtime=given["runtime"]
+        )
+        display = Display(place.name, proposer.label, plan.generations)
+        loop = Discovery(plan, ladder, proposer, judge, journal, watch=display.update)
+        loop.draw = lambda losses: learning_curves(losses, loop.metric)
+        judge.say = lambda doing: display.doing(loop.track, doing)
+        with _stoppable(judge), display:
+            track = loop.run()
+        document = summary.document(
+            track, run=place.name, profile=ladder.name, proposer=proposer.label, baseline=loop.baseline
+        )
+        document["replay"] = _compared(proposer)
+        leave(place, track, document, metric=loop.metric, baseline=loop.baseline)
+    display.end(track, summary.sentences(track, loop.baseline, loop.metric), document)
+    if given["json_wanted"]:
+        click.echo(json.dumps(document, sort_keys=True))
+
+
+def _compared(proposer: Any) -> Json:
+    """How many requests of a replay were the recorded ones, to the byte."""
+    compared = getattr(proposer, "compared", None)
+    return None if compared is None else {"compared": compared, "same": proposer.same}
+
+
+class _stoppable:  # noqa: N801 - a context manager, used like a function
+    """Ctrl-C and SIGTERM: a climb is asked to stop between seeds; everything else is left at once."""
+
+    def __init__(self, judge: LadderJudge) -> None:
+        self._judge, self._stop = judge, threading.Event()
+
+    def __enter__(self) -> None:
+        """Take the signals."""
+        self._judge.stopping = self._stop.is_set
+        self._before = {number: signal.signal(number, self._told) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        """Give them back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _told(self, *_: object) -> None:
+        self._stop.set()
+        if not self._judge.climbing:
+            raise KeyboardInterrupt

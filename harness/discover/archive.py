@@ -1,0 +1,130 @@
+"""What is kept of a run: the best loss of each kind (quality and diversity), and failures worth learning from.
+
+A kind is a cell of facts: convex or not, pointwise or over the batch, the slope at zero, with or without a reference.
+Two losses with one fingerprint are one function, and the first of them stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.ledger.records import plain
+from harness.report.numbers import to_float
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.discover.proposers.base import Failure, Known
+    from harness.verdict import Json
+
+#: A slope at zero is flat below this share of DPO's, which is beta / 2 (0.025 at the beta of the facts).
+_FLAT = 0.1 * 0.025
+#: Facts that are kept with a loss; curves and maps are long, and are in the reports.
+_KEPT = (
+    "convex",
+    "statistic",
+    "reference_free",
+    "reduced",
+    "slope_at_zero",
+    "value_at_zero",
+    "smallest_batch",
+    "uses",
+    "minima",
+    "maxima",
+    "fingerprint",
+)
+_FAILURES_KEPT = 40
+
+
+@dataclass
+class Archive:
+    """All measured losses of a run in the order of their arrival, and what died."""
+
+    known: list[Known] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(self, loss: Known) -> bool:
+        """Take a loss in, unless its function is there; tell whether it is the best of its kind."""
+        if self.same(str(loss.facts.get("fingerprint", "")), loss.id) is not None:
+            return False
+        before = self.cells().get(cell(loss.facts))
+        self.known.append(loss)
+        return before is None or loss.rank > before.rank
+
+    def fail(self, failure: Failure) -> None:
+        """Remember a failure."""
+        self.failures = [*self.failures, failure][-_FAILURES_KEPT:]
+
+    def same(self, fingerprint: str, identity: str) -> Known | None:
+        """The loss of this run that is the same function, or the same text."""
+        for loss in self.known:
+            if loss.id == identity or (fingerprint and loss.facts.get("fingerprint") == fingerprint):
+                return loss
+        return None
+
+    def named(self, name: str) -> Known | None:
+        """The newest loss of a name."""
+        return next((loss for loss in reversed(self.known) if loss.name == name), None)
+
+    def cells(self) -> dict[tuple[str, ...], Known]:
+        """The best of each kind; of equals the first."""
+        out: dict[tuple[str, ...], Known] = {}
+        for loss in self.known:
+            place = cell(loss.facts)
+            if place not in out or loss.rank > out[place].rank:
+                out[place] = loss
+        return out
+
+    def best(self, count: int) -> tuple[Known, ...]:
+        """The best of each kind for half of the places, the best first, and then the best of all others."""
+        ranked = sorted(self.known, key=lambda loss: loss.rank, reverse=True)
+        elites = sorted(self.cells().values(), key=lambda loss: loss.rank, reverse=True)[: max(1, count // 2)]
+        chosen = {loss.id for loss in elites}
+        return tuple([*elites, *(loss for loss in ranked if loss.id not in chosen)][:count])
+
+    def top(self) -> Known | None:
+        """The best of all; of equals the first."""
+        return max(self.known, key=lambda loss: loss.rank, default=None)
+
+    def instructive(self, count: int) -> tuple[Failure, ...]:
+        """The newest failures, one of each place and sentence."""
+        out: dict[tuple[str, str], Failure] = {}
+        for failure in reversed(self.failures):
+            out.setdefault((failure.where, failure.told[:40]), failure)
+        return tuple(out.values())[:count]
+
+    def document(self) -> list[Json]:
+        """The archive as JSON, the same for the same run however often it was resumed."""
+        return [plain(asdict(loss) | {"cell": list(cell(loss.facts))}) for loss in self.known]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the document."""
+        return hashlib.sha256(json.dumps(self.document(), sort_keys=True).encode()).hexdigest()
+
+
+def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
+    """The kind of a loss, by its facts."""
+    slope = facts.get("slope_at_zero")
+    try:
+        value = to_float(slope) if slope is not None else float("nan")
+    except ValueError:
+        value = float("nan")
+    direction = "unknown"
+    if not math.isnan(value):
+        direction = "right" if value < -_FLAT else "wrong" if value > _FLAT else "flat"
+    return (
+        "convex" if facts.get("convex") else "non-convex",
+        "batch" if facts.get("statistic") == "batch" else "pointwise",
+        direction,
+        "reference-free" if facts.get("reference_free") else "reference",
+    )
+
+
+def kept(facts: Mapping[str, Json]) -> dict[str, Json]:
+    """The facts that are kept with a loss."""
+    return {key: facts[key] for key in _KEPT if key in facts}

@@ -1,0 +1,136 @@
+"""The journal of a run: JSON lines that are on the disk before anything follows from them.
+
+What was asked is written before the call, the reply after it and before it is read. A killed run is gone through again
+from the beginning with the journal as its memory: each step that is written down is answered from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.errors import InfrastructureError, UserError
+from harness.ledger.records import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = "harness.discovery/v1"
+#: Entries that follow one another in the same order whenever a run is gone through again. Others stand beside them.
+STEPS = frozenset({"burn-in", "ask", "reply", "judged"})
+
+
+class Journal:
+    """An open journal, locked against a second process. `entries` are all that it holds, the head first.
+
+    Raises UserError for a file that is no journal, InfrastructureError where the disk fails.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._descriptor)
+            raise UserError(f"another process works on {path}", remedy="wait for it, or end it") from error
+        except OSError as error:
+            raise InfrastructureError(f"{path} could not be opened: {error.strerror}") from error
+        try:
+            self.entries = _read(self._descriptor, path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self._left = deque(entry for entry in self.entries if entry["kind"] in STEPS)
+
+    def __enter__(self) -> Self:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        os.close(self._descriptor)
+
+    @property
+    def head(self) -> dict[str, Any] | None:
+        """What the run was begun with; None for a new journal."""
+        return self.entries[0] if self.entries else None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there are steps that have not been gone through again."""
+        return bool(self._left)
+
+    def recall(self, kind: str) -> dict[str, Any] | None:
+        """The next step, if it is written down. Raises UserError where another kind of step comes next."""
+        if not self._left:
+            return None
+        if self._left[0]["kind"] != kind:
+            raise UserError(
+                f"{self.path}: a step {kind!r} is due, and the journal has {self._left[0]['kind']!r}",
+                remedy="another version of the harness wrote it: begin a new run, or replay it with replay:FILE",
+            )
+        return self._left.popleft()
+
+    def record(self, kind: str, **what: object) -> dict[str, Any]:
+        """Write a step down; it is on the disk when this returns. Numbers that JSON lacks become words."""
+        if kind in STEPS and self._left:
+            raise InfrastructureError(f"{self.path}: a step was done that the journal already holds")
+        entry: dict[str, Any] = {"kind": kind, **{key: plain(value) for key, value in what.items()}}
+        data = (json.dumps(entry, sort_keys=True, allow_nan=False) + "\n").encode("ascii")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise InfrastructureError(
+                f"{self.path} could not be written: {error.strerror}", remedy="make room, and resume the run"
+            ) from error
+        self.entries.append(entry)
+        return entry
+
+    def beside(self, kind: str) -> list[dict[str, Any]]:
+        """All entries of a kind that is no step."""
+        return [entry for entry in self.entries if entry["kind"] == kind]
+
+
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """The entries of a journal or a recording, without locking it. Raises UserError for what is neither."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name a journal or a recording") from error
+    try:
+        return _read(descriptor, path, mend=False)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name a journal or a recording") from error
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, path: Path, *, mend: bool = True) -> list[dict[str, Any]]:
+    size = os.fstat(descriptor).st_size
+    data = b""
+    while len(data) < size and (more := os.pread(descriptor, size - len(data), len(data))):
+        data += more
+    whole, _, torn = data.rpartition(b"\n")
+    if torn and mend:  # the process was killed while it wrote its last line, which nothing has followed from
+        os.ftruncate(descriptor, len(data) - len(torn))
+        os.fsync(descriptor)
+    entries = [_entry(line, number, path) for number, line in enumerate(whole.split(b"\n"), 1)] if whole else []
+    if entries and (entries[0]["kind"] != "head" or entries[0].get("schema") != SCHEMA):
+        raise UserError(f"{path} is no journal of this version", remedy=f"its first line has to say {SCHEMA}")
+    return entries
+
+
+def _entry(line: bytes, number: int, path: Path) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        entry = None
+    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        raise UserError(f"{path}, line {number}: this is no entry of a journal", remedy="restore it from a copy")
+    return entry

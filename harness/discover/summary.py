@@ -1,0 +1,94 @@
+"""What a run came to: in JSON for machines, and the sentences that people read first."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.discover import templates
+from harness.discover.archive import cell
+from harness.ladder.gate import interval
+from harness.ledger.records import plain
+
+if TYPE_CHECKING:
+    from harness.discover.proposers.base import Known
+    from harness.discover.track import Duel, Track
+    from harness.verdict import Json
+
+SCHEMA = "harness.discovery-summary/v1"
+_ALPHA = 0.05
+
+
+def document(track: Track, *, run: str, profile: str, proposer: str, baseline: str) -> dict[str, Json]:
+    """The summary as JSON. All but what is measured in seconds is the same however often the run was resumed."""
+    top = track.archive.top()
+    out = {
+        "schema": SCHEMA,
+        "run": run,
+        "profile": profile,
+        "proposer": proposer,
+        "ended": track.ended,
+        "generations": len(track.pulls),
+        "proposals": len(track.rows),
+        "replies": dict(sorted(track.kinds.items())),
+        "ended_at": dict(sorted(track.deaths().items())),
+        "answered_by_the_ledger": sum(row.answered for row in track.rows),
+        "best": None if top is None else _loss(top),
+        "against": baseline,
+        "gain": None if track.duel is None else gain(track.duel),
+        "archive": [_loss(loss) for loss in track.archive.cells().values()],
+        "archive_digest": track.archive.digest,
+        "prompts": templates.table(track.pulls),
+        "spent": asdict(track.spent) | {"calls_of_unknown_end": track.uncertain},
+        "seconds": {"asking": track.asking_seconds} | track.seconds(),
+        "gpu_seconds": track.gpu_seconds,
+    }
+    found = plain(out)
+    if not isinstance(found, dict):
+        raise TypeError("a summary is an object")
+    return found
+
+
+def _loss(loss: Known) -> dict[str, object]:
+    return {
+        "name": loss.name,
+        "id": loss.id,
+        "generation": loss.generation,
+        "score": loss.score,
+        "low": loss.low,
+        "high": loss.high,
+        "gain": loss.gain,
+        "cell": list(cell(loss.facts)),
+        "parents": list(loss.parents),
+    }
+
+
+def gain(duel: Duel) -> dict[str, Json]:
+    """The mean difference of a duel with its 95 % interval (Student's t, paired by seed)."""
+    differences = [own - base for own, base in zip(duel.own, duel.baseline, strict=True)]
+    low, high = interval(differences, _ALPHA)
+    mean = float(np.mean(differences)) if differences else float("nan")
+    return {"mean": mean, "low": low, "high": high, "seeds": len(differences)}
+
+
+def sentences(track: Track, baseline: str, metric: str) -> list[str]:
+    """The outcome in a few sentences."""
+    top = track.archive.top()
+    out = [f"Ended: {track.ended}."]
+    if top is None:
+        return [*out, "No loss was measured."]
+    where = "of the burn-in" if top.generation < 0 else f"of generation {top.generation}"
+    out.append(f"The best is {top.name}, {where}: {metric} {top.score:.4f} on the seeds of its gate.")
+    if track.duel is not None:
+        found = gain(track.duel)
+        mean, low, high = (float(str(found[key])) for key in ("mean", "low", "high"))
+        words = "above" if low > 0 else "below" if high < 0 else "not told apart from"
+        out.append(
+            f"On {found['seeds']} fresh seeds it is {words} {baseline}: {metric} differs by {mean:+.4f}, "
+            f"95 % interval {low:+.4f} to {high:+.4f}."
+        )
+    if track.uncertain:
+        out.append(f"{track.uncertain} calls were made again, because a kill left them without an answer.")
+    return out
