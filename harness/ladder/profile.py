@@ -133,6 +133,7 @@ def _plan(rung: _Rung) -> RungPlan:
             looks=tuple(sorted(gate.looks)),
             undecided=gate.undecided,
             rails=tuple(GuardRail(r.metric, r.least, r.most) for r in gate.rails),
+            against=rung.baseline or "the baseline",
         ),
         ask_a_person=rung.ask_a_person,
     )

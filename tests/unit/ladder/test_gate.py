@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from harness.errors import InfrastructureError
 from harness.ladder.gate import Gate, GuardRail, interval
 
 GATE = Gate("score", 0.1, 0.05, (2, 4, 8), rails=(GuardRail("finite", least=1.0), GuardRail("kl", most=3.0)))
@@ -96,6 +97,55 @@ def test_wrong_decisions_are_rarer_than_alpha() -> None:
                 break
         wrong += decision is not None and "still open" not in decision.reason
     assert wrong / 400 < 0.05 + 0.03
+
+
+def test_the_sentence_has_the_numbers() -> None:
+    gate = Gate("score", 0.01, 0.05, (7,), against="dpo")
+    gaps = (0.012, 0.020, 0.004, 0.012, 0.021, 0.003, 0.012)
+    base = seeds(*[0.5] * 7)
+    decision = gate.decide(seeds(*[0.5 + gap for gap in gaps]), base)
+    assert decision is not None
+    assert decision.reason == (
+        "better than dpo by 0.012 (score), 95 % interval 0.006 to 0.018, 7 paired seeds: not worse by 0.01"
+    )
+    assert (decision.detail["against"], decision.detail["alpha"], decision.detail["looks"]) == ("dpo", 0.05, 1)
+    turned = gate.decide(seeds(*[0.5 - 10 * gap for gap in gaps]), base)
+    assert turned is not None
+    assert turned.decision == "reject"
+    assert turned.reason.startswith("worse than dpo by 0.12 (score), 95 % interval 0.06 to 0.18, 7 paired seeds: worse")
+
+
+def test_several_looks_are_told() -> None:
+    decision = GATE.decide(seeds(0.1, 0.11), BASE)
+    assert decision is not None
+    assert "2 paired seeds, right at all 3 looks" in decision.reason
+
+
+def test_a_negative_margin_asks_for_more_than_the_baseline_has() -> None:
+    gate = Gate("score", -0.02, 0.05, (4,), undecided="reject")
+    base = seeds(*[0.5] * 4)
+    better = gate.decide(seeds(0.55, 0.551, 0.549, 0.55), base)
+    as_good = gate.decide(seeds(0.51, 0.511, 0.509, 0.51), base)
+    assert better is not None
+    assert as_good is not None
+    assert (better.decision, as_good.decision) == ("promote", "reject")
+    assert better.reason.endswith("better by more than 0.02")
+    assert as_good.reason.endswith("not better by 0.02")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_number_never_passes(value: float) -> None:
+    lenient = Gate("score", 0.1, 0.05, (2,), undecided="promote")
+    for measured in (seeds(value), seeds(0.9, value), {0: {"other": 1.0}}):
+        decision = lenient.decide(measured, BASE)
+        assert decision is not None
+        assert decision.decision == "reject"
+        assert "finite" in decision.reason
+
+
+def test_a_baseline_that_is_no_number_decides_nothing() -> None:
+    with pytest.raises(InfrastructureError, match="baseline's score"):
+        GATE.decide(seeds(0.9, 0.9), seeds(0.5, math.nan))
 
 
 def test_an_interval_needs_two_finite_values() -> None:

@@ -16,11 +16,19 @@ TEXT = importlib.resources.files("harness.ladder.profiles").joinpath("bandit-202
 
 
 def test_the_ladders_are_the_ones_that_were_frozen() -> None:
-    assert {name: load(name).digest for name in names()} == DIGESTS
+    assert {name: load(name).digest for name in DIGESTS} == DIGESTS
+    assert set(DIGESTS) <= set(names())
 
 
 def test_a_name_without_a_date_is_the_newest() -> None:
-    assert load("bandit").name == names()[-1]
+    for name in names():
+        family = name.rpartition("-")[0]
+        assert load(family).name == [other for other in names() if other.rpartition("-")[0] == family][-1]
+
+
+def test_a_gate_knows_whom_it_compares_with() -> None:
+    gates = [plan.gate for plan in load("bandit").rungs if plan.gate is not None]
+    assert [gate.against for gate in gates] == ["dpo"]
 
 
 @pytest.mark.parametrize("name", ["", "band", "bandit-1999.1", "../profile", "bandit-2026"])
