@@ -1,4 +1,4 @@
-"""`harness image`: build, list and verify the sandbox image."""
+"""`harness image`: build, list and verify the images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.image.base import BASE_CHOICES
 from harness.image.build import build
 from harness.image.listing import list_images, verify
 from harness.image.progress import Say, silent
-from harness.image.targets import VARIANTS
+from harness.image.targets import PURPOSES, SANDBOX_VARIANTS, variant_for
 from harness.report.sanitize import one_line, terminal
 
 if TYPE_CHECKING:
@@ -30,11 +30,19 @@ ALTERED = 1
 
 @click.group()
 def image() -> None:
-    """Build, list and verify the sandbox image that candidates run in."""
+    """Build, list and verify the images: what candidates run in, and what trains with them."""
 
 
 @image.command("build")
-@click.option("--variant", type=click.Choice(VARIANTS), default="cpu", show_default=True)
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(PURPOSES),
+    default="sandbox",
+    show_default=True,
+    help="What candidates run in, or what trains with them and scores.",
+)
+@click.option("--variant", type=click.Choice(SANDBOX_VARIANTS), default="cpu", show_default=True)
 @click.option(
     "--base",
     type=click.Choice(BASE_CHOICES),
@@ -45,10 +53,12 @@ def image() -> None:
 @click.option("--base-image", metavar="REF", help="Your own image with Python 3.11, already on the engine.")
 @click.option("--refresh", is_flag=True, help="Make the Debian base anew, with today's security updates.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to standard output.")
-def build_command(variant: str, base: str, base_image: str | None, *, refresh: bool, as_json: bool) -> None:
+def build_command(
+    purpose: str, variant: str, base: str, base_image: str | None, *, refresh: bool, as_json: bool
+) -> None:
     """Build the image, without network, unless it is there already."""
-    with _faults(), _progress("building the sandbox image") as say:
-        built = build(variant, base=base, base_image=base_image, refresh=refresh, say=say)
+    with _faults(), _progress(f"building the {purpose} image") as say:
+        built = build(variant_for(purpose, variant), base=base, base_image=base_image, refresh=refresh, say=say)
     if as_json:
         click.echo(json.dumps({**asdict(built.image), "rebuilt": built.rebuilt}))
     else:
@@ -59,7 +69,7 @@ def build_command(variant: str, base: str, base_image: str | None, *, refresh: b
 @image.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Write the list as JSON to standard output.")
 def list_command(*, as_json: bool) -> None:
-    """List the sandbox images of this machine, newest first."""
+    """List the images of this machine, newest first."""
     with _faults():
         images = list_images()
     if as_json:
@@ -70,18 +80,26 @@ def list_command(*, as_json: bool) -> None:
         size = f"{entry.size / 1e6:6.0f} MB"
         click.echo(f"{entry.tag}  {entry.digest[:19]}  {entry.created[:19]}  {size}{mark}")
     if not images:
-        click.echo("no sandbox image here; `harness image build` makes one")
+        click.echo("no image here; `harness image build` makes one")
 
 
 @image.command("verify")
 @click.argument("tag", required=False)
-@click.option("--variant", type=click.Choice(VARIANTS), default="cpu", show_default=True)
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(PURPOSES),
+    default="sandbox",
+    show_default=True,
+    help="What candidates run in, or what trains with them and scores.",
+)
+@click.option("--variant", type=click.Choice(SANDBOX_VARIANTS), default="cpu", show_default=True)
 @click.option("--expect", metavar="DIGEST", help="The digest where it was built, for a loaded image.")
 @click.option("--json", "as_json", is_flag=True, help="Write the comparisons as JSON to standard output.")
-def verify_command(tag: str | None, variant: str, expect: str | None, *, as_json: bool) -> None:
+def verify_command(tag: str | None, purpose: str, variant: str, expect: str | None, *, as_json: bool) -> None:
     """Compare an image with its record, its tag and today's sources; exit 1 where it was altered."""
     with _faults():
-        found = verify(tag, variant=variant, expected=expect)
+        found = verify(tag, variant=variant_for(purpose, variant), expected=expect)
     if as_json:
         click.echo(json.dumps({**asdict(found), "intact": found.intact}, indent=2))
     else:

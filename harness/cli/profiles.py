@@ -1,38 +1,106 @@
-"""`harness profiles`: the dated sets of rules."""
+"""`harness profiles`: the dated sets of rules, and the ladders that are built on them."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.errors import UserError
+from harness.ledger.records import plain
 from harness.profiles import load, names
+
+if TYPE_CHECKING:
+    from harness.ladder.profile import Ladder
+    from harness.profiles import Profile
 
 
 @click.command("profiles")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def profiles_command(name: str | None, *, as_json: bool) -> None:
-    """List the profiles, or show the one called NAME."""
-    chosen = [load(n) for n in ([name] if name else names())]
-    rows = [
-        {
-            "name": p.name,
-            "date": p.date,
-            "contract": p.contract,
-            "digest": p.digest,
-            "properties": list(p.properties),
-            "examples": p.examples,
-            "domain": dict(p.domain_numbers),
-            "limits": dict(p.limit_numbers),
-        }
-        for p in chosen
-    ]
+    """List the profiles and the ladders, or show the one called NAME.
+
+    A profile says what a check asks for; a ladder, which rungs follow it, and what each of their gates wants to see.
+    """
+    profiles, ladders = _chosen(name)
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        document = {
+            "schema": "harness.profiles/v1",
+            "profiles": [_profile(p) for p in profiles],
+            "ladders": [_ladder(ladder) for ladder in ladders],
+        }
+        click.echo(json.dumps(document, indent=2))
         return
-    for row, profile in zip(rows, chosen, strict=True):
+    for profile in profiles:
         click.echo(f"{profile.name}  {profile.date}  {profile.contract}  sha256 {profile.digest[:12]}")
         if name:
             for key in ("properties", "domain", "limits"):
-                click.echo(f"  {key}: {row[key]}")
+                click.echo(f"  {key}: {_profile(profile)[key]}")
+    for ladder in ladders:
+        rungs = " > ".join(plan.name for plan in ladder.rungs)
+        click.echo(f"{ladder.name}  {ladder.date}  {rungs}  sha256 {ladder.digest[:12]}")
+        if name:
+            _show(ladder)
+
+
+def _chosen(name: str | None) -> tuple[list[Profile], list[Ladder]]:
+    from harness.ladder import profile as ladders  # noqa: PLC0415 - loads pydantic and what gates need
+
+    if name is None:
+        return [load(n) for n in names()], [ladders.load(n) for n in ladders.names()]
+    if name in names():
+        return [load(name)], []
+    try:
+        return [], [ladders.load(name)]
+    except UserError:
+        known = ", ".join((*names(), *ladders.names()))
+        raise UserError(f"there is no profile and no ladder {name!r}", remedy=f"one of: {known}") from None
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "date": profile.date,
+        "contract": profile.contract,
+        "digest": profile.digest,
+        "properties": list(profile.properties),
+        "examples": profile.examples,
+        "domain": dict(profile.domain_numbers),
+        "limits": dict(profile.limit_numbers),
+    }
+
+
+def _ladder(ladder: Ladder) -> dict[str, Any]:
+    return {
+        "name": ladder.name,
+        "date": ladder.date,
+        "digest": ladder.digest,
+        "profile": ladder.properties,
+        "rungs": [
+            {
+                "name": plan.name,
+                "kind": plan.kind,
+                "needs": plan.needs,
+                "baseline": plan.baseline or None,
+                "asks_a_person": plan.ask_a_person,
+                "settings": dict(plan.settings),
+                "gate": plain(dataclasses.asdict(plan.gate)) if plan.gate is not None else None,
+            }
+            for plan in ladder.rungs
+        ],
+    }
+
+
+def _show(ladder: Ladder) -> None:
+    click.echo(f"  judges by profile {ladder.properties}")
+    for plan in ladder.rungs:
+        against = f", against {plan.baseline}" if plan.baseline else ""
+        asks = ", then a person is asked" if plan.ask_a_person else ""
+        click.echo(f"  {plan.name}: {plan.kind} on {plan.needs}{against}{asks}")
+        if plan.gate is not None:
+            click.echo(f"    gate: {plan.gate}")
+        if plan.settings:
+            click.echo(f"    settings: {', '.join(f'{key} {value}' for key, value in plan.settings)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, Group
@@ -33,24 +33,36 @@ _OPEN = (State.RUNNING, State.HELD, State.QUEUED)
 def queue_command(
     *, everything: bool, limit: int, watch: bool, json_wanted: bool, folder: Path, database: str | None
 ) -> None:
-    """Show the runs that are queued, running or held, in the order in which they are claimed."""
+    """Show the runs that are queued, running or held, in the order in which they are claimed.
+
+    With --watch and --json, a document a second, each on a line of its own.
+    """
     with open_ledger(folder, database) as ledger:
         if json_wanted:
-            runs = ledger.runs(states=() if everything else _OPEN, limit=limit)
-            counts = {str(state): number for state, number in sorted(ledger.counts().items())}
-            click.echo(json.dumps({"schema": "harness.queue/v1", "counts": counts, "runs": [as_json(r) for r in runs]}))
+            click.echo(json.dumps(_document(ledger, limit, everything=everything)))
+            while watch:
+                time.sleep(1.0)
+                click.echo(json.dumps(_document(ledger, limit, everything=everything)))
             return
         console = Console()
         if not watch:
             console.print(_table(ledger, limit, everything=everything))
+            console.print(_told(ledger))
             return
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                live.update(_table(ledger, limit, everything=everything), refresh=True)
+                live.update(Group(_table(ledger, limit, everything=everything), _told(ledger)), refresh=True)
                 time.sleep(1.0)
 
 
-def _table(ledger: Ledger, limit: int, *, everything: bool) -> Group:
+def _document(ledger: Ledger, limit: int, *, everything: bool) -> dict[str, Any]:
+    """What machines read. `counts` are of all runs, also where `limit` leaves some out of `runs`."""
+    runs = ledger.runs(states=() if everything else _OPEN, limit=limit)
+    counts = {str(state): number for state, number in sorted(ledger.counts().items())}
+    return {"schema": "harness.queue/v1", "counts": counts, "runs": [as_json(run) for run in runs]}
+
+
+def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
     table = Table("run", "candidate", "ladder", "state", "rung", "attempt", "priority", "")
     for run in ledger.runs(states=() if everything else _OPEN, limit=limit):
         table.add_row(
@@ -61,8 +73,11 @@ def _table(ledger: Ledger, limit: int, *, everything: bool) -> Group:
             str(run.rung),
             str(run.attempt),
             str(run.priority),
-            Text(sanitize.terminal(run.reason, 80)),
+            Text(sanitize.one_line(run.reason, 80)),
         )
+    return table
+
+
+def _told(ledger: Ledger) -> Text:
     counts = ledger.counts()
-    told = ", ".join(f"{counts[state]} {state}" for state in State if counts.get(state)) or "the ledger is empty"
-    return Group(table, Text(told))
+    return Text(", ".join(f"{counts[state]} {state}" for state in State if counts.get(state)) or "the ledger is empty")

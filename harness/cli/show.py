@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
+from harness.errors import UserError
 from harness.report import sanitize
 
 if TYPE_CHECKING:
@@ -26,17 +28,28 @@ if TYPE_CHECKING:
 @click.argument("run", type=int)
 @click.option("--json", "json_wanted", is_flag=True, help="Write JSON to standard output.")
 @click.option("--text", is_flag=True, help="Write the candidate's text, as it was submitted.")
+@click.option("--report", is_flag=True, help="Write the JSON report of its properties, as the worker made it.")
 @ledger_options
-def show_command(run: int, *, json_wanted: bool, text: bool, folder: Path, database: str | None) -> None:
+def show_command(run: int, *, json_wanted: bool, text: bool, report: bool, folder: Path, database: str | None) -> None:
     """Show one run: where it stands and why, its metrics by seed, what the gates said, what happened to it."""
     with open_ledger(folder, database) as ledger:
         found = ledger.run(run)
         if text:
             click.echo(sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20))
+        elif report:
+            click.echo(_report(ledger, run), nl=False)
         elif json_wanted:
             click.echo(json.dumps(_document(ledger, found)))
         else:
             _print(ledger, found, Console())
+
+
+def _report(ledger: Ledger, run: int) -> bytes:
+    """The report. It is in the database, whichever machine made it. Raises UserError where there is none yet."""
+    made = [a for a in ledger.attachments(run) if a.name == "report.json"]
+    if not made:
+        raise UserError(f"run {run} has no report yet", remedy=f"`harness show {run}` says where it stands")
+    return ledger.document(made[-1].sha256)
 
 
 def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
@@ -51,6 +64,7 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
             {"rung": rung, "decision": d.decision, "reason": d.reason, "detail": dict(d.detail)}
             for rung, d in ledger.decisions(run.id)
         ],
+        "attachments": [dataclasses.asdict(a) for a in ledger.attachments(run.id)],
         "promotions": ledger.promotions(run.id),
         "events": [{"time": e.time, "kind": e.kind, "detail": dict(e.detail)} for e in ledger.events(run.id)],
     }
@@ -58,16 +72,16 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
 
 def _print(ledger: Ledger, run: Run, console: Console) -> None:
     console.print(Text(f"run {run.id}  {name_of(run)}  {run.profile}"))
-    console.print(Text(f"{run.state}", style=state_style(run)), Text(sanitize.terminal(run.reason, 400)))
+    console.print(Text(f"{run.state}", style=state_style(run)), Text(sanitize.one_line(run.reason, 400)))
     for rung, decision in ledger.decisions(run.id):
-        console.print(Text(f"  {rung}: {decision.decision}: {sanitize.terminal(decision.reason, 400)}"))
+        console.print(Text(f"  {rung}: {decision.decision}: {sanitize.one_line(decision.reason, 400)}"))
     for rung, scores in ledger.scores(run.id).items():
         console.print(_scores(rung, scores))
     table = Table("when", "what", "")
     for event in ledger.events(run.id):
         when = dt.datetime.fromtimestamp(event.time, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
         detail = ", ".join(f"{k} {v}" for k, v in event.detail.items() if v not in ("", None))
-        table.add_row(when, Text(event.kind), Text(sanitize.terminal(detail, 200)))
+        table.add_row(when, Text(event.kind), Text(sanitize.one_line(detail, 200)))
     console.print(table)
 
 

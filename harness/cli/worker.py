@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 from harness.cli.ledgers import ledger_options, open_ledger
 from harness.ladder.worker import Orders
+from harness.ledger.queue import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 @click.option("--slots", type=click.IntRange(1, 1024), help="CPU places. [default: a GPU each, or two cores each]")
 @click.option("--drain", is_flag=True, help="End when the queue is empty.")
 @click.option("--profile", default="bandit", show_default=True, help="The ladder whose properties it judges by.")
+@click.option(
+    "--lease",
+    default=LEASE_SECONDS,
+    show_default=True,
+    type=click.FloatRange(3.0, 3600.0),
+    help="Seconds after which what a silent worker held is given to another one; renewed three times in that time.",
+)
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
 @ledger_options
 def worker_command(
@@ -32,20 +41,25 @@ def worker_command(
     slots: int | None,
     drain: bool,
     profile: str,
+    lease: float,
     runtime: str | None,
     folder: Path,
     database: str | None,
 ) -> None:
     """Work on the queue until told to stop (Ctrl-C), or until it is empty.
 
-    What a worker holds when it is stopped goes back into the queue, and on where it was.
+    What a worker holds when it is stopped goes back into the queue, and on where it was. A ledger or a container
+    engine that is away for a while is waited for.
     """
     open_ledger(folder, database).close()  # a ledger that cannot be opened is told here, and not by each worker
-    orders = Orders(folder.resolve(), profile, database=database, drain=drain, runtime=runtime)
+    orders = Orders(
+        folder.resolve(), profile, database=database, drain=drain, runtime=runtime, lease=lease, patience=math.inf
+    )
+    engine = _engine(engine_name, address, slots)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    climbs = _engine(engine_name, address, slots).serve(orders, stopping=stop.is_set, news=_say)
+    climbs = engine.serve(orders, stopping=stop.is_set, news=_say)
     click.echo(f"{climbs} attempts ended", err=True)
 
 

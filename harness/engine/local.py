@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 from harness.engine.base import News
 from harness.errors import HarnessError, InfrastructureError
+from harness.judge.options import Options
+from harness.judge.pipeline import open_bench
+from harness.ladder.profile import load
 from harness.ladder.worker import Orders, Place, work
 from harness.oracle.gpu import host_gpus
 
@@ -51,6 +54,7 @@ class LocalEngine:
 
     def serve(self, orders: Orders, *, stopping: Callable[[], bool], news: Callable[[News], None]) -> int:
         """Keep a worker process at each place; see `ExecutionEngine`."""
+        self._try(orders)
         context = multiprocessing.get_context("spawn")
         told: multiprocessing.Queue[object] = context.Queue()
         workers: dict[str, BaseProcess] = {}
@@ -91,6 +95,11 @@ class LocalEngine:
             told.close()
         return climbs
 
+    def _try(self, orders: Orders) -> None:
+        """See that there is an engine and an image: told at once here, and waited for by workers later."""
+        profile = load(orders.ladder).properties
+        open_bench(Options(profile=profile, gpu=self.places[0].gpu, runtime=orders.runtime)).engine.close()
+
 
 def _count(deaths: list[float], place: Place) -> None:
     """Note a death; give up where they follow one another too soon."""
@@ -129,8 +138,14 @@ def _worker(place: Place, orders: Orders, told: multiprocessing.Queue[object], p
     def ended(run: Run, state: State) -> None:
         told.put(News(place.name, run.id, f"ended: {state}"))
 
+    def tell(what: str) -> None:
+        told.put(News(place.name, 0, what))
+
+    def stopping() -> bool:
+        return stop.is_set() or os.getppid() != parent
+
     try:
-        work(place, orders, stopping=lambda: stop.is_set() or os.getppid() != parent, watch=watch, ended=ended)
+        work(place, orders, stopping=stopping, watch=watch, ended=ended, tell=tell)
     except HarnessError as error:
         told.put(InfrastructureError(error.message, remedy=error.remedy))
     told.close()

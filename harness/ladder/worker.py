@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, InfrastructureError
 from harness.judge.judging import run_session
 from harness.judge.options import Options
-from harness.judge.pipeline import open_bench
 from harness.ladder.climb import Ground, Progress, climb, run_label
+from harness.ladder.footing import Footing, bench_when_it_answers
 from harness.ladder.profile import Ladder, load
-from harness.ledger import Ledger
 from harness.ledger.events import LeaseLostError
+from harness.ledger.patient import Patience, PatientLedger
 from harness.ledger.queue import LEASE_SECONDS
 from harness.ledger.states import State
 from harness.oracle.engine import remove_labelled
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.judge.pipeline import Bench
     from harness.judge.session import Suite
+    from harness.ledger import Ledger
     from harness.ledger.records import Claim, Run
 
 #: How long an idle worker waits before it looks again, in seconds.
@@ -44,7 +44,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Orders:
-    """What a worker is told: the ledger, the ladder, whether to end when the queue is empty, a run to do alone."""
+    """What a worker is told: the ledger, the ladder, whether to end when the queue is empty, a run to do alone.
+
+    `lease` and `patience` are seconds: how long a claim holds unless it is renewed, and how long a database or an
+    engine that is away is waited for.
+    """
 
     folder: Path
     ladder: str
@@ -53,6 +57,7 @@ class Orders:
     only: int | None = None
     runtime: str | None = None
     lease: float = LEASE_SECONDS
+    patience: float = 120.0
 
 
 def ladder_of(run: Run, properties: str) -> Ladder:
@@ -110,65 +115,95 @@ def work(
     stopping: Callable[[], bool] = lambda: False,
     watch: Callable[[Run, Progress], None] = lambda _, __: None,
     ended: Callable[[Run, State], None] = lambda _, __: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Claim and climb until told to stop, or until the queue is empty where it is to be drained; give the climbs.
 
-    Raises InfrastructureError where nothing can be done at all: no engine, no image, no database.
+    A database or an engine that is away is waited for, as long as the orders say; `tell` hears of it. Raises
+    InfrastructureError where nothing can be done at all: no image, a damaged ledger.
     """
+    patience = Patience(orders.patience, stopping, tell)
     ladder = load(orders.ladder)
-    bench = open_bench(Options(profile=ladder.properties, gpu=place.gpu, runtime=orders.runtime))
+    owner = f"{owner_name()}/{secrets.token_hex(4)}"  # containers may share a host's name, and numbers of processes
     climbs = 0
 
     def body(suite: Suite) -> None:
         nonlocal climbs
-        with Ledger(orders.folder, database=orders.database) as ledger:
+        with PatientLedger(patience, orders.folder, database=orders.database) as ledger:
+            footing = Footing(bench, ledger.name, place.name, patience)
+            worker = _Worker(place, orders, ledger, footing, suite, stopping, watch)
             while not stopping():
-                held = ledger.claim(
-                    owner_name(), slot=place.name, needs=place.needs, lease=orders.lease, only=orders.only
-                )
+                held = ledger.claim(owner, slot=place.name, needs=place.needs, lease=orders.lease, only=orders.only)
                 if held is None:
                     if _finished(ledger, orders):
                         return
-                    time.sleep(_IDLE)
+                    patience.wait(_IDLE)
                     continue
                 climbs += 1
-                ended(held.run, _attempt(ledger, bench, suite, orders, held, stopping, watch))
+                ended(held.run, worker.attempt(held))
 
     try:
-        run_session(body, bench.profile, 0)
-    finally:
-        bench.engine.close()
+        bench = bench_when_it_answers(
+            Options(profile=ladder.properties, gpu=place.gpu, runtime=orders.runtime), patience
+        )
+        try:
+            run_session(body, bench.profile, 0)
+        finally:
+            bench.engine.close()
+    except InfrastructureError:
+        if not stopping():  # what it held comes back when its lease ends
+            raise
     return climbs
 
 
-def _attempt(
-    ledger: Ledger,
-    bench: Bench,
-    suite: Suite,
-    orders: Orders,
-    held: Claim,
-    stopping: Callable[[], bool],
-    watch: Callable[[Run, Progress], None],
-) -> State:
-    remove_labelled(bench.engine, run_label(ledger, held))  # what an attempt left that died or was stopped
-    with Keeper(ledger, held, orders.lease) as keeper:
-        try:
-            ladder = ladder_of(held.run, bench.profile.name)
-        except HarnessError as error:
-            return ledger.fault(held, error.message)
-        ground = Ground(
-            bench,
-            suite,
-            ladder,
-            ledger,
-            orders.folder,
-            stopping=lambda: stopping() or keeper.lost.is_set(),
-            watch=lambda progress: watch(held.run, progress),
+@dataclass
+class _Worker:
+    """What all attempts of a worker share."""
+
+    place: Place
+    orders: Orders
+    ledger: Ledger
+    footing: Footing
+    suite: Suite
+    stopping: Callable[[], bool]
+    watch: Callable[[Run, Progress], None]
+
+    def attempt(self, held: Claim) -> State:
+        """One attempt at a run; after a fault of ours, wait until there is sense in another one."""
+        ledger = self.ledger
+        fault: HarnessError | None
+        with Keeper(ledger, held, self.orders.lease) as keeper:
+            try:
+                ground = self._ground(held, keeper)
+                state = climb(ground, held)
+                fault = ground.fault
+            except LeaseLostError:
+                return ledger.run(held.run.id).state
+            except HarnessError as error:  # before the climb began
+                fault = error
+                try:
+                    state = ledger.fault(held, error.message)
+                except LeaseLostError:
+                    return ledger.run(held.run.id).state
+        if fault is None:
+            self.footing.held()
+        else:
+            self.footing.slipped(self.suite, fault.message)
+        return state
+
+    def _ground(self, held: Claim, keeper: Keeper) -> Ground:
+        # What is still there was left by attempts that died or were stopped: at this run, or at this place.
+        remove_labelled(self.footing.bench.engine, run_label(self.ledger, held))
+        self.footing.clear()
+        return Ground(
+            self.footing.bench,
+            self.suite,
+            ladder_of(held.run, self.footing.bench.profile.name),
+            self.ledger,
+            self.orders.folder,
+            stopping=lambda: self.stopping() or keeper.lost.is_set(),
+            watch=lambda progress: self.watch(held.run, progress),
         )
-        try:
-            return climb(ground, held)
-        except LeaseLostError:
-            return ledger.run(held.run.id).state
 
 
 def _finished(ledger: Ledger, orders: Orders) -> bool:

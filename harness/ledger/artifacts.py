@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.ledger.failures import COPY, ROOM, LedgerError
+from harness.ledger.failures import COPY, ROOM, LedgerError, disk_passes
 
 
 class Artifacts:
@@ -32,7 +32,9 @@ class Artifacts:
             _settle(path.parent)  # another writer may not have come to this yet
         except OSError as error:
             raise LedgerError(
-                f"an artifact could not be kept in {self._folder}: {error.strerror or error}", remedy=ROOM
+                f"an artifact could not be kept in {self._folder}: {error.strerror or error}",
+                remedy=ROOM,
+                passing=disk_passes(error),
             ) from error
         return digest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
 
 
 class LedgerError(InfrastructureError):
-    """The ledger could not be read or written. What was not committed did not happen."""
+    """The ledger could not be read or written. What was not committed did not happen.
+
+    `passing` tells whether it may be otherwise in a while: the server is away, the disk is full, another one writes.
+    """
+
+    def __init__(self, message: str | None = None, *, remedy: str = "", passing: bool = False) -> None:
+        """As any other fault of ours."""
+        super().__init__(message, remedy=remedy)
+        self.passing = passing
 
 
 ROOM = "make room on the disk and go on: nothing that was committed is lost"
@@ -49,6 +58,12 @@ _POSTGRES = (
     ("XX001", COPY),
     ("XX002", COPY),
 )
+#: What passes by itself, or when somebody has made room: SQLite's primary codes, the beginnings of SQLSTATEs.
+_PASSING_SQLITE = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
+)
+_PASSING_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE})
+_PASSING_POSTGRES = ("08", "25P03", "40", "53", "55P03", "57", "58")
 
 
 @contextlib.contextmanager
@@ -57,10 +72,12 @@ def sorted_errors(doing: str, secret: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LedgerError(f"{doing} failed: {error.strerror or error}", remedy=_of_disk(error)) from error
+        told = error.strerror or error
+        raise LedgerError(f"{doing} failed: {told}", remedy=_of_disk(error), passing=disk_passes(error)) from error
     except DBAPIError as error:
-        told = str(error.orig).strip().partition("\n")[0]
-        raise LedgerError(f"{doing} failed: {_without(told, secret)}", remedy=_remedy(error.orig)) from error
+        told = _without(str(error.orig).strip().partition("\n")[0], secret)
+        remedy, passing = _remedy(error.orig), _passes(error.orig)
+        raise LedgerError(f"{doing} failed: {told}", remedy=remedy, passing=passing) from error
     except SQLAlchemyError as error:
         told = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise LedgerError(f"{doing} failed: {_without(told, secret)}", remedy=_REACH) from error
@@ -74,13 +91,37 @@ def _of_disk(error: OSError) -> str:
     return _RIGHTS if isinstance(error, PermissionError) else ROOM
 
 
+def disk_passes(error: OSError) -> bool:
+    """Whether a disk may do tomorrow what it does not do today."""
+    return error.errno in _PASSING_DISK
+
+
 def _remedy(error: BaseException | None) -> str:
     if isinstance(error, sqlite3.Error):
-        return _SQLITE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xFF, _REACH)
-    state = str(getattr(error, "sqlstate", None) or "")
-    told = str(error)
-    if not state and "authentication failed" in told:  # psycopg has no code for what fails before there is a session
-        state = "28"
-    if not state and "database" in told and "does not exist" in told:
-        state = "3D"
+        return _SQLITE.get(_code(error), _REACH)
+    state = _state(error)
     return next((remedy for start, remedy in _POSTGRES if state.startswith(start)), _REACH)
+
+
+def _passes(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return _code(error) in _PASSING_SQLITE
+    state = _state(error)
+    if state:
+        return state.startswith(_PASSING_POSTGRES)
+    # Without a code: there is no session, or no longer. Mistakes of ours in SQL have one.
+    return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+
+
+def _code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _state(error: BaseException | None) -> str:
+    """The SQLSTATE. psycopg has none for what fails before there is a session; then by the server's words."""
+    state, told = str(getattr(error, "sqlstate", None) or ""), str(error)
+    if not state and ("authentication failed" in told or ("role" in told and "does not exist" in told)):
+        return "28"
+    if not state and "database" in told and "does not exist" in told:
+        return "3D"
+    return state

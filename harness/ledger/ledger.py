@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.ledger import look, people, progress, queue, same
+from harness.ledger import attached, look, people, progress, queue, same
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.submit import submit
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.candidate import Candidate
+    from harness.ledger.attached import Attachment
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
     from harness.ledger.states import State
 
@@ -23,7 +24,8 @@ class Ledger:
     """Candidates, runs, results, decisions, promotions, events.
 
     `folder` is the project's own (default `.harness`): the artifacts lie in it, and the database too, unless
-    `database` or HARNESS_DATABASE_URL names another. Texts are in the database; artifacts stay on this machine.
+    `database` or HARNESS_DATABASE_URL names another. Texts and reports are in the database, for everybody who has it;
+    `artifacts`, for what is large, stay on this machine.
     Raises LedgerError (exit code 3) where the database or the disk fails, UserError (2) for numbers and decisions that
     make no sense.
     """
@@ -87,6 +89,10 @@ class Ledger:
         """Write down the end of a rung; see `progress.checkpoint`."""
         return progress.checkpoint(self.database, held, **what)
 
+    def attach(self, held: Claim, rung: str, name: str, data: bytes) -> str:
+        """Keep a document of a run in the database; see `attached.attach`."""
+        return attached.attach(self.database, held, rung, name, data)
+
     def same_function(self, held: Claim, fingerprint: str) -> int | None:
         """The run that this one is a duplicate of, if its function is known; it has ended then."""
         return same.same_function(self.database, held, fingerprint)
@@ -128,7 +134,7 @@ class Ledger:
         return look.find_run(self.database, run)
 
     def runs(self, **which: Any) -> list[Run]:
-        """Runs in the order of the queue; `states`, `profile_digest`, `candidate` and `limit` choose."""
+        """Runs in the order of the queue; all, unless `states`, `profile_digest`, `candidate` or `limit` choose."""
         return look.list_runs(self.database, **which)
 
     def counts(self) -> dict[State, int]:
@@ -150,6 +156,14 @@ class Ledger:
     def promotions(self, run: int | None = None) -> list[dict[str, Any]]:
         """Promotions, of one run or of all."""
         return look.promotions_of(self.database, run)
+
+    def attachments(self, run: int) -> list[Attachment]:
+        """The documents of a run, such as the report of its properties."""
+        return attached.attachments_of(self.database, run)
+
+    def document(self, digest: str) -> bytes:
+        """A document by its digest."""
+        return attached.document(self.database, digest)
 
     def text(self, run: Run) -> bytes:
         """The candidate's text, as it was submitted."""

@@ -59,9 +59,9 @@ def list_runs(
     states: Sequence[State] = (),
     profile_digest: str | None = None,
     candidate: str | None = None,
-    limit: int = 1000,
+    limit: int | None = None,
 ) -> list[Run]:
-    """Runs in the order in which they are claimed."""
+    """Runs in the order in which they are claimed; all of them where no `limit` is given."""
     wanted = _selected()
     if states:
         wanted = wanted.where(runs.c.state.in_(states))

@@ -108,6 +108,26 @@ decisions = Table(
     UniqueConstraint("run", "rung", name="one_decision_for_each_rung"),
 )
 
+artifacts = Table(
+    "artifacts",
+    metadata,
+    #: Of the bytes as they were handed in; they are kept compressed.
+    Column("sha256", String(64), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("time", Float, nullable=False),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("run", _ID, ForeignKey("runs.id"), primary_key=True),
+    Column("rung", String(32), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("artifact", String(64), ForeignKey("artifacts.sha256"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+)
+
 promotions = Table(
     "promotions",
     metadata,

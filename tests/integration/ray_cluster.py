@@ -32,7 +32,23 @@ LOCK = ROOT / "dockerfiles" / "locks" / "ray.txt"
 _SUBNET = "10.213.7"
 _MARK = "HARNESS_TEST_RAY_NODE"
 _NET = 0x40000000  # CLONE_NEWNET
-_START_SECONDS = 180.0
+_START_SECONDS = 300.0
+#: Ends well when so many nodes are there.
+_COUNT = """
+import sys, time, ray
+ray.init(sys.argv[1], log_to_driver=False)
+until = time.monotonic() + 20
+while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]):
+    time.sleep(0.2)
+    if time.monotonic() > until:
+        sys.exit(1)
+"""
+#: Ray's own patience is meant for machines that have nothing else to do. In seconds.
+_PATIENCE = {
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120",
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "30",
+    "RAY_worker_register_timeout_seconds": "240",
+}
 
 
 def install() -> None:
@@ -67,6 +83,10 @@ class Cluster:
     def address(self) -> str:
         return f"ray://{self.nodes[0].address}:10001"
 
+    @property
+    def _gcs(self) -> str:
+        return f"{self.nodes[0].address}:6379"
+
     def command(self, place: str, words: Sequence[object]) -> list[str]:
         """A command as it is run on a node, or at the switch ("0")."""
         plain = [str(word) for word in words]
@@ -79,6 +99,8 @@ class Cluster:
         """Lay the cables."""
         if not self.apart:
             return
+        known = "".join(f"{node.address} node-{node.name}\n" for node in self.nodes)
+        (self.folder / "hosts").write_text(f"127.0.0.1 localhost\n{known}", encoding="utf-8")
         switch = self._space("0")
         _ip("netns", "add", switch)
         _ip("-n", switch, "link", "set", "lo", "up")
@@ -103,9 +125,11 @@ class Cluster:
             words += ["--head", "--port=6379", "--ray-client-server-port=10001", "--include-dashboard=false"]
             words += [f"--temp-dir={self.folder}"]
         else:
-            words += [f"--address={self.nodes[0].address}:6379"]
+            words += [f"--address={self._gcs}"]
         if self.apart:
-            words = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', f"node-{node.name}", *words]
+            # `ip netns exec` gives mounts of its own, so that this file of hosts is the node's alone.
+            script = 'mount --bind "$0/hosts" /etc/hosts && hostname "$1" && shift && exec "$@"'
+            words = ["unshare", "--uts", "sh", "-c", script, self.folder, f"node-{node.name}", *words]
         with (self.folder / f"{node.name}.log").open("ab") as log:
             node.process = subprocess.Popen(
                 self.command(node.name, words),
@@ -113,21 +137,29 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env={**os.environ, _MARK: f"{os.getpid()}-{node.name}", "OMP_NUM_THREADS": "1"},
+                env={**environment(), _MARK: f"{os.getpid()}-{node.name}", "OMP_NUM_THREADS": "1"},
             )
 
     def wait(self, count: int) -> None:
-        """Wait until so many nodes are there."""
-        ask = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()))"
+        """Wait until so many nodes are there; start those again that gave up."""
+        words = self.command(self.nodes[0].name, [sys.executable, "-W", "ignore", "-c", _COUNT, self._gcs, count])
         until = time.monotonic() + _START_SECONDS
-        words = self.command("0", [sys.executable, "-W", "ignore", "-c", ask, self.address])
         while True:
-            done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
-            if done.stdout.strip() == str(count):
+            with subprocess.Popen(words, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL) as asking:
+                while asking.poll() is None and not self._given_up(count):
+                    time.sleep(0.2)
+                asking.kill()
+            if not asking.returncode:
                 return
-            if time.monotonic() > until or any(n.process is None or n.process.poll() is not None for n in self.nodes):
-                pytest.fail(f"no cluster: {done.stdout}{done.stderr}{self.told()}")
-            time.sleep(0.5)
+            if time.monotonic() > until:
+                pytest.fail(f"no cluster: {self.told()}")
+            for node in self._given_up(count):
+                self.kill(node)
+                self.start(node)
+
+    def _given_up(self, count: int) -> list[Node]:
+        """Nodes that Ray gave up while they started, as it does on a machine that is busy."""
+        return [node for node in self.nodes[:count] if node.process is not None and node.process.poll() is not None]
 
     def told(self) -> str:
         return "".join(path.read_text()[-2000:] for path in self.folder.glob("*.log"))
@@ -138,9 +170,9 @@ class Cluster:
         found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and owned in (entry / "environ").read_bytes() + b"\0":
-                    if mark in (entry / "cmdline").read_bytes():
-                        found.append(int(entry.name))
+                mine = entry.name.isdigit() and owned in (entry / "environ").read_bytes()
+                if mine and mark in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
         return found
 
     def kill(self, node: Node) -> None:
@@ -217,9 +249,22 @@ def _relay(listener: socket.socket, upstream: Path) -> None:
         except OSError:
             return
         server = socket.socket(socket.AF_UNIX)
-        server.connect(str(upstream))
-        for ends in ((client, server), (server, client)):
-            threading.Thread(target=_carry, args=ends, daemon=True).start()
+        try:
+            server.connect(str(upstream))
+        except OSError:  # the server is gone
+            client.close()
+            server.close()
+            continue
+        threading.Thread(target=_both_ways, args=(client, server), daemon=True).start()
+
+
+def _both_ways(client: socket.socket, server: socket.socket) -> None:
+    back = threading.Thread(target=_carry, args=(server, client), daemon=True)
+    back.start()
+    _carry(client, server)
+    back.join()
+    client.close()
+    server.close()
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:
@@ -242,9 +287,10 @@ def running(cpus: int = 2, gpus: Sequence[int] = (0, 2, 2)) -> Iterator[Cluster]
         cluster.nodes.append(Node(str(number), f"{_SUBNET}.{number}" if apart else own, cpus, count))
     try:
         cluster.build()
-        for node in cluster.nodes:  # those that follow try until the first one answers
+        for number, node in enumerate(cluster.nodes, 1):
             cluster.start(node)
-        cluster.wait(len(cluster.nodes))
+            if number != 2:  # the leader first, then the two others at once
+                cluster.wait(number)
         yield cluster
     finally:
         cluster.close()
@@ -252,4 +298,4 @@ def running(cpus: int = 2, gpus: Sequence[int] = (0, 2, 2)) -> Iterator[Cluster]
 
 def environment() -> dict[str, Any]:
     """What a driver is started with: nothing that colours or asks."""
-    return {**os.environ, "CI": "true", "COLUMNS": "200", "RAY_USAGE_STATS_ENABLED": "0"}
+    return {**os.environ, **_PATIENCE, "CI": "true", "COLUMNS": "200", "RAY_USAGE_STATS_ENABLED": "0"}

@@ -84,7 +84,7 @@ def test_gpus_are_shared_out_over_machines_and_none_twice(cluster: ray_cluster.C
         assert {place[0].partition("/")[0] for place in gpus} == {"node-3", "node-4"}
 
 
-def until(condition: Callable[[], bool], seconds: float = 120.0, told: Callable[[], str] = str) -> None:
+def until(condition: Callable[[], bool], seconds: float = 200.0, told: Callable[[], str] = str) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, told()

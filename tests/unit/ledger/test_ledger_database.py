@@ -51,20 +51,21 @@ def test_the_newest_migration_is_the_one_that_the_code_knows():
 
 
 def test_an_old_ledger_is_upgraded_and_keeps_what_is_in_it(database_url, tmp_path, monkeypatch):
-    """A second migration, made up: everything before it stays."""
+    """One more migration, made up: everything before it stays."""
     with Ledger(tmp_path, database=database_url) as ledger:
         run = submit(ledger)[0]
     versions = tmp_path / "migrations" / "versions"
     versions.mkdir(parents=True)
     for path in (Path(migrations.__file__).parent / "versions").glob("v*.py"):
         (versions / path.name).write_text(path.read_text())
-    (versions / "v0002_later.py").write_text(
-        "from alembic import op\nimport sqlalchemy as sa\nrevision = '0002'\ndown_revision = '0001'\n"
+    later = (
+        "from alembic import op\nimport sqlalchemy as sa\nrevision = '9999'\ndown_revision = 'HEAD'\n"
         "def upgrade():\n    op.add_column('runs', sa.Column('later', sa.Integer))\n"
         "    op.execute('update runs set later = 7')\n"
     )
+    (versions / "v9999_later.py").write_text(later.replace("'HEAD'", repr(HEAD)))
     monkeypatch.setattr(upgrade, "__file__", str(versions.parent / "upgrade.py"))
-    monkeypatch.setattr("harness.ledger.database.HEAD", "0002")
+    monkeypatch.setattr("harness.ledger.database.HEAD", "9999")
     with Ledger(tmp_path, database=database_url) as ledger, ledger.database.reading() as connection:
         assert connection.execute(text("select id, later from runs")).all() == [(run, 7)]
     monkeypatch.undo()

@@ -1,0 +1,143 @@
+"""`python -m bench.rung_costs`: what each rung of a ladder costs a candidate, in processor seconds, and whom it stops.
+
+Candidates of three kinds climb; host and sandbox are added up, the sandbox's by the engine's own accounting, so that
+other work on the machine does not count. Writes `rung_costs.json`, which `bench.scale` reads. Rungs that train in
+containers of their own have benches of their own, and end what is measured here. Baselines are measured once for a
+whole search, and are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.phases import _used
+from harness.judge.judging import judged, run_session
+from harness.judge.options import Options
+from harness.judge.pipeline import Ready, open_bench
+from harness.ladder.baselines import Baselines
+from harness.ladder.climb import opened, screened_text
+from harness.ladder.profile import load
+from harness.ladder.rungs import SEEDED, evaluation_digest
+from harness.oracle.sandbox import Sandbox
+from harness.verdict import Accepted
+
+if TYPE_CHECKING:
+    from harness.judge.session import Suite
+    from harness.judge.static import Screened
+    from harness.ladder.profile import Ladder, RungPlan
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = Path(__file__).with_name("rung_costs.json")
+_LOSSES, _BROKEN = ROOT / "harness" / "losses", ROOT / "tests" / "quality" / "losses"
+#: Whom to measure: what a language model gets wrong, what learns slowly or oddly, what learns.
+KINDS = {
+    "bad": [_BROKEN / f"{n}.py" for n in ("negated", "constant", "output_dict", "chosen_only", "load_division")],
+    "mediocre": [_LOSSES / f"{n}.py" for n in ("ipo", "lrml", "exp", "nca_pair")],
+    "good": [_LOSSES / f"{n}.py" for n in ("slic", "robust", "cdpo", "simpo")],
+}
+
+
+def _now() -> float:
+    """Processor seconds of this process and of the children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+class Costs:
+    """Measures one candidate after the other."""
+
+    def __init__(self, ladder: Ladder, suite: Suite, bench: Any, folder: Path) -> None:
+        self._ladder, self._suite, self._bench = ladder, suite, bench
+        self._baselines = Baselines(folder, self._baseline)
+
+    def _baseline(self, candidate: Any, plan: RungPlan, seed: int) -> dict[str, float]:
+        with opened(self._bench, screened_text(candidate), {}) as subject:
+            return SEEDED[plan.kind](subject, plan, seed)
+
+    def climb(self, path: Path) -> list[dict[str, Any]]:
+        """The rungs that a candidate comes to: what they cost, how many seeds they took, whether they let it pass."""
+        from harness.candidate import read_candidate  # noqa: PLC0415 - as the commands do
+
+        started = _now()
+        one = screened_text(read_candidate(path))
+        rungs = [{"rung": "screen", "seconds": _now() - started, "passed": one.fault is None}]
+        for plan in self._ladder.rungs[1:]:
+            if not rungs[-1]["passed"] or plan.kind not in {"properties", *SEEDED}:
+                break
+            rungs.append(self._properties(plan, one) if plan.kind == "properties" else self._seeded(plan, one))
+        return rungs
+
+    def _properties(self, plan: RungPlan, one: Screened) -> dict[str, Any]:
+        started = _now()
+        ready = Ready(one, Sandbox(self._bench.engine, self._bench.recipe))
+        try:
+            verdict = judged(self._bench, self._suite, ready).verdict
+            inside = self._inside(ready.sandbox)
+        finally:
+            ready.dispose()
+        return {"rung": plan.name, "seconds": _now() - started + inside, "passed": isinstance(verdict, Accepted)}
+
+    def _inside(self, sandbox: Sandbox | None) -> float:
+        return _used(self._bench.engine, sandbox.container) if sandbox is not None and sandbox.container else 0.0
+
+    def _seeded(self, plan: RungPlan, one: Screened) -> dict[str, Any]:
+        if plan.gate is None:
+            raise RuntimeError(f"the rung {plan.name} has no gate")
+        evaluation = evaluation_digest(self._ladder, plan, "bench")
+        known: dict[int, dict[str, float]] = {}
+        baseline: dict[int, dict[str, float]] = {}
+        seconds, decision = [], None
+        with opened(self._bench, one, {}) as subject:
+            container = subject.oracle._sandbox.container  # noqa: SLF001 - whose seconds are asked for
+            before = 0.0  # the first seed pays for the start
+            for seed in range(plan.gate.looks[-1]):
+                baseline[seed] = self._baselines.scores(plan, evaluation, seed)
+                started = _now()
+                if known:
+                    subject.fresh()
+                known[seed] = SEEDED[plan.kind](subject, plan, seed)
+                own, inside = _now() - started, _used(self._bench.engine, container)
+                seconds.append(own + inside - before)
+                before = inside
+                if (decision := plan.gate.decide(known, baseline)) is not None:
+                    break
+        passed = decision is not None and decision.decision == "promote"
+        usual = statistics.median(seconds[1:] or seconds)
+        told: dict[str, Any] = {"rung": plan.name, "seconds": sum(seconds), "passed": passed}
+        return told | {"seeds": len(seconds), "a_seed": usual, "all_seeds": plan.gate.looks[-1]}
+
+
+def main(name: str) -> None:
+    """Measure, and write the table."""
+    ladder = load(name)
+    bench = open_bench(Options(profile=ladder.properties, gpu="none"))
+    rows: list[dict[str, Any]] = []
+
+    def body(suite: Suite) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            costs = Costs(ladder, suite, bench, Path(folder))
+            for kind, paths in KINDS.items():
+                for path in paths:
+                    rows.append({"name": path.stem, "kind": kind, "rungs": costs.climb(path)})
+                    told = ", ".join(f"{r['rung']} {r['seconds']:.2f} s" for r in rows[-1]["rungs"])
+                    print(f"{kind} {path.stem}: {told}")
+
+    try:
+        run_session(body, bench.profile, 0)
+    finally:
+        bench.engine.close()
+    for row in rows:
+        for rung in row["rungs"]:
+            rung |= {key: round(rung[key], 4) for key in ("seconds", "a_seed") if key in rung}
+    TABLE.write_text(json.dumps({"ladder": ladder.name, "candidates": rows}, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "bandit")

@@ -1,0 +1,106 @@
+"""What a worker stands on: an engine that starts sandboxes. Found at the start, found again after a fault of ours.
+
+A fault of ours costs the run that met it one of its attempts. It must not cost those behind it theirs: after each such
+fault a worker claims nothing before a known-good loss has passed through a sandbox here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.errors import EngineUnavailableError, InfrastructureError
+from harness.judge.judging import judged
+from harness.judge.pipeline import Ready, open_bench
+from harness.ladder.baselines import baseline_candidate
+from harness.ladder.climb import screened_text
+from harness.oracle import request
+from harness.oracle.engine import remove_labelled
+from harness.oracle.sandbox import Sandbox
+from harness.verdict import Undecided
+
+if TYPE_CHECKING:
+    from harness.judge.options import Options
+    from harness.judge.pipeline import Bench
+    from harness.judge.session import Suite
+    from harness.ledger.patient import Patience
+
+#: The label that containers have by the place that they were made at.
+PLACE_LABEL = "harness.place"
+#: The loss that has to pass, and the first and the longest wait between two tries, in seconds.
+_KNOWN_GOOD = "dpo"
+_FIRST, _LONGEST = 1.0, 30.0
+#: From so many faults of ours in a row on, a worker also slows down: what it meets is not seen by a single check.
+MANY_FAULTS = 3
+
+
+def bench_when_it_answers(options: Options, patience: Patience) -> Bench:
+    """Open the bench; wait for an engine that is away. Raises InfrastructureError for all that does not pass."""
+    pause, waited = _FIRST, 0.0
+    while True:
+        try:
+            return open_bench(options)
+        except EngineUnavailableError as error:
+            if patience.stopping() or waited > patience.seconds:
+                raise
+            if not waited:
+                patience.tell(f"{error.message}; it waits")
+        patience.wait(pause)
+        waited, pause = waited + pause, min(2.0 * pause, _LONGEST)
+
+
+class Footing:
+    """One worker's place: its label, what is left in it, whether work is possible there, how often it was not."""
+
+    def __init__(self, bench: Bench, ledger_name: str, place: str, patience: Patience) -> None:
+        self._label = (PLACE_LABEL, f"{ledger_name}/{place}")
+        #: The bench whose sandboxes are known by their place.
+        self.bench = replace(bench, recipe=replace(bench.recipe, labels=(*bench.recipe.labels, self._label)))
+        self._patience = patience
+        self._in_a_row = 0
+
+    def clear(self) -> int:
+        """Remove what was left here by whoever worked here before, for whichever run; give how many there were.
+
+        Only for the one who has the place by the ledger: nobody else may be at work in it. Raises InfrastructureError.
+        """
+        return remove_labelled(self.bench.engine, self._label)
+
+    def held(self) -> None:
+        """An attempt ended without a fault of ours."""
+        self._in_a_row = 0
+
+    def slipped(self, suite: Suite, why: str) -> None:
+        """After a fault of ours: wait until a known-good loss can be judged here, or until it is to stop."""
+        self._in_a_row += 1
+        pause = _FIRST
+        if self._in_a_row >= MANY_FAULTS:
+            pause = min(_FIRST * 2.0 ** (self._in_a_row - MANY_FAULTS + 1), _LONGEST)
+            self._patience.tell(f"{self._in_a_row} faults of ours in a row, the last: {why}; it waits {pause:.0f} s")
+            self._patience.wait(pause)
+        told = False
+        while not self._patience.stopping():
+            problem = self._problem(suite)
+            if problem is None:
+                if told:
+                    self._patience.tell("sandboxes work again; it goes on")
+                return
+            if not told:
+                self._patience.tell(f"nothing is claimed before a known-good loss can be judged here: {problem}")
+                told = True
+            self._patience.wait(pause)
+            pause = min(2.0 * pause, _LONGEST)
+
+    def _problem(self, suite: Suite) -> str | None:
+        """Why a known-good loss cannot be judged here now; None where it can."""
+        try:
+            # Not `clear`: the place is not ours by the ledger now. What this process made, and could not remove, is.
+            remove_labelled(self.bench.engine, (request.OWNER_LABEL, request.owner()))
+            ready = Ready(screened_text(baseline_candidate(_KNOWN_GOOD)), Sandbox(self.bench.engine, self.bench.recipe))
+            try:
+                verdict = judged(self.bench, suite, ready).verdict
+            finally:
+                ready.dispose()
+        except InfrastructureError as error:
+            return error.message
+        return verdict.reason if isinstance(verdict, Undecided) else None
