@@ -11,7 +11,18 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_check, gvisor, ledger, machine, per_candidate, round_trip, static_tier
+from bench import (
+    cold_check,
+    control,
+    gvisor,
+    ledger,
+    machine,
+    per_candidate,
+    reviews_step,
+    round_trip,
+    scale,
+    static_tier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +34,9 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "per-candidate": per_candidate.figure,
     "round-trip": round_trip.figure,
     "static": static_tier.figure,
+    "scale": scale.figure,
+    "control": control.figure,
+    "reviews-step": reviews_step.figure,
     "gvisor": gvisor.whole_check,
     "gvisor-call": gvisor.one_call,
     **{f"ledger-{database}": ledger.overhead(database) for database in ledger.OVERHEAD},

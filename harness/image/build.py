@@ -1,4 +1,4 @@
-"""Build the sandbox image: base, wheelhouse, context, then the engine, which is given no network."""
+"""Build an image: base, wheelhouse, context, then the engine, which is given no network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ImageBuildError(InfrastructureError):
-    """The engine could not build the sandbox image."""
+    """The engine could not build an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def build(
             if records.latest(variant) != known:  # built before, and chosen again
                 records.remember(known)
             return Built(ImageRef(tag, present.digest, variant), rebuilt=False)
-        locks = [(root or inputs.root) / "dockerfiles" / "locks" / name for name in _locks(variant)]
+        locks = [(root or inputs.root) / "dockerfiles" / "locks" / name for name in inputs.locks]
         wheels = fill((cache or cache_dir()) / "wheelhouse" / variant, locks, say)
         with tempfile.TemporaryFile(prefix="harness-context-") as context:
             write_context(context, inputs.files, wheels)
@@ -88,10 +88,6 @@ def labels(inputs: Inputs, base: Base) -> dict[str, str]:
         f"{LABEL}.torch": versions["torch"],
         f"{LABEL}.python": SANDBOX_PYTHON,
     }
-
-
-def _locks(variant: str) -> tuple[str, str]:
-    return f"sandbox-{variant}.txt", "build.txt"
 
 
 def _build(context: Any, tag: str, base: Base, marks: dict[str, str], say: Say) -> None:

@@ -13,10 +13,33 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InfrastructureError, UserError
-from harness.image.targets import VARIANTS
+from harness.image.targets import TRAINER_VARIANTS, VARIANTS
 
+#: Repositories of the images, by what they are for.
 REPOSITORY = "harness-sandbox"
+TRAINER_REPOSITORY = "harness-trainer"
 TAG_DIGITS = 12
+#: The files that a trainer needs besides `harness/train`: its end of the oracle, and what that stands on.
+TRAINER_CODE = (
+    "harness/__init__.py",
+    "harness/errors.py",
+    "harness/verdict.py",
+    "harness/oracle/__init__.py",
+    "harness/oracle/batch.py",
+    "harness/oracle/frames.py",
+    "harness/oracle/limits.py",
+    "harness/oracle/relay.py",
+    "harness/oracle/remote.py",
+    "harness/oracle/spotcheck.py",
+    "harness/oracle/torch.py",
+    "harness/oracle/wire.py",
+    "harness/rules/__init__.py",
+    "harness/rules/model.py",
+    "harness/rules/wire.py",
+    "sandbox/__init__.py",
+    "sandbox/confinement.py",
+    "sandbox/wire.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +59,43 @@ class DebianRecipe:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files that an image is built from, below `root` (the folder of `dockerfiles` and `sandbox`)."""
+    """The files that an image is built from, below `root` (the folder of `dockerfiles`, `sandbox` and `harness`)."""
 
     root: Path
     variant: str
 
+    @property
+    def locks(self) -> tuple[str, str]:
+        """Names of the locks: what goes in, and what puts it in."""
+        return f"{self.variant if self._trains else f'sandbox-{self.variant}'}.txt", "build.txt"
+
+    @property
+    def repository(self) -> str:
+        """What the image is called, without its tag."""
+        return TRAINER_REPOSITORY if self._trains else REPOSITORY
+
+    @property
+    def _trains(self) -> bool:
+        return self.variant in TRAINER_VARIANTS
+
     @cached_property
     def files(self) -> dict[str, bytes]:
         """Contents by their name in the build context; wheels are represented by their lock."""
+        return self._trainer_files() if self._trains else self._sandbox_files()
+
+    def _trainer_files(self) -> dict[str, bytes]:
+        """A trainer has the sandbox's stages, stages of its own, and of this project what it needs to train."""
+        return {
+            "Dockerfile": _read(self.root / "dockerfiles" / "trainer.Dockerfile"),
+            "build.txt": _read(self.root / "dockerfiles" / "locks" / "build.txt"),
+            "lock.txt": _read(self.root / "dockerfiles" / "locks" / f"{self.variant}.txt"),
+            **_tree(self.root / "dockerfiles" / "stages", "stages"),
+            **_tree(self.root / "dockerfiles" / "trainer", "trainer"),
+            **_tree(self.root / "harness" / "train", "code/harness/train"),
+            **{f"code/{name}": _read(self.root / name) for name in TRAINER_CODE},
+        }
+
+    def _sandbox_files(self) -> dict[str, bytes]:
         return {
             "Dockerfile": _read(self.root / "dockerfiles" / "sandbox.Dockerfile"),
             "build.txt": _read(self.root / "dockerfiles" / "locks" / "build.txt"),
@@ -61,7 +113,7 @@ class Inputs:
 
     def tag(self, base: str) -> str:
         """Return the tag of the image that these inputs make on that base."""
-        return f"{REPOSITORY}:{self.variant}-{self.digest(base)[:TAG_DIGITS]}"
+        return f"{self.repository}:{self.variant.removeprefix('trainer-')}-{self.digest(base)[:TAG_DIGITS]}"
 
 
 def project_root() -> Path:

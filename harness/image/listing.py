@@ -1,4 +1,4 @@
-"""List the sandbox images of the engine and verify one of them. Nothing is run for either."""
+"""List the images of the engine and verify one of them. Nothing is run for either."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ImageMissingError, UserError
 from harness.image.engine import LABEL, EngineImage, inspect, labelled
-from harness.image.inputs import REPOSITORY, TAG_DIGITS, inputs_for
+from harness.image.inputs import REPOSITORY, TAG_DIGITS, TRAINER_REPOSITORY, inputs_for
 from harness.image.records import Records
 from harness.image.refs import current_tag
-from harness.image.targets import VARIANTS
+from harness.image.targets import VARIANTS, variant_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TAG = re.compile(rf"{REPOSITORY}:(?P<variant>[a-z]+)-(?P<digits>[0-9a-f]{{{TAG_DIGITS}}})")
+_TAG = re.compile(
+    rf"(?P<name>{REPOSITORY}|{TRAINER_REPOSITORY}):(?P<device>[a-z]+)-(?P<digits>[0-9a-f]{{{TAG_DIGITS}}})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Verification:
 
 
 def list_images(*, root: Path | None = None) -> tuple[Listed, ...]:
-    """Return the engine's sandbox images, newest first, one entry a tag."""
+    """Return the engine's images for sandboxes and trainers, newest first, one entry a tag."""
     entries = []
     for image in labelled():
         variant = image.labels.get(LABEL, "")
@@ -91,15 +93,16 @@ def verify(
     match = _TAG.fullmatch(tag)
     if match is None:
         raise UserError(f"{tag!r} names no sandbox image", remedy="see `harness image list` for their tags")
+    asked = variant_for("trainer" if match["name"] == TRAINER_REPOSITORY else "sandbox", match["device"])
     image = inspect(tag)
     if image is None:
         raise ImageMissingError(f"{tag} is not on this machine", remedy="build it with `harness image build`")
     checks = (
         _against_record(image, tag, expected, Records(cache)),
-        _against_tag(image, match["variant"], match["digits"]),
+        _against_tag(image, asked, match["digits"]),
         _against_sources(image, tag, root, Records(cache)),
     )
-    return Verification(tag, image.digest, match["variant"], _is_current(image, tag, root), checks)
+    return Verification(tag, image.digest, asked, _is_current(image, tag, root), checks)
 
 
 def _against_record(image: EngineImage, tag: str, expected: str | None, records: Records) -> Check:

@@ -67,7 +67,7 @@ def current(variant: str = "cpu", *, root: Path | None = None, cache: Path | Non
         return loaded
     why = "is not on this machine" if tag is None else f"{tag} is not on this machine; its inputs may have changed"
     raise ImageMissingError(
-        f"the {variant} sandbox image {why}", remedy=f"build it with {_command(variant)} (or `make image`)"
+        f"the {_named(variant)} image {why}", remedy=f"build it with {_command(variant)} (or `make image`)"
     )
 
 
@@ -84,4 +84,11 @@ def _loaded(variant: str, root: Path | None) -> ImageRef | None:
 
 
 def _command(variant: str) -> str:
-    return "`harness image build`" if variant == "cpu" else f"`harness image build --variant {variant}`"
+    purpose, _, device = variant.rpartition("-")
+    asked = (f" --for {purpose}" if purpose else "") + ("" if device == "cpu" else f" --variant {device}")
+    return f"`harness image build{asked}`"
+
+
+def _named(variant: str) -> str:
+    purpose, _, device = variant.rpartition("-")
+    return f"{device} {purpose or 'sandbox'}"

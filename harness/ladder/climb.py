@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.candidate import Candidate
-from harness.errors import CandidateFault, InfrastructureError
-from harness.judge.judging import judged, subject_of
+from harness.errors import CandidateFault, InfrastructureError, UserError
+from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
 from harness.ladder.baselines import Baselines
-from harness.ladder.rungs import SEEDED, check_kinds, evaluation_digest
+from harness.ladder.measuring import Measuring, labelled, opened, trainings_of
+from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
+from harness.ladder.training.steps import StoppedError
 from harness.ledger.events import LeaseLostError
 from harness.ledger.records import Decision, Score
 from harness.ledger.states import State
@@ -23,16 +24,30 @@ from harness.screen import screen
 from harness.verdict import Accepted, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from harness.judge.pipeline import Bench
     from harness.judge.session import Suite
-    from harness.judge.subject import Subject
     from harness.ladder.profile import Ladder, RungPlan
+    from harness.ladder.training import Trainings
     from harness.ledger import Ledger
     from harness.ledger.records import Claim
+    from harness.train.job import Progress as StepProgress
+    from harness.train.job import Step
     from harness.verdict import Verdict
+
+
+__all__ = [
+    "Ground",
+    "Progress",
+    "StoppedError",
+    "climb",
+    "labels_of",
+    "opened",
+    "run_label",
+    "screened_text",
+]
 
 
 @dataclass(frozen=True)
@@ -44,10 +59,8 @@ class Progress:
     scores: dict[str, float] | None = None
     baseline: dict[str, float] | None = None
     decision: Decision | None = None
-
-
-class StoppedError(Exception):
-    """The worker was asked to stop between two seeds or rungs; the run goes back to the queue."""
+    #: What a training is at: whose it is, its step, and how far that is.
+    training: tuple[str, Step, StepProgress] | None = None
 
 
 @dataclass
@@ -61,21 +74,52 @@ class Ground:
     folder: Path
     stopping: Callable[[], bool] = lambda: False
     watch: Callable[[Progress], None] = lambda _: None
+    #: The fault of ours that the last climb ended with.
+    fault: InfrastructureError | None = None
 
     def __post_init__(self) -> None:
         """Refuse a ladder that cannot be climbed before anybody tries."""
         check_kinds(self.ladder)
         self.baselines = Baselines(self.folder / "baselines", self._measure_baseline)
+        self._evaluations: dict[str, str] = {}
 
     @property
     def image(self) -> str:
         """The sandbox image's digest, or its tag where only that was given."""
         return str(self.bench.environment["image_digest"] or self.bench.environment["image"])
 
+    def evaluation(self, plan: RungPlan) -> str:
+        """The digest of what decides about a rung's outcome, besides the candidate."""
+        if plan.name not in self._evaluations:
+            trained = self._trained_by(plan) if plan.kind in TRAINED else ""
+            self._evaluations[plan.name] = evaluation_digest(self.ladder, plan, self.image, trained)
+        return self._evaluations[plan.name]
+
+    def _trained_by(self, plan: RungPlan) -> str:
+        try:
+            return self.trainings({}).identity(plan)
+        except UserError as error:
+            raise InfrastructureError(error.message, remedy=error.remedy) from error
+
+    def trainings(self, labels: dict[str, str]) -> Trainings:
+        """How this worker trains. Raises InfrastructureError where it cannot."""
+        try:
+            return trainings_of(self.bench, self.folder, labels, self.stopping)
+        except UserError as error:
+            raise InfrastructureError(error.message, remedy=error.remedy) from error
+
+    def measuring(self, plan: RungPlan, one: Screened, labels: dict[str, str]) -> Measuring:
+        """What measures a candidate at a rung."""
+        name = f"{one.sha256}/{self.evaluation(plan)}"
+        return Measuring(self.bench, plan, one, labels, name, lambda: self.trainings(labels))
+
+    def tell(self, plan: RungPlan, seed: int, whose: str) -> Callable[[Step, StepProgress], None]:
+        """What hands the progress of a training on."""
+        return lambda step, progress: self.watch(Progress(plan.name, seed, training=(whose, step, progress)))
+
     def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
-        one = screened_text(candidate)
-        with opened(self.bench, one, {}) as subject:
-            return SEEDED[plan.kind](subject, plan, seed)
+        with self.measuring(plan, screened_text(candidate), {}) as measure:
+            return measure(seed, self.tell(plan, seed, plan.baseline))
 
 
 def screened_text(candidate: Candidate) -> Screened:
@@ -89,19 +133,6 @@ def screened_text(candidate: Candidate) -> Screened:
     except (CandidateFault, InfrastructureError) as fault:
         one.fault = fault
     return one
-
-
-@contextlib.contextmanager
-def opened(bench: Bench, one: Screened, labels: dict[str, str]) -> Iterator[Subject]:
-    """A candidate in a sandbox of its own. Raises its faults as they are."""
-    if one.fault is not None:
-        raise one.fault
-    sandbox = Sandbox(bench.engine, replace(bench.recipe, labels=tuple(labels.items())))
-    try:
-        sandbox.wait_ready()
-        yield subject_of(bench, sandbox, one)
-    finally:
-        sandbox.close()
 
 
 def climb(ground: Ground, held: Claim) -> State:
@@ -121,6 +152,7 @@ def climb(ground: Ground, held: Claim) -> State:
         reason = "; ".join(f"{f.rule} {f.message}" for f in fault.findings)
         return ledger.checkpoint(held, **_end_of(ground, held, Decision("reject", reason)))
     except InfrastructureError as error:
+        ground.fault = error
         return ledger.fault(held, error.message)
 
 
@@ -132,7 +164,7 @@ def _end_of(ground: Ground, held: Claim, decision: Decision, scores: tuple[Score
         "rung": plan.name,
         "scores": scores,
         "decision": decision,
-        "evaluation": evaluation_digest(ground.ladder, plan, ground.image),
+        "evaluation": ground.evaluation(plan),
         "next_needs": ground.ladder.needs(place + 1),
         "ask_a_person": plan.ask_a_person,
     }
@@ -145,10 +177,10 @@ def _climb(ground: Ground, held: Claim) -> State:
         if ground.stopping():
             raise StoppedError
         ground.watch(Progress(plan.name))
-        if plan.kind in SEEDED:
+        if plan.kind in GATED:
             decision = _seeded(ground, held, plan, one)
         else:
-            verdict = _screened(one) if plan.kind == "screen" else _properties(ground, held, one)
+            verdict = _screened(one) if plan.kind == "screen" else _properties(ground, held, plan, one)
             if isinstance(verdict, int):
                 return State.DUPLICATE
             decision = _of_verdict(verdict)
@@ -167,15 +199,16 @@ def _screened(one: Screened) -> Verdict:
     return Accepted(())
 
 
-def _properties(ground: Ground, held: Claim, one: Screened) -> Verdict | int:
+def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Verdict | int:
     """The verdict of the properties, or the run that judged the same function before."""
-    recipe = replace(ground.bench.recipe, labels=tuple(labels_of(ground.ledger, held).items()))
+    recipe = labelled(ground.bench, labels_of(ground.ledger, held))
     ready = Ready(one, Sandbox(ground.bench.engine, recipe))
     try:
         result = judged(ground.bench, ground.suite, ready)
     finally:
         ready.dispose()
-    ground.ledger.artifacts.put(write_json(CheckReport(ground.ladder.properties, 0, (result,))).encode())
+    report = write_json(CheckReport(ground.ladder.properties, 0, (result,))).encode()
+    ground.ledger.attach(held, plan.name, "report.json", report)
     fingerprint = result.facts.get("fingerprint")
     if isinstance(result.verdict, Accepted) and isinstance(fingerprint, str):
         known = ground.ledger.same_function(held, fingerprint)
@@ -198,25 +231,22 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
     gate = plan.gate
     if gate is None:
         raise InfrastructureError(f"the rung {plan.name} has no gate")
-    evaluation = evaluation_digest(ground.ladder, plan, ground.image)
+    evaluation = ground.evaluation(plan)
     known: dict[int, dict[str, float]] = {}
     for score in ground.ledger.scores(held.run.id).get(plan.name, []):
         known.setdefault(score.seed, {})[score.metric] = score.value
     baseline = {seed: ground.baselines.scores(plan, evaluation, seed) for seed in known}
-    with contextlib.ExitStack() as stack:
-        subject: Subject | None = None
+    with ground.measuring(plan, one, labels_of(ground.ledger, held)) as measure:
         for seed in range(gate.looks[-1]):
             if seed not in known:
                 if ground.stopping():
                     raise StoppedError
                 baseline[seed] = ground.baselines.scores(plan, evaluation, seed)
-                if subject is None:
-                    subject = stack.enter_context(opened(ground.bench, one, labels_of(ground.ledger, held)))
-                else:
-                    subject.fresh()
-                known[seed] = SEEDED[plan.kind](subject, plan, seed)
+                known[seed] = measure(seed, ground.tell(plan, seed, "candidate"))
                 scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
                 ground.ledger.save_scores(held, plan.name, scores)
+                if measure.curve.points:
+                    ground.ledger.attach(held, plan.name, f"curve-{seed}.json", measure.curve.as_json())
                 ground.watch(Progress(plan.name, seed, known[seed], baseline[seed]))
             so_far = {s: known[s] for s in range(seed + 1)}
             if (decision := gate.decide(so_far, baseline)) is not None:

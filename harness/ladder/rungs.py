@@ -1,6 +1,7 @@
-"""The kinds of rungs. A rung that trains is a function from a candidate's answers and a seed to metrics.
+"""The kinds of rungs. A rung with seeds is a function from a candidate's answers and a seed to metrics.
 
-A new one is an entry in `SEEDED`; the queue, the gates and the commands know none of them by name.
+A new one is an entry in `SEEDED`, or a task of `harness.train.tasks` where it trains in a container of its own; the
+queue, the gates and the commands know none of them by name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.errors import UserError
 from harness.ladder import bandit
+from harness.train.tasks import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,20 +30,28 @@ def _bandit(subject: Subject, plan: RungPlan, seed: int) -> dict[str, float]:
     return bandit.measure(subject, seed, bandit.Settings(**settings))
 
 
+#: Rungs that are measured in this process.
 SEEDED: dict[str, Callable[[Subject, RungPlan, int], dict[str, float]]] = {"bandit": _bandit}
+#: Rungs that train, apart from everything else; see `harness.ladder.training`.
+TRAINED = tuple(MODULES)
+#: All rungs whose outcome is metrics by seed, for a gate.
+GATED = (*SEEDED, *TRAINED)
 
 
 def check_kinds(ladder: Ladder) -> None:
     """Refuse a ladder with a rung that this version does not know, or one that trains and has no gate."""
     for plan in ladder.rungs:
-        if plan.kind not in {*VERDICTS, *SEEDED}:
+        if plan.kind not in {*VERDICTS, *GATED}:
             raise UserError(f"the ladder {ladder.name} has a rung of the unknown kind {plan.kind!r}")
-        if plan.kind in SEEDED and (plan.gate is None or not plan.baseline):
+        if plan.kind in GATED and (plan.gate is None or not plan.baseline):
             raise UserError(f"the rung {plan.name} of {ladder.name} needs a gate and a baseline")
 
 
-def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str) -> str:
-    """SHA-256 of what decides about a rung's outcome, besides the candidate: its plan, the image, this version."""
+def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str, trained: str = "") -> str:
+    """SHA-256 of what decides about a rung's outcome, besides the candidate: its plan, the image, this version.
+
+    `trained` tells what a training rung depends on besides: the code and the place of the training, the user's files.
+    """
     what = {
         "harness": __version__,
         "image": image_digest,
@@ -52,4 +62,6 @@ def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str) -> str:
         "settings": dict(plan.settings),
         "gate": repr(plan.gate),
     }
+    if trained:
+        what["trained"] = trained
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode()).hexdigest()

@@ -111,6 +111,18 @@ WRONG_OUTPUT = Rule(
     before="return loss, {'margin': rho.mean()}",
     after="return loss",
 )
+ANSWERS_CHANGED = Rule(
+    id="W210",
+    name="answers-changed",
+    severity=Severity.ERROR,
+    summary="The loss answers a batch of its training differently when it is asked again later.",
+    why="While a policy is trained, batches from earlier steps are asked once more. A loss whose answers have "
+    "changed by then keeps a memory that the properties did not find, or waits for the training to show itself: "
+    "what was judged is not what was trained with.",
+    fix="Let the answer depend on the arguments alone; what has to change during training follows `progress`.",
+    before="CALLS.append(1)\nscale = 1.0 if len(CALLS) < 10_000 else -1.0",
+    after="scale = 1.0 - 0.5 * progress",
+)
 
 WIRE_RULES: tuple[Rule, ...] = (
     RAISED_ON_LOAD,
@@ -122,4 +134,5 @@ WIRE_RULES: tuple[Rule, ...] = (
     OUTPUT_FLOOD,
     FORBIDDEN_OPERATION,
     WRONG_OUTPUT,
+    ANSWERS_CHANGED,
 )

@@ -26,12 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m harness.setup", description=__doc__)
     parser.add_argument("--no-image", action="store_true", help="stop before the sandbox image")
     parser.add_argument("--no-engine", action="store_true", help="the Python environment alone")
+    parser.add_argument("--train", action="store_true", help="also what the training rungs need, for their tests")
     chosen = parser.parse_args(arguments)
     display = Display()
     try:
         if not environment.is_ready(ROOT):
             with display.step("making the Python environment .venv"):
                 environment.make(ROOT)
+        if chosen.train and not environment.has_training(ROOT):
+            with display.step("adding what the training rungs need"):
+                environment.add_training(ROOT)
         if not chosen.no_engine:
             engine.ensure(display)
             if not chosen.no_image and not image.is_ready():

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from harness.image.wheelhouse import TORCH_INDEX, TORCH_INDEX_VARIABLE
 from harness.setup.shell import SetupError, apt_install, may_install, run
 
 if TYPE_CHECKING:
@@ -43,6 +45,38 @@ def is_ready(root: Path) -> bool:
         return False
     whole = (venv / "bin" / "python").exists() and (venv / "bin" / "harness").exists()
     return whole and stamp == stamp_of(root)
+
+
+def has_training(root: Path) -> bool:
+    """Tell whether `.venv` also holds what the training rungs need, as the lock says today."""
+    try:
+        return (root / ".venv" / "harness-train.txt").read_text("ascii") == _train_lock(root)
+    except OSError:
+        return False
+
+
+def add_training(root: Path) -> None:
+    """Install what the training rungs need into `.venv`: the packages of the trainer image on CPU.
+
+    Raises SetupError where pip fails. Only for machines that the image is made for, x86_64 Linux.
+    """
+    python = str(root / ".venv" / "bin" / "python")
+    stamp = root / ".venv" / "harness-train.txt"
+    stamp.unlink(missing_ok=True)
+    lock = root / "dockerfiles" / "locks" / "trainer-cpu.txt"
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    pip += ["--require-hashes", "--only-binary=:all:", "--no-deps", "-r", str(lock)]
+    try:
+        run(pip, remedy=NETWORK_REMEDY)
+    except SetupError:
+        # The ordinary index has no CPU-only build; its makers' own does. The digests hold for both.
+        index = os.environ.get(TORCH_INDEX_VARIABLE) or TORCH_INDEX
+        run([*pip, f"--extra-index-url={index}"], remedy=NETWORK_REMEDY)
+    stamp.write_text(_train_lock(root), "ascii")
+
+
+def _train_lock(root: Path) -> str:
+    return hashlib.sha256((root / "dockerfiles" / "locks" / "trainer-cpu.txt").read_bytes()).hexdigest()
 
 
 def make(root: Path) -> None:

@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.image.lockfile import Locked, render
+from harness.image.lockfile import Locked, parse, render
 from harness.image.targets import SANDBOX_PLATFORMS, SANDBOX_PYTHON
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ HEADER = "Written by `make lock`; do not edit. Installed with `pip --require-has
 
 def main() -> None:
     """Write every lock anew."""
-    _write("host.txt", host_pins(), "What the trusted side runs on: plots and dev tools included.")
+    host = everywhere("host.txt", host_requirements())
+    _write("host.txt", host, "What the trusted side runs on: plots and dev tools included.")
+    _write("ray.txt", ray_pins(host), "What the Ray engine needs beside host.txt.")
     for name, requirement, local in (
         ("sandbox-cpu.txt", f"{TORCH}+cpu", True),
         ("sandbox-cuda.txt", TORCH, False),
@@ -46,11 +48,27 @@ def main() -> None:
     ):
         pins = resolve([requirement], SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links=local)
         _write(name, pins, f"For the image, CPython {SANDBOX_PYTHON} on x86_64 Linux: {requirement}.")
+    for name, torch, local in (("trainer-cpu.txt", f"{TORCH}+cpu", True), ("trainer-cuda.txt", TORCH, False)):
+        pins = resolve(train_requirements(torch), SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links=local)
+        _write(name, pins, f"For trainers, CPython {SANDBOX_PYTHON} on x86_64 Linux: the extra `train` with {torch}.")
 
 
-def host_pins() -> tuple[Locked, ...]:
+def ray_pins(host: tuple[Locked, ...]) -> tuple[Locked, ...]:
+    """What the extra `ray` adds to the host's packages, none of which it may change."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*project["project"]["optional-dependencies"]["ray"], *(f"{pin.name}=={pin.version}" for pin in host)]
+    there = {_key(pin.name) for pin in host}
+    return tuple(pin for pin in everywhere("ray.txt", wanted) if _key(pin.name) not in there)
+
+
+def _key(name: str) -> str:
+    """A package's name, as indexes compare them."""
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def everywhere(lock: str, requirements: Sequence[str]) -> tuple[Locked, ...]:
     """Resolve once, on the reference platform, then collect the same versions' digests for the others."""
-    reference = resolve(host_requirements(), HOST_PLATFORMS["x86_64"], SANDBOX_PYTHON)
+    reference = resolve(requirements, HOST_PLATFORMS["x86_64"], SANDBOX_PYTHON)
     pins = {pin.name: pin for pin in reference}
     exact = [f"{pin.name}=={pin.version}" for pin in reference]
     for python in HOST_PYTHONS:
@@ -58,7 +76,7 @@ def host_pins() -> tuple[Locked, ...]:
             try:
                 found = resolve(exact, platforms, python, dependencies=False)
             except subprocess.CalledProcessError:
-                _say(f"host.txt: not every package has a wheel for Python {python} on {machine}; left out")
+                _say(f"{lock}: not every package has a wheel for Python {python} on {machine}; left out")
                 continue
             for pin in found:
                 pins[pin.name] = Locked(pin.name, pin.version, pins[pin.name].digests | pin.digests)
@@ -77,6 +95,16 @@ def host_requirements() -> list[str]:
         *extras["dev"],
     ]
     return [str(requirement) for requirement in wanted]
+
+
+def train_requirements(torch: str) -> list[str]:
+    """Return what pyproject.toml asks for in the extra `train`, with this torch, at the host's own versions."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [str(r) for r in project["project"]["optional-dependencies"]["train"] if not r.startswith("torch==")]
+    # Where host and trainer have the same package, it is the same version: tests run with both in one environment.
+    shared = {pin.name: pin.version for pin in parse((LOCKS / "host.txt").read_text(encoding="utf-8"), "host.txt")}
+    first = resolve([*wanted, torch], SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links="+cpu" in torch)
+    return [*wanted, torch, *(f"{pin.name}=={shared[pin.name]}" for pin in first if pin.name in shared)]
 
 
 def resolve(

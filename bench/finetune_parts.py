@@ -1,0 +1,169 @@
+"""What `bench.finetune` trains: a small model on drawn pairs, with our trainer and with trl's own."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import trl
+from datasets import Dataset
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
+
+from bench.containers import ROOT
+from harness.judge.pipeline import open_subject
+from harness.oracle.remote import RemoteOracle
+from harness.oracle.serving import Serving
+from harness.oracle.torch import InProcessLoss, OracleLoss
+from harness.train.finetune import fitting, store, weights
+from harness.train.finetune import model as models_of
+from harness.train.finetune.plan import Plan
+from harness.train.finetune.reference import log_probabilities
+from harness.train.finetune.settings import Settings
+from harness.train.finetune.tokens import Tokens
+from harness.train.finetune.trainer import arguments
+from harness.train.job import Job, Step, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.train.tasks import PairLoss
+
+VOCABULARY, PROMPT, COMPLETION, PAIRS = 2000, (12, 32), (16, 64), 256
+SETTINGS = Settings(beta=0.1, batch=8, step_pairs=8, rate=1e-3, samples=0, evaluation_batch=16, warmup=0.0)
+
+
+class Clock(TrainerCallback):
+    """Seconds of each optimizer step."""
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+        self._begun = 0.0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Start."""
+        self._begun = time.perf_counter()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Stop."""
+        self.steps.append(time.perf_counter() - self._begun)
+
+
+@dataclass
+class World:
+    """A model in a folder, prepared pairs, and what trainings on them came to."""
+
+    folder: Path
+    part: store.Part
+    job: Job
+    ends: list[dict[str, torch.Tensor]] = field(default_factory=list)
+
+    def must_agree(self) -> None:
+        """All trainings have to have come to the same bits."""
+        first = self.ends[0]
+        if not all(torch.equal(first[name], other[name]) for other in self.ends for name in first):
+            raise AssertionError("the trainings did not come to the same weights")
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """Make everything, in a folder of its own."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name) / "base"
+        _tokenizer().save_pretrained(base)
+        shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4}
+        config = LlamaConfig(
+            vocab_size=VOCABULARY, hidden_size=128, intermediate_size=344, max_position_embeddings=128, **shape
+        )
+        LlamaForCausalLM(config).save_pretrained(base)
+        pairs = _drawn()
+        held = models_of.load(base, SETTINGS, "cpu")
+        logps = log_probabilities(held, pairs, 0, SETTINGS, device="cpu", say=silent, what="reference")
+        job = Job("finetune", Step.TRAIN, 1, inputs={"model": str(base)})
+        yield World(Path(name), store.Part(pairs, logps), job)
+
+
+@contextmanager
+def oracle(made: World) -> Iterator[PairLoss]:
+    """DPO in a sandbox, behind the socket that trainers talk to."""
+    path = made.folder / "oracle.sock"
+    loss = Path(ROOT / "harness" / "losses" / "dpo.py")
+    with Serving(path, lambda _: open_subject(loss)) as serving, RemoteOracle(path) as remote:
+        yield OracleLoss(remote, smallest=remote.smallest, every=0)
+    if serving.fault is not None:
+        raise serving.fault
+
+
+def in_process() -> PairLoss:
+    """The same function in this process."""
+    return InProcessLoss(lambda pc, pr, rc, rr, beta: -torch.nn.functional.logsigmoid(beta * ((pc - pr) - (rc - rr))))
+
+
+def median_step(made: World, loss: PairLoss, steps: int) -> float:
+    """Train anew with our trainer; median seconds of a step."""
+    clock, todo = Clock(), _plan(steps)
+    held = models_of.load(made.folder / "base", SETTINGS, "cpu")
+    trainer = fitting.build(
+        held, made.part, loss, todo, SETTINGS, made.job, callbacks=[clock], scratch=str(made.folder), device="cpu"
+    )
+    trainer.train()
+    made.ends.append(weights.trained(trainer.model))
+    return statistics.median(clock.steps)
+
+
+def median_stock_step(made: World, steps: int) -> float:
+    """Train anew with trl as it comes, on the same pairs; median seconds of a step."""
+    clock, todo = Clock(), _plan(steps)
+    base = made.folder / "base"
+    config = arguments(SETTINGS, todo, seed=1, device="cpu", scratch=str(made.folder), ranks=1)
+    config.precompute_ref_log_probs = False
+    rows = [_row(made.part.pairs[i]) for i in todo.order]
+    trainer = trl.DPOTrainer(
+        model=models_of.load(base, SETTINGS, "cpu"),
+        ref_model=models_of.load(base, SETTINGS, "cpu"),
+        args=config,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(str(base)),
+        callbacks=[clock],
+    )
+    trainer.remove_callback(PrinterCallback)
+    if trainer.train_dataset["chosen_ids"][:] != [list(made.part.pairs[i].chosen) for i in todo.order]:
+        raise AssertionError("both sides have to train on the same tokens")
+    trainer.train()
+    return statistics.median(clock.steps)
+
+
+def _plan(steps: int) -> Plan:
+    rows = SETTINGS.step_pairs
+    return Plan(tuple(i % PAIRS for i in range(steps * rows)), rows, 0)
+
+
+def _drawn() -> tuple[Tokens, ...]:
+    draw = random.Random(5)  # noqa: S311 - a draw that can be repeated
+
+    def some(least: int, most: int, *end: int) -> tuple[int, ...]:
+        return (*(draw.randrange(2, VOCABULARY) for _ in range(draw.randint(least, most))), *end)
+
+    return tuple(Tokens(row, some(*PROMPT), some(*COMPLETION, 1), some(*COMPLETION, 1)) for row in range(1, PAIRS + 1))
+
+
+def _row(pair: Tokens) -> dict[str, str]:
+    """The pair as text, of which the tokenizer makes the same tokens; it adds the last one itself."""
+    named = {"prompt": pair.prompt, "chosen": pair.chosen[:-1], "rejected": pair.rejected[:-1]}
+    return {name: "".join(f" w{token}" for token in tokens) for name, tokens in named.items()}
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    vocabulary = {"<pad>": 0, "<end>": 1, **{f"w{i}": i for i in range(2, VOCABULARY)}}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))  # noqa: S106 - no password
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>", pad_token="<pad>")  # noqa: S106

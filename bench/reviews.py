@@ -1,0 +1,196 @@
+"""Rung 3's tables: `python -m bench.reviews measure`, in pieces if need be, then `show`, `frontier`, `diverge`.
+
+Every training that is measured is kept in reviews.json at once, under the settings that it was made with, so that a
+second call goes on where the first one ended. Needs what trainers need (torch, transformers): see docs/install.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness.ladder.gate import interval
+from harness.ladder.profile import load
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).with_name("reviews.json")
+REFERENCES = ROOT / "harness" / "report" / "frontier_reviews.json"
+#: The paper's sweep without its ends, which this small a model does not learn with.
+SWEEP = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+CURVES = ("dpo", "slic", "lrml")
+
+
+@click.group()
+def main() -> None:
+    """Measure rung 3."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@main.command()
+@click.argument("losses", nargs=-1)
+@click.option("--seeds", default=3, show_default=True, help="Seeds 0 to this number - 1.")
+@click.option("--data", type=click.Path(path_type=Path), default=ROOT / "build" / "reviews", show_default=True)
+@click.option("--minutes", default=1e9, help="Begin nothing after this time.")
+def measure(losses: tuple[str, ...], seeds: int, data: Path, minutes: float) -> None:
+    """Train with LOSSES (all: the catalogue and the broken ones), for each seed, with the ladder's own settings."""
+    from bench.reviews_losses import BROKEN, GOOD  # noqa: PLC0415 - loads torch
+
+    names = losses or (*GOOD, *BROKEN)
+    _all([(n, s, {}) for n in names for s in range(seeds)], data, minutes)
+
+
+@main.command()
+@click.option("--seeds", default=2, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), default=ROOT / "build" / "reviews", show_default=True)
+@click.option("--minutes", default=1e9)
+@click.option("--pictures", type=click.Path(path_type=Path), default=ROOT / "build", show_default=True)
+def frontier(seeds: int, data: Path, minutes: float, pictures: Path) -> None:
+    """Sweep beta for the reference curves, keep them for reports, and draw them."""
+    _all([(n, s, {"betas": SWEEP}) for n in CURVES for s in range(seeds)], data, minutes)
+    from harness.report import picture_frontier as picture  # noqa: PLC0415 - loads matplotlib
+
+    kept = _kept()
+    curves = [
+        picture.curve_of(name, {s: kept[_key(name, s, {"betas": SWEEP})] for s in range(seeds)}) for name in CURVES
+    ]
+    picture.keep(curves, REFERENCES, settings=_settings({"betas": SWEEP}), seeds=seeds)
+    click.echo(f"drew {', '.join(p.name for p in picture.draw(curves, pictures, stem='reviews-frontier'))}")
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path), default=ROOT / "build" / "reviews", show_default=True)
+@click.option("--epochs", default=4, show_default=True)
+@click.option("--rate", default=5e-3, show_default=True)
+@click.option("--loss", "names", multiple=True, default=("lrml", "dpo"), show_default=True)
+@click.option("--beta", "betas", multiple=True, type=float, default=(1.0, 2.5, 5.0), show_default=True)
+def diverge(data: Path, epochs: int, rate: float, names: tuple[str, ...], betas: tuple[float, ...]) -> None:
+    """Train at large betas and a high rate, and say at which step DiscoPOP stops being finite, and DPO does not."""
+    for name in names:
+        for beta in betas:
+            change = {"betas": (beta,), "epochs": epochs, "rate": rate}
+            _all([(name, 0, change)], data, 1e9)
+            found = _kept()[_key(name, 0, change)]
+            done = f"{found['stable_steps']:g} of {found['steps']:g} steps, lowest rho {found['lowest_margin']:.1f}"
+            click.echo(f"{name} at beta {beta:g}: finite {found['finite']:g}, {done}")
+
+
+@main.command()
+def show() -> None:
+    """Print the separation table and what the ladder's gate makes of each loss."""
+    from bench.reviews_losses import BROKEN, GOOD  # noqa: PLC0415 - loads torch
+
+    kept, gate = _kept(), load("reviews").rungs[-1].gate
+    assert gate is not None
+    table = Table("loss", "reward", "gain over SFT", "minus DPO", "KL", "grammar", "length", "accuracy", "time", "gate")
+    for name in (*GOOD, *BROKEN):
+        found = {s: kept[_key(name, s, {})] for s in range(64) if _key(name, s, {}) in kept}
+        base = {s: kept[_key("dpo", s, {})] for s in found if _key("dpo", s, {}) in kept}
+        if found and len(base) == len(found):
+            decision = gate.decide(found, base)
+            said = "open" if decision is None else f"{decision.outcome}: {decision.reason}"
+            cells = [_span([m["reward"] for m in found.values()]), _span([m["reward_gain"] for m in found.values()])]
+            cells += [_span([found[s]["reward"] - base[s]["reward"] for s in found])]
+            cells += [_mean(found, n) for n in ("kl", "grammar", "length_ratio", "accuracy")]
+            cost = median(m["seconds"] for m in found.values()) / median(m["seconds"] for m in base.values())
+            table.add_row(name, *cells, f"{cost:.2f}", said)
+    Console(width=200).print(table)
+
+
+def _span(values: list[float]) -> str:
+    low, high = interval(values, 0.05)
+    return f"{sum(values) / len(values):+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _mean(found: dict[int, dict[str, float]], name: str) -> str:
+    return f"{sum(m[name] for m in found.values()) / len(found):.3g}"
+
+
+def _settings(change: dict[str, Any]) -> dict[str, Any]:
+    return {**dict(load("reviews").rungs[-1].settings), **change}
+
+
+def _key(name: str, seed: int, change: dict[str, Any]) -> str:
+    from harness.train.reviews.store import digest_of  # noqa: PLC0415 - loads torch
+
+    return f"{name}/{seed}/{digest_of(_settings(change))[:16]}"
+
+
+def _kept() -> dict[str, dict[str, float]]:
+    found = json.loads(RESULTS.read_text("utf-8"))["runs"] if RESULTS.exists() else {}
+    return {key: {name: float(value) for name, value in one.items()} for key, one in found.items()}
+
+
+def _all(wanted: list[tuple[str, int, dict[str, Any]]], data: Path, minutes: float) -> None:
+    """Measure what is not kept yet, seed by seed."""
+    began = time.monotonic()
+    for name, seed, change in sorted(wanted, key=lambda w: w[1]):
+        key = _key(name, seed, change)
+        if key in _kept() or time.monotonic() - began > 60 * minutes:
+            continue
+        found = _one(name, seed, _settings(change), data)
+        kept = {k: {n: _plain(v) for n, v in m.items()} for k, m in {**_kept(), key: found}.items()}
+        part = RESULTS.with_suffix(".part")
+        part.write_text(json.dumps({"made_with": _versions(), "runs": kept}, indent=1, sort_keys=True) + "\n")
+        part.replace(RESULTS)
+        click.echo(f"{key}: reward {found['reward']:.3f}, KL {found['kl']:.2f}, {found['seconds']:.1f} CPU seconds")
+
+
+def _versions() -> dict[str, str]:
+    """What decides about the last bits, besides the settings."""
+    import torch  # noqa: PLC0415 - slow to load, and `show` does without
+    import transformers  # noqa: PLC0415 - as above
+
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    return {**versions, "cpu": torch.backends.cpu.get_cpu_capability(), "threads": str(torch.get_num_threads())}
+
+
+def _plain(value: float) -> float | str:
+    """JSON has no word for what is not finite."""
+    return round(value, 6) if math.isfinite(value) else str(value)
+
+
+def _one(name: str, seed: int, settings: dict[str, Any], data: Path) -> dict[str, float]:
+    from bench.reviews_losses import loss  # noqa: PLC0415 - loads torch
+    from harness.train import reviews  # noqa: PLC0415 - as above
+    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
+
+    folder = prepared(seed, settings, data)
+    with TemporaryDirectory() as out:
+        began = time.process_time()
+        job = Job("reviews", Step.TRAIN, seed, settings, out=out, data=str(folder))
+        trained = reviews.train(job, loss(name), silent)
+        job = Job("reviews", Step.SCORE, seed, settings, weights=out, data=str(folder))
+        scored = reviews.score(job, silent)
+        return {**trained, **scored, "seconds": time.process_time() - began}
+
+
+def prepared(seed: int, settings: dict[str, Any], data: Path) -> Path:
+    """The folder of a seed's data; made where it is not there yet. One torch thread from here on."""
+    import torch  # noqa: PLC0415 - slow to load, and `show` does without
+
+    from harness.train import reviews  # noqa: PLC0415 - as above
+    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.train.reviews.prepared import purpose  # noqa: PLC0415 - as above
+    from harness.train.reviews.settings import Settings  # noqa: PLC0415 - as above
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    folder = data / purpose(Job("reviews", Step.PREPARE, seed, settings), Settings.of(settings))[:16]
+    if not (folder / "about.json").exists():
+        click.echo(f"prepares the data of seed {seed}")
+        reviews.prepare(Job("reviews", Step.PREPARE, seed, settings, out=str(folder)), silent)
+    return folder
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Rung 3's loop through the oracle, over the same loop with the loss in its own process."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from bench.containers import ROOT
+from bench.measure import Figure, ratio
+from harness.judge.pipeline import open_subject
+from harness.ladder.profile import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.train.tasks import PairLoss
+
+WHAT = "a training step of rung 3 through the oracle / the same step with the loss in-process"
+
+
+def figure(times: int) -> Figure:
+    """Seconds per step with DPO, in turns. Refuses to tell a ratio of trainings that end in different weights."""
+    from bench.reviews import prepared  # noqa: PLC0415 - needs what trainers need
+    from bench.reviews_losses import loss  # noqa: PLC0415 - as above
+    from harness.oracle.torch import OracleLoss  # noqa: PLC0415 - as above
+
+    settings = {**dict(load("reviews").rungs[-1].settings), "epochs": 1}
+    data = prepared(0, settings, ROOT / "build" / "reviews")
+    left: list[bytes] = []
+
+    def once(one: PairLoss) -> float:
+        seconds, weights = _train(one, settings, data)
+        left.append(weights)
+        return seconds
+
+    with open_subject(ROOT / "examples" / "dpo.py") as subject:
+        through = OracleLoss(subject)
+        once(through)
+        once(loss("dpo"))
+        out = ratio(
+            "reviews-step",
+            WHAT,
+            1.05,
+            (("oracle", lambda: once(through)), ("in-process", lambda: once(loss("dpo")))),
+            times,
+        )
+    if len(set(left)) > 1:
+        raise RuntimeError("the oracle and the loss in-process end in different weights")
+    return out
+
+
+def _train(one: PairLoss, settings: dict[str, Any], data: Path) -> tuple[float, bytes]:
+    from harness.train import reviews  # noqa: PLC0415 - as above
+    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
+
+    with TemporaryDirectory() as out:
+        told = reviews.train(Job("reviews", Step.TRAIN, 0, settings, out=out, data=str(data)), one, silent)
+        return told["seconds_per_step"], reviews.weights_path(out, 0).read_bytes()

@@ -1,0 +1,25 @@
+"""Runs in the build: see that everything that training needs can be imported and does a little work."""
+
+# ruff: noqa: INP001 - a script of the image build, not a package
+from __future__ import annotations
+
+import importlib
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "USER": "trainer", "HOME": "/tmp"}  # noqa: S108 - inside the build
+NEEDED = (
+    "accelerate", "datasets", "gymnasium", "harness.oracle.remote", "harness.oracle.torch", "harness.train.__main__",
+    "harness.train.checkpoint", "mujoco", "peft", "safetensors.torch", "sklearn.linear_model", "transformers", "trl",
+    "vaderSentiment.vaderSentiment",
+)  # fmt: skip
+for name in NEEDED:
+    importlib.import_module(name)
+
+from trl import DPOTrainer  # noqa: E402 - its parts are loaded late, and must be there
+
+gymnasium = importlib.import_module("gymnasium")
+environment = gymnasium.make("Reacher-v5")
+environment.reset(seed=0)
+environment.step(environment.action_space.sample())
+if not callable(DPOTrainer.compute_loss):
+    raise SystemExit("trl has no compute_loss to override")

@@ -1,0 +1,210 @@
+"""How a rung gets a candidate's metrics for a seed: in this process from the oracle, or by training."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harness.errors import InfrastructureError, UserError
+from harness.judge.judging import subject_of
+from harness.ladder.rungs import SEEDED
+from harness.ladder.training import KINDS, Trainings
+from harness.oracle.engine import Engine
+from harness.oracle.sandbox import Sandbox
+from harness.oracle.spotcheck import GPU_TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from harness.judge.pipeline import Bench
+    from harness.judge.static import Screened
+    from harness.judge.subject import Subject
+    from harness.ladder.profile import RungPlan
+    from harness.ladder.training.steps import Where
+    from harness.oracle.batch import Answer, Batch
+    from harness.oracle.sandbox import Recipe
+    from harness.train.job import Progress, Step
+
+#: "process" trains with this host's own Python where there is no trainer image; "container" is the rule.
+VARIABLE = "HARNESS_TRAINER"
+#: Anything but empty or 0 leaves the weights of all trainings in the project's folder.
+KEEP_VARIABLE = "HARNESS_KEEP_WEIGHTS"
+#: How much longer than the training a sandbox may live, in seconds.
+_AFTERWARDS = 120.0
+#: Most points of a learning curve that are kept; a longer one is thinned out.
+_POINTS = 2000
+
+
+def labelled(bench: Bench, labels: dict[str, str]) -> Recipe:
+    """The bench's recipe with labels beside its own."""
+    return replace(bench.recipe, labels=(*bench.recipe.labels, *labels.items()))
+
+
+@contextlib.contextmanager
+def opened(bench: Bench, one: Screened, labels: dict[str, str]) -> Iterator[Subject]:
+    """A candidate in a sandbox of its own. Raises its faults as they are."""
+    if one.fault is not None:
+        raise one.fault
+    sandbox = Sandbox(bench.engine, labelled(bench, labels))
+    try:
+        sandbox.wait_ready()
+        yield subject_of(bench, sandbox, one)
+    finally:
+        sandbox.close()
+
+
+class _Served:
+    """A candidate as a trainer asks it: one batch in a request, whatever is known beforehand."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self.smallest_batch = subject.smallest_batch
+        subject.fresh()  # what was asked to find that out is no part of the training
+
+    def answer(self, batch: Batch) -> Answer:
+        """Values and gradients of one batch."""
+        return self._subject.alone([batch])[0]
+
+
+@contextlib.contextmanager
+def served(bench: Bench, one: Screened, labels: dict[str, str], seconds: float) -> Iterator[_Served]:
+    """A candidate in a sandbox of its own that lives as long as a training; from whatever thread."""
+    engine = Engine(bench.engine.url)  # a connection is not to be shared between threads
+    try:
+        total = seconds + _AFTERWARDS
+        limits = replace(bench.recipe.limits, total=total, lifetime=total)
+        own = replace(bench, engine=engine, recipe=replace(bench.recipe, limits=limits))
+        with opened(own, one, labels) as subject:
+            yield _Served(subject)
+    finally:
+        engine.close()
+
+
+def trainings_of(
+    bench: Bench, folder: Path, labels: dict[str, str], stopping: Callable[[], bool] = lambda: False
+) -> Trainings:
+    """Where and how this bench trains: in containers of the trainer image, unless HARNESS_TRAINER says otherwise.
+
+    Raises UserError for an unknown word there, ImageMissingError where there is no trainer image.
+    """
+    gpu = bench.recipe.gpu
+    return Trainings(
+        folder,
+        _where(bench, labels),
+        device="cpu" if gpu is None else "cuda",
+        keep=os.environ.get(KEEP_VARIABLE, "0") not in {"", "0"},
+        tolerance=0.0 if gpu is None else GPU_TOLERANCE,
+        stopping=stopping,
+    )
+
+
+def _where(bench: Bench, labels: dict[str, str]) -> Where:
+    chosen = os.environ.get(VARIABLE) or "container"
+    if chosen == "process":
+        from harness.ladder.training.process import Processes  # noqa: PLC0415 - seldom chosen
+
+        return Processes()
+    if chosen != "container":
+        raise UserError(f"{VARIABLE} is {chosen!r}", remedy="set it to container or process, or unset it")
+    from harness.image import current  # noqa: PLC0415 - only training needs it
+    from harness.ladder.training.container import Containers  # noqa: PLC0415 - as above
+
+    image = current("trainer-cpu" if bench.recipe.gpu is None else "trainer-cuda")
+    recipe = labelled(bench, labels)
+    return Containers(bench.engine, image.digest, gpu=recipe.gpu, labels=recipe.labels)
+
+
+@dataclass
+class Curve:
+    """The points of a training as they come: step, units done and in all, and what was measured there."""
+
+    points: list[tuple[str, int, int, dict[str, float]]] = field(default_factory=list)
+
+    def add(self, step: Step, progress: Progress) -> None:
+        """Take a point with numbers in."""
+        if progress.curve:
+            self.points.append((str(step), progress.done, progress.total, dict(progress.curve)))
+            if len(self.points) > 2 * _POINTS:
+                self.points = self.points[::2]
+
+    def as_json(self) -> bytes:
+        """A list of objects; numbers that are not finite are words."""
+        rows = [
+            {
+                "step": step,
+                "done": done,
+                "total": total,
+                **{k: v if math.isfinite(v) else str(v) for k, v in curve.items()},
+            }
+            for step, done, total, curve in self.points
+        ]
+        return json.dumps(rows).encode()
+
+
+class Measuring:
+    """Measures one candidate at one rung, seed after seed. Used in a `with`; what is opened is closed at its end.
+
+    `name` tells the candidate and its evaluation from all others: a training that was killed goes on under it.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        plan: RungPlan,
+        one: Screened,
+        labels: dict[str, str],
+        name: str,
+        trainings: Callable[[], Trainings],
+    ) -> None:
+        self._bench, self._plan, self._one, self._labels, self._name = bench, plan, one, labels, name
+        self._trainings = trainings
+        self._stack = contextlib.ExitStack()
+        self._subject: Subject | None = None
+        #: The learning curve of the last seed; empty where the rung has none.
+        self.curve = Curve()
+
+    def __enter__(self) -> Measuring:  # noqa: PYI034 - it is not to be inherited from
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the sandbox, if there is one."""
+        self._stack.close()
+
+    def __call__(self, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None) -> dict[str, float]:
+        """The metrics for a seed. Raises faults as they are; a user's mistake is one of ours to a queue."""
+        self.curve = Curve()
+        if self._plan.kind in KINDS:
+            return self._trained(seed, say)
+        if self._subject is None:
+            self._subject = self._stack.enter_context(opened(self._bench, self._one, self._labels))
+        else:
+            self._subject.fresh()
+        return SEEDED[self._plan.kind](self._subject, self._plan, seed)
+
+    def _trained(self, seed: int, say: Callable[[Step, Progress], None]) -> dict[str, float]:
+        if self._one.fault is not None:
+            raise self._one.fault
+
+        def tell(step: Step, progress: Progress) -> None:
+            self.curve.add(step, progress)
+            say(step, progress)
+
+        try:
+            trainings = self._trainings()
+            metrics = trainings.measure(
+                lambda _, seconds: served(self._bench, self._one, self._labels, seconds),
+                self._plan,
+                seed,
+                self._name,
+                say=tell,
+            )
+        except UserError as error:
+            raise InfrastructureError(error.message, remedy=error.remedy) from error
+        # A training without the wall around it can be told from the others by whoever reads the ledger.
+        return metrics | ({"trained_in_process": 1.0} if trainings.where.name == "process" else {})

@@ -1,0 +1,174 @@
+"""Steps in containers of the trainer image: one fresh container for each step, so that a scorer meets no trainer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import InfrastructureError
+from harness.ladder.training.steps import End
+from harness.oracle.request import USER
+from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
+from harness.oracle.trainer_request import Mount, container_user, not_as_asked, trainer_request
+from harness.train.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.ladder.training.steps import Work
+    from harness.oracle.engine import Engine
+    from harness.oracle.gpu import GpuChoice
+    from harness.oracle.trainer_request import TrainerLimits
+
+_DESK, _OUT, _DATA, _WEIGHTS, _INPUTS = "/job", "/out", "/data", "/weights", "/inputs"
+#: What a step may write to stderr in all, and what of it is kept, in bytes.
+_ERRORS_CAP, _ERRORS_SHOWN = 64 << 20, 16384
+_ENDING = 20.0
+_BETWEEN_QUESTIONS = 0.1
+
+
+class Containers:
+    """Where steps run as containers. `image` is the digest of the trainer image; `labels` say whose they are."""
+
+    name = "container"
+
+    def __init__(
+        self,
+        engine: Engine,
+        image: str,
+        *,
+        gpu: GpuChoice | None = None,
+        labels: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self._engine, self._image, self._gpu, self._labels = engine, image, gpu, labels
+        self.identity = f"container:{image}"
+
+    @cached_property
+    def _user(self) -> str:
+        return container_user(self._engine.info())
+
+    def start(self, work: Work, limits: TrainerLimits) -> RunningContainer:
+        """Start a step. What it is to write to becomes its user's."""
+        desk = Path(tempfile.mkdtemp(prefix="harness-job-"))  # private (0700), and then the user's inside
+        try:
+            job, mounts = _inside(work, desk)
+            job.write(desk / "job.json")
+            if self._user == USER:
+                _hand_over(desk, work)
+            body = trainer_request(
+                self._image,
+                limits,
+                tuple(mounts),
+                f"{_DESK}/job.json",
+                user=self._user,
+                gpu=self._gpu,
+                labels=self._labels,
+            )
+            return RunningContainer(self._engine, body, desk)
+        except BaseException:
+            shutil.rmtree(desk, ignore_errors=True)
+            raise
+
+
+class RunningContainer:
+    """A step that runs in its container. It ends when this process ends, too: its standard input is then closed."""
+
+    def __init__(self, engine: Engine, body: dict[str, object], desk: Path) -> None:
+        self._engine, self._desk = engine, desk
+        self.container = engine.create(body).container
+        try:
+            wrong = not_as_asked(body, engine.describe(self.container))
+            if wrong:
+                raise InfrastructureError(f"the engine did not give the trainer's container what it asked for: {wrong}")
+            self._streams = Streams(engine.attach_and_start(self.container), cap=_ERRORS_CAP, shown=_ERRORS_SHOWN)
+        except BaseException:
+            engine.remove(self.container)
+            raise
+
+    def pieces(self) -> Iterator[bytes]:
+        """What it writes, as it comes."""
+        line = bytearray()
+        until = time.monotonic() + 1.0
+        while True:
+            try:
+                line += self._streams.read(1, until)
+            except DeadlineError:
+                until = time.monotonic() + 1.0
+                yield b""
+            except StreamClosedError:
+                yield bytes(line)
+                return
+            except FloodError:
+                raise InfrastructureError("the trainer writes more errors than anybody would read") from None
+            if line.endswith(b"\n") or len(line) >= 1 << 12:
+                yield bytes(line)
+                line.clear()
+
+    def end(self) -> End:
+        """Wait for its end."""
+        until = time.monotonic() + _ENDING
+        while True:
+            state = self._engine.state(self.container)
+            if not state:
+                raise InfrastructureError("the trainer's container was removed from outside", remedy="run it again")
+            if not state.get("Running"):
+                errors = self._streams.output.decode("utf-8", "replace")
+                return End(int(state.get("ExitCode", -1)), bool(state.get("OOMKilled")), errors)
+            if time.monotonic() > until:
+                raise InfrastructureError("the trainer closed its output and does not end")
+            time.sleep(_BETWEEN_QUESTIONS)
+
+    def close(self) -> None:
+        """Kill and remove the container."""
+        try:
+            if self.container:
+                container, self.container = self.container, ""
+                with self._streams.discarded():
+                    self._engine.remove(container)
+        finally:
+            self._streams.close()
+            shutil.rmtree(self._desk, ignore_errors=True)
+
+
+def _inside(work: Work, desk: Path) -> tuple[Job, list[Mount]]:
+    """The job in paths of the container, and what is mounted there."""
+    mounts = [Mount(desk, _DESK), Mount(work.out, _OUT, writable=True)]
+    for source, target in ((work.data, _DATA), (work.weights, _WEIGHTS)):
+        if source is not None:
+            mounts.append(Mount(source, target))
+    inputs = {}
+    for number, (name, path) in enumerate(sorted(work.inputs.items())):
+        # The file's own name stays: libraries read the format from it.
+        inputs[name] = f"{_INPUTS}/{number}/{path.name}"
+        mounts.append(Mount(path, inputs[name]))
+    oracle = ""
+    if work.oracle is not None:
+        mounts.append(Mount(work.oracle.parent, "/oracle"))
+        oracle = f"/oracle/{work.oracle.name}"
+    return Job(
+        task=work.task,
+        step=work.step,
+        seed=work.seed,
+        settings=dict(work.settings),
+        out=_OUT,
+        data=_DATA if work.data is not None else "",
+        weights=_WEIGHTS if work.weights is not None else "",
+        oracle=oracle,
+        inputs=inputs,
+        device=work.device,
+    ), mounts
+
+
+def _hand_over(desk: Path, work: Work) -> None:
+    """Give nobody, whom the step runs as, the folders that it works in. Only root can, and only root has to."""
+    user, group = map(int, USER.split(":"))
+    places = [desk, desk / "job.json", work.out, *work.out.rglob("*")]
+    if work.oracle is not None:
+        places += [work.oracle.parent, work.oracle]
+    for place in places:
+        os.chown(place, user, group, follow_symlinks=False)

@@ -1,0 +1,120 @@
+"""Prepared data, kept once for all candidates under the digest of whatever decides about it.
+
+A set is whole or not there: it is built beside its place and moved there. What lies in it is held against the digests
+in its manifest at each use, so that a spoiled file is made again and never trained on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_MANIFEST = "manifest.json"
+_FILES = "files"
+
+
+def digest_of(**what: object) -> str:
+    """SHA-256 (hex) of plain values by name."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode()).hexdigest()
+
+
+class Kept:
+    """Sets of data in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: str, build: Callable[[Path], dict[str, float]]) -> Path:
+        """The folder of a set's files; `build` fills an empty one where there is none, or where it is damaged.
+
+        Two processes that want the same set at once: one builds, the other waits.
+        """
+        place = self._folder / key[:32]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._alone(key):
+            if _whole(place, key):
+                return place / _FILES
+            shutil.rmtree(place, ignore_errors=True)
+            self._clear(key)
+            new = Path(tempfile.mkdtemp(dir=self._folder, prefix=f".new-{key[:16]}-"))
+            try:
+                files = new / _FILES
+                files.mkdir()
+                metrics = build(files)
+                manifest = {"key": key, "files": digests(files), "metrics": metrics}
+                (new / _MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1), "utf-8")
+                new.chmod(0o755)
+                new.replace(place)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+            return place / _FILES
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        with (self._folder / f".{key[:32]}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _clear(self, key: str) -> None:
+        """Remove what a builder of this set left that was killed; nobody else builds it now."""
+        for left in self._folder.glob(f".new-{key[:16]}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 (hex) of each file by its name. Raises InfrastructureError for what is neither file nor folder."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise InfrastructureError(f"{path.name} among prepared data is neither a file nor a folder")
+        if path.is_file():
+            with path.open("rb") as file:
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def digest_of_input(path: Path) -> str:
+    """SHA-256 (hex) of a file or a folder of the user's, by names and contents; links are followed.
+
+    The digest of a file is remembered beside its size and times for as long as the process lives.
+    """
+    if not path.exists():
+        return "missing"
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    whole = hashlib.sha256()
+    for file in files:
+        name = file.relative_to(path).as_posix() if file != path else ""
+        whole.update(f"{name}\0{_remembered(file)}\0".encode())
+    return whole.hexdigest()
+
+
+_seen: dict[tuple[str, int, int, int], str] = {}
+
+
+def _remembered(file: Path) -> str:
+    stat = os.stat(file)  # noqa: PTH116 - through links, as the hub's own cache has them
+    key = (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    if key not in _seen:
+        with file.open("rb") as handle:
+            _seen[key] = hashlib.file_digest(handle, "sha256").hexdigest()
+    return _seen[key]
+
+
+def _whole(place: Path, key: str) -> bool:
+    try:
+        manifest = json.loads((place / _MANIFEST).read_text("utf-8"))
+        return bool(manifest["key"] == key and manifest["files"] == digests(place / _FILES))
+    except (OSError, ValueError, KeyError, TypeError, InfrastructureError):
+        return False

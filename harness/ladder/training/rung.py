@@ -1,0 +1,246 @@
+"""One seed of a rung that trains: prepared data, a training against the oracle, a score from a fresh place.
+
+Everything lies under the project's folder: `data` holds what was prepared, for all candidates; `training` one folder
+for each candidate, evaluation and seed, from which a killed attempt is gone on with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests
+from harness.ladder.training.steps import StoppedError, Work, run_step
+from harness.ladder.training.weights import check_weights
+from harness.oracle.limits import MIB
+from harness.oracle.serving import Serving
+from harness.oracle.trainer_request import TrainerLimits
+from harness.train.job import Progress, Step
+from harness.train.tasks import MODULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from harness.ladder.profile import RungPlan
+    from harness.ladder.training.steps import Where
+    from harness.oracle.serving import Served
+    from harness.train.job import Setting
+
+#: The kinds of rungs that are done here: each is a task of `harness.train.tasks`.
+KINDS = tuple(MODULES)
+#: Settings of a rung that are the host's, and no business of the task: what a step may use.
+_HOST_SETTINGS = ("memory_mib", "disk_mib", "minutes", "processes")
+#: The file in the project's folder that says where a user's models and data lie: `name = "path"`, for all rungs or
+#: below the name of one.
+INPUTS = "inputs.toml"
+_DONE = "trained.json"
+
+
+class Asked(Protocol):
+    """How a candidate is opened for training: each rank in a sandbox of its own, from a thread of its own."""
+
+    def __call__(self, rank: int, seconds: float, /) -> AbstractContextManager[Served]:
+        """Open it, to be asked for that long."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What all trainings of a worker share. `folder` is the project's; `keep` leaves the weights there."""
+
+    folder: Path
+    where: Where
+    device: str = "cpu"
+    keep: bool = False
+    tolerance: float = 0.0
+    stopping: Callable[[], bool] = lambda: False
+
+    @cached_property
+    def _kept(self) -> Kept:
+        return Kept(self.folder / "data")
+
+    def identity(self, plan: RungPlan) -> str:
+        """What decides about a rung's outcome besides its plan: the code that trains, the device, the user's files."""
+        inputs = {name: digest_of_input(path) for name, path in self.inputs(plan).items()}
+        return digest_of(where=self.where.identity, device=self.device, inputs=inputs)
+
+    def inputs(self, plan: RungPlan) -> dict[str, Path]:
+        """The user's files for a rung. Raises UserError for a file that names none."""
+        place = self.folder / INPUTS
+        try:
+            content = tomllib.loads(place.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{place} cannot be read: {error}", remedy='write lines such as model = "/a/path"'
+            ) from error
+        own = content.get(plan.name, {})
+        named = {k: v for k, v in content.items() if not isinstance(v, dict)} | (own if isinstance(own, dict) else {})
+        if wrong := [name for name, path in named.items() if not isinstance(path, str)]:
+            raise UserError(f"{place}: {wrong[0]} is no path", remedy='write lines such as model = "/a/path"')
+        return {name: (self.folder / path).absolute() for name, path in named.items()}
+
+    def measure(
+        self,
+        asked: Asked,
+        plan: RungPlan,
+        seed: int,
+        name: str,
+        *,
+        say: Callable[[Step, Progress], None] = lambda _, __: None,
+    ) -> dict[str, float]:
+        """The metrics of one candidate for one seed: those of its training, and above them those of its score.
+
+        `name` tells the candidate and its evaluation from all others. Raises CandidateFault, UserError and
+        InfrastructureError as they are, StoppedError where it was asked to stop: then what was done so far stays, and
+        the next call with the same name goes on from there.
+        """
+        limits, settings = _split(plan)
+        inputs = self.inputs(plan)
+        for key, path in inputs.items():
+            if not path.exists():
+                raise UserError(f"the input {key} is not at {path}", remedy=f"mend it in {self.folder / INPUTS}")
+        work = Work(plan.kind, Step.PREPARE, seed, settings, self.folder, inputs=inputs, device=self.device)
+        data = self._prepared(work, limits, plan, say)
+        place = (
+            self.folder
+            / "training"
+            / digest_of(name=name, seed=seed, settings=dict(plan.settings), identity=self.identity(plan))[:32]
+        )
+        with _alone(place):
+            trained = self._trained(asked, replace(work, step=Step.TRAIN, data=data), limits, place, say)
+            scored = self._scored(replace(work, step=Step.SCORE, data=data), limits, place, say)
+            if not self.keep:
+                shutil.rmtree(place, ignore_errors=True)
+        return {**trained, **scored}
+
+    def _prepared(
+        self, work: Work, limits: TrainerLimits, plan: RungPlan, say: Callable[[Step, Progress], None]
+    ) -> Path:
+        key = digest_of(task=work.task, settings=dict(work.settings), seed=work.seed, identity=self.identity(plan))
+        alone = replace(limits, processes=1)
+
+        def build(folder: Path) -> dict[str, float]:
+            return self._run(replace(work, out=folder), alone, say)
+
+        return self._kept.get(key, build)
+
+    def _trained(
+        self, asked: Asked, work: Work, limits: TrainerLimits, place: Path, say: Callable[[Step, Progress], None]
+    ) -> dict[str, float]:
+        """Train, or take what an earlier attempt trained to its end."""
+        out, done = place / "weights", place / _DONE
+        if (known := _read_done(done, out)) is not None:
+            return known
+        done.unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="harness-oracle-") as private:
+            serving = Serving(
+                Path(private) / "oracle.sock",
+                lambda rank: asked(rank, limits.seconds),
+                ranks=limits.processes,
+                tolerance=self.tolerance,
+            )
+            with serving:
+                work = replace(work, out=out, oracle=serving.path)
+                metrics = self._run(work, limits, say, fault=lambda: serving.fault)
+            # The last answers are held against earlier ones when the trainer has gone.
+            serving.raise_fault()
+        check_weights(out)
+        _write_done(done, metrics, out)
+        return metrics
+
+    def _scored(
+        self, work: Work, limits: TrainerLimits, place: Path, say: Callable[[Step, Progress], None]
+    ) -> dict[str, float]:
+        out = place / "score"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        return self._run(replace(work, out=out, weights=place / "weights"), replace(limits, processes=1), say)
+
+    def _run(
+        self,
+        work: Work,
+        limits: TrainerLimits,
+        say: Callable[[Step, Progress], None],
+        fault: Callable[[], HarnessError | None] = lambda: None,
+    ) -> dict[str, float]:
+        return run_step(
+            self.where,
+            work,
+            limits,
+            say=lambda progress: say(work.step, progress),
+            stopping=self.stopping,
+            fault=fault,
+        )
+
+
+def _split(plan: RungPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
+    """What a step may use, and what the task is told. Raises UserError for a limit that is no number."""
+    given = dict(plan.settings)
+    own = {name: given.pop(name) for name in _HOST_SETTINGS if name in given}
+    if wrong := [name for name, value in own.items() if isinstance(value, bool) or not isinstance(value, (int, float))]:
+        raise UserError(f"the setting {wrong[0]} of the rung {plan.name} is no number")
+    numbers = cast("dict[str, float]", own)
+    least = TrainerLimits()
+    processes = int(numbers.get("processes", least.processes))
+    limits = TrainerLimits(
+        memory=int(numbers.get("memory_mib", least.memory // MIB)) * MIB,
+        disk=int(numbers.get("disk_mib", least.disk // MIB)) * MIB,
+        seconds=60.0 * numbers.get("minutes", least.seconds / 60.0),
+        processes=processes,
+        cpus=least.cpus * processes,
+        pids=least.pids * processes,
+    )
+    return limits, cast("dict[str, Setting]", given)
+
+
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Keep other attempts at the same training out: one that was taken for dead may still be at it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = place.with_name(f".{place.name}.lock")
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InfrastructureError(
+                "another attempt is still at this very training", remedy="wait for its end, or end it"
+            ) from error
+        yield
+
+
+def _write_done(path: Path, metrics: Mapping[str, float], weights: Path) -> None:
+    """Say that the training is over, with the digests of what it left."""
+    content = {"metrics": {k: repr(v) for k, v in metrics.items()}, "files": digests(weights)}
+    partial = path.with_suffix(".new")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(content, file, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _read_done(path: Path, weights: Path) -> dict[str, float] | None:
+    """The metrics of a training that is over; None where it is not, or where its weights are others by now."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content["files"] != digests(weights):
+            return None
+        return {str(k): float(v) for k, v in content["metrics"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+__all__ = ["INPUTS", "KINDS", "Asked", "StoppedError", "Trainings"]

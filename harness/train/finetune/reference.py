@@ -1,0 +1,53 @@
+"""The reference's log-probabilities of all completions, computed once and kept with the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from harness.train.finetune.logps import collate, summed
+from harness.train.finetune.model import computing
+from harness.train.job import Progress, StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from harness.train.finetune.settings import Settings
+    from harness.train.finetune.tokens import Tokens
+    from harness.train.job import Say
+
+
+def log_probabilities(
+    model: Any, pairs: Sequence[Tokens], pad: int, settings: Settings, *, device: str, say: Say, what: str
+) -> Tensor:
+    """Summed log-probabilities of chosen and rejected under a model, in nats, (N, 2) float32, on the CPU.
+
+    Pairs go through the model by length, so that little is padded, and come back in their own order.
+    """
+    out, done = torch.empty(len(pairs), 2), 0
+    for index in batches(pairs, settings.evaluation_batch):
+        batch = collate([pairs[i] for i in index], pad, device)
+        with torch.no_grad(), computing(device):
+            chosen, rejected = summed(model, batch).chunk(2)
+        out[index] = torch.stack([chosen, rejected], dim=1).cpu()
+        done += len(index)
+        say(Progress(done, len(pairs), what))
+    return out
+
+
+def batches(pairs: Sequence[Tokens], sequences: int) -> Iterator[list[int]]:
+    """Indices of pairs, the longest first, so that what does not fit into memory fails at once."""
+    order = sorted(range(len(pairs)), key=lambda i: (-pairs[i].longest, i))
+    size = max(sequences // 2, 1)
+    return (order[start : start + size] for start in range(0, len(order), size))
+
+
+def check_finite(pairs: Sequence[Tokens], logps: Tensor) -> None:
+    """Refuse a reference that gives a pair no probability. Raises StepError."""
+    bad = (~torch.isfinite(logps).all(dim=1)).nonzero().flatten().tolist()
+    if bad:
+        said = f"the model gives row {pairs[bad[0]].row} a log-probability that is not finite"
+        raise StepError(said, fault="user", remedy="check the model's weights")

@@ -1,0 +1,21 @@
+"""Small data of the control task, made once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from control_doubles import SMALL, job
+
+from harness.train import control
+from harness.train.job import Step, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("control-data")
+    control.prepare(job(Step.PREPARE, SMALL, out=folder), silent)
+    return folder
