@@ -14,6 +14,7 @@ from rich.table import Table
 from bench import (
     cold_check,
     control,
+    finetune,
     gvisor,
     ledger,
     machine,
@@ -37,6 +38,8 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "scale": scale.figure,
     "control": control.figure,
     "reviews-step": reviews_step.figure,
+    "finetune-step": finetune.step,
+    "finetune-cached": finetune.cached,
     "gvisor": gvisor.whole_check,
     "gvisor-call": gvisor.one_call,
     **{f"ledger-{database}": ledger.overhead(database) for database in ledger.OVERHEAD},

@@ -209,7 +209,7 @@ def main(names: tuple[str, ...], seeds: int, only_table: bool) -> None:  # noqa:
             score = measured(name, seed, settings)["score"]
             console.print(f"{name}, seed {seed}: {score:.3f}")
     found = rows(seeds)
-    console.print(_table(found))
+    Console(width=200).print(_table(found))
     RESULTS.write_text(json.dumps({"ladder": load("control").name, "rows": found}, indent=1) + "\n", "utf-8")
 
 

@@ -18,10 +18,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
 
 from bench.containers import ROOT
+from bench.trusted import from_text
 from harness.judge.pipeline import open_subject
 from harness.oracle.remote import RemoteOracle
 from harness.oracle.serving import Serving
-from harness.oracle.torch import InProcessLoss, OracleLoss
+from harness.oracle.torch import OracleLoss
 from harness.train.finetune import fitting, store, weights
 from harness.train.finetune import model as models_of
 from harness.train.finetune.plan import Plan
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from harness.train.tasks import PairLoss
 
+LOSS = Path(ROOT / "harness" / "losses" / "dpo.py")
 VOCABULARY, PROMPT, COMPLETION, PAIRS = 2000, (12, 32), (16, 64), 256
 SETTINGS = Settings(beta=0.1, batch=8, step_pairs=8, rate=1e-3, samples=0, evaluation_batch=16, warmup=0.0)
 
@@ -96,16 +98,15 @@ def world() -> Iterator[World]:
 def oracle(made: World) -> Iterator[PairLoss]:
     """DPO in a sandbox, behind the socket that trainers talk to."""
     path = made.folder / "oracle.sock"
-    loss = Path(ROOT / "harness" / "losses" / "dpo.py")
-    with Serving(path, lambda _: open_subject(loss)) as serving, RemoteOracle(path) as remote:
+    with Serving(path, lambda _: open_subject(LOSS)) as serving, RemoteOracle(path) as remote:
         yield OracleLoss(remote, smallest=remote.smallest, every=0)
     if serving.fault is not None:
         raise serving.fault
 
 
 def in_process() -> PairLoss:
-    """The same function in this process."""
-    return InProcessLoss(lambda pc, pr, rc, rr, beta: -torch.nn.functional.logsigmoid(beta * ((pc - pr) - (rc - rr))))
+    """The same text in this process."""
+    return from_text(LOSS.read_text("utf-8"))
 
 
 def median_step(made: World, loss: PairLoss, steps: int) -> float:

@@ -97,7 +97,7 @@ def show() -> None:
         base = {s: kept[_key("dpo", s, {})] for s in found if _key("dpo", s, {}) in kept}
         if found and len(base) == len(found):
             decision = gate.decide(found, base)
-            said = "open" if decision is None else f"{decision.outcome}: {decision.reason}"
+            said = "open" if decision is None else f"{decision.decision}: {decision.reason}"
             cells = [_span([m["reward"] for m in found.values()]), _span([m["reward_gain"] for m in found.values()])]
             cells += [_span([found[s]["reward"] - base[s]["reward"] for s in found])]
             cells += [_mean(found, n) for n in ("kl", "grammar", "length_ratio", "accuracy")]

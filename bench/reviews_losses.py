@@ -21,7 +21,6 @@ _BODIES = {
     "shuffled": "softplus(-x.roll(1) * sign(x))",
     "reference_free": "softplus(-beta * (pc - pr))",
     "rejected_only": "beta * (pr - rr)",
-    "unlikelihood": "-log(1 - exp(pr).clamp(max=0.999)) + pr",
     "rejected_and_chosen_down": "softplus(beta * (pr - rr)) + softplus(beta * (pc - rc))",
     "chosen_only": "-pc",
     "swapped_reference": "softplus(-beta * ((pc - pr) + (rc - rr)))",

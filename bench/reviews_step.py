@@ -33,7 +33,7 @@ def figure(times: int) -> Figure:
         left.append(weights)
         return seconds
 
-    with open_subject(ROOT / "examples" / "dpo.py") as subject:
+    with open_subject(ROOT / "harness" / "losses" / "dpo.py") as subject:
         through = OracleLoss(subject)
         once(through)
         once(loss("dpo"))

@@ -91,8 +91,8 @@ def together(by_beta: Mapping[float, Mapping[str, float]], before: Standing) -> 
     """One set of metrics for a seed.
 
     Rewards and accuracy are means over the betas, `best` and `worst` the rewards of single ones; for `kl`, `grammar`
-    and `length_ratio` the one that is farthest off stands for all, so that a guard rail holds for each. With several
-    betas each metric is given at each as well, as `kl_at_0.5`. `reference_reward` is what training began with.
+    and `length_ratio` the one that is farthest off stands for all, so that a guard rail holds for each. Each metric is
+    given at each beta as well, as `kl_at_0.5`. `reference_reward` is what training began with.
     """
     each = list(by_beta.values())
     out = {name: float(np.mean([m[name] for m in each])) for name in ("reward", "reward_gain", "accuracy")}
@@ -101,8 +101,7 @@ def together(by_beta: Mapping[float, Mapping[str, float]], before: Standing) -> 
     out["length_ratio"] = max((m["length_ratio"] for m in each), key=lambda r: math.inf if r <= 0 else abs(math.log(r)))
     if "grammar" in each[0]:
         out["grammar"] = min(m["grammar"] for m in each)
-    if len(by_beta) > 1:
-        out |= {f"{name}_at_{beta:g}": value for beta, m in by_beta.items() for name, value in m.items()}
+    out |= {f"{name}_at_{beta:g}": value for beta, m in by_beta.items() for name, value in m.items()}
     return out | {"reference_reward": before.reward}
 
 

@@ -203,3 +203,18 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[0] == 0.1
     assert rates[-1] < 0.01
     assert schedule(0, 100, 0.0) == 1.0
+
+
+def discopop(x: torch.Tensor) -> torch.Tensor:
+    """As in harness/losses/lrml.py, of x = beta rho."""
+    gate = torch.sigmoid(x / 0.05)
+    return (1 - gate) * softplus(-x) + gate * torch.exp(-x)
+
+
+def test_discopop_overflows_where_the_stability_map_says_and_dpo_does_not(job: Job, tmp_path: Path) -> None:
+    settings = {"betas": (5.0,), "rate": 0.02}
+    told = reviews.train(changed(job, tmp_path / "lrml", **settings), Loss(discopop), silent)
+    assert told["finite"] == 0.0
+    assert 0 < told["stable_steps"] < TOTAL_STEPS
+    assert told["lowest_margin"] <= -88.72 / 5  # where exp(-beta rho) leaves float32
+    assert reviews.train(changed(job, tmp_path / "dpo", **settings), dpo(), silent)["finite"] == 1.0
