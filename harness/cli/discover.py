@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.ledgers import ledger_options, open_ledger
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,8 +149,12 @@ def _go(
         loop = Discovery(plan, ladder, proposer, judge, journal, watch=display.update)
         loop.draw = lambda losses: learning_curves(losses, loop.metric)
         judge.say = lambda doing: display.doing(loop.track, doing)
-        with _stoppable(judge), display:
-            track = loop.run()
+        try:
+            with _stoppable(judge), display:
+                track = loop.run()
+        except (KeyboardInterrupt, InfrastructureError):
+            display.say(f"`harness discover --resume {place.name}` goes on with it")
+            raise
         document = summary.document(
             track, run=place.name, profile=ladder.name, proposer=proposer.label, baseline=loop.baseline
         )

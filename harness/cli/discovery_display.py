@@ -84,11 +84,15 @@ class Display:
         words = f"{sanitize.one_line(self._doing)}  {time.monotonic() - self._since:.0f} s" if self._doing else ""
         return Text(words, style="dim")
 
+    def say(self, text: str) -> None:
+        """A sentence below all else."""
+        self._console.print(Text(sanitize.one_line(text)), soft_wrap=True)
+
     def end(self, track: Track, sentences: Sequence[str], document: Mapping[str, Json]) -> None:
         """The summary, for people."""
         console = self._console
         for text in sentences:
-            console.print(Text(sanitize.one_line(text)), soft_wrap=True)
+            self.say(text)
         console.print(_counts("replies", track.kinds))
         console.print(_deaths(track))
         prompts: Any = document.get("prompts")

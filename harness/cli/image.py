@@ -80,7 +80,7 @@ def list_command(*, as_json: bool) -> None:
         size = f"{entry.size / 1e6:6.0f} MB"
         click.echo(f"{entry.tag}  {entry.digest[:19]}  {entry.created[:19]}  {size}{mark}")
     if not images:
-        click.echo("no image here; `harness image build` makes one")
+        click.echo("no sandbox image here; `harness image build` makes one")
 
 
 @image.command("verify")

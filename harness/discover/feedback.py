@@ -52,7 +52,7 @@ def known(loss: Known) -> str:
 def short(findings: Sequence[Finding]) -> str:
     """One sentence, for the list of failures."""
     first = findings[0]
-    fix = f" What to change: {fencing.sentence(first.fix, 160)}" if first.fix else ""
+    fix = f" - {fencing.sentence(first.fix, 160)}" if first.fix else ""
     return f"{first.rule} {first.name}: {fencing.sentence(first.message, 200)}{fix}"
 
 

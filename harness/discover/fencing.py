@@ -73,6 +73,9 @@ class _Plain(ast.NodeTransformer):
             words = getattr(node, field, None)
             if isinstance(words, list) and all(isinstance(word, str) for word in words):
                 setattr(node, field, [self._name(word) for word in words])
+        for field in ("annotation", "returns"):  # of a parameter and of a function: type hints compute nothing
+            if isinstance(node, ast.arg | ast.FunctionDef) and hasattr(node, field):
+                setattr(node, field, None)
         body = getattr(node, "body", None)
         if isinstance(body, list):
             kept = [child for child in body if not _is_text(child)]

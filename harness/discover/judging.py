@@ -5,6 +5,7 @@ A function that the ledger knows is not trained again: its run answers, whoever 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from harness.ladder.baselines import baseline_candidate
 from harness.ladder.gate import interval
 from harness.ladder.worker import Orders, Place, owner_name, work
 from harness.ledger.states import FINAL, State
+from harness.report.save import save_bytes
 from harness.verdict import Accepted, Rejected
 
 if TYPE_CHECKING:
@@ -131,8 +133,19 @@ class LadderJudge:
         if duel.rung_of(self._ladder) is None or not seeds:
             return
         self.say(f"{name} against the baseline, on fresh seeds")
-        source = self._path(identity).read_text("utf-8")
+        source = self._text(identity)
         duel.fight(self._ladder, source, name, seeds, done, gpu=self._gpu, runtime=self._runtime)
+
+    def _text(self, identity: str) -> str:
+        """A text that was judged, as it was."""
+        path = self._path(identity)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InfrastructureError(f"{path} cannot be read: {error.strerror}", remedy="restore it") from error
+        if hashlib.sha256(data).hexdigest() != identity:
+            raise InfrastructureError(f"{path} is no longer what was judged", remedy="restore it from the ledger")
+        return data.decode("utf-8")
 
     def _path(self, identity: str) -> Path:
         return self._folder / f"{identity[:16]}.py"
@@ -162,7 +175,7 @@ class LadderJudge:
     def _checked(self, candidate: Candidate) -> CheckResult:
         path = self._path(candidate.sha256)
         self._folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(candidate.data)
+        save_bytes(candidate.data, path)
         options = Options(profile=self._ladder.properties, gpu=self._gpu, runtime=self._runtime)
         result = check(path, options).results[0]
         if result.verdict.word == "undecided":  # a fault of ours; most are gone the second time

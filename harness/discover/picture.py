@@ -44,8 +44,10 @@ def progress(steps: Sequence[Step], metric: str, baseline: str) -> dict[str, byt
 
     with canvas.settings():
         figure = canvas.new_figure(9.6, 3.8)
-        generations, seconds = [float(s.generation) for s in steps], [s.seconds for s in steps]
-        for place, (label, across) in enumerate((("generation", generations), ("compute (s)", seconds)), 1):
+        generations, seconds = [float(s.generation + 1) for s in steps], [s.seconds for s in steps]
+        for place, (label, across) in enumerate(
+            (("generation (0: burn-in)", generations), ("compute (s)", seconds)), 1
+        ):
             axes = figure.add_subplot(1, 2, place)
             axes.axhline(0.0, color=canvas.REFERENCE, linewidth=1.0, label=canvas.plain_label(baseline))
             alive = [(x, s.gain) for x, s in zip(across, steps, strict=True) if s.gain is not None]

@@ -79,7 +79,7 @@ def sentences(track: Track, baseline: str, metric: str) -> list[str]:
     out = [f"Ended: {track.ended}."]
     if top is None:
         return [*out, "No loss was measured."]
-    where = "of the burn-in" if top.generation < 0 else f"of generation {top.generation}"
+    where = "of the burn-in" if top.generation < 0 else f"of generation {top.generation + 1}"
     out.append(f"The best is {top.name}, {where}: {metric} {top.score:.4f} on the seeds of its gate.")
     if track.duel is not None:
         found = gain(track.duel)

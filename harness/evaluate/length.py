@@ -96,10 +96,12 @@ def length_controlled(
         ) from error
     features, p, weight = _features(compared, anchors)
     x, y, w = _doubled(features, p, weight)
-    groups = np.tile(np.arange(len(everything)), 2)
-    folds = list(model_selection.GroupKFold(FOLDS).split(x, y, groups))
     search = linear_model.LogisticRegressionCV(
-        cv=folds, scoring=_fit_of, l1_ratios=(1.0,), use_legacy_attributes=False, **_PUBLISHED
+        cv=_folds(model_selection.GroupKFold(FOLDS), len(everything)),
+        scoring=_fit_of,
+        l1_ratios=(1.0,),
+        use_legacy_attributes=False,
+        **_PUBLISHED,
     )
     coefficients = _fitted(search, x, y, w)
     strength = float(np.ravel(search.C_)[0])
@@ -140,6 +142,11 @@ def _doubled(features: Array, p: Array, weight: Array) -> tuple[Array, NDArray[n
     """Each prompt twice: as won with weight p, and as lost with weight 1 - p."""
     y = np.repeat(np.array([1, 0]), len(p))
     return np.vstack([features, features]), y, np.concatenate([p * weight, (1.0 - p) * weight])
+
+
+def _folds(splitter: Any, prompts: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to fit on and rows to score, for each fold; both rows of a prompt are on the same side."""
+    return list(splitter.split(np.zeros(2 * prompts), groups=np.tile(np.arange(prompts), 2)))
 
 
 def _fit_of(model: Any, x: Array, y: NDArray[np.int64], sample_weight: Array) -> float:

@@ -42,12 +42,23 @@ __all__ = [
     "Ground",
     "Progress",
     "StoppedError",
+    "Training",
     "climb",
     "labels_of",
     "opened",
     "run_label",
     "screened_text",
 ]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How far a training is: whose ("candidate" or the baseline's name), for which seed, at which step of it."""
+
+    whose: str
+    seed: int
+    step: Step
+    at: StepProgress
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,8 @@ class Progress:
     scores: dict[str, float] | None = None
     baseline: dict[str, float] | None = None
     decision: Decision | None = None
-    #: What a training is at: whose it is, its step, and how far that is.
-    training: tuple[str, Step, StepProgress] | None = None
+    #: What a training is at, several times a second; then nothing else is told but the rung.
+    training: Training | None = None
 
 
 @dataclass
@@ -115,7 +126,7 @@ class Ground:
 
     def tell(self, plan: RungPlan, seed: int, whose: str) -> Callable[[Step, StepProgress], None]:
         """What hands the progress of a training on."""
-        return lambda step, progress: self.watch(Progress(plan.name, seed, training=(whose, step, progress)))
+        return lambda step, at: self.watch(Progress(plan.name, training=Training(whose, seed, step, at)))
 
     def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
         with self.measuring(plan, screened_text(candidate), {}) as measure:

@@ -94,6 +94,18 @@ class Serving:
             thread.join(_ENDING)
         self.path.unlink(missing_ok=True)
 
+    def settle(self) -> None:
+        """Wait until every trainer that went away has had its last answers checked, and raise what went wrong.
+
+        To be called when the trainers have ended, and before this is closed: a connection that we close ourselves is
+        no end of a training, and is not checked.
+        """
+        for thread in self._threads[1:]:  # the first one waits for further trainers
+            thread.join(_ENDING)
+            if thread.is_alive() and self.fault is None:
+                raise InfrastructureError("a trainer has ended, and its connection has not")
+        self.raise_fault()
+
     def raise_fault(self) -> None:
         """Raise what went wrong, if anything did."""
         if self.fault is not None:

@@ -129,6 +129,8 @@ def frontier_figure(title: str, curves: Sequence[Curve]) -> Figure:
         "slic": (canvas.MUTED, "s", "--"),
         "lrml": (canvas.CAUTION, "^", "-"),
     }
+    # DPO and SLiC lie close together: the one has its betas above, the other below.
+    beside = {"dpo": (-4, 7), "slic": (-2, -13), "lrml": (6, -9)}
     figure = canvas.new_figure(7.2, 4.8)
     axes = figure.subplots()
     for curve in curves:
@@ -154,7 +156,7 @@ def frontier_figure(title: str, curves: Sequence[Curve]) -> Figure:
             axes.annotate(
                 f"{point.beta:g}",
                 (point.kl, point.reward),
-                xytext=(5, -9),
+                xytext=beside.get(curve.name, (7, 2)),
                 textcoords="offset points",
                 fontsize=7,
                 color=colour,

@@ -43,6 +43,24 @@ while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]):
     if time.monotonic() > until:
         sys.exit(1)
 """
+#: `ray`, which gives a node up that is not there after half a minute; this one asks for longer.
+_LAUNCH = """
+import time
+from ray._private import services
+from ray.scripts.scripts import main
+ask = services.get_node
+def patient(*given, **named):
+    until = time.monotonic() + 240
+    while True:
+        try:
+            return ask(*given, **named)
+        except RuntimeError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+services.get_node = patient
+main()
+"""
 #: Ray's own patience is meant for machines that have nothing else to do. In seconds.
 _PATIENCE = {
     "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120",
@@ -118,7 +136,7 @@ class Cluster:
 
     def start(self, node: Node) -> None:
         """Start a node."""
-        words = [Path(sys.executable).parent / "ray", "start", "--block", "--disable-usage-stats"]
+        words: list[object] = [sys.executable, "-c", _LAUNCH, "start", "--block", "--disable-usage-stats"]
         words += [f"--node-ip-address={node.address}", f"--num-cpus={node.cpus}", f"--num-gpus={node.gpus}"]
         words += ["--object-store-memory=80000000"]
         if node is self.nodes[0]:

@@ -184,7 +184,7 @@ def test_workers_engine_and_disk_fail_and_every_run_ends_once(
         storm = Storm(crew, ledger, own, small)
         said: Callable[[], str] = crew.log.read_text
         try:
-            until = time.monotonic() + 400.0
+            until = time.monotonic() + 900.0
             while crew.process.poll() is None:
                 assert time.monotonic() < until, said()
                 storm.blow(ended(ledger))

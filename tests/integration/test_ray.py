@@ -121,7 +121,7 @@ def test_a_machine_is_lost_in_mid_run_and_every_run_ends_once(
             until(lambda: ledger.run(mine).attempt > 1, told=log.read_text)
             cluster.kill(lost)
             os.kill(sleeper, signal.SIGCONT)
-            assert driver.wait(240) == 0, log.read_text()
+            assert driver.wait(500) == 0, log.read_text()
         finally:
             driver.terminate()
             driver.wait()

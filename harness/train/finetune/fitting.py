@@ -140,7 +140,9 @@ def _leave(trainer: OracleTrainer, out: Path, which: str, metrics: dict[str, flo
     if not trainer.accelerator.is_main_process:
         return
     resume.write(out / resume.WEIGHTS, tensors, {"identity": which, "metrics": metrics})
-    (out / resume.CHECKPOINT).unlink(missing_ok=True)
+    # A kill in the middle of writing leaves a part of a file; nothing but weights is a result.
+    for file in (out / resume.CHECKPOINT, *out.glob("*.partial")):
+        file.unlink(missing_ok=True)
 
 
 def _ranks() -> int:

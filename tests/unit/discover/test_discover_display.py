@@ -67,7 +67,7 @@ def test_the_summary_says_what_died_where_and_what_it_cost(track: Track, capfd: 
     display = Display("run-1", "script", 2)
     display.end(track, summary.sentences(track, "dpo", "score"), document)
     text = capfd.readouterr().err
-    assert "The best is two, of generation 1" in text
+    assert "The best is two, of generation 2" in text
     assert "reading" in text
     assert "8.0" in text
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.evaluate.length import Compared, length_controlled
+from harness.evaluate.length import Compared, _features, _folds, length_controlled
 
 
 def drawn(count: int, *, phi: float, theta: float, longer: float, psi: float = 0.0, seed: int = 1) -> list[Compared]:
@@ -103,3 +103,21 @@ def test_anchors_pull_the_length_term_and_not_the_model() -> None:
 def test_what_cannot_be_fitted_is_refused(bad: list[Compared]) -> None:
     with pytest.raises(UserError):
         length_controlled(bad)
+
+
+def test_no_prompt_is_both_learnt_from_and_scored() -> None:
+    from sklearn.model_selection import GroupKFold
+
+    folds = _folds(GroupKFold(5), 23)
+    assert sorted(row for _, scored in folds for row in scored) == list(range(46))
+    for learnt, scored in folds:
+        assert {row % 23 for row in learnt}.isdisjoint({row % 23 for row in scored})
+
+
+def test_an_anchor_weighs_a_tenth_and_is_without_the_model() -> None:
+    own = [Compared(1.0, 30, 10, 0.5), Compared(0.0, 10, 30, 0.5)]
+    features, p, weight = _features(own, [Compared(0.25, 50, 10, -1.0)])
+    spread = math.sqrt(800.0)  # of the model's own prompts alone
+    assert features[:, 0] == pytest.approx(np.tanh(np.array([20.0, -20.0, 40.0]) / spread))
+    assert features[:, 1:].tolist() == [[0.5, 1.0], [0.5, 1.0], [-1.0, 0.0]]
+    assert (p.tolist(), weight.tolist()) == ([1.0, 0.0, 0.25], [1.0, 1.0, 0.1])

@@ -145,6 +145,21 @@ def test_each_rank_has_a_sandbox_of_its_own(place: Path) -> None:
         assert host.fault is None
 
 
+def test_the_last_answers_are_checked_however_soon_it_is_closed(place: Path) -> None:
+    class Late(Here):
+        def answer(self, batch: Batch) -> Answer:
+            time.sleep(0.05)
+            got = super().answer(batch)
+            return got if len(self.asked) < 4 else replace(got, grad_chosen=-got.grad_chosen)
+
+    with serving(place, Late()) as host:
+        with RemoteOracle(place) as remote:
+            for step in range(4):
+                remote.answer(batch(seed=step))
+        with pytest.raises(CandidateFault):
+            host.settle()
+
+
 @pytest.mark.parametrize("rank", [0, 2, 65535])
 def test_a_rank_too_many_is_refused(place: Path, rank: int) -> None:
     with (

@@ -23,8 +23,9 @@ def prepare(job: Job, say: Say) -> Mapping[str, float]:
     from harness.train.checkpoint import write_whole
     from harness.train.job import Progress
 
-    with (Path(job.settings["log"]) / "prepared").open("a") as file:
-        file.write(f"{job.seed}\n")
+    if log := job.settings.get("log"):
+        with (Path(str(log)) / "prepared").open("a") as file:
+            file.write(f"{job.seed}\n")
     generator = torch.Generator().manual_seed(job.seed)
     write_whole(Path(job.out) / "data.safetensors", save({"x": torch.randn(_PAIRS, _FEATURES, generator=generator)}))
     say(Progress(1, 1, "data"))
@@ -61,7 +62,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             checkpoint.save(place, {**state, "generators": checkpoint.generators()})
         time.sleep(float(job.settings.get("pause", 0.0)))
-        say(Progress(step + 1, total, "training", {"loss": float(value)}))
+        say(Progress(step + 1, total, "training", {"loss": float(value.detach())}))
     checkpoint.write_whole(Path(job.out) / "policy.safetensors", save(model.state_dict()))
     place.unlink(missing_ok=True)
     return {"finite": 1.0, "began": float(begin)}

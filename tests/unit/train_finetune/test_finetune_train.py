@@ -116,8 +116,10 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
         found = resume.read(killed / "train" / resume.CHECKPOINT)
         begun.append(found[1]["done"] if found else 0)
     assert begun == [0, 4, 8], "it went on, and did not begin anew"
+    (killed / "train" / "checkpoint.partial").write_bytes(b"half of it")
     metrics = _train(base, preferences, killed, world.dpo(), **changed)
     assert metrics["steps"] == 20.0
+    assert [p.name for p in (killed / "train").iterdir()] == [resume.WEIGHTS]
     one, other = _weights(whole), _weights(killed)
     assert set(one) == set(other)
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -267,7 +269,7 @@ def test_adapters_for_modules_that_are_not_there(base: Path, preferences: Path, 
     assert caught.value.fault == "user"
 
 
-def test_a_kill_between_steps_is_not_needed_for_the_plan(prepared: Path) -> None:
+def test_each_epoch_is_a_new_shuffle_of_all_pairs(prepared: Path) -> None:
     from harness.train.finetune.plan import plan
 
     settings = Settings.of({**world.SETTINGS, "epochs": 2.5})

@@ -1,0 +1,176 @@
+"""A training with everything real: the candidate in its sandbox, the trainer and the scorer in containers of theirs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.candidate import Candidate
+from harness.errors import CandidateFault, InfrastructureError
+from harness.image.build import build
+from harness.judge.options import Options
+from harness.judge.pipeline import open_bench
+from harness.ladder.climb import screened_text
+from harness.ladder.measuring import served
+from harness.ladder.profile import RungPlan
+from harness.ladder.training.container import Containers
+from harness.ladder.training.rung import Trainings
+from harness.oracle.engine import remove_labelled
+from harness.train.job import Progress, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.judge.pipeline import Bench
+
+pytestmark = [pytest.mark.container, pytest.mark.long]
+
+UNIT = Path(__file__).parent.parent / "unit" / "train"
+DPO = """
+import torch.nn.functional as F
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return -F.logsigmoid(beta * rho)
+"""
+#: Fails at the batch size of the training alone, which nobody asked before.
+LATE = DPO.replace("    rho =", "    torch.zeros(16)[policy_chosen_logps.shape[0] % 17]\n    rho =").replace(
+    "import torch.nn", "import torch\nimport torch.nn"
+)
+
+
+@pytest.fixture(scope="session")
+def trainer_image() -> str:
+    """The trainer image, built where it is missing."""
+    return build("trainer-cpu").image.digest
+
+
+class Place:
+    """A project's folder, a bench, and trainings in containers that run the tiny task of the unit tests."""
+
+    def __init__(self, folder: Path, bench: Bench, image: str) -> None:
+        self.folder, self.bench = folder, bench
+        self.labels = {"harness.run": f"test/{secrets.token_hex(4)}"}
+        self.where = Containers(bench.engine, image, labels=tuple(self.labels.items()))
+        self.trainings = Trainings(folder, self.where, keep=True)
+        (folder / "inputs.toml").write_text(f'tiny = "{UNIT / "tiny.py"}"\n')
+
+    def measure(self, name: str, text: str = DPO, say: Any = None, **settings: Any) -> dict[str, float]:
+        plan = RungPlan(
+            "tiny", "tiny", "cpu", "dpo", tuple({"steps": 20, **settings}.items()), None, ask_a_person=False
+        )
+        one = screened_text(Candidate("loss.py", text.encode(), name.ljust(64, "0")))
+        return self.trainings.measure(
+            lambda _, seconds: served(self.bench, one, self.labels, seconds),
+            plan,
+            0,
+            name,
+            say=say or (lambda _, __: None),
+        )
+
+    def containers(self) -> list[dict[str, Any]]:
+        (label,) = self.labels.items()
+        found = self.bench.engine.client.containers(all=True, filters={"label": ["=".join(label)]})
+        return [self.bench.engine.describe(entry["Id"]) for entry in found]
+
+    def weights(self) -> set[bytes]:
+        return {path.read_bytes() for path in self.folder.glob("training/*/weights/policy.safetensors")}
+
+
+@pytest.fixture
+def place(tmp_path: Path, sandbox_image: Any, trainer_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    del sandbox_image
+    tiny = ["python3", "-s", "-P", "-B", "-u", "/inputs/0/tiny.py"]
+    monkeypatch.setattr("harness.oracle.trainer_request.COMMAND", tiny)
+    bench = open_bench(Options(gpu="none"))
+    made = Place(tmp_path, bench, trainer_image)
+    try:
+        yield made
+    finally:
+        remove_labelled(bench.engine, next(iter(made.labels.items())))
+        bench.engine.close()
+
+
+def test_a_training_in_containers_killed_and_gone_on_with(place: Place) -> None:
+    seen: list[tuple[Step, dict[str, Any]]] = []
+
+    def look(step: Step, progress: Progress) -> None:
+        if progress.done == 1:
+            seen.extend((step, entry) for entry in place.containers())
+
+    whole = place.measure("whole", say=look, pause=0.2)
+    assert whole["finite"] == 1.0
+    assert whole["accuracy"] > 0.9
+    trainers = [entry for _, entry in seen if entry["Config"]["Hostname"] == "trainer"]
+    assert len({entry["Id"] for entry in trainers}) == 3  # none is used twice
+    for entry in trainers:
+        assert entry["NetworkSettings"]["IPAddress"] == ""
+        assert {m["Destination"] for m in entry["Mounts"] if m["RW"]} == {"/out"}
+    # The scorer is alone: by then the candidate's sandbox is gone, and no socket is mounted.
+    scorers = [entry for step, entry in seen if step is Step.SCORE]
+    assert [m["Destination"] for m in scorers[0]["Mounts"] if m["Destination"] == "/oracle"] == []
+    assert len(scorers) == 1
+    assert not place.containers()
+
+    def kill(step: Step, progress: Progress) -> None:
+        if step is Step.TRAIN and progress.done >= 7:
+            for entry in place.containers():
+                if entry["Config"]["Hostname"] == "trainer":
+                    place.bench.engine.remove(entry["Id"])
+
+    with pytest.raises(InfrastructureError, match=r"from outside|exit code"):
+        place.measure("killed", say=kill, pause=0.2)
+    assert not place.containers()
+    again = place.measure("killed", pause=0.2)
+    assert again.pop("began") >= 5.0
+    assert again == {k: v for k, v in whole.items() if k != "began"}
+    assert len(place.weights()) == 1
+
+
+def test_a_candidate_that_fails_in_training_is_at_fault(place: Place) -> None:
+    with pytest.raises(CandidateFault) as raised:
+        place.measure("late", LATE)
+    assert raised.value.findings[0].rule == "W202"
+    assert not place.containers()
+
+
+def test_containers_and_this_process_train_to_the_same_bits(place: Place, tmp_path: Path) -> None:
+    sys.path.insert(0, str(UNIT))
+    try:
+        from answering import Here
+        from places import Threads
+    finally:
+        sys.path.remove(str(UNIT))
+    place.measure("one")
+    here = Trainings(tmp_path / "here", Threads(), keep=True)
+    (tmp_path / "here").mkdir()
+    plan = RungPlan("tiny", "tiny", "cpu", "dpo", (("steps", 20),), None, ask_a_person=False)
+    here.measure(lambda _, __: contextlib.nullcontext(Here()), plan, 0, "one")
+    own = {path.read_bytes() for path in (tmp_path / "here").glob("training/*/weights/policy.safetensors")}
+    assert place.weights() == own
+
+
+def test_the_sweep_of_the_dead_takes_trainers_too(place: Place) -> None:
+    from harness.oracle.engine import sweep
+    from harness.oracle.request import OWNER_LABEL, owner
+    from harness.oracle.trainer_request import TrainerLimits, trainer_request
+
+    boot = owner().partition(":")[0]
+    body = trainer_request(
+        place.where.identity.removeprefix("container:"),
+        TrainerLimits(),
+        (),
+        "/job/job.json",
+        user=f"{os.getuid() or 65532}",
+        labels=tuple(place.labels.items()),
+    )
+    body["Labels"][OWNER_LABEL] = f"{boot}:1:0"  # process 1 did not start then
+    container = place.bench.engine.create(body).container
+    assert sweep(place.bench.engine) >= 1
+    assert place.bench.engine.state(container) == {}
