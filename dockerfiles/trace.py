@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_name("seccomp.json")
 #: `4711<python3> read(0, ...` or, where another process came between, `4711<python3> <... read resumed>`.
-_LINE = re.compile(r"^\d+<(?P<comm>[^>]*)>\s+(?P<name>\w+)\(")
+_LINE = re.compile(r"^\d+<(?P<comm>[^>]*)>\s+(?:<\.\.\. )?(?P<name>\w+)(?:\(| resumed>)")
 _REFUSED = re.compile(r"= -1 (EPERM|ENOSYS)")
-_FILTER = re.compile(r"seccomp\(SECCOMP_SET_MODE_FILTER")
+#: With a filter; without one, runc only asks what the kernel knows.
+_FILTER = re.compile(r"seccomp\(SECCOMP_SET_MODE_FILTER, [^,]+, \{len")
 #: The stage of runc that loads the filter and then becomes the sandbox.
 _RUNC = "runc:[2:INIT]"
 
@@ -43,9 +44,10 @@ REASONS = {
         "statx time unlink vfork"
     ),
     "threads and memory of torch with other settings": (
-        "futex_waitv membarrier mremap sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getparam "
-        "sched_getscheduler sched_setaffinity sched_yield"
+        "futex_waitv getcpu madvise membarrier mremap sched_get_priority_max sched_get_priority_min sched_getaffinity "
+        "sched_getparam sched_getscheduler sched_setaffinity sched_yield sigaltstack"
     ),
+    "the runtime, on its way to become the sandbox": "epoll_ctl execve",
     "harmless questions about oneself": (
         "clock_gettime fstatfs getcwd getegid geteuid getgid getgroups getpid getppid getpriority getresgid getresuid "
         "getrusage gettimeofday getuid sysinfo uname"

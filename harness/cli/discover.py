@@ -55,6 +55,7 @@ def discover_command(folder: Path, database: str | None, resume: str | None, **g
     """
     from harness.discover.folder import JOURNAL, find_run, new_run  # noqa: PLC0415 - help needs none of it
     from harness.discover.journal import Journal  # noqa: PLC0415
+    from harness.discover.proposers import open_proposer  # noqa: PLC0415
 
     project = folder.resolve()
     place = find_run(project, resume) if resume else None
@@ -63,7 +64,8 @@ def discover_command(folder: Path, database: str | None, resume: str | None, **g
             "--proposer is missing", remedy="for example --proposer replay:examples/discovery/replies.jsonl"
         )
     if place is None:
-        prepared = _prepare(given, {})  # what makes no sense leaves no folder behind
+        prepared = _prepare(given, {})  # what makes no sense leaves no folder behind, a proposer that is none too
+        open_proposer(prepared[0].proposer, prepared[1]).close()
         place = new_run(project)
         with Journal(place / JOURNAL) as journal:
             _go(journal, place, prepared, folder=project, database=database, given=given)

@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT, harness_command
 
 from harness import Ledger
+from harness.ledger.states import State
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,14 @@ def entries(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
+def climbs(folder: Path) -> bool:
+    """Whether the first candidate that passes its check is on the ladder at this moment."""
+    if sum(entry["kind"] == "reply" for entry in entries(folder)) < 4:
+        return False
+    with Ledger(folder) as ledger:
+        return bool(ledger.runs(states=(State.RUNNING,)))
+
+
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The recording, killed in the middle of a climb and resumed; the folder and the summary."""
@@ -56,7 +65,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
         start_new_session=True,
     )
     until = time.monotonic() + 600
-    while time.monotonic() < until and sum(entry["kind"] == "reply" for entry in entries(folder)) < 4:
+    while time.monotonic() < until and not climbs(folder):
         assert first.poll() is None, "it ended before it could be killed"
         time.sleep(0.1)
     os.killpg(first.pid, signal.SIGKILL)

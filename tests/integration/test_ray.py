@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.container, pytest.mark.long]
 
 LEASE = 6
-GOOD = ("dpo", "ipo", "slic", "lrml", "exp", "cpo")
+GOOD = ("dpo", "ipo", "slic")
 SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
 RHO = "(policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)"
 BAD = f"import torch.nn.functional as F\n\ndef loss({SIGNATURE}):\n    return -F.logsigmoid(-beta * {{}} * ({RHO}))\n"
@@ -96,7 +96,7 @@ def test_a_machine_is_lost_in_mid_run_and_every_run_ends_once(
 ) -> None:
     unix = postgres.database()
     url = cluster.url(unix, postgres.folder)
-    texts = [text_candidate(BAD.format(n), f"bad{n}.py") for n in range(1, 7)]
+    texts = [text_candidate(BAD.format(n), f"bad{n}.py") for n in range(1, 10)]
     with Ledger(tmp_path, database=unix) as ledger:
         paths = [ROOT / "harness" / "losses" / f"{name}.py" for name in GOOD]
         runs = [one.run for one in submit([*paths, *texts], ledger=ledger)]
@@ -117,9 +117,12 @@ def test_a_machine_is_lost_in_mid_run_and_every_run_ends_once(
             until(lambda: len(claimed(ledger, runs)) == 3, told=log.read_text)  # all three have something to do
             # A worker falls asleep while it has a run: another one gets it, and the sleeper is refused on waking.
             (sleeper,) = cluster.processes(stopped, b"ray::Worker")
-            mine = asleep(ledger, runs, stopped, sleeper)
-            until(lambda: ledger.run(mine).attempt > 1, told=log.read_text)
+            mine = asleep(ledger, runs, sleeper)
+            # A machine is lost while it has one: its worker is held first, so that it does not end in between.
+            (held,) = cluster.processes(lost, b"ray::Worker")
+            asleep(ledger, runs, held)
             cluster.kill(lost)
+            until(lambda: ledger.run(mine).attempt > 1, told=log.read_text)
             os.kill(sleeper, signal.SIGCONT)
             assert driver.wait(500) == 0, log.read_text()
         finally:
@@ -128,7 +131,7 @@ def test_a_machine_is_lost_in_mid_run_and_every_run_ends_once(
         said = log.read_text()
         found = [ledger.run(run) for run in runs]
         assert {run.state for run in found} <= FINAL - {State.FAILED}, said
-        assert [run.state for run in found].count(State.REJECTED) >= 6
+        assert [run.state for run in found].count(State.REJECTED) >= 9
         promotions = ledger.promotions()
         distinct = {(p["candidate"], p["profile_digest"], p["evaluation"]) for p in promotions}
         assert len(distinct) == len(promotions) == sum(run.rung for run in found)
@@ -146,11 +149,10 @@ def claimed(ledger: Ledger, runs: list[int]) -> set[str]:
     return {str(e.detail["slot"]) for run in runs for e in ledger.events(run) if e.kind == "claimed"}
 
 
-def asleep(ledger: Ledger, runs: list[int], node: ray_cluster.Node, pid: int) -> int:
+def asleep(ledger: Ledger, runs: list[int], pid: int) -> int:
     """Stop a worker while it holds a run; give that. Between two runs it is woken, and stopped a little later."""
-    del node
-    mark = f"/{pid}/"
-    while True:
+    mark, end = f"/{pid}/", time.monotonic() + 200.0
+    while time.monotonic() < end:
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.2)  # what it had sent has arrived
         held = [run for run in runs if ledger.run(run).state is State.RUNNING and mark in str(ledger.run(run).owner)]
@@ -158,6 +160,7 @@ def asleep(ledger: Ledger, runs: list[int], node: ray_cluster.Node, pid: int) ->
             return held[0]
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.3)
+    pytest.fail("a worker never had a run")
 
 
 def left(engine: Engine, url: str) -> list[Any]:

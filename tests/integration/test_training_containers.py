@@ -39,8 +39,8 @@ def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, ref
     rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
     return -F.logsigmoid(beta * rho)
 """
-#: Fails at the batch size of the training alone, which nobody asked before.
-LATE = DPO.replace("    rho =", "    torch.zeros(16)[policy_chosen_logps.shape[0] % 17]\n    rho =").replace(
+#: Fails at the beta of the training alone, which nobody asked before.
+LATE = DPO.replace("    rho =", "    torch.zeros(16)[16 * (beta > 0.4)]\n    rho =").replace(
     "import torch.nn", "import torch\nimport torch.nn"
 )
 

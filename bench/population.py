@@ -1,0 +1,159 @@
+"""`python -m bench.population [LADDER]`: what a ladder saves over sixty candidates, and whether it costs a winner.
+
+Every candidate that can be loaded is measured at every rung with every seed, whatever the gates say: that is the dear
+way. From the same measurements, the gates are asked as a climb asks them, one look after the other: what a candidate
+would have cost the ladder is what it was measured for until it was stopped. Winners are those that pass all rungs; the
+dear way's are decided at the last look. Processor seconds of host and sandbox, so that other work does not count; a
+baseline is measured once for a whole search, and left out. Resumable: what lies in `population-LADDER.json` for the
+same text is not measured again. Rungs that train in containers of their own are not measured here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.phases import _used
+from bench.population_losses import population
+from bench.rung_costs import Costs, _now
+from harness.errors import CandidateFault
+from harness.judge.judging import run_session
+from harness.judge.options import Options
+from harness.judge.pipeline import open_bench
+from harness.ladder.climb import opened, screened_text
+from harness.ladder.profile import load
+from harness.ladder.rungs import SEEDED, evaluation_digest
+
+if TYPE_CHECKING:
+    from harness.candidate import Candidate
+    from harness.judge.session import Suite
+    from harness.judge.static import Screened
+    from harness.ladder.profile import Ladder, RungPlan
+
+Row = dict[str, Any]
+
+
+class Dear(Costs):
+    """Measures a candidate at every rung with every seed."""
+
+    def all_of(self, candidate: Candidate) -> list[Row]:
+        """Each rung: seconds, by seed where it has seeds, and metrics."""
+        started = _now()
+        one = screened_text(candidate)
+        rungs: list[Row] = [{"rung": "screen", "seconds": _now() - started, "passed": one.fault is None}]
+        if one.fault is not None:
+            return rungs
+        for plan in self._ladder.rungs[1:]:
+            if plan.kind == "properties":
+                rungs.append(self._properties(plan, one))
+            elif plan.kind in SEEDED:
+                rungs.append(self._every_seed(plan, one))
+        return rungs
+
+    def _every_seed(self, plan: RungPlan, one: Screened) -> Row:
+        assert plan.gate is not None
+        evaluation = evaluation_digest(self._ladder, plan, "bench")
+        known: dict[int, dict[str, float]] = {}
+        baseline: dict[int, dict[str, float]] = {}
+        seconds: list[float] = []
+        fault = ""
+        try:
+            with opened(self._bench, one, {}) as subject:
+                container, before = subject.oracle._sandbox.container, 0.0  # noqa: SLF001 - whose seconds are asked for
+                for seed in range(plan.gate.looks[-1]):
+                    baseline[seed] = self._baselines.scores(plan, evaluation, seed)
+                    started = _now()
+                    if known:
+                        subject.fresh()
+                    known[seed] = SEEDED[plan.kind](subject, plan, seed)
+                    own, inside = _now() - started, _used(self._bench.engine, container)
+                    seconds.append(own + inside - before)
+                    before = inside
+        except CandidateFault as raised:
+            fault = str(raised)
+        return {"rung": plan.name, "seeds": seconds, "fault": fault} | _decided(plan, known, baseline)
+
+
+def _decided(plan: RungPlan, known: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> Row:
+    """After how many seeds the gate stops asking and what it says then; and what it says with every seed at hand."""
+    assert plan.gate is not None
+    early: tuple[int, str] = (len(known), "reject")
+    for count in range(1, len(known) + 1):
+        decision = plan.gate.decide({s: known[s] for s in range(count)}, baseline)
+        if decision is not None:
+            early = (count, decision.decision)
+            break
+    last = plan.gate.decide(known, baseline) if len(known) == plan.gate.looks[-1] else None
+    whole = last.decision if last is not None else "reject"
+    return {"asked": early[0], "passed": early[1] == "promote", "passed_with_all": whole == "promote"}
+
+
+def summary(rows: list[Row]) -> Row:
+    """Seconds of both ways, winners of both ways, and where the ladder stopped whom."""
+    with_ladder, without = 0.0, 0.0
+    winners: dict[str, list[str]] = {"ladder": [], "dear": []}
+    stopped: Counter[str] = Counter()
+    for row in rows:
+        alive, alive_dear = True, True
+        for rung in row["rungs"]:
+            seconds = rung["seeds"] if "seeds" in rung else [rung["seconds"]]
+            without += sum(seconds)
+            if alive:
+                with_ladder += sum(seconds[: rung.get("asked", 1)])
+                if not rung["passed"]:
+                    stopped[f"{row['kind']} at {rung['rung']}"] += 1
+            alive = alive and rung["passed"]
+            alive_dear = alive_dear and rung.get("passed_with_all", rung["passed"])
+        if alive:
+            winners["ladder"].append(row["name"])
+        if alive_dear:
+            winners["dear"].append(row["name"])
+    return {
+        "candidates": len(rows),
+        "seconds_with_the_ladder": round(with_ladder, 2),
+        "seconds_without": round(without, 2),
+        "share": round(with_ladder / without, 4),
+        "same_winners": winners["ladder"] == winners["dear"],
+        "winners": winners,
+        "stopped": dict(sorted(stopped.items())),
+    }
+
+
+def main(name: str) -> None:
+    """Measure whom the file lacks, and say what it comes to."""
+    ladder = load(name)
+    target = Path(__file__).with_name(f"population-{ladder.name}.json")
+    rows: list[Row] = json.loads(target.read_text("utf-8"))["candidates"] if target.exists() else []
+    done = {row["sha256"] for row in rows}
+    bench = open_bench(Options(profile=ladder.properties, gpu="none"))
+
+    def body(suite: Suite) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            dear = Dear(ladder, suite, bench, Path(folder))
+            for kind, candidate in population():
+                if candidate.sha256 not in done:
+                    row = {"name": Path(candidate.path).stem, "kind": kind, "sha256": candidate.sha256}
+                    rows.append(row | {"rungs": dear.all_of(candidate)})
+                    _write(target, ladder, rows)
+                    print(kind, row["name"], [r["passed"] for r in rows[-1]["rungs"]], flush=True)
+
+    try:
+        run_session(body, bench.profile, 0)
+    finally:
+        bench.engine.close()
+    _write(target, ladder, rows)
+    print(json.dumps(summary(rows), indent=1))
+
+
+def _write(target: Path, ladder: Ladder, rows: list[Row]) -> None:
+    content = {"ladder": ladder.name, "summary": summary(rows), "candidates": rows}
+    rounded = json.loads(json.dumps(content), parse_float=lambda text: round(float(text), 4))
+    target.write_text(json.dumps(rounded, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "bandit")
