@@ -39,7 +39,7 @@ _RUNC = "runc:[2:INIT]"
 #: Allowed without having been seen here: why.
 REASONS = {
     "other C libraries and processors use these in place of calls that were seen": (
-        "access arch_prctl clock_getres dup2 epoll_pwait epoll_wait faccessat faccessat2 fork getdents64 getpgrp "
+        "access arch_prctl clock_getres dup2 epoll_pwait epoll_wait faccessat faccessat2 fork fstat getdents64 getpgrp "
         "getrlimit lstat nanosleep newfatstat open pause pipe poll pselect6 readlinkat select setrlimit stat statfs "
         "statx time unlink vfork"
     ),

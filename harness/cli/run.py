@@ -14,6 +14,7 @@ import click
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -26,7 +27,7 @@ from harness.ledger.states import FINAL, State
 from harness.report import sanitize
 
 if TYPE_CHECKING:
-    from harness.ladder.climb import Progress
+    from harness.ladder.climb import Progress, Training
     from harness.ladder.profile import Ladder
     from harness.ledger.records import Run
 
@@ -47,11 +48,15 @@ class _Seen:
     baselines: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
     seed_seconds: list[float] = field(default_factory=list)
     last: float = field(default_factory=time.monotonic)
+    training: Training | None = None
 
     def take(self, progress: Progress) -> None:
         """Learn what the worker says."""
         now = time.monotonic()
         self.at = progress.rung
+        self.training = progress.training
+        if progress.training is not None:
+            return
         if progress.decision is not None:
             self.decisions[progress.rung] = f"{progress.decision.decision}: {progress.decision.reason}"
         if progress.seed is not None and progress.scores is not None and progress.baseline is not None:
@@ -77,12 +82,25 @@ class _Seen:
             seeds = str(len(self.scores.get(plan.name, {})) or "")
             table.add_row(plan.name, mark, seeds, Text(sanitize.terminal(told, 300)))
         tables = [_metrics(rung, self.scores[rung], self.baselines[rung]) for rung in self.scores]
+        if self.training is not None:
+            tables.append(_training(self.training))
         return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
+
+
+def _training(training: Training) -> Table:
+    """What is being trained or scored right now, and the newest point of its learning curve."""
+    at = training.at
+    share = at.done / at.total if at.total else 0.0
+    curve = ", ".join(f"{sanitize.terminal(name, 40)} {value:.3f}" for name, value in list(at.curve.items())[:4])
+    table = Table.grid(padding=(0, 2))
+    who = f"{training.whose}, seed {training.seed}: {training.step} {sanitize.terminal(at.what, 60)}"
+    table.add_row(Text(who), ProgressBar(total=1.0, completed=share, width=30), Text(f"{share:4.0%}"), Text(curve))
+    return table
 
 
 def _metrics(rung: str, scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> Table:
     table = Table("metric", "candidate", "baseline", "difference", "95 % interval", title=rung)
-    for metric in sorted(next(iter(scores.values()))):
+    for metric in sorted(name for name in next(iter(scores.values())) if "@" not in name):
         own = np.array([scores[s][metric] for s in sorted(scores)])
         base = np.array([baseline[s].get(metric, np.nan) for s in sorted(scores)])
         with np.errstate(all="ignore"):

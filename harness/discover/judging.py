@@ -265,6 +265,10 @@ class _Clock:
         if progress.rung != self._at:
             self.stop()
             self._at = progress.rung
+        if progress.training is not None:
+            at = progress.training
+            self._say(f"{progress.rung}, {at.whose}, seed {at.seed}: {at.step} {at.at.done}/{at.at.total}")
+            return
         self._say(progress.rung if progress.seed is None else f"{progress.rung}, seed {progress.seed}")
 
     def stop(self) -> None:

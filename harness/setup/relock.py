@@ -90,6 +90,7 @@ def host_requirements() -> list[str]:
     wanted = [
         *project["build-system"]["requires"],
         *project["project"]["dependencies"],
+        *extras["discover"],
         *extras["plots"],
         *extras["postgres"],
         *extras["dev"],

@@ -1,0 +1,108 @@
+"""Whether a tree is worth a proposal: what the properties would refuse at once, and what was asked before, is not.
+
+The judge is the gate, which knows nothing of trees. This only spares it what can be told from a tree in milliseconds:
+values that are not finite, no gradient where training begins, the wrong direction, one side that is not looked at.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+import numpy as np
+
+from harness.discover.evolve.tree import Node
+from harness.discover.evolve.values import Computed, compute
+from harness.judge.batches import clear, natural, start_of_training
+from harness.oracle.batch import Batch
+
+_BETAS = (0.025, 0.25, 1.0)
+#: Bounds of the largest gradient of a pair where training begins; the properties have wider ones.
+_LEAST, _MOST = 1e-5, 1e5
+#: A side whose gradient is this much smaller than the other's is not looked at.
+_ASIDE = 1e-3
+#: Deepest log-probabilities that are tried, in nats, and how far the policy is from the reference there.
+_DEEP = (-5000.0, -1500.0, -1.0)
+_DRIFT = (-4.0, 0.0, 4.0)
+#: Digits of a function's mark: gradients that agree to them train alike.
+_DIGITS = 3
+
+
+@functools.cache
+def _wide() -> tuple[Batch, ...]:
+    """The operating domain, sparsely, and the deepest texts."""
+    spread = np.linspace(-50.0, 50.0, 41)
+    batches = [natural(spread, beta, seed=number) for number, beta in enumerate(_BETAS)]
+    corners = [(chosen, rejected, drift) for chosen in _DEEP for rejected in _DEEP for drift in _DRIFT]
+    for beta in _BETAS:
+        chosen, rejected, drift = (np.array(column, dtype=np.float32) for column in zip(*corners, strict=True))
+        moved = (chosen + np.minimum(drift / beta, 0), rejected - np.maximum(drift / beta, 0))
+        lengths = np.full_like(chosen, 64.0)
+        batches.append(Batch.of((*(v.astype(np.float32) for v in moved), chosen, rejected, lengths, lengths), beta))
+    return tuple(batches)
+
+
+@functools.cache
+def _ordered() -> tuple[Batch, ...]:
+    """Clearly right pairs, one and many to a batch."""
+    sizes = ((2.0, 1), (2.0, 8), (5.0, 8), (20.0, 8), (50.0, 3))
+    return tuple(
+        clear(np.linspace(low, 1.25 * low, pairs), beta, seed=number)
+        for beta in _BETAS
+        for number, (low, pairs) in enumerate(sizes)
+    )
+
+
+@functools.cache
+def _usual() -> tuple[Batch, ...]:
+    """Margins as training has them."""
+    spread = np.linspace(-6.0, 6.0, 24)
+    return tuple(natural(spread, beta, seed=number, dtype=np.float64) for number, beta in enumerate((0.1, 1.0)))
+
+
+def objection(tree: Node) -> str:
+    """Why a tree is not worth a proposal, in a word; empty where it is."""
+    if not tree.fits:
+        return "size"
+    if not all(compute(tree, batch).finite for batch in _wide()):
+        return "finite"
+    if not all(_starts(compute(tree, start_of_training(4, beta))) for beta in _BETAS):
+        return "start"
+    if not all(_depends(compute(tree, batch)) for batch in _usual()):
+        return "depends"
+    if not all(_right(tree, batch) for batch in _ordered()):
+        return "direction"
+    return ""
+
+
+def mark(tree: Node) -> str:
+    """The same for trees that train alike: a digest of their gradients, whatever their scale, in 12 hex digits."""
+    parts = []
+    for batch in _usual():
+        found = compute(tree, batch)
+        gradients = np.concatenate([found.grad_chosen, found.grad_rejected])
+        largest = float(np.abs(gradients).max())
+        parts.append(np.round(gradients / (largest or 1.0), _DIGITS) + 0.0)
+    return hashlib.sha256(np.concatenate(parts).astype("<f4").tobytes()).hexdigest()[:12]
+
+
+def _largest(found: Computed) -> tuple[float, float]:
+    pairs = found.values.size
+    return pairs * float(np.abs(found.grad_chosen).max()), pairs * float(np.abs(found.grad_rejected).max())
+
+
+def _starts(found: Computed) -> bool:
+    return _LEAST < max(_largest(found)) < _MOST
+
+
+def _depends(found: Computed) -> bool:
+    chosen, rejected = _largest(found)
+    return min(chosen, rejected) > _ASIDE * max(chosen, rejected)
+
+
+def _right(tree: Node, batch: Batch) -> bool:
+    back = batch.swapped()
+    first = np.arange(batch.pairs) % 2 == 0
+    some = Batch.of((np.where(first, b, a) for a, b in zip(batch.vectors, back.vectors, strict=True)), batch.beta)
+    good, bad, half = (float(compute(tree, each).values.astype(np.float64).mean()) for each in (batch, back, some))
+    return good < bad and good < half

@@ -1,0 +1,136 @@
+"""Expression trees: nodes that cannot change, their subtrees, and their form in JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.discover.evolve.grammar import OPS, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.verdict import Json
+
+#: Most nodes, and most nodes on the way from the root to a leaf.
+MOST_NODES, MOST_DEPTH = 24, 9
+
+#: The way to a subtree: the place among the arguments at each step down.
+Path = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation with its constants and arguments. Built by `node`, which sees that the kinds fit."""
+
+    name: str
+    args: tuple[Node, ...] = ()
+    constants: tuple[float, ...] = ()
+
+    @property
+    def op(self) -> Op:
+        """The operation."""
+        return OPS[self.name]
+
+    @property
+    def kind(self) -> str:
+        """The kind of the result."""
+        return self.op.kind
+
+    @cached_property
+    def size(self) -> int:
+        """Nodes in the tree."""
+        return 1 + sum(arg.size for arg in self.args)
+
+    @cached_property
+    def depth(self) -> int:
+        """Nodes from here to the deepest leaf."""
+        return 1 + max((arg.depth for arg in self.args), default=0)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the tree keeps to the size that people still read."""
+        return self.size <= MOST_NODES and self.depth <= MOST_DEPTH
+
+    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+        """All subtrees with the way to them, this one first."""
+        yield path, self
+        for place, arg in enumerate(self.args):
+            yield from arg.walk((*path, place))
+
+    def put(self, path: Path, new: Node) -> Node:
+        """The tree with another subtree at a place. Raises ValueError where the kinds do not fit."""
+        if not path:
+            if new.kind != self.kind:
+                raise ValueError(f"a {new.kind} cannot stand in the place of a {self.kind}")
+            return new
+        first, *rest = path
+        args = (*self.args[:first], self.args[first].put(tuple(rest), new), *self.args[first + 1 :])
+        return replace(self, args=args)
+
+    def document(self) -> list[Json]:
+        """The tree as JSON."""
+        return [self.name, list(self.constants), [arg.document() for arg in self.args]]
+
+    @property
+    def skeleton(self) -> str:
+        """The tree without its constants, as a text: trees that differ in constants alone have the same."""
+        return f"{self.name}({','.join(arg.skeleton for arg in self.args)})" if self.args else self.name
+
+
+def node(name: str, args: Sequence[Node] = (), constants: Sequence[float] = ()) -> Node:
+    """A node. Raises ValueError for what the grammar has not."""
+    op = OPS.get(name)
+    if op is None:
+        raise ValueError(f"there is no operation {name!r}")
+    if tuple(arg.kind for arg in args) != op.takes:
+        raise ValueError(f"{name} takes {op.takes}")
+    fit = len(constants) == len(op.constants)
+    if not fit or not all(math.isfinite(c) and r.takes(c) for c, r in zip(constants, op.constants, strict=True)):
+        raise ValueError(f"{name} has other constants")
+    return Node(name, tuple(args), tuple(float(c) for c in constants))
+
+
+def read_tree(document: Json, depth: int = 0) -> Node:
+    """A tree from its JSON. Raises ValueError for what is none."""
+    if not isinstance(document, list) or len(document) != 3 or depth > 4 * MOST_DEPTH:
+        raise ValueError("this is no expression tree")
+    name, constants, args = document
+    if not isinstance(name, str) or not isinstance(constants, list) or not isinstance(args, list):
+        raise ValueError("this is no expression tree")
+    numbers = [float(c) for c in constants if isinstance(c, int | float) and not isinstance(c, bool)]
+    if len(numbers) != len(constants):
+        raise ValueError("a constant is no number")
+    return node(name, [read_tree(arg, depth + 1) for arg in args], numbers)
+
+
+def places(tree: Node) -> list[float]:
+    """Where each constant lies in its range, in [0, 1], in the order of the walk."""
+    return [
+        range_.place(value)
+        for _, each in tree.walk()
+        for value, range_ in zip(each.constants, each.op.constants, strict=True)
+    ]
+
+
+def with_places(tree: Node, wanted: Sequence[float]) -> Node:
+    """The tree with its constants at these places. Raises ValueError where their number is another."""
+    left = list(wanted)
+
+    def rebuild(each: Node) -> Node:
+        own, left[:] = left[: len(each.constants)], left[len(each.constants) :]
+        constants = tuple(r.at(place) for place, r in zip(own, each.op.constants, strict=True))
+        return Node(each.name, tuple(rebuild(arg) for arg in each.args), constants)
+
+    if len(left) != len(places(tree)):
+        raise ValueError("the tree has another number of constants")
+    return rebuild(tree)
+
+
+def digest(tree: Node) -> str:
+    """SHA-256 of the tree, in hex."""
+    return hashlib.sha256(json.dumps(tree.document()).encode()).hexdigest()
