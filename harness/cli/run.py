@@ -20,6 +20,8 @@ from rich.text import Text
 
 from harness.api import submit
 from harness.cli.ledgers import ledger_options, name_of, open_ledger, state_style
+from harness.cli.pictures import draw_run
+from harness.errors import UserError
 from harness.ladder.gate import interval
 from harness.ladder.profile import load
 from harness.ladder.worker import Orders, Place, owner_name, work
@@ -29,6 +31,7 @@ from harness.report import sanitize
 if TYPE_CHECKING:
     from harness.ladder.climb import Progress, Training
     from harness.ladder.profile import Ladder
+    from harness.ledger import Ledger
     from harness.ledger.records import Run
 
 #: Exit codes: as `harness check` has them.
@@ -137,6 +140,7 @@ def run_command(path: Path, *, profile: str, gpu: str, runtime: str | None, fold
             _climb(ladder, place, orders, console)
             run = ledger.run(number)
         _tell(run, console)
+        _draw(ledger, run, folder / "plots" / f"run-{run.id}", console)
     sys.exit(_CODES.get(run.state, _OURS))
 
 
@@ -149,6 +153,17 @@ def _climb(ladder: Ladder, place: Place, orders: Orders, console: Console) -> No
         work(place, orders, stopping=stop.is_set, watch=lambda _, progress: seen.take(progress))
     if stop.is_set():
         raise KeyboardInterrupt
+
+
+def _draw(ledger: Ledger, run: Run, folder: Path, console: Console) -> None:
+    """Leave pictures beside the ledger. That none can be drawn is said, and changes nothing else."""
+    try:
+        made = draw_run(ledger, run, folder)
+    except UserError as error:
+        console.print(Text(f"no pictures: {error.message}", style="dim"))
+        return
+    if made:
+        console.print(Text(f"{len(made)} pictures in {folder}", style="dim"))
 
 
 def _tell(run: Run, console: Console) -> None:

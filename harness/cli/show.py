@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
+from harness.cli.pictures import draw_run
 from harness.errors import UserError
 from harness.report import sanitize
 
@@ -29,12 +31,25 @@ if TYPE_CHECKING:
 @click.option("--json", "json_wanted", is_flag=True, help="Write JSON to standard output.")
 @click.option("--text", is_flag=True, help="Write the candidate's text, as it was submitted.")
 @click.option("--report", is_flag=True, help="Write the JSON report of its properties, as the worker made it.")
+@click.option("--plots", type=click.Path(path_type=pathlib.Path, file_okay=False), help="Draw all its pictures there.")
 @ledger_options
-def show_command(run: int, *, json_wanted: bool, text: bool, report: bool, folder: Path, database: str | None) -> None:
+def show_command(
+    run: int,
+    *,
+    json_wanted: bool,
+    text: bool,
+    report: bool,
+    plots: Path | None,
+    folder: Path,
+    database: str | None,
+) -> None:
     """Show one run: where it stands and why, its metrics by seed, what the gates said, what happened to it."""
     with open_ledger(folder, database) as ledger:
         found = ledger.run(run)
-        if text:
+        if plots is not None:
+            for path in draw_run(ledger, found, plots):
+                click.echo(path)
+        elif text:
             click.echo(sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20))
         elif report:
             click.echo(_report(ledger, run), nl=False)

@@ -36,10 +36,8 @@ class Constant:
     def at(self, place: float) -> float:
         """The constant at a place in [0, 1], rounded to three digits so that texts stay readable."""
         place = min(max(place, 0.0), 1.0)
-        if self.log:
-            value = self.low * (self.high / self.low) ** place
-        else:
-            value = self.low + (self.high - self.low) * place
+        even = self.low + (self.high - self.low) * place
+        value = self.low * (self.high / self.low) ** place if self.log else even
         return float(f"{value:.3g}")
 
     def place(self, value: float) -> float:

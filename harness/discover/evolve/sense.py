@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.discover.evolve.tree import Node
 from harness.discover.evolve.values import Computed, compute
 from harness.judge.batches import clear, natural, start_of_training
 from harness.oracle.batch import Batch
+
+if TYPE_CHECKING:
+    from harness.discover.evolve.tree import Node
 
 _BETAS = (0.025, 0.25, 1.0)
 #: Bounds of the largest gradient of a pair where training begins; the properties have wider ones.

@@ -100,8 +100,8 @@ def read_tree(document: Json, depth: int = 0) -> Node:
     if not isinstance(document, list) or len(document) != 3 or depth > 4 * MOST_DEPTH:
         raise ValueError("this is no expression tree")
     name, constants, args = document
-    if not isinstance(name, str) or not isinstance(constants, list) or not isinstance(args, list):
-        raise ValueError("this is no expression tree")
+    if not (isinstance(name, str) and isinstance(constants, list) and isinstance(args, list)):
+        raise ValueError("this is no expression tree")  # noqa: TRY004 - one error for all that is no tree
     numbers = [float(c) for c in constants if isinstance(c, int | float) and not isinstance(c, bool)]
     if len(numbers) != len(constants):
         raise ValueError("a constant is no number")

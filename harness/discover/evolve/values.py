@@ -58,7 +58,7 @@ class _Tape:
 
 def compute(tree: Node, batch: Batch) -> Computed:
     """Values and gradients, in the precision of `batch`. What overflows is infinite, and raises nothing."""
-    grads = (np.zeros_like(batch.policy_chosen), np.zeros_like(batch.policy_chosen))
+    grads = [np.zeros_like(batch.policy_chosen), np.zeros_like(batch.policy_chosen)]
 
     def forward(each: Node) -> tuple[Array, _Tape]:
         if each.kind == "nats":
@@ -72,8 +72,8 @@ def compute(tree: Node, batch: Batch) -> Computed:
 
     def backward(tape: _Tape, gradient: Array) -> None:
         if tape.back is None:
-            for total, slope in zip(grads, tape.slopes, strict=True):
-                total += slope * gradient
+            for place, slope in enumerate(tape.slopes):
+                grads[place] += slope * gradient
             return
         for below, part in zip(tape.below, tape.back(gradient), strict=True):
             backward(below, part)
@@ -81,4 +81,4 @@ def compute(tree: Node, batch: Batch) -> Computed:
     with np.errstate(all="ignore"):
         values, tape = forward(tree)
         backward(tape, np.full_like(values, 1.0 / values.size))
-    return Computed(values, *grads)
+    return Computed(values, grads[0], grads[1])
