@@ -17,10 +17,9 @@ def constants(op: Op, draw: np.random.Generator) -> tuple[float, ...]:
 
 
 def grow(kind: str, depth: int, draw: np.random.Generator) -> Node:
-    """A tree of a kind; what would be deeper is ended by the shortest way to a leaf."""
-    ops = BY_KIND[kind]
-    if depth <= shortest(kind):
-        ops = tuple(op for op in ops if height(op) == shortest(kind))
+    """A tree of a kind, at most `depth` nodes deep, or as deep as the kind has to be."""
+    room = max(depth, shortest(kind))
+    ops = tuple(op for op in BY_KIND[kind] if height(op) <= room)
     weights = [op.weight for op in ops]
     op = ops[int(draw.choice(len(ops), p=[weight / sum(weights) for weight in weights]))]
     return Node(op.name, tuple(grow(arg, depth - 1, draw) for arg in op.takes), constants(op, draw))

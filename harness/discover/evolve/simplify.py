@@ -5,10 +5,13 @@ A constant factor at the root is dropped too: it scales every gradient alike, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from harness.discover.evolve.grammar import OPS
 from harness.discover.evolve.tree import Node, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ROUNDS = 8
 

@@ -10,14 +10,19 @@ from harness.errors import UserError
 from harness.ladder.profile import load, names, parse
 from harness.ladder.rungs import check_kinds, evaluation_digest
 
-#: A change of a ladder is a new file; this is what the old ones have to stay.
-DIGESTS = {"bandit-2026.1": "5cda20c380cd40717e436305e5e43169beb5a85dbbe69d3433264cd120cf0d0e"}
+#: A change of a ladder is a new file; this is what the old ones have to stay. `control` is not settled yet.
+DIGESTS = {
+    "bandit-2026.1": "5cda20c380cd40717e436305e5e43169beb5a85dbbe69d3433264cd120cf0d0e",
+    "imdb-2026.1": "48a01f3b290f50245f5926474aa5fb2c1a0e9228fb7fa4c294d8fcb93036477b",
+    "reviews-2026.1": "baedd998373020426861d18b064ed6685d429e49a4ca14de72d940c2364259da",
+    "zephyr-7b-gemma-2026.1": "ee93fa3fd1591152660f4bd06e8fb4b6388b8fd73170f0fa37198f45cc81f922",
+}
 TEXT = importlib.resources.files("harness.ladder.profiles").joinpath("bandit-2026.1.toml").read_text("utf-8")
 
 
 def test_the_ladders_are_the_ones_that_were_frozen() -> None:
     assert {name: load(name).digest for name in DIGESTS} == DIGESTS
-    assert set(DIGESTS) <= set(names())
+    assert set(names()) - set(DIGESTS) == {"control-2026.1"}
 
 
 def test_a_name_without_a_date_is_the_newest() -> None:

@@ -1,0 +1,145 @@
+"""What evolve is tested with: trees by hand, a numpy stand-in for torch that runs their text, a judge by its values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scripted import FakeJudge
+
+from harness.discover.evolve.state import read
+from harness.discover.evolve.tree import Node, node
+from harness.discover.evolve.values import compute
+from harness.discover.judging import Judged
+from harness.discover.proposers.base import Context, Known, Outcome
+from harness.discover.rows import seed_of
+from harness.judge.batches import natural
+from harness.ladder import bandit
+from harness.oracle.batch import Answer
+
+if TYPE_CHECKING:
+    from harness.discover.judging import Seen
+    from harness.discover.proposers.base import Proposer, Reply
+    from harness.oracle.batch import Batch
+
+X = node("scaled", [node("rho")])
+DPO = node("logistic", [X])
+PROBE = natural(np.linspace(-6.0, 6.0, 12), 0.5, seed=3, dtype=np.float64)
+
+
+class Array(np.ndarray):
+    """As much of a tensor as the grammar writes."""
+
+    def clamp(self, low: float = -np.inf, high: float = np.inf, *, min: float | None = None) -> Any:  # noqa: A002 - torch's word
+        return np.clip(self, low if min is None else min, high).view(Array)
+
+    def square(self) -> Any:
+        return self * self
+
+    def mean(self) -> Any:
+        return np.full(1, np.asarray(self).mean()).view(Array)
+
+
+TORCH = SimpleNamespace(
+    Tensor=Array, tanh=np.tanh, exp=np.exp, log1p=np.log1p, sigmoid=lambda x: 1.0 / (1.0 + np.exp(-x))
+)
+FUNCTIONAL = SimpleNamespace(softplus=lambda x: np.logaddexp(0.0, x), relu=lambda x: np.maximum(x, 0.0))
+
+
+def run_text(code: str, batch: Batch) -> Any:
+    """The values of a candidate that evolve wrote, shape (B,) in float64."""
+    body = "\n".join(line for line in code.splitlines() if not line.startswith("import "))
+    names: dict[str, Any] = {"torch": TORCH, "F": FUNCTIONAL}
+    exec(body, names)  # noqa: S102 - our own text, of trees that this test made
+    (loss,) = (value for name, value in names.items() if name.endswith("_loss"))
+    vectors = [vector.astype(np.float64).view(Array) for vector in batch.vectors[:4]]
+    with np.errstate(over="ignore"):
+        return np.broadcast_to(np.asarray(loss(*vectors, batch.beta)), batch.pairs)
+
+
+@dataclass
+class TreeSubject:
+    """A tree in the place of a candidate in its sandbox."""
+
+    tree: Node
+
+    def size(self, pairs: int) -> int:
+        return pairs
+
+    def answer(self, batch: Batch) -> Answer:
+        found = compute(self.tree, batch)
+        dtype = found.values.dtype
+        return Answer((batch.pairs,), dtype, found.values, found.grad_chosen, found.grad_rejected, detached=False)
+
+
+def scores(tree: Node, seeds: range, settings: bandit.Settings) -> list[float]:
+    """The bandit's score at each seed."""
+    subject: Any = TreeSubject(tree)
+    return [bandit.measure(subject, seed, settings)["score"] for seed in seeds]
+
+
+@dataclass
+class Loop:
+    """The loop's part, in memory: asks, scores each tree by `gain`, tells. `texts` are all that was proposed."""
+
+    gain: Any
+    seed: int = 0
+    known: list[Known] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    trees: dict[str, Node] = field(default_factory=dict)
+
+    def context(self) -> Context:
+        generation = len(self.texts)
+        best = tuple(sorted(self.known, key=lambda loss: loss.rank, reverse=True)[:6])
+        return Context("preference", "score", "dpo", generation, 0, seed_of(self.seed, generation, 0), best=best)
+
+    def step(self, proposer: Proposer) -> Outcome:
+        context = self.context()
+        reply = proposer.propose(context, "")
+        text = json.loads(reply.text)["code"]
+        identity = hashlib.sha256(text.encode()).hexdigest()
+        tree = read(reply.note["tree"])  # type: ignore[index, call-overload]
+        gain = self.gain(tree)
+        fate, place = ("measured", 3) if gain > -0.5 else ("stopped", 2)
+        note = json.loads(json.dumps(reply.note))
+        numbers = {"score": 0.6 + gain, "low": gain, "high": 1.0, "gain": gain, "place": place}
+        outcome = Outcome(context.generation, 0, fate, "", id=identity, note=note, **numbers)
+        self.texts.append(text)
+        self.replies.append(reply)
+        self.trees[identity] = tree
+        if fate == "measured":
+            self.known.append(Known(identity, "loss", text, 0.6, 0.5, 0.7, gain=gain, place=place))
+        proposer.told(outcome)
+        return outcome
+
+
+def quick_gain(tree: Node) -> float:
+    """How near a tree's values are to a target, on a few pairs: a score that costs nothing."""
+    found = compute(tree, PROBE).values
+    x = PROBE.beta * PROBE.rho
+    return -float(np.abs(np.tanh(found) - np.tanh(np.logaddexp(0.0, 0.5 - 0.3 * x))).mean())
+
+
+class TextJudge(FakeJudge):
+    """Judges a text by `run_text`, as `quick_gain` does a tree: for the loop itself, which knows of no trees."""
+
+    def judge(self, source: str, name: str, seen: Seen) -> Judged:
+        if self.broken:
+            raise KeyboardInterrupt
+        self.judged.append(name)
+        identity = hashlib.sha256(source.encode()).hexdigest()
+        values = run_text(source, PROBE)
+        x = PROBE.beta * PROBE.rho
+        gain = -float(np.abs(np.tanh(values) - np.tanh(np.logaddexp(0.0, 0.5 - 0.3 * x))).mean())
+        fingerprint = hashlib.sha256(np.round(values, 6).tobytes()).hexdigest()[:16]
+        facts: Any = {"fingerprint": fingerprint, "convex": gain > -0.2, "statistic": "pointwise"}
+        if seen(fingerprint, identity):
+            return Judged("known", identity, "properties", facts=facts)
+        numbers = {"score": 0.6 + gain, "low": 0.5 + gain, "high": 0.7 + gain, "gain": gain}
+        fate, place = ("stopped", 2) if gain < -0.5 else ("measured", 3)
+        return Judged(fate, identity, "bandit", "", **numbers, place=place, facts=facts, seconds={"check": 1.0}, run=7)
