@@ -74,8 +74,8 @@ class Op:
 
 
 def sigmoid(x: Array) -> Array:
-    """The logistic function, without overflow on either side."""
-    out: Array = (0.5 * (1.0 + np.tanh(0.5 * x))).astype(x.dtype)
+    """The logistic function, without overflow on either side, and as exact where it is small as where it is not."""
+    out: Array = np.exp(-np.logaddexp(np.zeros_like(x), -x))
     return out
 
 

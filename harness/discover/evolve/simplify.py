@@ -39,7 +39,7 @@ def _down(tree: Node) -> Node:
 
 def _add(tree: Node) -> Node | None:
     one, other = tree.args
-    return Node("scale", (one,), (2.0,)) if one == other else None
+    return Node("scale" if tree.name == "add" else "times", (one,), (2.0,)) if one == other else None
 
 
 def _subtract(tree: Node) -> Node | None:
@@ -115,6 +115,7 @@ def _fitting(name: str, args: tuple[Node, ...], value: float) -> Node | None:
 #: What each operation may be written as; None from a rule leaves it as it is.
 _RULES: dict[str, Callable[[Node], Node | None]] = {
     "add": _add,
+    "sum": _add,
     "subtract": _subtract,
     "blend": _blend,
     "average": _average,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_NODES, MOST_DEPTH = 24, 9
 
 #: The way to a subtree: the place among the arguments at each step down.
-Path = tuple[int, ...]
+Way = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Node:
         """Whether the tree keeps to the size that people still read."""
         return self.size <= MOST_NODES and self.depth <= MOST_DEPTH
 
-    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    def walk(self, path: Way = ()) -> Iterator[tuple[Way, Node]]:
         """All subtrees with the way to them, this one first."""
         yield path, self
         for place, arg in enumerate(self.args):
             yield from arg.walk((*path, place))
 
-    def put(self, path: Path, new: Node) -> Node:
+    def put(self, path: Way, new: Node) -> Node:
         """The tree with another subtree at a place. Raises ValueError where the kinds do not fit."""
         if not path:
             if new.kind != self.kind:

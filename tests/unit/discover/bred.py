@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scripted import FakeJudge
 
+from harness.discover.evolve.grammar import OPS
+from harness.discover.evolve.grow import grow, shortest
 from harness.discover.evolve.state import read
 from harness.discover.evolve.tree import Node, node
 from harness.discover.evolve.values import compute
@@ -29,6 +31,27 @@ if TYPE_CHECKING:
 X = node("scaled", [node("rho")])
 DPO = node("logistic", [X])
 PROBE = natural(np.linspace(-6.0, 6.0, 12), 0.5, seed=3, dtype=np.float64)
+
+
+def draws(seed: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def forest(count: int, seed: int = 0, depth: int = 6) -> list[Node]:
+    draw = draws(seed)
+    return [grow("loss", depth, draw) for _ in range(count)]
+
+
+def covering(name: str) -> Node:
+    """A small loss that holds an operation."""
+    draw = draws(len(name))
+    op = OPS[name]
+    part = node(name, [grow(kind, shortest(kind), draw) for kind in op.takes], [r.at(0.6) for r in op.constants])
+    if op.kind == "nats":
+        part = node("scaled", [part])
+    if part.kind == "gate":
+        return node("weighted", [part, DPO])
+    return node("logistic", [part]) if part.kind == "number" else part
 
 
 class Array(np.ndarray):

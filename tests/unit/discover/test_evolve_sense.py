@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from bred import DPO, X
-from test_evolve_trees import forest
+from bred import DPO, X, forest
 
 from harness.discover.evolve import sense
 from harness.discover.evolve.grammar import OPS
@@ -26,6 +25,7 @@ REFUSED = [
     (LONG, "size"),
     (node("logistic", [node("scaled", [node("reference")])]), "start"),
     (node("hinge", [node("shift", [X], [5.0])], [1.0]), "start"),
+    (node("miss", [node("scale", [node("scaled", [node("policy")])], [0.675])]), "start"),  # flat far from zero
     (node("logistic", [CHOSEN]), "depends"),
     (node("logistic", [node("subtract", [CHOSEN, node("scale", [node("tanh", [REJECTED])], [0.05])])]), ""),
     (node("logistic", [node("subtract", [REJECTED, CHOSEN])]), "direction"),

@@ -7,8 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from bred import DPO, PROBE, X, run_text
-from test_evolve_trees import covering, draws, forest
+from bred import DPO, PROBE, X, covering, draws, forest, run_text
 
 from harness.contract import VECTORS
 from harness.discover import fencing

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bred import DPO, PROBE, X
+from bred import DPO, PROBE, X, covering, draws, forest
 
 from harness.discover.evolve import vary
-from harness.discover.evolve.grammar import BY_KIND, OPS, Constant
+from harness.discover.evolve.grammar import BY_KIND, OPS, Constant, sigmoid
 from harness.discover.evolve.grow import grow, height, shortest
 from harness.discover.evolve.simplify import simplify
 from harness.discover.evolve.tree import MOST_DEPTH, Node, node, places, read_tree, with_places
 from harness.discover.evolve.values import compute
-
-
-def draws(seed: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
-
-
-def forest(count: int, seed: int = 0, depth: int = 6) -> list[Node]:
-    draw = draws(seed)
-    return [grow("loss", depth, draw) for _ in range(count)]
-
-
-def covering(name: str) -> Node:
-    """A small loss that holds an operation."""
-    draw = draws(len(name))
-    op = OPS[name]
-    part = node(name, [grow(kind, shortest(kind), draw) for kind in op.takes], [r.at(0.6) for r in op.constants])
-    if op.kind == "nats":
-        part = node("scaled", [part])
-    if part.kind == "gate":
-        return node("weighted", [part, DPO])
-    return node("logistic", [part]) if part.kind == "number" else part
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -52,6 +31,13 @@ def test_a_known_loss_has_its_known_numbers() -> None:
     np.testing.assert_allclose(found.values, np.log1p(np.exp(-x)), rtol=1e-12)
     np.testing.assert_allclose(found.grad_chosen, -PROBE.beta / (1 + np.exp(x)) / PROBE.pairs, rtol=1e-12)
     np.testing.assert_allclose(found.grad_rejected, -found.grad_chosen, rtol=1e-12)
+
+
+def test_the_logistic_function_is_exact_in_its_tails_in_single_precision() -> None:
+    x = np.array([-80.0, -20.0, 0.0, 20.0, 200.0], dtype=np.float32)
+    found = sigmoid(x)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 1.0 / (1.0 + np.exp(-x.astype(np.float64))), rtol=1e-5)
 
 
 def test_every_kind_can_be_ended_within_its_shortest_way() -> None:
@@ -119,6 +105,10 @@ REDUCED = [
         DPO,
     ),
     (node("blend", [node("sigmoid", [X]), DPO, DPO]), DPO),
+    (
+        node("sum", [node("miss", [X]), node("sum", [DPO, DPO])]),
+        node("sum", [node("miss", [X]), node("times", [DPO], [2.0])]),
+    ),
     (node("weighted", [node("constant", [], [0.5]), DPO]), DPO),
     (
         node("weighted", [node("opposite", [node("opposite", [node("sigmoid", [X])])]), DPO]),
