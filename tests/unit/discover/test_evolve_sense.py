@@ -30,7 +30,7 @@ REFUSED = [
     (node("logistic", [node("subtract", [CHOSEN, node("scale", [node("tanh", [REJECTED])], [0.05])])]), ""),
     (node("logistic", [node("subtract", [REJECTED, CHOSEN])]), "direction"),
     (node("weighted", [node("sigmoid", [X]), node("miss", [X])]), "start"),
-    (node("weighted", [node("sigmoid", [node("shift", [X], [0.5])]), node("miss", [X])]), "direction"),
+    (node("weighted", [node("sigmoid", [node("shift", [X], [-0.5])]), node("miss", [X])]), "direction"),
     (DPO, ""),
     (node("square", [X], [0.5]), ""),
     (node("logistic", [node("add", [X, node("average", [X])])]), ""),
