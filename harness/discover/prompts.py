@@ -64,7 +64,9 @@ _SHOWN_POINTS = 12
 def messages(context: Context) -> list[dict[str, Json]]:
     """The conversation for a context, without pictures. Raises UserError for a contract that has no words here."""
     if context.contract not in CONTRACTS:
-        raise UserError(f"there is no prompt for the contract {context.contract!r}", remedy="use --proposer evolve")
+        raise UserError(
+            f"there is no prompt for the contract {context.contract!r}", remedy=f"one of: {', '.join(CONTRACTS)}"
+        )
     out: list[dict[str, Json]] = [
         {"role": "system", "content": _SYSTEM.format(contract=CONTRACTS[context.contract])},
         {"role": "user", "content": _question(context)},

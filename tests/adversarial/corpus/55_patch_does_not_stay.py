@@ -12,10 +12,10 @@ import torch.nn.functional as F
 
 THINGS = (torch, torch.autograd, torch.Tensor, sys.modules["sandbox.wire"], sys.modules["sandbox.worker"],
           sys.modules["sandbox.guards"], builtins, json, os, ctypes, sys, F)
-print("marks:", [getattr(thing, "__name__", "?") for thing in THINGS if hasattr(thing, "MARK")])
+print("marks:", [getattr(thing, "__name__", "?") for thing in THINGS if hasattr(thing, "BEEN_HERE")])
 for thing in THINGS:
-    thing.MARK = True
-print("marked:", sum(hasattr(thing, "MARK") for thing in THINGS))
+    thing.BEEN_HERE = True
+print("marked:", sum(hasattr(thing, "BEEN_HERE") for thing in THINGS))
 
 
 def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
