@@ -17,16 +17,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.phases import _used
 from bench.population_losses import population
 from bench.rung_costs import Costs, _now
 from harness.errors import CandidateFault
 from harness.judge.judging import run_session
 from harness.judge.options import Options
 from harness.judge.pipeline import open_bench
-from harness.ladder.climb import opened, screened_text
+from harness.ladder.climb import screened_text
 from harness.ladder.profile import load
-from harness.ladder.rungs import SEEDED, evaluation_digest
+from harness.ladder.rungs import SEEDED
 
 if TYPE_CHECKING:
     from harness.candidate import Candidate
@@ -56,23 +55,14 @@ class Dear(Costs):
 
     def _every_seed(self, plan: RungPlan, one: Screened) -> Row:
         assert plan.gate is not None
-        evaluation = evaluation_digest(self._ladder, plan, "bench")
         known: dict[int, dict[str, float]] = {}
         baseline: dict[int, dict[str, float]] = {}
         seconds: list[float] = []
         fault = ""
         try:
-            with opened(self._bench, one, {}) as subject:
-                container, before = subject.oracle._sandbox.container, 0.0  # noqa: SLF001 - whose seconds are asked for
-                for seed in range(plan.gate.looks[-1]):
-                    baseline[seed] = self._baselines.scores(plan, evaluation, seed)
-                    started = _now()
-                    if known:
-                        subject.fresh()
-                    known[seed] = SEEDED[plan.kind](subject, plan, seed)
-                    own, inside = _now() - started, _used(self._bench.engine, container)
-                    seconds.append(own + inside - before)
-                    before = inside
+            for seed, (spent, metrics, base) in enumerate(self.seeds(plan, one, plan.gate.looks[-1])):
+                known[seed], baseline[seed] = metrics, base
+                seconds.append(spent)
         except CandidateFault as raised:
             fault = str(raised)
         return {"rung": plan.name, "seeds": seconds, "fault": fault} | _decided(plan, known, baseline)

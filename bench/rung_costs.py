@@ -29,6 +29,8 @@ from harness.oracle.sandbox import Sandbox
 from harness.verdict import Accepted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.judge.session import Suite
     from harness.judge.static import Screened
     from harness.ladder.profile import Ladder, RungPlan
@@ -87,27 +89,35 @@ class Costs:
     def _inside(self, sandbox: Sandbox | None) -> float:
         return _used(self._bench.engine, sandbox.container) if sandbox is not None and sandbox.container else 0.0
 
-    def _seeded(self, plan: RungPlan, one: Screened) -> dict[str, Any]:
-        if plan.gate is None:
-            raise RuntimeError(f"the rung {plan.name} has no gate")
+    def seeds(
+        self, plan: RungPlan, one: Screened, count: int
+    ) -> Iterator[tuple[float, dict[str, float], dict[str, float]]]:
+        """Seed after seed: its seconds, the candidate's metrics, the baseline's. Raises the candidate's faults."""
         evaluation = evaluation_digest(self._ladder, plan, "bench")
-        known: dict[int, dict[str, float]] = {}
-        baseline: dict[int, dict[str, float]] = {}
-        seconds, decision = [], None
         with opened(self._bench, one, {}) as subject:
             container = subject.oracle._sandbox.container  # noqa: SLF001 - whose seconds are asked for
             before = 0.0  # the first seed pays for the start
-            for seed in range(plan.gate.looks[-1]):
-                baseline[seed] = self._baselines.scores(plan, evaluation, seed)
+            for seed in range(count):
+                baseline = self._baselines.scores(plan, evaluation, seed)
                 started = _now()
-                if known:
+                if seed:
                     subject.fresh()
-                known[seed] = SEEDED[plan.kind](subject, plan, seed)
+                metrics = SEEDED[plan.kind](subject, plan, seed)
                 own, inside = _now() - started, _used(self._bench.engine, container)
-                seconds.append(own + inside - before)
+                yield own + inside - before, metrics, baseline
                 before = inside
-                if (decision := plan.gate.decide(known, baseline)) is not None:
-                    break
+
+    def _seeded(self, plan: RungPlan, one: Screened) -> dict[str, Any]:
+        if plan.gate is None:
+            raise RuntimeError(f"the rung {plan.name} has no gate")
+        known: dict[int, dict[str, float]] = {}
+        baseline: dict[int, dict[str, float]] = {}
+        seconds, decision = [], None
+        for seed, (spent, metrics, base) in enumerate(self.seeds(plan, one, plan.gate.looks[-1])):
+            known[seed], baseline[seed] = metrics, base
+            seconds.append(spent)
+            if (decision := plan.gate.decide(known, baseline)) is not None:
+                break
         passed = decision is not None and decision.decision == "promote"
         usual = statistics.median(seconds[1:] or seconds)
         told: dict[str, Any] = {"rung": plan.name, "seconds": sum(seconds), "passed": passed}

@@ -72,6 +72,16 @@ def _tmpfs(limits: Limits, *, podman: bool) -> str:
     return options if podman else f"{options},nr_inodes={limits.tmp_inodes}"
 
 
+def environment(gpu: GpuChoice | None) -> list[str]:
+    """The environment of a container of ours, as the engine takes it: nothing of the host's own is in there."""
+    out = dict(ENVIRONMENT)
+    if gpu is not None:
+        out |= GPU_ENVIRONMENT
+        if gpu.method == "gpus":
+            out["NVIDIA_VISIBLE_DEVICES"] = str(gpu.index)
+    return [f"{name}={value}" for name, value in out.items()]
+
+
 def container_request(
     image: str,
     limits: Limits,
@@ -83,11 +93,6 @@ def container_request(
     labels: tuple[tuple[str, str], ...] = (),
 ) -> dict[str, Any]:
     """The body of POST /containers/create; `labels` stand beside those that every sandbox has."""
-    environment = dict(ENVIRONMENT)
-    if gpu is not None:
-        environment |= GPU_ENVIRONMENT
-        if gpu.method == "gpus":
-            environment["NVIDIA_VISIBLE_DEVICES"] = str(gpu.index)
     host: dict[str, Any] = {
         "NetworkMode": "none",
         "IpcMode": "none",
@@ -123,7 +128,7 @@ def container_request(
         "Image": image,
         "Entrypoint": COMMAND,
         "Cmd": [],
-        "Env": [f"{k}={v}" for k, v in environment.items()],
+        "Env": environment(gpu),
         "User": USER,
         "WorkingDir": "/",
         "Hostname": "sandbox",

@@ -11,9 +11,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.oracle.gpu import GPU_ENVIRONMENT
 from harness.oracle.limits import MIB
-from harness.oracle.request import LABEL, OWNER_LABEL, USER, owner
+from harness.oracle.request import LABEL, OWNER_LABEL, USER, environment, owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 COMMAND = ["python3", "-s", "-P", "-B", "-u", "-m", "harness.train"]
 #: Several ranks on one machine, started by accelerate's own launcher.
 _LAUNCH = ["python3", "-s", "-P", "-B", "-u", "-m", "accelerate.commands.launch", "--multi_gpu"]
-ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "HOME": "/tmp",  # noqa: S108 - inside the container
-}
 _TMP_SIZE = 2048 * MIB
 _DESCRIPTORS = 4096
 
@@ -88,11 +81,6 @@ def trainer_request(
     labels: tuple[tuple[str, str], ...] = (),
 ) -> dict[str, Any]:
     """The body of POST /containers/create. `job` is the path of the job's file inside."""
-    environment = dict(ENVIRONMENT)
-    if gpu is not None:
-        environment |= GPU_ENVIRONMENT
-        if gpu.method == "gpus":
-            environment["NVIDIA_VISIBLE_DEVICES"] = str(gpu.index)
     host: dict[str, Any] = {
         "NetworkMode": "none",
         "IpcMode": "private",
@@ -125,7 +113,7 @@ def trainer_request(
         "Image": image,
         "Entrypoint": launch if limits.processes > 1 else COMMAND,
         "Cmd": [job, "--lifeline"],
-        "Env": [f"{k}={v}" for k, v in environment.items()],
+        "Env": environment(gpu),
         "User": user,
         "WorkingDir": "/tmp",  # noqa: S108 - inside the container
         "Hostname": "trainer",
