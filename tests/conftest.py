@@ -5,34 +5,24 @@ A machine without an engine or without the image fails these tests. Only gVisor 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 import subprocess
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from ledger_samples import database_url, ledger, postgres  # noqa: F401 - fixtures for all who keep a ledger
+from support import ROOT, Run, Sandboxes, harness_command
 
-from harness.candidate import Candidate
 from harness.engine_socket import find_engine
-from harness.errors import CandidateFault, InfrastructureError
+from harness.errors import InfrastructureError
 from harness.image import ImageRef, current
 from harness.oracle.engine import Engine
-from harness.oracle.limits import Limits
-from harness.oracle.oracle import Oracle
-from harness.oracle.sandbox import Recipe, Sandbox
-from harness.screen import screen
 from harness.setup import gvisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-ROOT = Path(__file__).parent.parent
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -70,74 +60,12 @@ def engine(sandbox_image: ImageRef) -> Iterator[Engine]:
     connection.close()
 
 
-@dataclass
-class Sandboxes:
-    """Opens oracles on texts, one container each, and knows which containers there were."""
-
-    engine: Engine
-    image: str
-    containers: list[str] = field(default_factory=list)
-    #: Containers that were still there when a candidate's fault was raised.
-    survivors: list[str] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def opened(
-        self, text: str, *, limits: Limits | None = None, policy: bool = True, entry: str | None = None
-    ) -> Iterator[Oracle]:
-        """The oracle on one candidate; `policy` false is `--screen off`."""
-        data = text.encode()
-        candidate = Candidate("candidate.py", data, hashlib.sha256(data).hexdigest())
-        program = screen(candidate, entry=entry, policy=policy)
-        limits = limits or Limits()
-        sandbox = Sandbox(self.engine, Recipe(self.image, limits))
-        self.containers.append(sandbox.container)
-        try:
-            sandbox.wait_ready()
-            yield Oracle(sandbox, program, limits)
-        except CandidateFault:
-            self.survivors += self.left()
-            raise
-        finally:
-            sandbox.close()
-
-    def left(self) -> list[str]:
-        """Containers of these that the engine still knows."""
-        return [c for c in self.containers if self.engine.state(c)]
-
-
 @pytest.fixture
 def sandboxes(engine: Engine, sandbox_image: ImageRef) -> Iterator[Sandboxes]:
     """The way to an oracle. No container is left behind, whatever happened in it."""
     made = Sandboxes(engine, sandbox_image.digest)
     yield made
     assert made.left() == []
-
-
-@dataclass(frozen=True)
-class Run:
-    """One call of the command: exit code, both outputs, and the JSON report if there is one."""
-
-    code: int
-    out: str
-    err: str
-    report: dict[str, Any] | None
-
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """The candidates of the report."""
-        assert self.report is not None, self.out + self.err
-        results: list[dict[str, Any]] = self.report["results"]
-        return results
-
-    @property
-    def rules(self) -> set[str]:
-        """The ids of all findings."""
-        return {f["rule"] for r in self.results for f in r["findings"]}
-
-
-def harness_command(*arguments: object) -> list[str]:
-    """The command, as this environment has it."""
-    return [sys.executable, "-m", "harness", *map(str, arguments)]
 
 
 @pytest.fixture

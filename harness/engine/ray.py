@@ -99,21 +99,24 @@ class RayEngine:
         except ImportError as error:
             raise UserError("Ray is not installed", remedy="pip install 'preference-loss-harness[ray]'") from error
         self._ray: Any = ray
-        if not ray.is_initialized():
-            self._connect(address)
+        self._address = address
         self._slots = slots
 
-    def _connect(self, address: str) -> None:
+    def join(self) -> None:
         """Join the cluster. Its front end starts a process for each driver, which a busy head does not do in time."""
+        if self._ray.is_initialized():
+            return
         for left in range(_CONNECTIONS, 0, -1):
             try:
-                self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+                self._ray.init(address=self._address, log_to_driver=False, logging_level="ERROR")
             except (ConnectionError, OSError, RuntimeError, TimeoutError) as error:
                 if left > 1 and isinstance(error, ConnectionAbortedError):
                     time.sleep(_LOOK_SECONDS)
                     continue
                 told = str(error).strip().partition("\n")[0]
-                raise InfrastructureError(f"there is no Ray cluster at {address}: {told}", remedy=_REMEDY) from error
+                raise InfrastructureError(
+                    f"there is no Ray cluster at {self._address}: {told}", remedy=_REMEDY
+                ) from error
             return
 
     def spots(self) -> list[Spot]:
@@ -131,6 +134,7 @@ class RayEngine:
     def serve(self, orders: Orders, *, stopping: Callable[[], bool], news: Callable[[News], None]) -> int:
         """Keep an actor at each place; see `ExecutionEngine`."""
         orders = replace(orders, database=_shared(orders))
+        self.join()
         crew = _Crew(self, orders, news)
         try:
             while not stopping():

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conftest import Run
     from engine_proxy import EngineProxy
+    from support import Run
 
 
 def told(result: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,7 +18,7 @@ from harness.candidate import SIZE_LIMIT, read_candidate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Run
+    from support import Run
 
 pytestmark = pytest.mark.container
 

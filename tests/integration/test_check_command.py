@@ -7,9 +7,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, harness_command
 from engine_proxy import proxied
 from hostile import DPO, INVERTED, loss
+from support import ROOT, harness_command
 
 from harness.engine_socket import find_engine
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Run
+    from support import Run
 
     from harness.oracle.engine import Engine
 

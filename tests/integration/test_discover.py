@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, harness_command
+from support import ROOT, harness_command
 
 from harness import Ledger
 from harness.ledger.states import State

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Run
+    from support import Run
     from switched_off import Change
 
     from harness.doctor.model import Outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import resource
 import signal
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, harness_command
 from engine_proxy import EngineProxy, proxied
 from faults import no_verdict, told, worker_processes
 from hostile import DPO, loss
+from support import ROOT, Run, harness_command
 
 from harness.candidate import Candidate
 from harness.engine_socket import find_engine
@@ -27,8 +28,6 @@ from harness.screen import process, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from conftest import Run
 
     from harness.image import ImageRef
     from harness.oracle.engine import Engine
@@ -186,10 +185,6 @@ def running(proxy: EngineProxy, write: Callable[..., Path], tmp_path: Path) -> I
 
 
 def ended(child: subprocess.Popen[str], report: Path) -> Run:
-    import json
-
-    from conftest import Run
-
     out, _ = child.communicate(timeout=120)
     return Run(child.returncode, out, "", json.loads(report.read_text("utf-8")) if report.exists() else None)
 

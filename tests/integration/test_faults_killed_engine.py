@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT, Run, harness_command
 from faults import no_verdict
 from hostile import DPO, loss
+from support import ROOT, Run, harness_command
 
 from harness.engine_socket import silence
 from harness.oracle.engine import Engine, sweep

@@ -23,7 +23,7 @@ from sandbox import wire as layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Sandboxes
+    from support import Sandboxes
 
     from harness.verdict import Finding
 

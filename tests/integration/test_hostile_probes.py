@@ -15,7 +15,7 @@ from harness.oracle.limits import Limits
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Sandboxes
+    from support import Sandboxes
 
 pytestmark = pytest.mark.container
 

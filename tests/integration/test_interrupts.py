@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT, harness_command
 from engine_proxy import EngineProxy, proxied
 from hostile import loss
+from support import ROOT, harness_command
 
 from harness.engine_socket import find_engine
 from harness.oracle.engine import sweep
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Run
+    from support import Run
 
     from harness.oracle.engine import Engine
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, harness_command
+from support import ROOT, harness_command
 
 from harness import Ledger, submit, text_candidate
 from harness.errors import UserError

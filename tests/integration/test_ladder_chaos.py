@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT, harness_command
 from ledger_samples import rows
+from support import ROOT, harness_command
 from test_faults_killed_engine import own  # noqa: F401 - a fixture
 from test_ladder_faults import bad
 

@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, harness_command
 from engine_proxy import proxied
 from ledger_postgres import running
+from support import ROOT, harness_command
 
 from harness import Ledger, submit, text_candidate
 from harness.engine_socket import find_engine

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from hostile import DPO, SIGNATURE, loss
 from reference_formulas import FORMULAS, Pairs, sample_pairs
+from support import ROOT
 
 from harness.errors import CandidateFault, SandboxLostError
 from harness.judge.batches import batch_of, plain
@@ -16,7 +16,7 @@ from harness.losses import CATALOGUE, Entry, source_text
 from harness.oracle.batch import Answer, Batch, Complaint
 
 if TYPE_CHECKING:
-    from conftest import Sandboxes
+    from support import Sandboxes
 
 pytestmark = pytest.mark.container
 

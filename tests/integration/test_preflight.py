@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT
 from hostile import DPO
+from support import ROOT
 from switched_off import engines_own_list, host, network, switch_off, ulimit, unfiltered, without
 
 from harness.errors import InfrastructureError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import ray_cluster
-from conftest import ROOT, harness_command
+from support import ROOT, harness_command
 
 from harness import Ledger, submit, text_candidate
 from harness.ledger.database import url_of
@@ -48,6 +48,7 @@ import json, sys
 import ray
 from harness.engine.ray import RayEngine
 engine = RayEngine(sys.argv[1])
+engine.join()
 spots = engine.spots()
 actors = {spot: engine.start(spot) for spot in spots}
 places = ray.get([actor.place.remote() for actor in actors.values()])
@@ -170,12 +171,12 @@ def left(engine: Engine, url: str) -> list[Any]:
     return [c for c in found if c["Labels"]["harness.place"].startswith(f"{name}/")]
 
 
-def test_a_ledger_that_other_machines_cannot_reach_is_refused(cluster: ray_cluster.Cluster, tmp_path: Path) -> None:
-    words = harness_command("worker", "--engine", "ray", "--address", cluster.address, "--folder", tmp_path)
+def test_a_ledger_that_other_machines_cannot_reach_is_refused(tmp_path: Path) -> None:
+    """Before any cluster is asked: there is none at this address."""
+    ray_cluster.install()
+    words = harness_command("worker", "--engine", "ray", "--address", "ray://127.0.0.1:1", "--folder", tmp_path)
     environment = ray_cluster.environment()
     environment.pop("HARNESS_DATABASE_URL", None)
-    done = subprocess.run(
-        cluster.command("0", words), capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=120
-    )
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=120)
     assert done.returncode == 2, done.stderr
     assert "PostgreSQL" in done.stderr

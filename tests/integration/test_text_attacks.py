@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import harness_command
 from hostile import DPO, loss
 from hostile_texts import HOSTILE
 from page_judges import judge_html, judge_markdown, judge_svg
+from support import harness_command
 from text_judges import (
     judge_characters,
     judge_github,

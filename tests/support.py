@@ -1,0 +1,89 @@
+"""What tests with a container share beside the fixtures: the command, what a call of it gave, oracles on a text.
+
+Not in conftest.py: several folders have a module of that name, and an import finds whichever came last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.candidate import Candidate
+from harness.errors import CandidateFault
+from harness.oracle.limits import Limits
+from harness.oracle.oracle import Oracle
+from harness.oracle.sandbox import Recipe, Sandbox
+from harness.screen import screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.oracle.engine import Engine
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Sandboxes:
+    """Opens oracles on texts, one container each, and knows which containers there were."""
+
+    engine: Engine
+    image: str
+    containers: list[str] = field(default_factory=list)
+    #: Containers that were still there when a candidate's fault was raised.
+    survivors: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def opened(
+        self, text: str, *, limits: Limits | None = None, policy: bool = True, entry: str | None = None
+    ) -> Iterator[Oracle]:
+        """The oracle on one candidate; `policy` false is `--screen off`."""
+        data = text.encode()
+        candidate = Candidate("candidate.py", data, hashlib.sha256(data).hexdigest())
+        program = screen(candidate, entry=entry, policy=policy)
+        limits = limits or Limits()
+        sandbox = Sandbox(self.engine, Recipe(self.image, limits))
+        self.containers.append(sandbox.container)
+        try:
+            sandbox.wait_ready()
+            yield Oracle(sandbox, program, limits)
+        except CandidateFault:
+            self.survivors += self.left()
+            raise
+        finally:
+            sandbox.close()
+
+    def left(self) -> list[str]:
+        """Containers of these that the engine still knows."""
+        return [c for c in self.containers if self.engine.state(c)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of the command: exit code, both outputs, and the JSON report if there is one."""
+
+    code: int
+    out: str
+    err: str
+    report: dict[str, Any] | None
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The candidates of the report."""
+        assert self.report is not None, self.out + self.err
+        results: list[dict[str, Any]] = self.report["results"]
+        return results
+
+    @property
+    def rules(self) -> set[str]:
+        """The ids of all findings."""
+        return {f["rule"] for r in self.results for f in r["findings"]}
+
+
+def harness_command(*arguments: object) -> list[str]:
+    """The command, as this environment has it."""
+    return [sys.executable, "-m", "harness", *map(str, arguments)]
