@@ -42,7 +42,7 @@ def cluster() -> Iterator[ray_cluster.Cluster]:
         yield made
 
 
-#: Asks Ray for an actor at every GPU place, and for one more at the last machine.
+#: Asks Ray for an actor at every GPU place, and for one more at the first of them.
 GPUS = """
 import json, sys
 import ray
@@ -52,10 +52,11 @@ engine.join()
 spots = engine.spots()
 actors = {spot: engine.start(spot) for spot in spots}
 places = ray.get([actor.place.remote() for actor in actors.values()])
-more = engine.start(spots[-1])
+busy = next(spot for spot in spots if spot.gpu)
+more = engine.start(busy)
 asked = more.place.remote()
 early, _ = ray.wait([asked], timeout=3)
-ray.kill(actors[spots[-1]])
+ray.kill(actors[busy])
 late, _ = ray.wait([asked], timeout=60)
 told = [[p.name, p.needs, p.gpu, s.gpu, s.node] for p, s in zip(places, spots)]
 print(json.dumps({"places": told, "early": len(early), "late": [ray.get(r).name for r in late]}))
