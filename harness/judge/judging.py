@@ -9,6 +9,7 @@ from harness.errors import CandidateFault, InfrastructureError, KernelLostError
 from harness.judge.facts import facts
 from harness.judge.session import run_session
 from harness.judge.stability import stability
+from harness.judge.standin import StandIn
 from harness.judge.static import make_result
 from harness.judge.subject import Subject
 from harness.oracle.oracle import Oracle
@@ -43,6 +44,7 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
             raise one.fault
         if sandbox is None or one.program is None:
             raise InfrastructureError("no sandbox was made ready")
+        suite.learn(Subject(StandIn(gpu=bench.recipe.gpu is not None), bench.profile.domain))
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started

@@ -1,7 +1,8 @@
-"""The suite by heart: what Hypothesis drew for a candidate that passed is put to the next one without it.
+"""The suite by heart: what Hypothesis drew for one that passed is put to every candidate without it.
 
 Hypothesis is settled to draw the same examples for every candidate until one fails (property_tests/configure.py),
-and drawing them takes as long as judging the answers. A rehearsed run can only end in "all passed": at the first
+and drawing them takes as long as judging the answers. They are learnt from a stand-in (`harness.judge.standin`) while
+the first sandbox still starts. A rehearsed run can only end in "all passed": at the first
 failure, of whatever kind, it is broken off, nothing of it counts, and the suite runs from the beginning, with
 Hypothesis to find the simplest counterexample.
 """
@@ -30,6 +31,8 @@ class Part:
     watched: Watched | None
     examples: list[dict[str, Any]] | None = None
     questions: dict[int | None, tuple[Joint | None, ...]] = field(default_factory=dict)
+    #: The smallest batch as it was known when the property began.
+    smallest: int | None = None
 
 
 class Rehearsal:
@@ -50,17 +53,20 @@ class Rehearsal:
         """Whether every property has passed once, so that all examples are known."""
         return all(part.examples is not None for part in self._parts.values())
 
-    def watch(self, item: pytest.Item) -> None:
-        """The property is about to run under Hypothesis: see its examples."""
-        watched = self._parts[item].watched
-        if watched is not None:
-            watched.sink = []
-
-    def passed(self, item: pytest.Item) -> None:
-        """It passed: these are the examples of every candidate that passes."""
+    def watch(self, item: pytest.Item, subject: Subject) -> None:
+        """The property is about to run under Hypothesis: see its examples, unless they are known."""
         part = self._parts[item]
-        if part.watched is not None and part.watched.sink is not None:
+        if part.watched is not None and part.examples is None:
+            part.watched.sink = []
+            part.smallest = subject.known_smallest
+            subject.foresight.expect(())
+
+    def passed(self, item: pytest.Item, subject: Subject) -> None:
+        """It passed: these are the examples of every candidate that passes, and what they ask."""
+        part = self._parts[item]
+        if part.watched is not None and part.watched.sink is not None and part.examples is None:
             part.examples = [{k: v for k, v in each.items() if k != "oracle"} for each in part.watched.sink]
+            part.questions[part.smallest] = join(subject.foresight.asked)
 
     def rest(self) -> None:
         """See no more examples."""

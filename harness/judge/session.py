@@ -47,6 +47,11 @@ class Suite:
         self._plugin = plugin
         self._rehearsal = Rehearsal(items)
 
+    def learn(self, subject: Subject) -> None:
+        """Learn the suite by heart from one that passes it, unless that was done."""
+        if not self._rehearsal.complete:
+            self(subject)
+
     def rehearsed(self, subject: Subject) -> Outcome | None:
         """Put the examples that are known by heart to the candidate: what came of it, or None.
 
@@ -106,14 +111,14 @@ class Suite:
                 outcome.properties.setdefault(rule.id, "not-run")
                 continue
             following = self._items[place + 1] if place + 1 < len(self._items) else None
-            self._rehearsal.watch(item)
+            self._rehearsal.watch(item, subject)
             error = self._run(item, following)
             if error is None:
                 outcome.properties.setdefault(rule.id, "passed")
-                self._rehearsal.passed(item)
+                self._rehearsal.passed(item, subject)
             elif isinstance(error, pytest.skip.Exception):
                 outcome.properties[rule.id] = "not-run"
-                self._rehearsal.passed(item)
+                self._rehearsal.passed(item, subject)
             else:
                 # One finding a rule: the first is the simplest, and the rest say the same.
                 told = {f.rule for f in outcome.findings}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from harness.judge.batches import plain
 from harness.judge.domain import Domain
 from harness.judge.foresight import Foresight, Question, join
 from harness.judge.session import Suite, run_session
+from harness.judge.standin import StandIn
 from harness.judge.subject import Subject
 from harness.oracle import wire
 from harness.profiles import DEFAULT, load
@@ -91,6 +92,48 @@ def test_it_asks_the_same_in_fewer_requests(needs: int, seed: int) -> None:
         assert len(second.requests) < len(first.requests) / 3
 
     in_session(body, seed)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_stand_in_teaches_what_a_candidate_would(seed: int) -> None:
+    """And the questions with it: the first candidate of a process is asked in few requests already."""
+
+    def body(suite: Suite) -> None:
+        suite.learn(Subject(StandIn(gpu=False), Domain()))
+        before = suite._rehearsal
+        one, joint = subject(DPO)
+        outcome = suite.rehearsed(one)
+        assert outcome is not None
+        alone, plainly = subject(DPO)
+        whole = suite(alone)
+        assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
+        assert not whole.findings
+        assert sorted(joint.everything) == sorted(plainly.everything)
+        assert len(joint.requests) < len(plainly.requests) / 3
+        suite.learn(Subject(StandIn(gpu=False), Domain()))  # once is enough
+        assert suite._rehearsal is before
+
+    in_session(body, seed)
+
+
+def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
+    asked: list[bool] = []
+
+    class OnBoth(Logging):
+        def ask(self, batches: Sequence[Batch], *, gpu: bool = False, **named: Any) -> list[Answer | Complaint]:
+            asked.append(gpu)
+            return super().ask(batches, **named)
+
+    def body(suite: Suite) -> None:
+        suite.learn(Subject(StandIn(gpu=True), Domain()))
+        oracle = OnBoth(DPO)
+        oracle.has_gpu = True
+        outcome = suite.rehearsed(Subject(oracle, Domain()))
+        assert outcome is not None
+        assert outcome.properties["P316"] == "passed"
+        assert sum(asked) == 20
+
+    in_session(body)
 
 
 def test_what_fails_before_the_first_joint_question_is_settled() -> None:
