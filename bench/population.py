@@ -5,11 +5,16 @@ way. From the same measurements, the gates are asked as a climb asks them, one l
 would have cost the ladder is what it was measured for until it was stopped. Winners are those that pass all rungs; the
 dear way's are decided at the last look. Processor seconds of host and sandbox, so that other work does not count; a
 baseline is measured once for a whole search, and left out. Resumable: what lies in `population-LADDER.json` for the
-same text is not measured again. Rungs that train in containers of their own are not measured here.
+same text is not measured again.
+
+The rung `reviews` is trained in this process (every text is of this repository), without the containers that a real run
+starts for each seed: so its share is told too small, and with it what the ladder saves. Whom an earlier rung has
+stopped cannot win either way; one seed of those is trained and stands for the others' seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -28,12 +33,18 @@ from harness.ladder.profile import load
 from harness.ladder.rungs import SEEDED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from harness.candidate import Candidate
     from harness.judge.session import Suite
     from harness.judge.static import Screened
     from harness.ladder.profile import Ladder, RungPlan
 
+    Measure = Callable[[RungPlan, Screened, int], Iterator[tuple[float, dict[str, float], dict[str, float]]]]
+
 Row = dict[str, Any]
+#: Metrics of the rung's baseline, by seed.
+_BASELINE: dict[int, dict[str, float]] = {}
 
 
 class Dear(Costs):
@@ -50,22 +61,48 @@ class Dear(Costs):
             if plan.kind == "properties":
                 rungs.append(self._properties(plan, one))
             elif plan.kind in SEEDED:
-                rungs.append(self._every_seed(plan, one))
+                rungs.append(self._every_seed(plan, one, self.seeds))
+            elif plan.kind == "reviews":
+                hopeless = not all(rung.get("passed_with_all", rung["passed"]) for rung in rungs)
+                rungs.append(_estimated(plan, one) if hopeless else self._every_seed(plan, one, _trained))
         return rungs
 
-    def _every_seed(self, plan: RungPlan, one: Screened) -> Row:
+    def _every_seed(self, plan: RungPlan, one: Screened, measure: Measure) -> Row:
         assert plan.gate is not None
         known: dict[int, dict[str, float]] = {}
         baseline: dict[int, dict[str, float]] = {}
         seconds: list[float] = []
         fault = ""
         try:
-            for seed, (spent, metrics, base) in enumerate(self.seeds(plan, one, plan.gate.looks[-1])):
+            for seed, (spent, metrics, base) in enumerate(measure(plan, one, plan.gate.looks[-1])):
                 known[seed], baseline[seed] = metrics, base
                 seconds.append(spent)
         except CandidateFault as raised:
             fault = str(raised)
         return {"rung": plan.name, "seeds": seconds, "fault": fault} | _decided(plan, known, baseline)
+
+
+def _trained(plan: RungPlan, one: Screened, count: int) -> Iterator[tuple[float, dict[str, float], dict[str, float]]]:
+    """Seed after seed of the rung `reviews`: its seconds, the candidate's metrics, the baseline's."""
+    from bench import reviews  # noqa: PLC0415 - loads torch
+    from bench.trusted import from_program  # noqa: PLC0415 - as above
+
+    assert one.program is not None
+    settings, data = dict(plan.settings), reviews.ROOT / "build" / "reviews"
+    for seed in range(count):
+        if seed not in _BASELINE:
+            _BASELINE[seed] = reviews.measured(reviews.loss_of(plan.baseline), seed, settings, data)
+        found = reviews.measured(from_program(one.program), seed, settings, data)
+        yield found["seconds"], found, _BASELINE[seed]
+
+
+def _estimated(plan: RungPlan, one: Screened) -> Row:
+    """One seed's seconds in place of all: it is stopped already. One that cannot be trained at all costs nothing."""
+    assert plan.gate is not None
+    seconds: list[float] = []
+    with contextlib.suppress(Exception):
+        seconds = [next(_trained(plan, one, 1))[0]] * plan.gate.looks[-1]
+    return {"rung": plan.name, "seeds": seconds, "estimated": True, "asked": 0, "passed": False}
 
 
 def _decided(plan: RungPlan, known: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> Row:
@@ -118,6 +155,8 @@ def main(name: str) -> None:
     ladder = load(name)
     target = Path(__file__).with_name(f"population-{ladder.name}.json")
     rows: list[Row] = json.loads(target.read_text("utf-8"))["candidates"] if target.exists() else []
+    wanted = {candidate.sha256 for _, candidate in population()}
+    rows = [row for row in rows if row["sha256"] in wanted]
     done = {row["sha256"] for row in rows}
     bench = open_bench(Options(profile=ladder.properties, gpu="none"))
 

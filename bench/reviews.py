@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -21,6 +21,9 @@ from rich.table import Table
 
 from harness.ladder.gate import interval
 from harness.ladder.profile import load
+
+if TYPE_CHECKING:
+    from bench.trusted import TrustedLoss
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("reviews.json")
@@ -137,7 +140,7 @@ def _all(wanted: list[tuple[str, int, dict[str, Any]]], data: Path, minutes: flo
         key = _key(name, seed, change)
         if key in _kept() or time.monotonic() - began > 60 * minutes:
             continue
-        found = _one(name, seed, _settings(change), data)
+        found = measured(loss_of(name), seed, _settings(change), data)
         kept = {k: {n: _plain(v) for n, v in m.items()} for k, m in {**_kept(), key: found}.items()}
         part = RESULTS.with_suffix(".part")
         part.write_text(json.dumps({"made_with": _versions(), "runs": kept}, indent=1, sort_keys=True) + "\n")
@@ -159,8 +162,15 @@ def _plain(value: float) -> float | str:
     return round(value, 6) if math.isfinite(value) else str(value)
 
 
-def _one(name: str, seed: int, settings: dict[str, Any], data: Path) -> dict[str, float]:
+def loss_of(name: str) -> TrustedLoss:
+    """A loss of the catalogue or a broken one, by name."""
     from bench.reviews_losses import loss  # noqa: PLC0415 - loads torch
+
+    return loss(name)
+
+
+def measured(loss: TrustedLoss, seed: int, settings: dict[str, Any], data: Path) -> dict[str, float]:
+    """Train and score in this process: the rung's metrics, and `seconds` of the processor."""
     from harness.train import reviews  # noqa: PLC0415 - as above
     from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
 
@@ -168,7 +178,7 @@ def _one(name: str, seed: int, settings: dict[str, Any], data: Path) -> dict[str
     with TemporaryDirectory() as out:
         began = time.process_time()
         job = Job("reviews", Step.TRAIN, seed, settings, out=out, data=str(folder))
-        trained = reviews.train(job, loss(name), silent)
+        trained = reviews.train(job, loss, silent)
         job = Job("reviews", Step.SCORE, seed, settings, weights=out, data=str(folder))
         scored = reviews.score(job, silent)
         return {**trained, **scored, "seconds": time.process_time() - began}

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
+from harness.contract import ARGUMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from harness.contract import Program
 
 _OFFERED = ("beta", "chosen_lengths", "rejected_lengths", "progress")
 
@@ -39,3 +43,21 @@ def from_text(text: str, smallest: int = 1) -> TrustedLoss:
     exec(compile(text, "<catalogue>", "exec"), space)  # noqa: S102 - text of this repository, see above
     functions = [f for f in space.values() if inspect.isfunction(f)]
     return TrustedLoss(functions[-1], smallest)
+
+
+def from_program(program: Program, smallest: int = 1) -> TrustedLoss:
+    """The function that the screen found in a text of ours, called as its plan says."""
+    space: dict[str, Any] = {"torch": torch, "F": functional, "math": math}
+    exec(compile(program.source, "<ours>", "exec"), space)  # noqa: S102 - text of this repository, see above
+    plan = program.plan
+
+    def call(
+        pc: Any, pr: Any, rc: Any, rr: Any, beta: float, chosen_lengths: Any, rejected_lengths: Any, progress: float
+    ) -> torch.Tensor:
+        values = (pc, pr, rc, rr, chosen_lengths, rejected_lengths, beta, progress)
+        given = dict(zip(ARGUMENTS, values, strict=True))
+        named = {own: given[argument] for own, argument in plan.keyword}
+        output: torch.Tensor = space[plan.entry](*(given[name] for name in plan.positional), **named)
+        return output
+
+    return TrustedLoss(call, smallest)
