@@ -8,13 +8,10 @@ this repository), by the same code that trains over the oracle. `--table` prints
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import inspect
 import json
 import math
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +23,13 @@ from rich.table import Table
 from bench.measure import Figure
 from harness.ladder.gate import interval
 from harness.ladder.profile import load
-from harness.losses import CATALOGUE
+from harness.losses import CATALOGUE, source_text
 from harness.train.job import Job, Progress, Step, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bench.trusted import TrustedLoss
     from harness.ladder.profile import RungPlan
 
 _ROOT = Path(__file__).parent.parent
@@ -57,32 +55,16 @@ BROKEN = (
 )
 
 
-@dataclass(frozen=True)
-class _InProcess:
-    """A trusted function as `harness.train.tasks.PairLoss`, given what its parameters name."""
-
-    function: Callable[..., Any]
-    smallest: int
-
-    def __call__(self, *four_and_beta: Any, **offered: Any) -> Any:
-        """The mean of its values."""
-        wanted = inspect.signature(self.function).parameters
-        return self.function(*four_and_beta, **{k: v for k, v in offered.items() if k in wanted}).mean()
-
-
-def loss_of(name: str) -> _InProcess:
+def loss_of(name: str) -> TrustedLoss:
     """A loss of the catalogue, or one that is broken on purpose."""
+    from bench.trusted import TrustedLoss, from_text  # noqa: PLC0415 - loads torch
+
     if name == "linear":
-        return _InProcess(lambda pc, pr, rc, rr, beta: -beta * (pc - pr - rc + rr), 1)
+        return TrustedLoss(lambda pc, pr, rc, rr, beta: -beta * (pc - pr - rc + rr))
     entry = next((e for e in CATALOGUE if e.name == name), None)
-    path = _ROOT / "harness" / "losses" / entry.file if entry else _QUALITY / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"bench_loss_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function = next(v for k, v in vars(module).items() if k.endswith("_loss") and inspect.isfunction(v))
-    return _InProcess(function, entry.smallest_batch if entry else 1)
+    if entry is not None:
+        return from_text(source_text(name), entry.smallest_batch)
+    return from_text((_QUALITY / f"{name}.py").read_text("utf-8"))
 
 
 def rung() -> RungPlan:

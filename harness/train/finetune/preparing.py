@@ -6,8 +6,9 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.train.finetune import files, store
+from harness.train import hub
 from harness.train.finetune import model as models
+from harness.train.finetune import store
 from harness.train.finetune.pairs import pairs
 from harness.train.finetune.reference import check_finite, log_probabilities
 from harness.train.finetune.sample import answers
@@ -52,13 +53,13 @@ def prepare(job: Job, say: Say) -> Mapping[str, float]:
 
 def _split(path: Path, settings: Settings, seed: int) -> tuple[list[Pair], list[Pair]]:
     """Training and held-out pairs; where the set has no part for the latter, they are drawn by seed."""
-    found = files.rows(path, settings.train_split)
+    found = hub.rows(path, settings.train_split)
     if found is None:
-        remedy = f"set train_split to one of: {', '.join(files.splits(path))}"
+        remedy = f"set train_split to one of: {', '.join(hub.splits(path))}"
         raise StepError(f"the preference set has no split {settings.train_split!r}", fault="user", remedy=remedy)
     train = pairs(found)
     draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, nothing secret
-    apart = files.rows(path, settings.test_split)
+    apart = hub.rows(path, settings.test_split)
     if apart is None:
         if len(train) <= settings.held_out:
             said = f"the preference set has {len(train)} pairs, and {settings.held_out} of them are to be held out"

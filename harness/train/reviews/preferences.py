@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.train.finetune.files import rows
+from harness.train.hub import rows
 from harness.train.job import StepError
 
 if TYPE_CHECKING:

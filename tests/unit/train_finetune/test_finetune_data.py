@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from datasets import Dataset, DatasetDict
 
-from harness.train.finetune.files import rows, splits
 from harness.train.finetune.pairs import pairs
 from harness.train.finetune.settings import Settings
 from harness.train.finetune.tokens import load_tokenizer, tokenize
+from harness.train.hub import rows, splits
 from harness.train.job import StepError
 
 if TYPE_CHECKING:
