@@ -23,6 +23,7 @@ from bench import (
     round_trip,
     scale,
     static_tier,
+    threads,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "scale": scale.figure,
     "control": control.figure,
     "reviews-step": reviews_step.figure,
+    "threads": threads.figure,
     "finetune-step": finetune.step,
     "finetune-cached": finetune.cached,
     "gvisor": gvisor.whole_check,
