@@ -43,6 +43,8 @@ _WHILE_LOADING = {"W201", "W208"}
 # A peer that talks without an end would be listened to for this long at each of its ends.
 sandbox_module._DRAIN_SECONDS = 0.001
 sandbox_module._SETTLE_SECONDS = 0.001
+# And an engine that says no more would be asked again for this long.
+sandbox_module._ENGINE_HEARS_SECONDS = -1.0
 
 
 class Witness:
