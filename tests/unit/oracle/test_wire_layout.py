@@ -97,6 +97,6 @@ def test_the_program_crosses_as_json_that_names_nothing_of_the_host() -> None:
     plan = CallPlan("loss", "function", ("policy_chosen_logps",), (("b", "beta"),))
     program = Program("def loss(): ...", guarded=True, plan=plan, name="a name", source="the source", lines=(1,))
     document = json.loads(wire.pack_program(program))
-    assert set(document) == {"text", "guarded", "entry", "dialect", "positional", "keyword", "lifetime"}
+    assert set(document) == {"text", "guarded", "entry", "dialect", "positional", "keyword", "constants", "lifetime"}
     assert document["keyword"] == [["b", "beta"]]
     assert document["guarded"] is True
