@@ -17,6 +17,7 @@ from rich.text import Text
 from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
+from harness.ladder.tuned import RUNG, tuned_of
 from harness.report import sanitize
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def _report(ledger: Ledger, run: int) -> bytes:
 
 
 def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
+    tuned = tuned_of(ledger.events(run.id))
     return {
         "schema": "harness.run/v1",
         "run": as_json(run),
@@ -82,6 +84,7 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "attachments": [dataclasses.asdict(a) for a in ledger.attachments(run.id)],
         "promotions": ledger.promotions(run.id),
         "events": [{"time": e.time, "kind": e.kind, "detail": dict(e.detail)} for e in ledger.events(run.id)],
+        **({"tuned": tuned.as_detail()} if tuned is not None else {}),
     }
 
 
@@ -90,8 +93,10 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
     console.print(Text(f"{run.state}", style=state_style(run)), Text(sanitize.one_line(run.reason, 400)))
     for rung, decision in ledger.decisions(run.id):
         console.print(Text(f"  {rung}: {decision.decision}: {sanitize.one_line(decision.reason, 400)}"))
+    if (tuned := tuned_of(ledger.events(run.id))) is not None:
+        console.print(Text(f"  tuned: {sanitize.one_line(tuned.told(), 400)}"))
     for rung, scores in ledger.scores(run.id).items():
-        console.print(_scores(rung, scores))
+        console.print(_scores(rung, scores, "trial" if rung.startswith(f"{RUNG}-") else "seed"))
     table = Table("when", "what", "")
     for event in ledger.events(run.id):
         when = dt.datetime.fromtimestamp(event.time, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -100,10 +105,10 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
     console.print(table)
 
 
-def _scores(rung: str, scores: list[Score]) -> Table:
-    """Seeds across, metrics down, with the mean and standard deviation."""
+def _scores(rung: str, scores: list[Score], unit: str) -> Table:
+    """Seeds (or trials) across, metrics down, with the mean and standard deviation."""
     seeds = sorted({s.seed for s in scores})
-    table = Table("metric", *(f"seed {s}" for s in seeds), "mean", "SD", title=rung)
+    table = Table("metric", *(f"{unit} {s}" for s in seeds), "mean", "SD", title=rung)
     for metric in sorted({s.metric for s in scores}):
         values = {s.seed: s.value for s in scores if s.metric == metric}
         array = np.array(list(values.values()))
