@@ -17,7 +17,7 @@ from rich.text import Text
 from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
-from harness.ladder.tuned import RUNG, tuned_of
+from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
 from harness.report import sanitize
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
     if (tuned := tuned_of(ledger.events(run.id))) is not None:
         console.print(Text(f"  tuned: {sanitize.one_line(tuned.told(), 400)}"))
     for rung, scores in ledger.scores(run.id).items():
-        console.print(_scores(rung, scores, "trial" if rung.startswith(f"{RUNG}-") else "seed"))
+        console.print(_trials(rung, scores) if rung.startswith(f"{RUNG}-") else _scores(rung, scores))
     table = Table("when", "what", "")
     for event in ledger.events(run.id):
         when = dt.datetime.fromtimestamp(event.time, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -105,10 +105,20 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
     console.print(table)
 
 
-def _scores(rung: str, scores: list[Score], unit: str) -> Table:
-    """Seeds (or trials) across, metrics down, with the mean and standard deviation."""
+def _trials(rung: str, scores: list[Score]) -> Table:
+    """Trials down, with the values that were tried and what they reached."""
+    names = sorted({s.metric for s in scores}, key=lambda name: (name != OBJECTIVE, name))
+    table = Table("trial", *(Text(name.removeprefix(VALUE)) for name in names), title=rung)
+    for trial in sorted({s.seed for s in scores}):
+        values = {s.metric: s.value for s in scores if s.seed == trial}
+        table.add_row(str(trial), *(f"{values[name]:.4g}" if name in values else "" for name in names))
+    return table
+
+
+def _scores(rung: str, scores: list[Score]) -> Table:
+    """Seeds across, metrics down, with the mean and standard deviation."""
     seeds = sorted({s.seed for s in scores})
-    table = Table("metric", *(f"{unit} {s}" for s in seeds), "mean", "SD", title=rung)
+    table = Table("metric", *(f"seed {s}" for s in seeds), "mean", "SD", title=rung)
     for metric in sorted({s.metric for s in scores}):
         values = {s.seed: s.value for s in scores if s.metric == metric}
         array = np.array(list(values.values()))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 KIND = "tuned"
 #: What the "rungs" begin with under which the trials' scores stand in the ledger; the tuning's digest follows.
 RUNG = "tuning"
+#: The metrics of a trial: what it was worth, and before each parameter's name, the value that was tried.
+OBJECTIVE, VALUE = "objective", "param."
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from harness.ladder.measuring import opened
 from harness.ladder.profile import load
 from harness.ladder.search import Search
 from harness.ladder.training.steps import StoppedError
-from harness.ladder.tuned import KIND, RUNG, Tuned, tuned_of, with_values
+from harness.ladder.tuned import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
 from harness.ledger.records import Score
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ SEEDS = tuple(FIRST_SEED + k for k in range(2))
 WORST = -1e6
 #: Whose bandit is the proxy where a ladder has none of its own.
 _PROXY = "bandit-2026.1"
-_VALUE, _OBJECTIVE = "param.", "objective"
 
 
 def proxy_of(ladder: Ladder) -> tuple[bandit.Settings, Gate]:
@@ -169,8 +168,8 @@ class Tuning:
 
         def keep(number: int, trial: Trial) -> None:
             values, reached = trial
-            scores = [Score(number, f"{_VALUE}{name}", value) for name, value in values.items()]
-            self._ledger.save_scores(self._held, rung, [*scores, Score(number, _OBJECTIVE, reached)])
+            scores = [Score(number, f"{VALUE}{name}", value) for name, value in values.items()]
+            self._ledger.save_scores(self._held, rung, [*scores, Score(number, OBJECTIVE, reached)])
             say(number + 1, TRIALS, reached)
 
         return tune(search, self._known(rung, _program(one).plan.parameters), objective, keep)
@@ -196,7 +195,7 @@ class Tuning:
             by_trial.setdefault(score.seed, {})[score.metric] = score.value
         out: list[Trial] = []
         while (row := by_trial.get(len(out))) is not None:
-            out.append(({p.name: row[f"{_VALUE}{p.name}"] for p in parameters}, row[_OBJECTIVE]))
+            out.append(({p.name: row[f"{VALUE}{p.name}"] for p in parameters}, row[OBJECTIVE]))
         return out
 
 
