@@ -108,7 +108,7 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
 def _trials(rung: str, scores: list[Score]) -> Table:
     """Trials down, with the values that were tried and what they reached."""
     names = sorted({s.metric for s in scores}, key=lambda name: (name != OBJECTIVE, name))
-    table = Table("trial", *(Text(name.removeprefix(VALUE)) for name in names), title=rung)
+    table = Table("trial", *(name.removeprefix(VALUE) for name in names), title=rung)
     for trial in sorted({s.seed for s in scores}):
         values = {s.metric: s.value for s in scores if s.seed == trial}
         table.add_row(str(trial), *(f"{values[name]:.4g}" if name in values else "" for name in names))

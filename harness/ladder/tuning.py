@@ -94,7 +94,7 @@ def tune(
     known: Sequence[Trial],
     objective: Objective,
     keep: Callable[[int, Trial], None],
-    trials: int = TRIALS,
+    trials: int,
 ) -> list[Trial]:
     """Make the trials that are not known yet; `keep` is given each as soon as it is there. Gives all, in order."""
     made = search.again(known[:trials])
@@ -172,7 +172,7 @@ class Tuning:
             self._ledger.save_scores(self._held, rung, [*scores, Score(number, OBJECTIVE, reached)])
             say(number + 1, TRIALS, reached)
 
-        return tune(search, self._known(rung, _program(one).plan.parameters), objective, keep)
+        return tune(search, self._known(rung, _program(one).plan.parameters), objective, keep, TRIALS)
 
     def _measured(self, one: Screened) -> float:
         """What a candidate is worth at its values."""
