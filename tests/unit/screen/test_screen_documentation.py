@@ -14,8 +14,8 @@ TEXT = (Path(__file__).parents[3] / "docs" / "dialects.md").read_text(encoding="
 
 def test_the_examples_pass():
     examples = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(examples) == 2
-    assert [faults(example) for example in examples] == [[], []]
+    assert len(examples) == 3
+    assert [faults(example) for example in examples] == [[], [], []]
 
 
 def test_every_argument_alias_and_module_is_named():
