@@ -6,6 +6,7 @@ import pytest
 
 from harness.contract import Parameter
 from harness.judge.settings import declared, fingerprint_over, settings
+from harness.report.facts import fact_rows
 from harness.rules import find_rule
 
 TAU, EPS = Parameter("tau", 0.01, 1.0, log=True), Parameter("eps", -1.0, 1.0)
@@ -61,3 +62,9 @@ def test_the_fingerprint_tells_apart_what_can_be_tuned_in_other_ways() -> None:
     assert len(others | {first}) == 8
     assert first == fingerprint_over(list(prints), (TAU,))
     assert fingerprint_over(["a"] * 5, (TAU,)) == "a", "a parameter that changes nothing makes no other function"
+
+
+def test_people_read_the_range_and_of_which_value_the_facts_are() -> None:
+    rows = dict(fact_rows({"parameters": declared((TAU, EPS))}))
+    assert rows["parameter tau"] == "0.01 to 1, log; what is told here is at 0.1"
+    assert rows["parameter eps"] == "-1 to 1, linear; what is told here is at 0"
