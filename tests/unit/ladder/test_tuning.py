@@ -23,8 +23,10 @@ from harness.ladder.climb import screened_text
 from harness.ladder.gate import Gate, GuardRail
 from harness.ladder.profile import load, names
 from harness.ladder.search import Search
+from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import Tuned, evaluation_with, tuned_of, with_values
 from harness.ladder.tuning import WORST, best_of, is_open, proxy_of, tune, tuning_digest, worth
+from harness.ledger.records import Decision
 from harness.oracle.batch import Answer, Batch, Complaint
 from harness.oracle.oracle import Oracle
 
@@ -226,3 +228,64 @@ def test_a_duel_is_fought_with_the_values_of_the_run_that_answered(ledger: Ledge
     one = screened_text(Candidate("loss.py", OPEN.encode(), "x")).program
     assert one is not None
     assert with_values(one, own).constants == {"tau": 1.5}
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
+    """The values that were measured; five trials are made, and the larger the value the better."""
+    values: list[dict[str, float]] = []
+
+    def measured(self: tuning.Tuning, one: Any) -> float:
+        del self
+        values.append(one.program.constants)
+        return float(one.program.constants["tau"])
+
+    monkeypatch.setattr(tuning, "TRIALS", 5)
+    monkeypatch.setattr(tuning.Tuning, "_measured", measured)
+    return values
+
+
+def promote(_: object) -> Decision:
+    return Decision("promote", "accepted")
+
+
+def test_what_falls_at_its_tuned_values_is_rejected_and_settles_nothing(ledger: Ledger, tried: list[Any]) -> None:
+    (number,) = submit(ledger)
+    own = tuning.Tuning(None, load("bandit"), ledger, claim(ledger), "image", {}, lambda: False)  # type: ignore[arg-type]
+    one = screened_text(Candidate("loss.py", OPEN.encode(), "ab" * 32))
+    assert is_open(one)
+    asked: list[dict[str, float]] = []
+
+    def refuse(chosen: Any) -> Decision:
+        asked.append(chosen.program.constants)
+        return Decision("reject", "P302 NaN")
+
+    _, fallen = own.settled(one, refuse, lambda *_: None)
+    assert fallen == Decision("reject", "P302 NaN")
+    assert asked == [max(tried, key=lambda values: values["tau"])]
+    assert tuned_of(ledger.events(number)) is None
+
+
+def test_a_stopped_tuning_goes_on_and_a_settled_one_is_not_made_again(ledger: Ledger, tried: list[Any]) -> None:
+    (number,) = submit(ledger)
+    held, stop = claim(ledger), [2]
+    own = tuning.Tuning(None, load("bandit"), ledger, held, "image", {}, lambda: len(tried) == stop[0])  # type: ignore[arg-type]
+    one = screened_text(Candidate("loss.py", OPEN.encode(), "ab" * 32))
+    with pytest.raises(StoppedError):
+        own.settled(one, pytest.fail, lambda *_: None)
+    stop[0] = -1
+    told: list[int] = []
+    chosen, fallen = own.settled(one, promote, lambda done, *_: told.append(done))
+    assert (fallen, len(tried), told) == (None, 5, [3, 4, 5])
+    assert chosen.program is not None
+    assert chosen.program.constants == max(tried, key=lambda values: values["tau"])
+    again, _ = own.settled(one, pytest.fail, pytest.fail)
+    assert again.program == chosen.program
+    assert len(tried) == 5
+    assert not is_open(chosen)
+    assert [event.kind for event in ledger.events(number)].count("tuned") == 1
+    # On another image everything is measured anew, and the earlier trials stay what they are.
+    other = tuning.Tuning(None, load("bandit"), ledger, held, "other", {}, lambda: False)  # type: ignore[arg-type]
+    other.settled(one, promote, lambda *_: None)
+    assert len(tried) == 10
+    assert len(ledger.scores(number)) == 2
