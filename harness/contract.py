@@ -6,7 +6,13 @@ completion, in nats. `rho = (pc - pr) - (rc - rr)`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import keyword
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The four vectors of shape (B,), in the order in which they cross the wire.
 VECTORS = (
@@ -33,6 +39,53 @@ ALIASES = {
     "ref_rejected_logps": "reference_rejected_logps",
 }
 
+#: The name under which a candidate declares its parameters, and how many it may declare.
+PARAMS = "PARAMS"
+MOST_PARAMETERS = 4
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A float that a candidate leaves open: its name, the ends of its range, and whether its scale is logarithmic.
+
+    Raises ValueError, with a sentence for whoever wrote it, for what is no name or no range.
+    """
+
+    name: str
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be passed or tuned."""
+        if not (self.name.isascii() and self.name.isidentifier() and len(self.name) <= _LONGEST_NAME):
+            raise ValueError(f"{self.name[:60]!a} is no plain name of at most {_LONGEST_NAME} letters.")
+        if keyword.iskeyword(self.name) or self.name.startswith("_") or self.name == "self":
+            raise ValueError(f"{self.name} cannot be the name of a parameter.")
+        if self.name in ARGUMENTS or self.name in ALIASES:
+            raise ValueError(f"{self.name} is an argument of the contract, which passes it already.")
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and math.isfinite(self.high - self.low)):
+            raise ValueError(f"the range of {self.name} is not finite.")
+        if not self.low < self.high:
+            raise ValueError(f"the range of {self.name} is empty: {self.low:g} to {self.high:g}.")
+        if self.log and self.low <= 0.0:
+            raise ValueError(f"the range of {self.name} is logarithmic, and begins at {self.low:g}.")
+
+    @property
+    def middle(self) -> float:
+        """Half-way along its scale: the value in force where nothing else is said."""
+        half = math.sqrt(self.low) * math.sqrt(self.high) if self.log else self.low + (self.high - self.low) / 2.0
+        return min(max(half, self.low), self.high)
+
+    def at(self, share: float) -> float:
+        """The value at a share of the way from low to high, from 0 to 1, along its scale."""
+        if self.log:
+            value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
+        else:
+            value = self.low + share * (self.high - self.low)
+        return min(max(value, self.low), self.high)
+
 
 @dataclass(frozen=True)
 class CallPlan:
@@ -40,13 +93,15 @@ class CallPlan:
 
     `positional` and `keyword` name contract arguments (members of ARGUMENTS); `keyword` pairs the
     candidate's own parameter name with the contract argument. With dialect "method" the first
-    parameter is `self`, an object whose only attribute is `beta`.
+    parameter is `self`, an object whose only attribute is `beta`. `parameters` are the floats that it
+    declares, which it is given by name.
     """
 
     entry: str
     dialect: str
     positional: tuple[str, ...]
     keyword: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
     def wants(self, argument: str) -> bool:
         """Say whether the candidate names this contract argument."""
@@ -62,6 +117,7 @@ class Program:
     `text` is either the candidate's source as it stands (`guarded` false) or its RestrictedPython
     transformation. `lines[i]` is the candidate's own line for line i + 1 of `text`; empty means the
     lines are the same. `source` is the candidate's source, after a JSON reply or fence was taken off.
+    `chosen` holds the values of the declared parameters; empty means the middle of each range.
     """
 
     text: str
@@ -70,6 +126,21 @@ class Program:
     name: str
     source: str
     lines: tuple[int, ...] = ()
+    chosen: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The values of the declared parameters that are in force, by name; empty where none is declared."""
+        chosen = dict(self.chosen)
+        return {p.name: chosen.get(p.name, p.middle) for p in self.plan.parameters}
+
+    def at(self, values: Mapping[str, float]) -> Program:
+        """The same program with these values of its parameters. Raises ValueError for one out of its range."""
+        ranges = {p.name: p for p in self.plan.parameters}
+        for name, value in values.items():
+            if name not in ranges or not ranges[name].low <= value <= ranges[name].high:
+                raise ValueError(f"{name} = {value} is not within a declared range")
+        return replace(self, chosen=tuple(values.items()))
 
     def line(self, line: int) -> int:
         """Give the candidate's own line for a line of `text` (0 where unknown)."""

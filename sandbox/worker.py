@@ -53,6 +53,7 @@ def _load(program: dict[str, Any]) -> Any:
     exec(compile(program["text"], _FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - this is the sandbox
     function: Any = namespace[program["entry"]]
     positional, keyword = program["positional"], program["keyword"]
+    constants: dict[str, float] = program.get("constants", {})
     method = _Self() if program["dialect"] == "method" else None
 
     def call(arguments: dict[str, Any]) -> Any:
@@ -60,7 +61,7 @@ def _load(program: dict[str, Any]) -> Any:
         if method is not None:
             method.beta = arguments["beta"]
             args.insert(0, method)
-        return function(*args, **{own: arguments[name] for own, name in keyword})
+        return function(*args, **{own: arguments[name] for own, name in keyword}, **constants)
 
     return call
 

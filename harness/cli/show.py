@@ -17,6 +17,7 @@ from rich.text import Text
 from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
+from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
 from harness.report import sanitize
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def _report(ledger: Ledger, run: int) -> bytes:
 
 
 def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
+    tuned = tuned_of(ledger.events(run.id))
     return {
         "schema": "harness.run/v1",
         "run": as_json(run),
@@ -82,6 +84,7 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "attachments": [dataclasses.asdict(a) for a in ledger.attachments(run.id)],
         "promotions": ledger.promotions(run.id),
         "events": [{"time": e.time, "kind": e.kind, "detail": dict(e.detail)} for e in ledger.events(run.id)],
+        **({"tuned": tuned.as_detail()} if tuned is not None else {}),
     }
 
 
@@ -90,14 +93,26 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
     console.print(Text(f"{run.state}", style=state_style(run)), Text(sanitize.one_line(run.reason, 400)))
     for rung, decision in ledger.decisions(run.id):
         console.print(Text(f"  {rung}: {decision.decision}: {sanitize.one_line(decision.reason, 400)}"))
+    if (tuned := tuned_of(ledger.events(run.id))) is not None:
+        console.print(Text(f"  tuned: {sanitize.one_line(tuned.told(), 400)}"))
     for rung, scores in ledger.scores(run.id).items():
-        console.print(_scores(rung, scores))
+        console.print(_trials(rung, scores) if rung.startswith(f"{RUNG}-") else _scores(rung, scores))
     table = Table("when", "what", "")
     for event in ledger.events(run.id):
         when = dt.datetime.fromtimestamp(event.time, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
         detail = ", ".join(f"{k} {v}" for k, v in event.detail.items() if v not in ("", None))
         table.add_row(when, Text(event.kind), Text(sanitize.one_line(detail, 200)))
     console.print(table)
+
+
+def _trials(rung: str, scores: list[Score]) -> Table:
+    """Trials down, with the values that were tried and what they reached."""
+    names = sorted({s.metric for s in scores}, key=lambda name: (name != OBJECTIVE, name))
+    table = Table("trial", *(name.removeprefix(VALUE) for name in names), title=rung)
+    for trial in sorted({s.seed for s in scores}):
+        values = {s.metric: s.value for s in scores if s.seed == trial}
+        table.add_row(str(trial), *(f"{values[name]:.4g}" if name in values else "" for name in names))
+    return table
 
 
 def _scores(rung: str, scores: list[Score]) -> Table:

@@ -134,7 +134,13 @@ class LadderJudge:
             return
         self.say(f"{name} against the baseline, on fresh seeds")
         source = self._text(identity)
-        duel.fight(self._ladder, source, name, seeds, done, gpu=self._gpu, runtime=self._runtime)
+        tuned = duel.tuned_for(self._ledger, self._ladder, identity, source, lambda: self._answering(source, name))
+        duel.fight(self._ladder, source, name, seeds, done, tuned=tuned, gpu=self._gpu, runtime=self._runtime)
+
+    def _answering(self, source: str, name: str) -> Run | None:
+        """The run of the same function, for a loss that has none of its own."""
+        facts = self._checked(text_candidate(source, f"{name}.py")).facts
+        return self._known(str(facts.get("fingerprint", "")))
 
     def _text(self, identity: str) -> str:
         """A text that was judged, as it was."""

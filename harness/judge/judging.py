@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from harness.errors import CandidateFault, InfrastructureError, KernelLostError
-from harness.judge.facts import facts
-from harness.judge.session import run_session
+from harness.judge.facts import facts, fingerprint
+from harness.judge.session import Outcome, run_session
+from harness.judge.settings import Setting, declared, fingerprint_over, settings
 from harness.judge.stability import stability
 from harness.judge.standin import StandIn
 from harness.judge.static import make_result
@@ -15,13 +17,14 @@ from harness.judge.subject import Subject
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
 from harness.rules.wire import SANDBOX_DIED
-from harness.verdict import Undecided, decide
+from harness.verdict import Rejected, Undecided, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.contract import Program
     from harness.judge.pipeline import Bench, Ready
-    from harness.judge.session import Outcome, Suite
+    from harness.judge.session import Suite
     from harness.judge.static import Screened
     from harness.result import CheckResult
     from harness.verdict import Json, Verdict
@@ -88,7 +91,56 @@ def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Out
     found = _timed(one, "facts", lambda: _facts(subject, outcome))
     if subject.fault is None:
         subject.oracle.finish()  # for the report to hold all that was printed, and the same each time
+    if one.program is not None and one.program.plan.parameters:
+        program = one.program
+        _timed(one, "ranges", lambda: _over_the_ranges(bench, suite, ready, program, outcome, found))
     return outcome, found
+
+
+def _over_the_ranges(
+    bench: Bench, suite: Suite, ready: Ready, program: Program, outcome: Outcome, found: dict[str, Json]
+) -> None:
+    """Judge a candidate with declared parameters at all its settings; `outcome` and `found` are those of the first.
+
+    Each is a load of its own, with the time that a candidate without parameters has. It ends at the first that rejects.
+    """
+    parameters = program.plan.parameters
+    first, *others = settings(parameters)
+    if program.chosen:
+        first, others = Setting("the values that were chosen", program.chosen), []
+    outcome.findings[:] = [first.tag(finding) for finding in outcome.findings]
+    found["parameters"] = declared(parameters)
+    prints = [str(found["fingerprint"])] if "fingerprint" in found else []
+    kept = ready.screened
+    try:
+        for setting in others:
+            if isinstance(decide(tuple(outcome.findings)), Rejected):
+                break
+            ready.screened = replace(kept, program=program.at(dict(setting.values)))
+            prints.append(_at(bench, suite, ready, setting, outcome))
+    finally:
+        ready.screened = kept
+    if "fingerprint" in found:
+        found["fingerprint"] = fingerprint_over(prints, parameters)
+
+
+def _at(bench: Bench, suite: Suite, ready: Ready, setting: Setting, outcome: Outcome) -> str:
+    """Judge at one more setting: what it breaks goes into the outcome. Gives the fingerprint there."""
+    cast("Sandbox", ready.sandbox).reset_clock()
+    told = {f.rule for f in outcome.findings}
+    print_ = ""
+    try:
+        subject, more = _properties(bench, suite, ready)
+        if subject.fault is None:
+            print_ = fingerprint(subject)
+            subject.oracle.finish()
+    except CandidateFault as fault:
+        more = Outcome(list(fault.findings))
+    outcome.findings += [setting.tag(f) for f in more.findings if f.rule not in told or f.severity == "error"]
+    for rule, went in more.properties.items():
+        if went in {"failed", "warned"}:
+            outcome.properties[rule] = went
+    return print_
 
 
 def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outcome]:

@@ -14,6 +14,8 @@ from harness.ladder.baselines import Baselines
 from harness.ladder.measuring import Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
 from harness.ladder.training.steps import StoppedError
+from harness.ladder.tuned import evaluation_with
+from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.events import LeaseLostError
 from harness.ledger.records import Decision, Score
 from harness.ledger.states import State
@@ -21,6 +23,8 @@ from harness.oracle.sandbox import Sandbox
 from harness.report.json_report import write_json
 from harness.result import CheckReport
 from harness.screen import screen
+from harness.train.job import Progress as StepProgress
+from harness.train.job import Step
 from harness.verdict import Accepted, Rejected
 
 if TYPE_CHECKING:
@@ -33,10 +37,8 @@ if TYPE_CHECKING:
     from harness.ladder.training import Trainings
     from harness.ledger import Ledger
     from harness.ledger.records import Claim
-    from harness.train.job import Progress as StepProgress
-    from harness.train.job import Step
+    from harness.result import CheckResult
     from harness.verdict import Verdict
-
 
 __all__ = [
     "Ground",
@@ -99,12 +101,12 @@ class Ground:
         """The sandbox image's digest, or its tag where only that was given."""
         return str(self.bench.environment["image_digest"] or self.bench.environment["image"])
 
-    def evaluation(self, plan: RungPlan) -> str:
-        """The digest of what decides about a rung's outcome, besides the candidate."""
+    def evaluation(self, plan: RungPlan, one: Screened | None = None) -> str:
+        """The digest of what decides about a rung's outcome, besides the candidate's text; tuned values are in it."""
         if plan.name not in self._evaluations:
             trained = self._trained_by(plan) if plan.kind in TRAINED else ""
             self._evaluations[plan.name] = evaluation_digest(self.ladder, plan, self.image, trained)
-        return self._evaluations[plan.name]
+        return evaluation_with(self._evaluations[plan.name], one.program if one is not None else None)
 
     def _trained_by(self, plan: RungPlan) -> str:
         try:
@@ -121,7 +123,7 @@ class Ground:
 
     def measuring(self, plan: RungPlan, one: Screened, labels: dict[str, str]) -> Measuring:
         """What measures a candidate at a rung."""
-        name = f"{one.sha256}/{self.evaluation(plan)}"
+        name = f"{one.sha256}/{self.evaluation(plan, one)}"
         return Measuring(self.bench, plan, one, labels, name, lambda: self.trainings(labels))
 
     def tell(self, plan: RungPlan, seed: int, whose: str) -> Callable[[Step, StepProgress], None]:
@@ -167,15 +169,15 @@ def climb(ground: Ground, held: Claim) -> State:
         return ledger.fault(held, error.message)
 
 
-def _end_of(ground: Ground, held: Claim, decision: Decision, scores: tuple[Score, ...] = ()) -> dict[str, object]:
+def _end_of(ground: Ground, held: Claim, decision: Decision, one: Screened | None = None) -> dict[str, object]:
     """The checkpoint's arguments for the rung that the run is at."""
     place = ground.ledger.run(held.run.id).rung
     plan = ground.ladder.rungs[place]
     return {
         "rung": plan.name,
-        "scores": scores,
+        "scores": (),
         "decision": decision,
-        "evaluation": ground.evaluation(plan),
+        "evaluation": ground.evaluation(plan, one),
         "next_needs": ground.ladder.needs(place + 1),
         "ask_a_person": plan.ask_a_person,
     }
@@ -189,14 +191,15 @@ def _climb(ground: Ground, held: Claim) -> State:
             raise StoppedError
         ground.watch(Progress(plan.name))
         if plan.kind in GATED:
-            decision = _seeded(ground, held, plan, one)
+            one, fallen = _tuned(ground, held, plan, one)
+            decision = fallen or _seeded(ground, held, plan, one)
         else:
             verdict = _screened(one) if plan.kind == "screen" else _properties(ground, held, plan, one)
             if isinstance(verdict, int):
                 return State.DUPLICATE
             decision = _of_verdict(verdict)
         ground.watch(Progress(plan.name, decision=decision))
-        state = ground.ledger.checkpoint(held, **_end_of(ground, held, decision))
+        state = ground.ledger.checkpoint(held, **_end_of(ground, held, decision, one))
         if state is not State.RUNNING:
             return state
     raise InfrastructureError(f"run {held.run.id} stands above the last rung of {ground.ladder.name}")
@@ -212,12 +215,7 @@ def _screened(one: Screened) -> Verdict:
 
 def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Verdict | int:
     """The verdict of the properties, or the run that judged the same function before."""
-    recipe = labelled(ground.bench, labels_of(ground.ledger, held))
-    ready = Ready(one, Sandbox(ground.bench.engine, recipe))
-    try:
-        result = judged(ground.bench, ground.suite, ready)
-    finally:
-        ready.dispose()
+    result = _judged(ground, held, one)
     report = write_json(CheckReport(ground.ladder.properties, 0, (result,))).encode()
     ground.ledger.attach(held, plan.name, "report.json", report)
     fingerprint = result.facts.get("fingerprint")
@@ -226,6 +224,30 @@ def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> V
         if known is not None:
             return known
     return result.verdict
+
+
+def _judged(ground: Ground, held: Claim, one: Screened) -> CheckResult:
+    recipe = labelled(ground.bench, labels_of(ground.ledger, held))
+    ready = Ready(one, Sandbox(ground.bench.engine, recipe))
+    try:
+        return judged(ground.bench, ground.suite, ready)
+    finally:
+        ready.dispose()
+
+
+def _tuned(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> tuple[Screened, Decision | None]:
+    """The candidate at the values that the ladder tuned for it, and the decision where it falls at them."""
+    if not is_open(one):
+        return one, None
+    tell = ground.tell(plan, 0, "tuning")
+    tuning = Tuning(
+        ground.bench, ground.ladder, ground.ledger, held, ground.image, labels_of(ground.ledger, held), ground.stopping
+    )
+    return tuning.settled(
+        one,
+        lambda chosen: _of_verdict(_judged(ground, held, chosen).verdict),
+        lambda done, of, reached: tell(Step.TRAIN, StepProgress(done, of, "parameters", {"objective": reached})),
+    )
 
 
 def _of_verdict(verdict: Verdict) -> Decision:

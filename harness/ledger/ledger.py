@@ -12,12 +12,13 @@ from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.submit import submit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.candidate import Candidate
     from harness.ledger.attached import Attachment
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
     from harness.ledger.states import State
+    from harness.verdict import Json
 
 
 class Ledger:
@@ -84,6 +85,10 @@ class Ledger:
     def save_scores(self, held: Claim, rung: str, scores: Sequence[Score]) -> None:
         """Keep some seeds' metrics within a rung. Raises LeaseLostError, as all that follow."""
         progress.save_scores(self.database, held, rung, scores)
+
+    def note(self, held: Claim, kind: str, detail: Mapping[str, Json]) -> None:
+        """Write an event of a run down, once; see `progress.note`."""
+        progress.note(self.database, held, kind, detail)
 
     def checkpoint(self, held: Claim, **what: Any) -> State:
         """Write down the end of a rung; see `progress.checkpoint`."""

@@ -11,16 +11,17 @@ from harness.ledger.events import NOBODY, LeaseLostError, held_by, move, record
 from harness.ledger.queue import BACK_OFF, again, leave
 from harness.ledger.records import clean, plain
 from harness.ledger.states import State
-from harness.ledger.tables import decisions, promotions, results, runs
+from harness.ledger.tables import decisions, events, promotions, results, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from sqlalchemy import ColumnElement, Connection, Row
 
     from harness.ledger.database import Database
     from harness.ledger.records import Claim, Decision, Score
+    from harness.verdict import Json
 
 
 def must_hold(connection: Connection, held: Claim, now: ColumnElement[float]) -> Row[Any]:
@@ -50,6 +51,16 @@ def _write_scores(connection: Connection, held: Claim, rung: str, scores: Sequen
         key = {"run": held.run.id, "rung": rung, "seed": int(score.seed), "metric": score.metric}
         rows.append({**key, "value": value, "spelt": spelt, "attempt": held.attempt})
     replace_all(connection, results, rows, "value", "spelt", "attempt")
+
+
+def note(database: Database, held: Claim, kind: str, detail: Mapping[str, Json]) -> None:
+    """Write down what was found out on the way; the same again is not written twice. Raises LeaseLostError."""
+    told = plain(detail)
+    with database.writing() as connection:
+        now = must_hold(connection, held, database.now).now
+        known = select(events.c.detail).where(events.c.run == held.run.id, events.c.kind == kind)
+        if told not in connection.execute(known).scalars().all():
+            record(connection, held.run.id, float(now), kind, **detail)
 
 
 def checkpoint(

@@ -71,6 +71,7 @@ def pack_program(program: Program, lifetime: float = Limits.lifetime) -> bytes:
         "dialect": plan.dialect,
         "positional": plan.positional,
         "keyword": plan.keyword,
+        "constants": program.constants,
         "lifetime": lifetime,
     }
     return json.dumps(document).encode()

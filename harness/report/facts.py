@@ -166,6 +166,8 @@ def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
             rows.append((label, _some([f"{short(p.value)} at rho {short(p.rho)}" for p in points])))
     if uses := _list(facts.get("uses") or [], "uses"):
         rows.append(("uses", one_line(", ".join(str(u) for u in uses), 200)))
+    for name, raw in _object(facts.get("parameters") or {}, "parameters").items():
+        rows.append((f"parameter {one_line(name, 40)}", _range(_object(raw, "a parameter"))))
     if facts.get("fingerprint"):
         rows.append(("fingerprint", one_line(str(facts["fingerprint"]), 80)[:16]))
     return rows
@@ -194,6 +196,11 @@ def _not_convex(facts: Mapping[str, Json]) -> str:
     spans = [_numbers(s, "non_convex_where") for s in _list(facts.get("non_convex_where") or [], "spans")]
     where = _some([f"{short(s[0])} to {short(s[-1])}" for s in spans])
     return f"no: not for rho {where}" if where else "no"
+
+
+def _range(raw: dict[str, Json]) -> str:
+    low, high, middle = (short(to_float(raw[key])) for key in ("low", "high", "middle"))
+    return f"{low} to {high}, {one_line(str(raw['scale']), 10)}; what is told here is at {middle}"
 
 
 def _some(texts: list[str]) -> str:

@@ -97,8 +97,8 @@ BAD_SIGNATURE = Rule(
     summary="The loss cannot be called with the contract's arguments.",
     why="The harness offers the policy's and the reference's log-probabilities, beta, and, to a function "
     "that names them, completion lengths and training progress. It has nothing to give to any other required "
-    "parameter, and it expects an ordinary function, neither async nor a generator.",
-    fix="Use the contract's parameter names, and give every other parameter a default.",
+    "parameter that has no range in PARAMS, and it expects an ordinary function, neither async nor a generator.",
+    fix="Use the contract's parameter names, and give every other parameter a default, or a range in PARAMS.",
     before="def loss(logits, labels): ...",
     after="def loss(policy_chosen_logps, policy_rejected_logps,\n"
     "         reference_chosen_logps, reference_rejected_logps, beta): ...",
@@ -181,6 +181,18 @@ UNUSABLE_REPLY = Rule(
     before="I am sorry, I cannot help with that.",
     after='{"thought": "...", "name": "dpo", "code": "def dpo(self, ...): ..."}',
 )
+BAD_PARAMETERS = Rule(
+    id="S117",
+    name="bad-parameters",
+    severity=Severity.ERROR,
+    summary="PARAMS does not declare ranges that the harness could read, pass and tune.",
+    why="A candidate may leave up to four floats open: it names them in PARAMS with their ranges, and takes them as "
+    "parameters. The properties then hold over the ranges, and a ladder tunes the values. The declaration is read from "
+    "the text and never executed, so it is written out: one dictionary at the top level, of names and numbers.",
+    fix='Write PARAMS = {"tau": (0.01, 1.0, "log")} at the top level, and take tau as a parameter of the loss.',
+    before='PARAMS = {"tau": (0, HIGH, "log")}',
+    after='PARAMS = {"tau": (0.01, 1.0, "log")}\n\n\ndef loss(pc, pr, rc, rr, beta, tau): ...',
+)
 
 SCREEN_RULES: tuple[Rule, ...] = (
     EMPTY_FILE,
@@ -199,4 +211,5 @@ SCREEN_RULES: tuple[Rule, ...] = (
     TORCH_OPERATION,
     FORBIDDEN_SYNTAX,
     UNUSABLE_REPLY,
+    BAD_PARAMETERS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from harness.contract import ARGUMENTS, CallPlan, Program
+from harness.contract import ARGUMENTS, MOST_PARAMETERS, CallPlan, Parameter, Program
 from harness.errors import InfrastructureError
 from harness.screen.text import Complaint
 
@@ -56,9 +56,10 @@ def _complaint(value: object) -> Complaint:
 
 
 def _plan(value: object) -> CallPlan:
-    if not isinstance(value, list) or len(value) != 4:
+    if not isinstance(value, list) or len(value) not in {4, 5}:
         _malformed("a plan")
-    entry, dialect, positional, keyword = value
+    entry, dialect, positional, keyword = value[:4]
+    parameters = _parameters(value[4]) if len(value) == 5 else ()
     if _text(dialect) not in {"function", "method"} or not _text(entry).isidentifier():
         _malformed("a plan")
     if not isinstance(positional, list) or not isinstance(keyword, list):
@@ -71,7 +72,23 @@ def _plan(value: object) -> CallPlan:
     arguments = [_text(a) for a in positional] + [argument for _, argument in pairs]
     if not set(arguments) <= set(ARGUMENTS) or len(set(arguments)) != len(arguments):
         _malformed("a plan")
-    return CallPlan(_text(entry), str(dialect), tuple(arguments[: len(positional)]), tuple(pairs))
+    return CallPlan(_text(entry), str(dialect), tuple(arguments[: len(positional)]), tuple(pairs), parameters)
+
+
+def _parameters(value: object) -> tuple[Parameter, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_PARAMETERS:
+        _malformed("parameters")
+    found = []
+    for each in value:
+        if not isinstance(each, list) or [type(part) for part in each] != [str, float, float, bool]:
+            _malformed("parameters")
+        try:
+            found.append(Parameter(*each))
+        except ValueError:
+            _malformed("parameters")
+    if len({p.name for p in found}) != len(found):
+        _malformed("parameters")
+    return tuple(found)
 
 
 def _text(value: object) -> str:

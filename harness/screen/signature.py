@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from harness.contract import ALIASES, ARGUMENTS, VECTORS, CallPlan
+from harness.contract import ALIASES, ARGUMENTS, PARAMS, VECTORS, CallPlan
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from harness.screen.parameters import Declared
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -17,11 +19,12 @@ _POLICY = VECTORS[:2]
 
 
 class Definition(NamedTuple):
-    """A function at the top level of a candidate, under the name by which it is found."""
+    """A function at the top level of a candidate, under the name by which it is found, and what the text declares."""
 
     name: str
     node: Function
     line: int
+    declared: Declared
 
 
 class _Mismatch(NamedTuple):
@@ -31,9 +34,9 @@ class _Mismatch(NamedTuple):
     fix: str | None = None
 
 
-def find_plan(tree: ast.Module, entry: str | None) -> CallPlan | Complaint:
+def find_plan(tree: ast.Module, entry: str | None, declared: Declared) -> CallPlan | Complaint:
     """Find the loss and its call plan, or say what is missing."""
-    functions = _functions(tree)
+    functions = _functions(tree, declared)
     if not functions:
         return _nothing(tree)
     if entry is not None:
@@ -65,19 +68,19 @@ def _choose(functions: dict[str, Definition]) -> CallPlan | Complaint:
     return plans[chosen]
 
 
-def _functions(tree: ast.Module) -> dict[str, Definition]:
+def _functions(tree: ast.Module, declared: Declared) -> dict[str, Definition]:
     """Give the functions at the top level, the last one where a name is defined twice."""
     found: dict[str, Definition] = {}
     for statement in tree.body:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             found.pop(statement.name, None)
-            found[statement.name] = Definition(statement.name, statement, statement.lineno)
+            found[statement.name] = Definition(statement.name, statement, statement.lineno, declared)
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Lambda):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for target in targets:
                 if isinstance(target, ast.Name):
                     found.pop(target.id, None)
-                    found[target.id] = Definition(target.id, statement.value, statement.lineno)
+                    found[target.id] = Definition(target.id, statement.value, statement.lineno, declared)
     return found
 
 
@@ -140,16 +143,17 @@ def _plan(function: Definition) -> CallPlan | _Mismatch:
         return _Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
         return _Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
-    return _bind(node, function.name)
+    return _bind(node, function.name, function.declared)
 
 
-def _bind(node: Function, name: str) -> CallPlan | _Mismatch:
-    """Pair parameters with arguments: leading ones by position, the rest by name."""
+def _bind(node: Function, name: str, declared: Declared) -> CallPlan | _Mismatch:
+    """Pair parameters with arguments: leading ones by position, the rest by name, as the declared ones are."""
     positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
     dialect = "method" if positional[:1] == ["self"] else "function"
     positional = positional[dialect == "method" :]
     required = positional[: max(0, len(positional) - len(node.args.defaults))]
-    by_position = _by_position(required, positional)
+    open_ = declared.lines.keys()
+    by_position = _by_position(*([own for own in some if own not in open_] for some in (required, positional)))
     only = {a.arg for a in node.args.posonlyargs}
     needed = {*required} | {
         a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
@@ -160,6 +164,10 @@ def _bind(node: Function, name: str) -> CallPlan | _Mismatch:
     unknown: list[str] = []
     for own in (*positional, *(a.arg for a in node.args.kwonlyargs)):
         argument = by_position.get(own) or _canonical(own)
+        if own in open_ and own in only:
+            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+        if own in open_:
+            continue
         if argument not in ARGUMENTS:
             unknown += [own] if own in needed else []
         elif argument in taken:
@@ -174,11 +182,16 @@ def _bind(node: Function, name: str) -> CallPlan | _Mismatch:
             keyword.append((own, argument))
     if unknown:
         words = f"parameter {unknown[0]} is" if len(unknown) == 1 else f"parameters {', '.join(unknown)} are"
-        return _Mismatch(f"the required {words} not in the contract, which offers {', '.join(ARGUMENTS)}.")
+        fix = (
+            f'Use the contract\'s names; give others a default, or a range: {PARAMS} = {{"{unknown[0]}": (0.1, 1.0)}}.'
+        )
+        return _Mismatch(f"the required {words} not in the contract, which offers {', '.join(ARGUMENTS)}.", fix)
     missing = [argument for argument in _POLICY if argument not in taken]
     if missing:
         return _Mismatch(f"it does not take {' and '.join(missing)}.")
-    return CallPlan(name, dialect, tuple(leading), tuple(keyword))
+    own_names = set(_parameter_names(node))
+    parameters = tuple(p for p in declared.parameters if p.name in own_names)
+    return CallPlan(name, dialect, tuple(leading), tuple(keyword), parameters)
 
 
 def _by_position(required: list[str], positional: list[str]) -> dict[str, str]:

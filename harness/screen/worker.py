@@ -16,6 +16,7 @@ import warnings
 from typing import Any
 
 from harness.contract import CallPlan
+from harness.screen.parameters import not_taken, read_parameters
 from harness.screen.reply import begins_as_python, is_prose, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.text import Complaint, check_text, look_alike
@@ -91,9 +92,11 @@ def read(text: str, entry: str | None, *, guarded: bool) -> dict[str, Any]:
     extracted = False
     try:
         source, name, tree, extracted = _parse(text)
-        plan = find_plan(tree, entry)
+        declared = read_parameters(tree)
+        plan = find_plan(tree, entry, declared)
         complaints = _look_alikes(source) if guarded else []
-        complaints += [plan] if isinstance(plan, Complaint) else []
+        complaints += declared.complaints
+        complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)
         written, mapped = source, _SAME
         if guarded:
             written, mapped = _transform(tree, source, complaints)
@@ -106,8 +109,15 @@ def read(text: str, entry: str | None, *, guarded: bool) -> dict[str, Any]:
         "lines": list(mapped),
         "source": source,
         "name": name or plan.entry,
-        "plan": [plan.entry, plan.dialect, list(plan.positional), [list(pair) for pair in plan.keyword]],
+        "plan": _as_list(plan),
     }
+
+
+def _as_list(plan: CallPlan) -> list[Any]:
+    """The plan; its parameters stand at the end, where it has any."""
+    parameters = [[p.name, p.low, p.high, p.log] for p in plan.parameters]
+    pairs = [list(pair) for pair in plan.keyword]
+    return [plan.entry, plan.dialect, list(plan.positional), pairs, *([parameters] if parameters else [])]
 
 
 def _parse(text: str) -> tuple[str, str, ast.Module, bool]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from wire_bytes import BATCH, DOUBLE
 
-from harness.contract import CallPlan, Program
+from harness.contract import CallPlan, Parameter, Program
 from harness.oracle import wire
 from sandbox import wire as layout
 
@@ -97,6 +97,15 @@ def test_the_program_crosses_as_json_that_names_nothing_of_the_host() -> None:
     plan = CallPlan("loss", "function", ("policy_chosen_logps",), (("b", "beta"),))
     program = Program("def loss(): ...", guarded=True, plan=plan, name="a name", source="the source", lines=(1,))
     document = json.loads(wire.pack_program(program))
-    assert set(document) == {"text", "guarded", "entry", "dialect", "positional", "keyword", "lifetime"}
+    assert set(document) == {"text", "guarded", "entry", "dialect", "positional", "keyword", "constants", "lifetime"}
     assert document["keyword"] == [["b", "beta"]]
     assert document["guarded"] is True
+    assert document["constants"] == {}
+
+
+def test_the_values_of_declared_parameters_cross_to_the_bit() -> None:
+    plan = CallPlan("loss", "function", ("policy_chosen_logps",), parameters=(Parameter("tau", 0.1, 0.9),))
+    program = Program("def loss(): ...", guarded=True, plan=plan, name="a name", source="the source")
+    for value in (0.1, 0.30000000000000004, 0.9):
+        assert json.loads(wire.pack_program(program.at({"tau": value})))["constants"] == {"tau": value}
+    assert json.loads(wire.pack_program(program))["constants"] == {"tau": 0.5}

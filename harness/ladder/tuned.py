@@ -1,0 +1,77 @@
+"""What a tuning came to, as the ledger keeps it: an event of the run, read by whoever goes on with it or shows it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.contract import Program
+    from harness.ledger.records import Event
+    from harness.verdict import Json
+
+#: The event's kind.
+KIND = "tuned"
+#: What the "rungs" begin with under which the trials' scores stand in the ledger; the tuning's digest follows.
+RUNG = "tuning"
+#: The metrics of a trial: what it was worth, and before each parameter's name, the value that was tried.
+OBJECTIVE, VALUE = "objective", "param."
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The values that a candidate goes on with. `tuning` is the digest of how they were found.
+
+    `score` is what they reached on the seeds of the tuning, `middle` what the middle of the ranges did; None where it
+    fell apart.
+    """
+
+    values: Mapping[str, float]
+    tuning: str
+    trials: int
+    score: float | None
+    middle: float | None
+
+    def as_detail(self) -> dict[str, Json]:
+        """The event's detail."""
+        return {
+            "values": dict(self.values),
+            "tuning": self.tuning,
+            "trials": self.trials,
+            "score": self.score,
+            "middle": self.middle,
+        }
+
+    def told(self) -> str:
+        """One sentence for people."""
+        values = ", ".join(f"{name} = {value:.6g}" for name, value in self.values.items())
+        score, middle = ("none" if one is None else f"{one:.4g}" for one in (self.score, self.middle))
+        return f"{values} after {self.trials} trials: {score} on seeds of their own, and {middle} in the middle"
+
+
+def tuned_of(events: Sequence[Event], tuning: str | None = None) -> Tuned | None:
+    """The last tuning of a run, or the last of that digest; None where there is none."""
+    for event in reversed(events):
+        if event.kind == KIND and tuning in {None, event.detail["tuning"]}:
+            detail: dict[str, object] = dict(event.detail)
+            return Tuned(**detail)  # type: ignore[arg-type] # written by `as_detail`
+    return None
+
+
+def with_values(program: Program, tuned: Tuned | None) -> Program:
+    """The program at the tuned values of the parameters that it declares, by name; as it is where there are none."""
+    if tuned is None:
+        return program
+    return program.at({p.name: tuned.values[p.name] for p in program.plan.parameters if p.name in tuned.values})
+
+
+def evaluation_with(evaluation: str, program: Program | None) -> str:
+    """The digest of an evaluation with the values that were chosen in it; the same where none were."""
+    if program is None or not program.chosen:
+        return evaluation
+    what = {"evaluation": evaluation, "constants": program.constants}
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,205 @@
+"""The ladder tunes what a candidate leaves open, before its first gate, on data that judges nobody.
+
+Each trial trains on the bandit with other values, on seeds from FIRST_SEED on: gates count theirs from 0, and a duel's
+begin far below. The bandit is also the proxy where a ladder's own rungs train in containers: there a trial would cost
+what a whole seed of the rung costs, sixteen times over, and what the bandit is good for, telling values with which a
+loss learns from those with which it does not, is what has to be known before a dear rung. How well values do at the
+rung itself is its gate's business, on its own seeds, with the values fixed.
+
+A trial is worth the gate's metric, the mean over its seeds; one that breaks a guard rail, or to which the candidate
+does not answer, is worth less than all others. The best goes through all properties once more before any gate sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.errors import CandidateFault, InfrastructureError
+from harness.ladder import bandit
+from harness.ladder.measuring import opened
+from harness.ladder.profile import load
+from harness.ladder.search import Search
+from harness.ladder.training.steps import StoppedError
+from harness.ladder.tuned import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
+from harness.ledger.records import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harness.contract import Parameter, Program
+    from harness.judge.pipeline import Bench
+    from harness.judge.static import Screened
+    from harness.ladder.gate import Gate
+    from harness.ladder.profile import Ladder, RungPlan
+    from harness.ledger import Ledger
+    from harness.ledger.records import Claim, Decision
+
+    Trial = tuple[Mapping[str, float], float]
+    #: What values reach; WORST where they fall apart.
+    Objective = Callable[[Mapping[str, float]], float]
+
+TRIALS = 16
+#: Seeds of a trial. Those that judge are far from them: gates count from 0, a duel from 100,000.
+FIRST_SEED = 1_000_000
+SEEDS = tuple(FIRST_SEED + k for k in range(2))
+#: What a trial is worth that falls apart: below any score.
+WORST = -1e6
+#: Whose bandit is the proxy where a ladder has none of its own.
+_PROXY = "bandit-2026.1"
+
+
+def proxy_of(ladder: Ladder) -> tuple[bandit.Settings, Gate]:
+    """The bandit that trials are trained on, and the gate whose metric and rails say what they are worth."""
+    for rungs in (ladder.rungs, load(_PROXY).rungs):
+        for plan in rungs:
+            if plan.kind == "bandit" and plan.gate is not None:
+                return bandit.Settings(**_settings(plan)), plan.gate
+    raise InfrastructureError(f"the ladder {_PROXY} has no bandit to tune with")
+
+
+def _settings(plan: RungPlan) -> dict[str, Any]:
+    return dict(plan.settings)
+
+
+def tuning_digest(ladder: Ladder, image: str, sampler: str) -> str:
+    """SHA-256 of what decides about a tuning's outcome, besides the candidate."""
+    settings, gate = proxy_of(ladder)
+    what = {
+        "harness": __version__,
+        "image": image,
+        "sampler": sampler,
+        "trials": TRIALS,
+        "seeds": SEEDS,
+        "settings": repr(settings),
+        "gate": repr(gate),
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def worth(gate: Gate, measured: Mapping[int, Mapping[str, float]]) -> float:
+    """What a trial's metrics, by seed, are worth to a gate: WORST where a rail is broken, or a score is no number."""
+    values = [metrics.get(gate.metric, math.nan) for metrics in measured.values()]
+    if any(rail.broken(measured) for rail in gate.rails) or not all(map(math.isfinite, values)):
+        return WORST
+    return sum(values) / len(values)
+
+
+def tune(
+    search: Search,
+    known: Sequence[Trial],
+    objective: Objective,
+    keep: Callable[[int, Trial], None],
+    trials: int,
+) -> list[Trial]:
+    """Make the trials that are not known yet; `keep` is given each as soon as it is there. Gives all, in order."""
+    made = search.again(known[:trials])
+    while len(made) < trials:
+        values = search.ask()
+        trial = values, objective(values)
+        search.tell(trial[1])
+        keep(len(made), trial)
+        made.append(trial)
+    return made
+
+
+def best_of(made: Sequence[Trial], tuning: str) -> Tuned:
+    """The best trial, the first of those that are as good. The first of all is the middle."""
+    values, reached = max(made, key=lambda trial: trial[1])
+    score, middle = (None if one <= WORST else one for one in (reached, made[0][1]))
+    return Tuned(dict(values), tuning, len(made), score, middle)
+
+
+def is_open(one: Screened) -> bool:
+    """Whether a candidate declares parameters, and has no values yet."""
+    return (
+        one.fault is None and one.program is not None and bool(one.program.plan.parameters) and not one.program.chosen
+    )
+
+
+class Tuning:
+    """The tuning of one run's candidate: what the ledger knows of it, and the trials that are still to be made."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        ladder: Ladder,
+        ledger: Ledger,
+        held: Claim,
+        image: str,
+        labels: dict[str, str],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._bench, self._ladder, self._ledger, self._held = bench, ladder, ledger, held
+        self._image, self._labels, self._stopping = image, labels, stopping
+
+    def settled(
+        self, one: Screened, judge: Callable[[Screened], Decision], say: Callable[[int, int, float], None]
+    ) -> tuple[Screened, Decision | None]:
+        """An open candidate at its tuned values, and the decision where `judge` rejects it there.
+
+        The properties were asked at settings that anybody can know; what goes on is asked for itself. `say` is told how
+        many trials of how many there are, and what the last was worth. Raises StoppedError between trials.
+        """
+        program = _program(one)
+        search = Search(program.plan.parameters, int(one.sha256[:8], 16))
+        digest = tuning_digest(self._ladder, self._image, search.version)
+        if (found := tuned_of(self._ledger.events(self._held.run.id), digest)) is not None:
+            return replace(one, program=with_values(program, found)), None
+        found = best_of(self._trials(one, search, f"{RUNG}-{digest[:12]}", say), digest)
+        chosen = replace(one, program=with_values(program, found))
+        decision = judge(chosen)
+        if decision.decision == "reject":
+            return chosen, decision
+        self._ledger.note(self._held, KIND, found.as_detail())
+        return chosen, None
+
+    def _trials(self, one: Screened, search: Search, rung: str, say: Callable[[int, int, float], None]) -> list[Trial]:
+        """All trials, each kept under `rung` as soon as it is made."""
+
+        def objective(values: Mapping[str, float]) -> float:
+            if self._stopping():
+                raise StoppedError
+            return self._measured(replace(one, program=_program(one).at(values)))
+
+        def keep(number: int, trial: Trial) -> None:
+            values, reached = trial
+            scores = [Score(number, f"{VALUE}{name}", value) for name, value in values.items()]
+            self._ledger.save_scores(self._held, rung, [*scores, Score(number, OBJECTIVE, reached)])
+            say(number + 1, TRIALS, reached)
+
+        return tune(search, self._known(rung, _program(one).plan.parameters), objective, keep, TRIALS)
+
+    def _measured(self, one: Screened) -> float:
+        """What a candidate is worth at its values."""
+        settings, gate = proxy_of(self._ladder)
+        measured: dict[int, dict[str, float]] = {}
+        try:
+            with opened(self._bench, one, self._labels) as subject:
+                for number, seed in enumerate(SEEDS):
+                    if number:
+                        subject.fresh()
+                    measured[seed] = bandit.measure(subject, seed, settings)
+        except CandidateFault:
+            return WORST
+        return worth(gate, measured)
+
+    def _known(self, rung: str, parameters: Sequence[Parameter]) -> list[Trial]:
+        """The trials that an earlier attempt made, from the first up to the first that is missing."""
+        by_trial: dict[int, dict[str, float]] = {}
+        for score in self._ledger.scores(self._held.run.id).get(rung, []):
+            by_trial.setdefault(score.seed, {})[score.metric] = score.value
+        out: list[Trial] = []
+        while (row := by_trial.get(len(out))) is not None:
+            out.append(({p.name: row[f"{VALUE}{p.name}"] for p in parameters}, row[OBJECTIVE]))
+        return out
+
+
+def _program(one: Screened) -> Program:
+    if one.program is None:
+        raise InfrastructureError("the screen gave no program")
+    return one.program
