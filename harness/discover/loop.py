@@ -1,4 +1,4 @@
-"""The loop: build a context, ask, read, check, climb, tell; again, until there is a reason to stop.
+"""The loop: build a context, ask, read, climb, tell; again, until there is a reason to stop.
 
 It is gone through the same way whether a step is done or recalled from the journal, so a run that was killed at any
 point goes on as if nothing had been. What is not in the journal is derived from it.

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "REPORT",
     "Ground",
     "Progress",
     "StoppedError",
@@ -49,6 +50,9 @@ __all__ = [
     "run_label",
     "screened_text",
 ]
+
+#: What the report of the properties is called among a run's documents.
+REPORT = "report.json"
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,7 @@ def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> V
     finally:
         ready.dispose()
     report = write_json(CheckReport(ground.ladder.properties, 0, (result,))).encode()
-    ground.ledger.attach(held, plan.name, "report.json", report)
+    ground.ledger.attach(held, plan.name, REPORT, report)
     fingerprint = result.facts.get("fingerprint")
     if isinstance(result.verdict, Accepted) and isinstance(fingerprint, str):
         known = ground.ledger.same_function(held, fingerprint)

@@ -102,7 +102,7 @@ def test_the_recording_ends_above_dpo_with_every_step_told(replayed: tuple[Path,
         "reading": 7,
         "screen": 1,
     }
-    assert set(summary["seconds"]) >= {"check", "screen", "properties", "bandit"}
+    assert set(summary["seconds"]) >= {"start", "screen", "properties", "bandit"}
     place = folder / "discover" / "run-1"
     assert summary["best"]["name"] in (place / "best.py").read_text("utf-8")
     assert (place / "progress.png").read_bytes().startswith(b"\x89PNG")
