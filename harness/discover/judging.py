@@ -21,7 +21,7 @@ from harness.errors import CandidateFault, InfrastructureError
 from harness.judge.options import Options
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.climb import REPORT, screened_text
-from harness.ladder.curves import curves, means
+from harness.ladder.curves import by_seed, mean_curves, means
 from harness.ladder.gate import interval
 from harness.ladder.worker import Orders, Place, owner_name, work
 from harness.ledger.states import FINAL, State
@@ -262,7 +262,7 @@ class LadderJudge:
             high=high,
             gain=float(gain) if isinstance(gain, float | int) else None,
             metrics=metrics,
-            learning=curves(metrics).get(metric, ()),
+            learning=mean_curves(by_seed(found).values()).get(metric, ()),
         )
 
     def _rung(self, place: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
 from harness.ladder.baselines import Baselines
+from harness.ladder.curves import curves
 from harness.ladder.measuring import Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
 from harness.ladder.training.steps import StoppedError
 from harness.ledger.events import LeaseLostError
-from harness.ledger.records import Decision, Score
+from harness.ledger.records import Decision, Score, plain
 from harness.ledger.states import State
 from harness.oracle.sandbox import Sandbox
 from harness.report.json_report import write_json
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "BASELINE",
     "REPORT",
     "Ground",
     "Progress",
@@ -53,6 +56,8 @@ __all__ = [
 
 #: What the report of the properties is called among a run's documents.
 REPORT = "report.json"
+#: What the baseline's metrics of a seed are called there, by the seed; kept where they have a learning curve.
+BASELINE = "baseline-{}.json"
 
 
 @dataclass(frozen=True)
@@ -260,6 +265,9 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
                 known[seed] = measure(seed, ground.tell(plan, seed, "candidate"))
                 scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
                 ground.ledger.save_scores(held, plan.name, scores)
+                if curves(baseline[seed]):
+                    beside = json.dumps(plain(baseline[seed]), sort_keys=True).encode()
+                    ground.ledger.attach(held, plan.name, BASELINE.format(seed), beside)
                 if measure.curve.points:
                     ground.ledger.attach(held, plan.name, f"curve-{seed}.json", measure.curve.as_json())
                 ground.watch(Progress(plan.name, seed, known[seed], baseline[seed]))

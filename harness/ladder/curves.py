@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from harness.ledger.records import Score
+
 _POINT = re.compile(r"(.+)@(\d{1,9})")
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -20,7 +22,7 @@ def point(name: str) -> tuple[str, int] | None:
     return None if found is None else (found.group(1), int(found.group(2)))
 
 
-def plain(metrics: Iterable[str]) -> list[str]:
+def without_points(metrics: Iterable[str]) -> list[str]:
     """The metrics that are no points, in their order."""
     return [name for name in metrics if point(name) is None]
 
@@ -32,6 +34,26 @@ def curves(metrics: Mapping[str, float]) -> dict[str, tuple[tuple[int, float], .
         if (at := point(name)) is not None:
             out.setdefault(at[0], []).append((at[1], value))
     return {metric: tuple(sorted(points)) for metric, points in out.items()}
+
+
+def mean_curves(seeds: Iterable[Mapping[str, float]]) -> dict[str, tuple[tuple[int, float], ...]]:
+    """The curves averaged over the metrics of several seeds, as far as the trainings of all of them have come."""
+    each = [curves(metrics) for metrics in seeds]
+    out = {}
+    for metric in each[0] if each else ():
+        values = [dict(one.get(metric, ())) for one in each]
+        shared = [step for step in values[0] if all(step in one for one in values)]
+        if shared:
+            out[metric] = tuple((step, sum(one[step] for one in values) / len(values)) for step in shared)
+    return out
+
+
+def by_seed(scores: Iterable[Score]) -> dict[int, dict[str, float]]:
+    """Metrics by seed, as the ledger has them one by one."""
+    out: dict[int, dict[str, float]] = {}
+    for score in scores:
+        out.setdefault(score.seed, {})[score.metric] = score.value
+    return out
 
 
 def means(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -52,3 +74,9 @@ def spark(values: Sequence[float]) -> str:
     low, high = float(finite.min()), float(finite.max())
     scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(_BARS[round((v - low) * scale)] if np.isfinite(v) else "·" for v in array.tolist())
+
+
+def line(points: Sequence[tuple[int, float]]) -> str:
+    """A curve for a terminal: bars, and its numbers by step."""
+    told = ", ".join(f"{step}: {value:.3f}" for step, value in points)
+    return f"{spark([value for _, value in points])}  {told}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.train.tasks import PairLoss
 
 #: Questions that a point of the learning curve is measured on.
-_ASKED = 64
+_ASKED = 32
 
 
 def prepare(job: Job, say: Say) -> Mapping[str, float]:
