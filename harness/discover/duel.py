@@ -1,7 +1,8 @@
-"""The best loss against the baseline on seeds that had no say in its choice, so that luck is not counted twice."""
+"""The best loss against baselines on seeds that had no say in its choice, so that luck is not counted twice."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from harness.api import text_candidate
@@ -14,10 +15,13 @@ from harness.ladder.baselines import baseline_candidate
 from harness.ladder.climb import opened, screened_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.judge.session import Suite
     from harness.ladder.profile import Ladder, RungPlan
+
+    #: Told the seed, the loss's own value, and those of the others by name.
+    Done = Callable[[int, float, Mapping[str, float]], None]
 
 #: The first of the fresh seeds: gates count theirs from 0.
 FIRST_SEED = 100_000
@@ -31,17 +35,18 @@ def rung_of(ladder: Ladder) -> RungPlan | None:
 
 def fight(
     ladder: Ladder,
-    source: str,
-    name: str,
+    own: tuple[str, str],
+    against: Sequence[str],
     seeds: Sequence[int],
-    done: Callable[[int, float, float], None],
+    done: Done,
     *,
     gpu: str = "none",
     runtime: str | None = None,
 ) -> None:
-    """Measure a loss and the baseline at each seed; `done` is told the seed and both values of the gate's metric.
+    """Measure a loss (its name and its text) and losses of the catalogue at each seed.
 
-    Raises InfrastructureError, and CandidateFault where the loss no longer answers.
+    `done` is told the seed, the loss's value of the gate's metric, and the others' by name. Raises InfrastructureError,
+    and CandidateFault where the loss no longer answers.
     """
     plan = rung_of(ladder)
     if plan is None or plan.gate is None:
@@ -49,17 +54,19 @@ def fight(
     settings: dict[str, Any] = dict(plan.settings)
     measured, metric = bandit.Settings(**settings), plan.gate.metric
     bench = open_bench(Options(profile=ladder.properties, gpu=gpu, runtime=runtime))
-    own, base = screened_text(text_candidate(source, f"{name}.py")), screened_text(baseline_candidate(plan.baseline))
+    name, source = own
+    texts = [text_candidate(source, f"{name}.py"), *(baseline_candidate(other) for other in against)]
 
     def body(suite: Suite) -> None:
         del suite
-        with opened(bench, own, {}) as left, opened(bench, base, {}) as right:
+        with contextlib.ExitStack() as stack:
+            subjects = [stack.enter_context(opened(bench, screened_text(text), {})) for text in texts]
             for number, seed in enumerate(seeds):
                 if number:
-                    left.fresh()
-                    right.fresh()
-                values = [bandit.measure(subject, seed, measured)[metric] for subject in (left, right)]
-                done(seed, values[0], values[1])
+                    for subject in subjects:
+                        subject.fresh()
+                first, *others = (bandit.measure(subject, seed, measured)[metric] for subject in subjects)
+                done(seed, first, dict(zip(against, others, strict=True)))
 
     try:
         run_session(body, bench.profile, 0)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.candidate import Candidate
+    from harness.discover.duel import Done
     from harness.ladder.profile import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
@@ -88,8 +89,8 @@ class Judge(Protocol):
     def catalogue(self, name: str) -> tuple[str, Judged]:
         """Source and outcome of a loss of the catalogue."""
 
-    def duel(self, identity: str, name: str, seeds: Sequence[int], done: Callable[[int, float, float], None]) -> None:
-        """Measure a judged loss and the baseline at fresh seeds, where the ladder has a rung for it."""
+    def duel(self, own: tuple[str, str], against: Sequence[str], seeds: Sequence[int], done: Done) -> None:
+        """Measure a judged loss (name, id) and losses of the catalogue at fresh seeds, where a rung is there for it."""
 
 
 class LadderJudge:
@@ -130,13 +131,14 @@ class LadderJudge:
         candidate = replace(baseline_candidate(name), path=f"{name}.py")
         return candidate.data.decode("utf-8"), self._judge(candidate, lambda _, __: False)
 
-    def duel(self, identity: str, name: str, seeds: Sequence[int], done: Callable[[int, float, float], None]) -> None:
-        """Measure a judged loss and the baseline at fresh seeds; nothing where the last rung is too dear for it."""
+    def duel(self, own: tuple[str, str], against: Sequence[str], seeds: Sequence[int], done: Done) -> None:
+        """Measure a judged loss and baselines at fresh seeds; nothing where the last rung is too dear for it."""
         if duel.rung_of(self._ladder) is None or not seeds:
             return
-        self.say(f"{name} against the baseline, on fresh seeds")
-        source = self._text(identity)
-        duel.fight(self._ladder, source, name, seeds, done, gpu=self._gpu, runtime=self._runtime)
+        name, identity = own
+        self.say(f"{name} against {' and '.join(against)}, on fresh seeds")
+        text = self._text(identity)
+        duel.fight(self._ladder, (name, text), against, seeds, done, gpu=self._gpu, runtime=self._runtime)
 
     def _text(self, identity: str) -> str:
         """A text that was judged, as it was."""

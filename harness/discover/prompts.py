@@ -55,7 +55,9 @@ rho = (policy_chosen - policy_rejected) - (reference_chosen - reference_rejected
 place of log and exp, and torch.where on arguments that are safe on both sides.
 - It has to depend on the chosen and on the rejected completion, have a gradient where policy and reference are equal, \
 and be smaller for a pair in the right order than for the same pair turned round.
-- A loss need not be convex, monotone or pointwise; other floats are constants in the body."""
+- A loss need not be convex, monotone or pointwise; other floats are constants in the body.
+- A loss may declare up to four tunable floats at the top level, PARAMS = {"tau": (0.01, 1.0, "log")}, and take them \
+as keyword arguments of the same names; the harness tunes them on data apart from the data that judges."""
 CONTRACTS = {"preference": _PREFERENCE}
 _SHOWN_METRICS = 14
 _SHOWN_POINTS = 12

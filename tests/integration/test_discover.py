@@ -81,7 +81,8 @@ def test_the_recording_ends_above_dpo_with_every_step_told(replayed: tuple[Path,
     folder, summary = replayed
     assert summary["ended"] == "7 generations"
     assert summary["gain"]["low"] > 0
-    assert summary["gain"]["seeds"] == 4
+    assert summary["gain"]["seeds"] == summary["best_baseline"]["seeds"] == 4
+    assert summary["best_baseline"]["name"] == "dpo"
     assert summary["replies"] == {
         "code-in-prose": 1,
         "cut": 1,

@@ -249,5 +249,5 @@ def test_a_text_that_was_changed_or_lost_meets_nobody(world: World, tmp_path: Pa
     path.write_text(code("2 * x"))
     for _ in range(2):
         with pytest.raises(InfrastructureError, match=path.name):
-            world.judge.duel(found.id, "one", [1], lambda *_: None)
+            world.judge.duel(("one", found.id), ["dpo"], [1], lambda *_: None)
         path.unlink(missing_ok=True)
