@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BASELINE",
     "REPORT",
+    "SAMPLES",
     "Ground",
     "Progress",
     "StoppedError",
@@ -58,6 +59,8 @@ __all__ = [
 REPORT = "report.json"
 #: What the baseline's metrics of a seed are called there, by the seed; kept where they have a learning curve.
 BASELINE = "baseline-{}.json"
+#: What the answers are called there that a trained model gave, by the seed.
+SAMPLES = "samples-{}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -263,18 +266,29 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
                     raise StoppedError
                 baseline[seed] = ground.baselines.scores(plan, evaluation, seed)
                 known[seed] = measure(seed, ground.tell(plan, seed, "candidate"))
+                _attach(ground, held, plan, seed, measure, baseline[seed])
                 scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
                 ground.ledger.save_scores(held, plan.name, scores)
-                if curves(baseline[seed]):
-                    beside = json.dumps(plain(baseline[seed]), sort_keys=True).encode()
-                    ground.ledger.attach(held, plan.name, BASELINE.format(seed), beside)
-                if measure.curve.points:
-                    ground.ledger.attach(held, plan.name, f"curve-{seed}.json", measure.curve.as_json())
                 ground.watch(Progress(plan.name, seed, known[seed], baseline[seed]))
             so_far = {s: known[s] for s in range(seed + 1)}
             if (decision := gate.decide(so_far, baseline)) is not None:
                 return decision
     raise InfrastructureError(f"the gate of {plan.name} did not decide after its last look")
+
+
+def _attach(
+    ground: Ground, held: Claim, plan: RungPlan, seed: int, measure: Measuring, baseline: dict[str, float]
+) -> None:
+    """Keep what a seed left besides its metrics; before them, since a seed that has metrics is not measured again."""
+    made = {}
+    if curves(baseline):
+        made[BASELINE.format(seed)] = json.dumps(plain(baseline), sort_keys=True).encode()
+    if measure.curve.points:
+        made[f"curve-{seed}.json"] = measure.curve.as_json()
+    if measure.samples:
+        made[SAMPLES.format(seed)] = measure.samples
+    for name, data in made.items():
+        ground.ledger.attach(held, plan.name, name, data)
 
 
 def run_label(ledger: Ledger, held: Claim) -> tuple[str, str]:
