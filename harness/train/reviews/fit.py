@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Steps between two words about progress.
 _SAY = 5
-#: Points of the learning curve, evenly over the steps.
+#: Points of the learning curve, at least.
 _POINTS = 5
 
 
@@ -98,7 +98,7 @@ def fit(
     per_epoch = len(kept.pairs) // size
     total = per_epoch * settings.epochs
     optimizer = torch.optim.Adam(policy.parameters(), lr=settings.rate)
-    told = {total * part // _POINTS for part in range(1, _POINTS + 1)} if worth is not None else set()
+    every = spacing(total)
     reached = recall_state(place.path, place.purpose, policy, optimizer)
     begin, taken = reached.steps, 0.0
 
@@ -127,7 +127,7 @@ def fit(
             right = float((margins > 0).float().mean())
             curve = {"loss": value, "margin": float(margins.mean()), "accuracy": right, "gradient": norm}
             say(Progress(step + 1, total, f"trains at beta {beta:g}", curve))
-        if worth is not None and reached.steps in told and _is_finite(policy):
+        if worth is not None and reached.steps % every == 0 and _is_finite(policy):
             reached.rewards[reached.steps] = worth(policy)
         if reached.steps % settings.keep == 0 and reached.steps < total:
             write_state(place.path, reached, place.purpose, policy, optimizer)
@@ -136,6 +136,16 @@ def fit(
 
 def _is_finite(policy: Model) -> bool:
     return all(bool(p.isfinite().all()) for p in policy.parameters())
+
+
+def spacing(total: int) -> int:
+    """Steps between two points of the learning curve: 1, 2 or 5 times a power of ten.
+
+    Round, so that trainings of nearly as many steps (each seed has its own number of pairs) have points in common.
+    """
+    most = max(1, total // _POINTS)
+    power = 10 ** (len(str(most)) - 1)
+    return next(part * power for part in (5, 2, 1) if part * power <= most)
 
 
 def schedule(step: int, total: int, rise: float) -> float:

@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 from harness.ladder.curves import curves
 from harness.train import reviews
 from harness.train.job import Job, Progress, Step, StepError, silent
-from harness.train.reviews.fit import Kept, _backward, schedule
+from harness.train.reviews.fit import Kept, _backward, schedule, spacing
 from harness.train.reviews.prepared import open_prepared
 from harness.train.reviews.settings import Settings
 
@@ -51,7 +51,7 @@ def test_a_preference_is_learned_and_its_negation_unlearned(job: Job, tmp_path: 
     assert told["finite"] == 1.0
     assert told["stable_steps"] == told["steps"] == TOTAL_STEPS
     rises, stays = curves(told)["reward"], curves(unmoved)["reward"]
-    assert [step for step, _ in rises] == [3, 7, 10, 14, 18]
+    assert [step for step, _ in rises] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
     assert rises[-1][1] > stays[-1][1] + 0.05
     assert len({value for _, value in stays}) == 1, "the same questions with the same noise"
 
@@ -90,7 +90,7 @@ def test_what_is_not_finite_ends_the_training_and_is_told_and_scored(job: Job, t
     told, scored = trained(job, loss, tmp_path)
     assert told["finite"] == 0.0
     assert told["stable_steps"] == 5
-    assert [step for step, _ in curves(told)["reward"]] == [3], "the curve ends where the training did"
+    assert [step for step, _ in curves(told)["reward"]] == [2, 4], "the curve ends where the training did"
     assert told["lowest_margin"] == pytest.approx(min(float(call["rho"].min()) for call in loss.calls), abs=1e-5)
     assert len(calls) == 6
     assert [p.name for p in tmp_path.iterdir()] == ["policy-0.safetensors"]
@@ -202,6 +202,13 @@ def test_progress_is_told_over_all_betas_with_a_curve(job: Job, tmp_path: Path) 
     assert done == sorted(done)
     assert done[-1] == told[-1].total == 2 * TOTAL_STEPS
     assert all({"loss", "accuracy", "margin"} <= set(p.curve) for p in told)
+
+
+def test_seeds_of_nearly_as_many_steps_have_points_in_common() -> None:
+    assert [spacing(total) for total in (1, 9, 10, 24, 25, 54, 56, 99, 100, 400, 700, 10_000)] == [
+        *(1, 1, 2, 2, 5, 10, 10, 10, 20, 50, 100, 2000)
+    ]
+    assert all(5 <= total // spacing(total) <= 12 for total in range(5, 3000))
 
 
 def test_the_rate_rises_and_falls() -> None:
