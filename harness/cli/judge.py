@@ -83,7 +83,8 @@ def judge_command(ours: str, theirs: str | None, *, folder: Path, database: str 
 
     with _judge(folder, given) as (judge, place):
         if not given["json_wanted"]:
-            click.echo(f"{len(pairs)} pairs, in both orders; calls are kept in {place}", err=True)
+            how = "by the calls in" if given["replay"] is not None else "calls are kept in"
+            click.echo(f"{len(pairs)} pairs, in both orders; {how} {place}", err=True)
         outcome = compare(judge, pairs, weighted=given["weighted"])
     equal = _controlled(pairs, outcome) if given["controlled"] else None
     found = asdict(outcome) | {"length_controlled": None if equal is None else asdict(equal)}
