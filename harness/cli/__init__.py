@@ -33,6 +33,7 @@ _COMMANDS = {
     "approve": ("harness.cli.people", "approve_command"),
     "discover": ("harness.cli.discover", "discover_command"),
     "lineage": ("harness.cli.lineage", "lineage_command"),
+    "judge": ("harness.cli.judge", "judge_command"),
 }
 INTERRUPTED = 130
 

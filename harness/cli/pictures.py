@@ -7,17 +7,21 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UserError
+from harness.ladder.curves import by_seed, curves
+from harness.ladder.profile import load
 from harness.report import picture_frontier, picture_learning, plots
 from harness.result import CheckResult
 from harness.verdict import Accepted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.ledger import Ledger
     from harness.ledger.records import Run
 
-_CURVE = re.compile(r"curve-(\d+)\.json")
+_CURVE, _BASELINE = re.compile(r"curve-(\d+)\.json"), re.compile(r"baseline-(\d+)\.json")
 
 
 def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
@@ -25,22 +29,46 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     plots.require_matplotlib()
     folder.mkdir(parents=True, exist_ok=True)
     out: list[Path] = []
-    curves: dict[str, dict[int, Any]] = defaultdict(dict)
+    told: dict[str, dict[int, Any]] = defaultdict(dict)
+    beside: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
     for one in ledger.attachments(run.id):
         if one.name == "report.json":
             result = json.loads(ledger.document(one.sha256))["results"][0]
             shown = CheckResult(run.path, run.candidate, run.name, Accepted(()), result["facts"])
             out += plots.draw(shown, folder, stem="candidate")
         elif found := _CURVE.fullmatch(one.name):
-            curves[one.rung][int(found[1])] = json.loads(ledger.document(one.sha256))
-    for rung, by_seed in curves.items():
-        out += picture_learning.draw(f"{run.name} at {rung}", by_seed, folder, stem=f"{rung}-learning")
+            told[one.rung][int(found[1])] = json.loads(ledger.document(one.sha256))
+        elif found := _BASELINE.fullmatch(one.name):
+            metrics = json.loads(ledger.document(one.sha256))
+            beside[one.rung][int(found[1])] = {name: float(value) for name, value in metrics.items()}
+    for rung, seeds in told.items():
+        out += picture_learning.draw(f"{run.name} at {rung}", seeds, folder, stem=f"{rung}-learning")
     for rung, scores in ledger.scores(run.id).items():
-        measured: dict[int, dict[str, float]] = defaultdict(dict)
-        for score in scores:
-            measured[score.seed][score.metric] = score.value
+        measured = by_seed(scores)
+        worth = _worth({run.name: measured, _baseline(run, rung): beside[rung]})
+        out += picture_learning.draw_worth(f"{run.name} at {rung}", worth, folder, stem=f"{rung}-curve")
         if all("reward" in one and "kl" in one for one in measured.values()):
             curve = picture_frontier.curve_of(run.name, measured)
             lines = [*picture_frontier.references(), curve]
             out += picture_frontier.draw(lines, folder, stem=f"{rung}-frontier")
     return out
+
+
+def _baseline(run: Run, rung: str) -> str:
+    """What a rung compares with, for a legend: without its name where the ladder is not known here."""
+    try:
+        name = next(plan.baseline for plan in load(run.profile).rungs if plan.name == rung)
+    except (UserError, StopIteration):
+        return "baseline"
+    return f"{name} (baseline)"
+
+
+def _worth(measured: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, dict[str, list[Any]]]:
+    """The learning curves among metrics: for each metric that the first name has, and each name, those of all seeds."""
+    out: dict[str, dict[str, list[Any]]] = {}
+    for name, seeds in measured.items():
+        for _, metrics in sorted(seeds.items()):
+            for metric, points in curves(metrics).items():
+                out.setdefault(metric, {}).setdefault(name, []).append(points)
+    first = next(iter(measured))
+    return {metric: names for metric, names in out.items() if first in names}

@@ -22,6 +22,7 @@ from harness.api import submit
 from harness.cli.ledgers import ledger_options, name_of, open_ledger, state_style
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
+from harness.ladder.curves import line, mean_curves, without_points
 from harness.ladder.gate import interval
 from harness.ladder.profile import load
 from harness.ladder.worker import Orders, Place, owner_name, work
@@ -84,7 +85,10 @@ class _Seen:
             mark = "✓" if told.startswith("promote") else "✗" if told else "…" if plan.name == self.at else ""
             seeds = str(len(self.scores.get(plan.name, {})) or "")
             table.add_row(plan.name, mark, seeds, Text(sanitize.terminal(told, 300)))
-        tables = [_metrics(rung, self.scores[rung], self.baselines[rung]) for rung in self.scores]
+        tables: list[Table | Text] = []
+        for rung in self.scores:
+            tables += [_metrics(rung, self.scores[rung], self.baselines[rung])]
+            tables += _curves(self.scores[rung], self.baselines[rung])
         if self.training is not None:
             tables.append(_training(self.training))
         return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
@@ -103,7 +107,7 @@ def _training(training: Training) -> Table:
 
 def _metrics(rung: str, scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> Table:
     table = Table("metric", "candidate", "baseline", "difference", "95 % interval", title=rung)
-    for metric in sorted(name for name in next(iter(scores.values())) if "@" not in name):
+    for metric in sorted(without_points(next(iter(scores.values())))):
         own = np.array([scores[s][metric] for s in sorted(scores)])
         base = np.array([baseline[s].get(metric, np.nan) for s in sorted(scores)])
         with np.errstate(all="ignore"):
@@ -112,6 +116,15 @@ def _metrics(rung: str, scores: dict[int, dict[str, float]], baseline: dict[int,
         spread = f"{low:+.3f} to {high:+.3f}" if np.isfinite(low) else ""
         table.add_row(Text(metric), f"{own.mean():.3f}", f"{base.mean():.3f}", f"{gap.mean():+.3f}", spread)
     return table
+
+
+def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> list[Text]:
+    """Learning curves in a line each, means over the seeds."""
+    out = []
+    for whose, measured in (("candidate", scores), ("baseline", baseline)):
+        for metric, points in mean_curves(measured.values()).items():
+            out.append(Text(f"{metric} by step, {whose}: {line(points)}"))
+    return out
 
 
 @click.command("run")

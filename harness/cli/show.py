@@ -17,6 +17,7 @@ from rich.text import Text
 from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
+from harness.ladder.curves import by_seed, line, mean_curves, without_points
 from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
 from harness.report import sanitize
 
@@ -97,6 +98,8 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
         console.print(Text(f"  tuned: {sanitize.one_line(tuned.told(), 400)}"))
     for rung, scores in ledger.scores(run.id).items():
         console.print(_trials(rung, scores) if rung.startswith(f"{RUNG}-") else _scores(rung, scores))
+        for metric, points in mean_curves(by_seed(scores).values()).items():
+            console.print(Text(f"  {metric} by step, mean over seeds: {line(points)}"))
     table = Table("when", "what", "")
     for event in ledger.events(run.id):
         when = dt.datetime.fromtimestamp(event.time, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -116,10 +119,10 @@ def _trials(rung: str, scores: list[Score]) -> Table:
 
 
 def _scores(rung: str, scores: list[Score]) -> Table:
-    """Seeds across, metrics down, with the mean and standard deviation."""
+    """Seeds across, metrics down, with the mean and standard deviation; points of learning curves are left out."""
     seeds = sorted({s.seed for s in scores})
     table = Table("metric", *(f"seed {s}" for s in seeds), "mean", "SD", title=rung)
-    for metric in sorted({s.metric for s in scores}):
+    for metric in without_points(sorted({s.metric for s in scores})):
         values = {s.seed: s.value for s in scores if s.metric == metric}
         array = np.array(list(values.values()))
         with np.errstate(all="ignore"):

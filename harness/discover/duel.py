@@ -1,7 +1,8 @@
-"""The best loss against the baseline on seeds that had no say in its choice, so that luck is not counted twice."""
+"""The best loss against baselines on seeds that had no say in its choice, so that luck is not counted twice."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,15 @@ from harness.ladder.tuned import tuned_of, with_values
 from harness.ledger.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.judge.session import Suite
     from harness.ladder.profile import Ladder, RungPlan
     from harness.ladder.tuned import Tuned
     from harness.ledger import Ledger
-    from harness.ledger.records import Run
+
+    #: Told the seed, the loss's own value, and those of the others by name.
+    Done = Callable[[int, float, Mapping[str, float]], None]
 
 #: The first of the fresh seeds: gates count theirs from 0.
 FIRST_SEED = 100_000
@@ -35,18 +38,13 @@ def rung_of(ladder: Ladder) -> RungPlan | None:
     return plan if plan.kind == "bandit" and plan.gate is not None else None
 
 
-def tuned_for(
-    ledger: Ledger, ladder: Ladder, identity: str, source: str, answering: Callable[[], Run | None]
-) -> Tuned | None:
-    """The values that the ladder tuned for a loss; None where it declares no parameters.
-
-    They stand with its own run, with the one that it is a duplicate of, or with the one that answered: `answering`.
-    """
+def tuned_for(ledger: Ledger, ladder: Ladder, identity: str, source: str) -> Tuned | None:
+    """The values that the ladder tuned for a loss, in its run or in the one that it is a duplicate of; else None."""
     program = screened_text(text_candidate(source, "loss.py")).program
     if program is None or not program.plan.parameters:
         return None
     own = ledger.runs(profile_digest=ladder.digest, candidate=identity)
-    run = own[0] if own else answering()
+    run = own[0] if own else None
     if run is not None and run.state is State.DUPLICATE and run.same_as is not None:
         run = ledger.run(run.same_as)
     return tuned_of(ledger.events(run.id)) if run is not None else None
@@ -54,18 +52,19 @@ def tuned_for(
 
 def fight(
     ladder: Ladder,
-    source: str,
-    name: str,
+    own: tuple[str, str],
+    against: Sequence[str],
     seeds: Sequence[int],
-    done: Callable[[int, float, float], None],
+    done: Done,
     *,
     tuned: Tuned | None = None,
     gpu: str = "none",
     runtime: str | None = None,
 ) -> None:
-    """Measure a loss, at its tuned values, and the baseline; `done` is told the seed and both values of the metric.
+    """Measure a loss (its name and its text, at its tuned values) and losses of the catalogue at each seed.
 
-    Raises InfrastructureError, and CandidateFault where the loss no longer answers.
+    `done` is told the seed, the loss's value of the gate's metric, and the others' by name. Raises InfrastructureError,
+    and CandidateFault where the loss no longer answers.
     """
     plan = rung_of(ladder)
     if plan is None or plan.gate is None:
@@ -73,19 +72,22 @@ def fight(
     settings: dict[str, Any] = dict(plan.settings)
     measured, metric = bandit.Settings(**settings), plan.gate.metric
     bench = open_bench(Options(profile=ladder.properties, gpu=gpu, runtime=runtime))
-    own, base = screened_text(text_candidate(source, f"{name}.py")), screened_text(baseline_candidate(plan.baseline))
-    if own.program is not None:
-        own = replace(own, program=with_values(own.program, tuned))
+    name, source = own
+    ones = [screened_text(text_candidate(source, f"{name}.py"))]
+    if ones[0].program is not None:
+        ones[0] = replace(ones[0], program=with_values(ones[0].program, tuned))
+    ones += [screened_text(baseline_candidate(other)) for other in against]
 
     def body(suite: Suite) -> None:
         del suite
-        with opened(bench, own, {}) as left, opened(bench, base, {}) as right:
+        with contextlib.ExitStack() as stack:
+            subjects = [stack.enter_context(opened(bench, one, {})) for one in ones]
             for number, seed in enumerate(seeds):
                 if number:
-                    left.fresh()
-                    right.fresh()
-                values = [bandit.measure(subject, seed, measured)[metric] for subject in (left, right)]
-                done(seed, values[0], values[1])
+                    for subject in subjects:
+                        subject.fresh()
+                first, *others = (bandit.measure(subject, seed, measured)[metric] for subject in subjects)
+                done(seed, first, dict(zip(against, others, strict=True)))
 
     try:
         run_session(body, bench.profile, 0)

@@ -1,54 +1,57 @@
-"""What comes of a candidate: the check, the ladder, the ledger's answer. All of it by the public interface.
+"""What comes of a candidate: one climb of the ladder, or the ledger's answer. All of it by the public interface.
 
-A function that the ledger knows is not trained again: its run answers, whoever submitted it.
+Nothing is checked beforehand: the findings, the facts and the fingerprint are those of the report that the rung of the
+properties attached to the run. A function that the ledger knows is not trained again: its run answers, whoever
+submitted it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from harness.api import check, submit, text_candidate
+from harness.api import submit, text_candidate
 from harness.discover import duel
 from harness.discover.archive import kept
-from harness.errors import InfrastructureError
+from harness.discover.clock import Clock
+from harness.errors import CandidateFault, InfrastructureError
 from harness.judge.options import Options
 from harness.ladder.baselines import baseline_candidate
+from harness.ladder.climb import REPORT, screened_text
+from harness.ladder.curves import by_seed, mean_curves, means
 from harness.ladder.gate import interval
 from harness.ladder.worker import Orders, Place, owner_name, work
 from harness.ledger.states import FINAL, State
+from harness.report.json_report import read_json
 from harness.report.save import save_bytes
-from harness.verdict import Accepted, Rejected
+from harness.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.candidate import Candidate
-    from harness.ladder.climb import Progress
+    from harness.discover.duel import Done
     from harness.ladder.profile import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
     from harness.result import CheckResult
     from harness.verdict import Finding, Json
 
-#: States of a run that say something about its function.
-_ANSWERS = (State.COMPLETED, State.HELD, State.REJECTED)
+#: States in which a run says nothing of its candidate.
+_SILENT = frozenset({State.FAILED, State.CANCELLED})
 _ALPHA = 0.05
-_POINT = re.compile(r"(.+)@(\d{1,9})")
 
 
 @dataclass(frozen=True)
 class Judged:
     """What came of one candidate. `fate`, `rung` and the scores are as in `Outcome`.
 
-    `findings` are the check's. `seconds` say what each rung took here; those of an answered run cost nothing. `run` is
-    the ledger's number of the run that was measured, 0 where there is none.
+    `findings` are the errors that it was rejected for. `seconds` say what each rung took here; those of an answered run
+    cost nothing. `run` is the ledger's number of the run that answers, 0 for a function of this run in other words.
     """
 
     fate: str
@@ -81,17 +84,17 @@ class Judge(Protocol):
         """Rungs whose seconds count as GPU time."""
 
     def judge(self, source: str, name: str, seen: Seen) -> Judged:
-        """Check, and climb unless `seen` knows the function. Raises InfrastructureError where nothing can be done."""
+        """Climb, unless `seen` knows the function. Raises InfrastructureError where nothing can be done."""
 
     def catalogue(self, name: str) -> tuple[str, Judged]:
         """Source and outcome of a loss of the catalogue."""
 
-    def duel(self, identity: str, name: str, seeds: Sequence[int], done: Callable[[int, float, float], None]) -> None:
-        """Measure a judged loss and the baseline at fresh seeds, where the ladder has a rung for it."""
+    def duel(self, own: tuple[str, str], against: Sequence[str], seeds: Sequence[int], done: Done) -> None:
+        """Measure a judged loss (name, id) and losses of the catalogue at fresh seeds, where a rung is there for it."""
 
 
 class LadderJudge:
-    """Judges by `harness.check` and a ladder. Texts are kept in `folder` under their digests.
+    """Judges by a ladder. Texts are kept in `folder` under their digests.
 
     `say` is told what is being done. `stopping` is asked between seeds: a climb that was stopped raises
     KeyboardInterrupt, and its run goes back to the queue.
@@ -120,7 +123,7 @@ class LadderJudge:
         return frozenset(plan.name for plan in self._ladder.rungs if plan.needs == "gpu")
 
     def judge(self, source: str, name: str, seen: Seen) -> Judged:
-        """Check and climb; one candidate, one sandbox each."""
+        """Submit and climb."""
         return self._judge(text_candidate(source, f"{name}.py"), seen)
 
     def catalogue(self, name: str) -> tuple[str, Judged]:
@@ -128,19 +131,15 @@ class LadderJudge:
         candidate = replace(baseline_candidate(name), path=f"{name}.py")
         return candidate.data.decode("utf-8"), self._judge(candidate, lambda _, __: False)
 
-    def duel(self, identity: str, name: str, seeds: Sequence[int], done: Callable[[int, float, float], None]) -> None:
-        """Measure a judged loss and the baseline at fresh seeds; nothing where the last rung is too dear for it."""
+    def duel(self, own: tuple[str, str], against: Sequence[str], seeds: Sequence[int], done: Done) -> None:
+        """Measure a judged loss and baselines at fresh seeds; nothing where the last rung is too dear for it."""
         if duel.rung_of(self._ladder) is None or not seeds:
             return
-        self.say(f"{name} against the baseline, on fresh seeds")
-        source = self._text(identity)
-        tuned = duel.tuned_for(self._ledger, self._ladder, identity, source, lambda: self._answering(source, name))
-        duel.fight(self._ladder, source, name, seeds, done, tuned=tuned, gpu=self._gpu, runtime=self._runtime)
-
-    def _answering(self, source: str, name: str) -> Run | None:
-        """The run of the same function, for a loss that has none of its own."""
-        facts = self._checked(text_candidate(source, f"{name}.py")).facts
-        return self._known(str(facts.get("fingerprint", "")))
+        name, identity = own
+        self.say(f"{name} against {' and '.join(against)}, on fresh seeds")
+        text = self._text(identity)
+        tuned = duel.tuned_for(self._ledger, self._ladder, identity, text)
+        duel.fight(self._ladder, (name, text), against, seeds, done, tuned=tuned, gpu=self._gpu, runtime=self._runtime)
 
     def _text(self, identity: str) -> str:
         """A text that was judged, as it was."""
@@ -157,60 +156,75 @@ class LadderJudge:
         return self._folder / f"{identity[:16]}.py"
 
     def _judge(self, candidate: Candidate, seen: Seen) -> Judged:
-        started = time.monotonic()
-        self.say("check")
-        result = self._checked(candidate)
-        seconds = {"check": time.monotonic() - started}
-        if isinstance(result.verdict, Rejected):
-            errors = tuple(f for f in result.verdict.findings if f.severity == "error")
-            rung = "screen" if errors[0].rule.startswith("S") else "properties"
-            return Judged("rejected", candidate.sha256, rung, findings=errors, seconds=seconds)
-        if not isinstance(result.verdict, Accepted):
-            told = f"the harness could not decide: {result.verdict.reason}"
-            return Judged("undecided", candidate.sha256, "properties", told, seconds=seconds)
-        fingerprint = str(result.facts.get("fingerprint", ""))
-        if seen(fingerprint, candidate.sha256):
-            return Judged("known", candidate.sha256, "properties", facts=kept(result.facts), seconds=seconds)
-        run = self._known(fingerprint)
-        answered = run is not None
-        if run is None:
-            run = self._climb(candidate, seconds)
-        base = Judged("", candidate.sha256, "", facts=kept(result.facts), seconds=seconds, answered=answered)
-        return self._told(run, base)
-
-    def _checked(self, candidate: Candidate) -> CheckResult:
-        path = self._path(candidate.sha256)
         self._folder.mkdir(parents=True, exist_ok=True)
-        save_bytes(candidate.data, path)
-        options = Options(profile=self._ladder.properties, gpu=self._gpu, runtime=self._runtime)
-        result = check(path, options).results[0]
-        if result.verdict.word == "undecided":  # a fault of ours; most are gone the second time
-            result = check(path, options).results[0]
-        return result
+        save_bytes(candidate.data, self._path(candidate.sha256))
+        self.say("start")
+        seconds: dict[str, float] = {}
+        own, worked = self._submitted(candidate, seconds)
+        result = self._result(own)
+        facts = kept(result.facts) if result is not None else {}
+        if own.fingerprint:
+            facts.setdefault("fingerprint", own.fingerprint)
+        base = Judged("", candidate.sha256, "", facts=facts, seconds=seconds)
+        if findings := self._broken(own, candidate, result):
+            rung = "screen" if findings[0].rule.startswith("S") else "properties"
+            return replace(base, fate="rejected", rung=rung, findings=findings, run=own.id, answered=not worked)
+        if own.fingerprint and seen(own.fingerprint, candidate.sha256):
+            return replace(base, fate="known", rung="properties")
+        answers, worked = self._followed((own, worked), seconds)
+        return self._told(answers, replace(base, answered=not worked))
 
-    def _known(self, fingerprint: str) -> Run | None:
-        """A run of this ladder with the same function, that has come to an end."""
-        if not fingerprint:
-            return None
-        for run in self._ledger.runs(profile_digest=self._ladder.digest, states=_ANSWERS, limit=1_000_000):
-            if run.fingerprint == fingerprint:
-                return run
-        return None
+    def _result(self, run: Run) -> CheckResult | None:
+        """What the properties said of a run's candidate; None where it did not come to them."""
+        rungs = {plan.name for plan in self._ladder.rungs if plan.kind == "properties"}
+        made = [one for one in self._ledger.attachments(run.id) if one.rung in rungs and one.name == REPORT]
+        return read_json(self._ledger.document(made[-1].sha256)).results[0] if made else None
 
-    def _climb(self, candidate: Candidate, seconds: dict[str, float]) -> Run:
+    def _broken(self, run: Run, candidate: Candidate, result: CheckResult | None) -> tuple[Finding, ...]:
+        """The findings that a run was rejected for before anything was trained."""
+        kind = self._ladder.rungs[min(run.rung, len(self._ladder.rungs) - 1)].kind
+        if run.state is not State.REJECTED or kind not in {"screen", "properties"}:
+            return ()
+        found = result.verdict.findings if result is not None else ()
+        if kind == "screen" and isinstance(fault := screened_text(candidate).fault, CandidateFault):
+            found = fault.findings
+        return tuple(finding for finding in found if finding.severity is Severity.ERROR)
+
+    def _submitted(self, candidate: Candidate, seconds: dict[str, float]) -> tuple[Run, bool]:
+        """The candidate's own run at its end, and whether any of it was climbed here."""
         number = submit([candidate], ledger=self._ledger, profile=self._ladder.name)[0].run
         run = self._ledger.run(number)
-        if run.state in {State.FAILED, State.CANCELLED}:
-            run = self._ledger.retry(number)
-        while True:
-            if run.state not in FINAL and run.state is not State.HELD:
-                self._work(run.id, seconds)
-                run = self._ledger.run(run.id)
-                if self.stopping():
-                    raise KeyboardInterrupt
-            if run.state is not State.DUPLICATE or run.same_as is None:
-                return run
-            run = self._ledger.run(run.same_as)  # another worker measures the same function
+        if run.state in _SILENT and (heir := self._heir(run)) is not None:
+            return replace(run, state=State.DUPLICATE, same_as=heir), False
+        return self._ended(run, seconds)
+
+    def _heir(self, run: Run) -> int | None:
+        """The run that has taken the place of one that was cancelled or has failed: it is the same function."""
+        if not run.fingerprint:
+            return None
+        for other in self._ledger.runs(profile_digest=self._ladder.digest):
+            silent = other.state in _SILENT or other.state is State.DUPLICATE
+            if other.fingerprint == run.fingerprint and not silent:
+                return other.id
+        return None
+
+    def _followed(self, found: tuple[Run, bool], seconds: dict[str, float]) -> tuple[Run, bool]:
+        """The run that answers for a run: itself, unless it is a duplicate. Another worker may measure that now."""
+        run, worked = found
+        while run.state is State.DUPLICATE and run.same_as is not None:
+            run, worked = self._ended(self._ledger.run(run.same_as), seconds)
+        return run, worked
+
+    def _ended(self, run: Run, seconds: dict[str, float]) -> tuple[Run, bool]:
+        """A run at its end, and whether any of it was climbed here. One that has failed or was cancelled goes on."""
+        if run.state in _SILENT:
+            run = self._ledger.retry(run.id)
+        if run.state in FINAL or run.state is State.HELD:
+            return run, False
+        self._work(run.id, seconds)
+        if self.stopping():
+            raise KeyboardInterrupt
+        return self._ledger.run(run.id), True
 
     def _work(self, number: int, seconds: dict[str, float]) -> None:
         needs = tuple(sorted({plan.needs for plan in self._ladder.rungs}))
@@ -219,7 +233,7 @@ class LadderJudge:
         orders = Orders(
             folder, self._ladder.name, database=self._database, drain=True, only=number, runtime=self._runtime
         )
-        clock = _Clock(seconds, self.say)
+        clock = Clock(seconds, self.say)
         self.climbing = True
         try:
             work(place, orders, stopping=self.stopping, watch=clock.watch)
@@ -229,7 +243,7 @@ class LadderJudge:
 
     def _told(self, run: Run, base: Judged) -> Judged:
         """The outcome of a run that came to its end."""
-        if run.state in {State.FAILED, State.CANCELLED}:
+        if run.state in _SILENT:
             return replace(base, fate="undecided", rung=self._rung(run.rung), told=run.reason, run=run.id)
         scores = self._ledger.scores(run.id)
         measured = [plan for plan in self._ladder.rungs if plan.gate is not None and plan.name in scores]
@@ -251,56 +265,11 @@ class LadderJudge:
             high=high,
             gain=float(gain) if isinstance(gain, float | int) else None,
             metrics=metrics,
-            learning=learning(metrics, metric),
+            learning=mean_curves(by_seed(found).values()).get(metric, ()),
         )
 
     def _rung(self, place: int) -> str:
         return self._ladder.rungs[min(place, len(self._ladder.rungs) - 1)].name
-
-
-class _Clock:
-    """Adds up what each rung of a climb takes, in seconds."""
-
-    def __init__(self, seconds: dict[str, float], say: Callable[[str], None]) -> None:
-        self._seconds, self._say = seconds, say
-        self._at, self._since = "start", time.monotonic()
-
-    def watch(self, run: Run, progress: Progress) -> None:
-        """Told by the worker."""
-        del run
-        if progress.rung != self._at:
-            self.stop()
-            self._at = progress.rung
-        if progress.training is not None:
-            at = progress.training
-            self._say(f"{progress.rung}, {at.whose}, seed {at.seed}: {at.step} {at.at.done}/{at.at.total}")
-            return
-        self._say(progress.rung if progress.seed is None else f"{progress.rung}, seed {progress.seed}")
-
-    def stop(self) -> None:
-        """Account for the rung so far."""
-        now = time.monotonic()
-        self._seconds[self._at] = self._seconds.get(self._at, 0.0) + now - self._since
-        self._since = now
-
-
-def means(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """The mean of each metric over the seeds."""
-    by_name: dict[str, list[float]] = {}
-    for metric, value in scores:
-        by_name.setdefault(metric, []).append(value)
-    with np.errstate(all="ignore"):
-        return {metric: float(np.mean(values)) for metric, values in by_name.items()}
-
-
-def learning(metrics: Mapping[str, float], metric: str) -> tuple[tuple[int, float], ...]:
-    """The learning curve of a metric: its points are metrics named `METRIC@STEP`, such as `score@30`."""
-    points = []
-    for name, value in metrics.items():
-        match = _POINT.fullmatch(name)
-        if match is not None and match.group(1) == metric:
-            points.append((int(match.group(2)), value))
-    return tuple(sorted(points))
 
 
 def require_engine() -> None:

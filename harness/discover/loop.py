@@ -1,4 +1,4 @@
-"""The loop: build a context, ask, read, check, climb, tell; again, until there is a reason to stop.
+"""The loop: build a context, ask, read, climb, tell; again, until there is a reason to stop.
 
 It is gone through the same way whether a step is done or recalled from the journal, so a run that was killed at any
 point goes on as if nothing had been. What is not in the journal is derived from it.
@@ -21,7 +21,7 @@ from harness.discover.track import Duel, Row, Track
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from harness.discover.journal import Journal
     from harness.discover.judging import Judge
@@ -266,20 +266,34 @@ class Discovery:
 
     def _duel(self, loss: Known) -> None:
         wanted = range(FIRST_SEED, FIRST_SEED + self._plan.confirm)
+        best = self._best_baseline()
+        names = tuple(dict.fromkeys((self.baseline, best)))
 
-        def found() -> dict[int, tuple[float, float]]:
-            own = [entry for entry in self._journal.beside("duel") if entry["id"] == loss.id]
-            return {entry["seed"]: (float(entry["own"]), float(entry["baseline"])) for entry in own}
+        def found() -> dict[int, tuple[float, dict[str, float]]]:
+            mine = [entry for entry in self._journal.beside("duel") if entry["id"] == loss.id]
+            pairs = [(entry["seed"], float(entry["own"]), entry.get("against", {})) for entry in mine]
+            return {
+                seed: (own, {name: float(against[name]) for name in names})
+                for seed, own, against in pairs
+                if set(names) <= set(against)
+            }
 
-        def done(seed: int, own: float, baseline: float) -> None:
-            self._journal.record("duel", id=loss.id, seed=seed, own=own, baseline=baseline)
+        def done(seed: int, own: float, against: Mapping[str, float]) -> None:
+            self._journal.record("duel", id=loss.id, seed=seed, own=own, against=against)
 
-        self._say("the best against the baseline, on fresh seeds")
-        self._judge.duel(loss.id, loss.name, [seed for seed in wanted if seed not in found()], done)
-        pairs = {seed: pair for seed, pair in sorted(found().items()) if seed in wanted}
-        if pairs:
-            own, baseline = (tuple(pair[side] for pair in pairs.values()) for side in (0, 1))
-            self.track.duel = Duel(loss.id, tuple(pairs), own, baseline)
+        self._say(f"the best against {' and '.join(names)}, on fresh seeds")
+        self._judge.duel((loss.name, loss.id), names, [seed for seed in wanted if seed not in found()], done)
+        met = {seed: pair for seed, pair in sorted(found().items()) if seed in wanted}
+        if met:
+            against = {name: tuple(others[name] for _, others in met.values()) for name in names}
+            self.track.duel = Duel(loss.id, tuple(met), tuple(own for own, _ in met.values()), against, best)
+
+    def _best_baseline(self) -> str:
+        """The name of the best loss of the catalogue that was met, by the ladder's ranking."""
+        met = [loss for loss in self.track.archive.known if loss.generation < 0]
+        top = max(met, key=lambda loss: loss.rank, default=None)
+        above = top is not None and top.gain is not None and top.gain > 0.0
+        return top.name if top is not None and above else self.baseline
 
     def _say(self, doing: str) -> None:
         self.track.doing = doing

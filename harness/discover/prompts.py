@@ -56,9 +56,8 @@ place of log and exp, and torch.where on arguments that are safe on both sides.
 - It has to depend on the chosen and on the rejected completion, have a gradient where policy and reference are equal, \
 and be smaller for a pair in the right order than for the same pair turned round.
 - A loss need not be convex, monotone or pointwise; other floats are constants in the body.
-- Up to four floats may be left open for the ladder to tune: declare PARAMS = {"tau": (0.01, 1.0, "log")} at the top \
-level, (low, high) or (low, high, "log") in plain numbers, and take tau as a parameter of the loss. All of the above \
-has to hold over the whole range."""
+- A loss may declare up to four tunable floats at the top level, PARAMS = {"tau": (0.01, 1.0, "log")}, and take them \
+as keyword arguments of the same names; the harness tunes them on data apart from the data that judges."""
 CONTRACTS = {"preference": _PREFERENCE}
 _SHOWN_METRICS = 14
 _SHOWN_POINTS = 12

@@ -37,7 +37,8 @@ def document(track: Track, *, run: str, profile: str, proposer: str, baseline: s
         "answered_by_the_ledger": sum(row.answered for row in track.rows),
         "best": None if top is None else _loss(top),
         "against": baseline,
-        "gain": None if track.duel is None else gain(track.duel),
+        "gain": None if track.duel is None else gain(track.duel, baseline),
+        "best_baseline": None if track.duel is None else {"name": track.duel.best, **gain(track.duel, track.duel.best)},
         "archive": [_loss(loss) for loss in track.archive.cells().values()],
         "archive_digest": track.archive.digest,
         "prompts": templates.table(track.pulls),
@@ -65,12 +66,30 @@ def _loss(loss: Known) -> dict[str, object]:
     }
 
 
-def gain(duel: Duel) -> dict[str, Json]:
-    """The mean difference of a duel with its 95 % interval (Student's t, paired by seed)."""
-    differences = [own - base for own, base in zip(duel.own, duel.baseline, strict=True)]
+def gain(duel: Duel, name: str) -> dict[str, Json]:
+    """The mean difference from a baseline of a duel with its 95 % interval (Student's t, paired by seed)."""
+    differences = [own - base for own, base in zip(duel.own, duel.against[name], strict=True)]
     low, high = interval(differences, _ALPHA)
     mean = float(np.mean(differences)) if differences else float("nan")
     return {"mean": mean, "low": low, "high": high, "seeds": len(differences)}
+
+
+def _met(duel: Duel, baseline: str, metric: str) -> list[str]:
+    """What a duel said, in sentences: of the ladder's baseline, and of the best one where that is another."""
+    mean, low, high = _numbers(gain(duel, baseline))
+    words = "above" if low > 0 else "below" if high < 0 else "not told apart from"
+    differs = f"{metric} differs by {mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}"
+    out = [f"On {len(duel.seeds)} fresh seeds it is {words} {baseline}: {differs}."]
+    mean, low, high = _numbers(gain(duel, duel.best))
+    words = "at least as good as" if low >= 0 else "worse than" if high < 0 else "not told apart from"
+    who = f"{baseline}, which is" if duel.best == baseline else f"{duel.best},"
+    out.append(f"It is {words} {who} the best baseline: {mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}.")
+    return out
+
+
+def _numbers(found: dict[str, Json]) -> tuple[float, float, float]:
+    mean, low, high = (float(str(found[key])) for key in ("mean", "low", "high"))
+    return mean, low, high
 
 
 def sentences(track: Track, baseline: str, metric: str) -> list[str]:
@@ -82,13 +101,7 @@ def sentences(track: Track, baseline: str, metric: str) -> list[str]:
     where = "of the burn-in" if top.generation < 0 else f"of generation {top.generation + 1}"
     out.append(f"The best is {top.name}, {where}: {metric} {top.score:.4f} on the seeds of its gate.")
     if track.duel is not None:
-        found = gain(track.duel)
-        mean, low, high = (float(str(found[key])) for key in ("mean", "low", "high"))
-        words = "above" if low > 0 else "below" if high < 0 else "not told apart from"
-        out.append(
-            f"On {found['seeds']} fresh seeds it is {words} {baseline}: {metric} differs by {mean:+.4f}, "
-            f"95 % interval {low:+.4f} to {high:+.4f}."
-        )
+        out += _met(track.duel, baseline, metric)
     if track.uncertain:
         out.append(f"{track.uncertain} calls were made again, because a kill left them without an answer.")
     return out

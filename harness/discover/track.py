@@ -110,12 +110,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Duel:
-    """The best loss against the baseline on seeds that nothing was chosen by; values by seed."""
+    """The best loss against baselines on seeds that nothing was chosen by; values by seed.
+
+    `against` has those of the ladder's baseline and of `best`, the best baseline: the one of the burn-in that stands
+    highest, or the ladder's own where none of them stands above it.
+    """
 
     id: str
     seeds: tuple[int, ...]
     own: tuple[float, ...]
-    baseline: tuple[float, ...]
+    against: Mapping[str, tuple[float, ...]]
+    best: str
 
 
 @dataclass

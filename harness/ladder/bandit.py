@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Share of labels that are turned round, by the name of the task.
 TASKS = {"clean": 0.0, "noisy": 0.2}
+#: Points of the learning curve, evenly over the steps.
+_POINTS = 5
 
 
 @dataclass(frozen=True)
@@ -87,23 +89,37 @@ def measure(subject: Subject, seed: int, settings: Settings | None = None) -> di
     For each task, averaged over betas: `score_T` (0 the reference, 1 the best), `kl_T` (nats, policy to reference),
     `accuracy_T` (the share of pairs that the policy orders as their labels do). `score` is the mean of both scores,
     `best` and `worst` those of single betas, `kl` the largest of all, `finite` the share of trainings that did not end
-    in NaN or infinity: one that did is worth as much as the worst policy. Raises CandidateFault where the candidate
-    does not answer.
+    in NaN or infinity: one that did is worth as much as the worst policy. `score@STEP` is the mean score of all tasks
+    and betas after so many steps, the learning curve: it ends where the first of the trainings broke off. Raises
+    CandidateFault where the candidate does not answer.
     """
     settings = settings or Settings()
     tasks = {name: draw_task(settings, flipped, seed) for name, flipped in TASKS.items()}
-    tried = [_at(subject, tasks, beta, settings, seed) for beta in settings.betas]
+    curves: list[dict[int, float]] = []
+    tried = [_at(subject, tasks, beta, settings, seed, curves) for beta in settings.betas]
     out = {name: sum(metrics[name] for metrics in tried) / len(tried) for name in tried[0]}
     scores = [metrics["score"] for metrics in tried]
-    return out | {"best": max(scores), "worst": min(scores), "kl": max(metrics["kl"] for metrics in tried)}
+    out |= {"best": max(scores), "worst": min(scores), "kl": max(metrics["kl"] for metrics in tried)}
+    shared = [step for step in curves[0] if all(step in curve for curve in curves)]
+    return out | {f"score@{step}": sum(curve[step] for curve in curves) / len(curves) for step in shared}
 
 
-def _at(subject: Subject, tasks: dict[str, Task], beta: float, settings: Settings, seed: int) -> dict[str, float]:
+def _at(
+    subject: Subject,
+    tasks: dict[str, Task],
+    beta: float,
+    settings: Settings,
+    seed: int,
+    curves: list[dict[int, float]],
+) -> dict[str, float]:
+    """The metrics at one beta; `curves` gets the scores by step of each training."""
     out: dict[str, float] = {}
     finite = len(tasks)
     for name, task in tasks.items():
-        logits = _train(subject, task, beta, settings, seed)
+        rewards: dict[int, float] = {}
+        logits = _train(subject, task, beta, settings, seed, rewards)
         base, best = expected_reward(task, task.reference), float(task.rewards.max(axis=1).mean())
+        curves.append({step: (reward - base) / (best - base) for step, reward in rewards.items()})
         if logits is None:
             finite, reached = finite - 1, float(task.rewards.min(axis=1).mean())
             out |= {f"kl_{name}": math.inf, f"accuracy_{name}": 0.0}
@@ -127,8 +143,14 @@ def _drift(task: Task, logits: Array, name: str) -> dict[str, float]:
     }
 
 
-def _train(subject: Subject, task: Task, beta: float, settings: Settings, seed: int) -> Array | None:
-    """Adam on the policy's logits; None where a gradient or the policy is no longer finite."""
+def _train(
+    subject: Subject, task: Task, beta: float, settings: Settings, seed: int, rewards: dict[int, float]
+) -> Array | None:
+    """Adam on the policy's logits; None where a gradient or the policy is no longer finite.
+
+    `rewards` gets the policy's expected reward at the steps of the learning curve.
+    """
+    told = {settings.steps * part // _POINTS for part in range(1, _POINTS + 1)}
     draw = np.random.Generator(np.random.PCG64([seed, 12]))
     logits, before = task.reference.copy(), log_softmax(task.reference)
     mean, square = np.zeros_like(logits), np.zeros_like(logits)
@@ -150,6 +172,8 @@ def _train(subject: Subject, task: Task, beta: float, settings: Settings, seed: 
         logits = logits - rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
         if not np.isfinite(logits).all():
             return None
+        if step + 1 in told:
+            rewards[step + 1] = expected_reward(task, logits)
     return logits
 
 

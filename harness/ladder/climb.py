@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
 from harness.ladder.baselines import Baselines
+from harness.ladder.curves import curves
 from harness.ladder.measuring import Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
 from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.events import LeaseLostError
-from harness.ledger.records import Decision, Score
+from harness.ledger.records import Decision, Score, plain
 from harness.ledger.states import State
 from harness.oracle.sandbox import Sandbox
 from harness.report.json_report import write_json
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from harness.verdict import Verdict
 
 __all__ = [
+    "BASELINE",
+    "REPORT",
+    "SAMPLES",
     "Ground",
     "Progress",
     "StoppedError",
@@ -51,6 +56,13 @@ __all__ = [
     "run_label",
     "screened_text",
 ]
+
+#: What the report of the properties is called among a run's documents.
+REPORT = "report.json"
+#: What the baseline's metrics of a seed are called there, by the seed; kept where they have a learning curve.
+BASELINE = "baseline-{}.json"
+#: What the answers are called there that a trained model gave, by the seed.
+SAMPLES = "samples-{}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -217,7 +229,7 @@ def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> V
     """The verdict of the properties, or the run that judged the same function before."""
     result = _judged(ground, held, one)
     report = write_json(CheckReport(ground.ladder.properties, 0, (result,))).encode()
-    ground.ledger.attach(held, plan.name, "report.json", report)
+    ground.ledger.attach(held, plan.name, REPORT, report)
     fingerprint = result.facts.get("fingerprint")
     if isinstance(result.verdict, Accepted) and isinstance(fingerprint, str):
         known = ground.ledger.same_function(held, fingerprint)
@@ -276,15 +288,29 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
                     raise StoppedError
                 baseline[seed] = ground.baselines.scores(plan, evaluation, seed)
                 known[seed] = measure(seed, ground.tell(plan, seed, "candidate"))
+                _attach(ground, held, plan, seed, measure, baseline[seed])
                 scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
                 ground.ledger.save_scores(held, plan.name, scores)
-                if measure.curve.points:
-                    ground.ledger.attach(held, plan.name, f"curve-{seed}.json", measure.curve.as_json())
                 ground.watch(Progress(plan.name, seed, known[seed], baseline[seed]))
             so_far = {s: known[s] for s in range(seed + 1)}
             if (decision := gate.decide(so_far, baseline)) is not None:
                 return decision
     raise InfrastructureError(f"the gate of {plan.name} did not decide after its last look")
+
+
+def _attach(
+    ground: Ground, held: Claim, plan: RungPlan, seed: int, measure: Measuring, baseline: dict[str, float]
+) -> None:
+    """Keep what a seed left besides its metrics; before them, since a seed that has metrics is not measured again."""
+    made = {}
+    if curves(baseline):
+        made[BASELINE.format(seed)] = json.dumps(plain(baseline), sort_keys=True).encode()
+    if measure.curve.points:
+        made[f"curve-{seed}.json"] = measure.curve.as_json()
+    if measure.samples:
+        made[SAMPLES.format(seed)] = measure.samples
+    for name, data in made.items():
+        ground.ledger.attach(held, plan.name, name, data)
 
 
 def run_label(ledger: Ledger, held: Claim) -> tuple[str, str]:

@@ -167,6 +167,8 @@ class Measuring:
         self._subject: Subject | None = None
         #: The learning curve of the last seed; empty where the rung has none.
         self.curve = Curve()
+        #: The answers that the trained model gave at the last seed, in JSON lines; empty where there are none.
+        self.samples = b""
 
     def __enter__(self) -> Measuring:  # noqa: PYI034 - it is not to be inherited from
         """Begin."""
@@ -178,7 +180,7 @@ class Measuring:
 
     def __call__(self, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None) -> dict[str, float]:
         """The metrics for a seed. Raises faults as they are; a user's mistake is one of ours to a queue."""
-        self.curve = Curve()
+        self.curve, self.samples = Curve(), b""
         if self._plan.kind in KINDS:
             return self._trained(seed, say)
         if self._subject is None:
@@ -195,6 +197,9 @@ class Measuring:
             self.curve.add(step, progress)
             say(step, progress)
 
+        def sampled(data: bytes) -> None:
+            self.samples = data
+
         try:
             trainings = self._trainings()
             metrics = trainings.measure(
@@ -203,6 +208,7 @@ class Measuring:
                 seed,
                 self._name,
                 say=tell,
+                sampled=sampled,
             )
         except UserError as error:
             raise InfrastructureError(error.message, remedy=error.remedy) from error

@@ -1,4 +1,4 @@
-"""The JSON report: strict JSON in ASCII, with a fixed order of keys, and its JSON Schema."""
+"""The JSON report: strict JSON in ASCII, with a fixed order of keys, and its JSON Schema; and the way back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import math
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, cast
 
+from pydantic import ValidationError
+
 from harness import __version__
+from harness.errors import InfrastructureError
 from harness.report import logs, sanitize
 from harness.report.models import (
     SCHEMA_NAME,
@@ -17,13 +20,13 @@ from harness.report.models import (
     ResultModel,
 )
 from harness.report.numbers import strict
-from harness.verdict import Undecided
+from harness.result import CheckReport, CheckResult
+from harness.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.result import CheckReport, CheckResult
-    from harness.verdict import Finding, Json
+    from harness.verdict import Json, Verdict
 
 _SCALAR = (str, int, float, type(None))
 
@@ -39,6 +42,18 @@ def write_json(report: CheckReport) -> str:
         results=[_result(r) for r in report.results],
     )
     return logs.part_in_json(pretty(model.model_dump(mode="json", by_alias=True))) + "\n"
+
+
+def read_json(data: bytes) -> CheckReport:
+    """Read a report back. Numbers that are not finite are words there. Raises InfrastructureError for what is none."""
+    try:
+        model = ReportModel.model_validate_json(data)
+        results = tuple(_read(one) for one in model.results)
+    except ValueError as error:  # pydantic's own errors are such
+        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        remedy = "read it with the version that wrote it"
+        raise InfrastructureError(f"this is no report of this version: {told}", remedy=remedy) from error
+    return CheckReport(model.profile, model.seed, results)
 
 
 def pretty(value: Json, indent: int = 0) -> str:
@@ -106,3 +121,35 @@ def _finding(finding: Finding) -> FindingModel:
 
 def _sorted(mapping: Mapping[str, Json]) -> Json:
     return strict(dict(sorted(mapping.items())))
+
+
+def _read(model: ResultModel) -> CheckResult:
+    findings = tuple(
+        Finding(
+            one.rule,
+            one.name,
+            Severity(one.severity),
+            one.message,
+            one.fix,
+            one.counterexample,
+            None if one.location is None else Location(one.location.line, one.location.column),
+            one.detail,
+        )
+        for one in model.findings
+    )
+    verdict: Verdict = Undecided(model.reason or "", model.remedy or "", findings)
+    if model.verdict == "rejected":
+        verdict = Rejected(findings)
+    elif model.verdict == "accepted":
+        verdict = Accepted(findings)
+    return CheckResult(
+        model.path,
+        model.sha256,
+        model.name,
+        verdict,
+        facts=model.facts,
+        properties=dict(model.properties),
+        environment=model.environment,
+        timings=model.timings,
+        output=model.output,
+    )

@@ -1,4 +1,4 @@
-"""Learning curves of a rung: what a training measured on its way, a line for each seed."""
+"""Learning curves of a rung: what a training measured on its way, and what it was worth there beside the baseline."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from harness.report.plots import require_matplotlib
 from harness.report.save import save_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
+
+    #: The curves of all seeds, each as (step, value).
+    Worth = Sequence[Sequence[tuple[int, float]]]
 
 #: Most quantities that are drawn, each in a panel of its own.
 _PANELS = 6
@@ -23,18 +26,57 @@ _PLACE = frozenset({"step", "done", "total"})
 def draw(title: str, curves: Mapping[int, Sequence[Mapping[str, object]]], folder: Path, *, stem: str) -> list[Path]:
     """Write `<stem>.svg` and `<stem>.png`; nothing where no seed has a point. Raises UserError."""
     require_matplotlib()
-    from harness.report import canvas  # noqa: PLC0415
-
     if not any(curves.values()):
         return []
+    return _saved(lambda: learning_figure(title, curves), folder, stem)
+
+
+def draw_worth(title: str, worth: Mapping[str, Mapping[str, Worth]], folder: Path, *, stem: str) -> list[Path]:
+    """Write `<stem>.svg` and `<stem>.png` of `worth_figure`; nothing where there is no curve. Raises UserError."""
+    require_matplotlib()
+    if not worth:
+        return []
+    return _saved(lambda: worth_figure(title, worth), folder, stem)
+
+
+def _saved(make: Callable[[], Figure], folder: Path, stem: str) -> list[Path]:
+    from harness.report import canvas  # noqa: PLC0415 - an extra of the package
+
     folder.mkdir(parents=True, exist_ok=True)
     out = []
     with canvas.settings():
-        figure = learning_figure(title, curves)
+        figure = make()
         for suffix, data in (("svg", canvas.to_svg(figure)), ("png", canvas.to_png(figure))):
             save_bytes(data, folder / f"{stem}.{suffix}")
             out.append(folder / f"{stem}.{suffix}")
     return out
+
+
+def worth_figure(title: str, worth: Mapping[str, Mapping[str, Worth]]) -> Figure:
+    """A panel for each metric: the mean over seeds by step, and each seed as a thin line.
+
+    `worth` holds for each metric and each name (the candidate first, then what it is compared with) the curve of every
+    seed, as (step, value).
+    """
+    from harness.report import canvas  # noqa: PLC0415 - as above
+
+    names = sorted(worth)[:_PANELS]
+    figure = canvas.new_figure(max(4.8, 3.6 * len(names)), 3.0)
+    figure.suptitle(canvas.plain_label(title))
+    for panel, metric in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for place, (name, seeds) in enumerate(worth[metric].items()):
+            colour = canvas.ACCENT if place == 0 else canvas.REFERENCE
+            for points in seeds:
+                steps, values = zip(*points, strict=True)
+                panel.plot(steps, [_number(v) for v in values], color=colour, linewidth=0.6, alpha=0.4)
+            columns = list(zip(*seeds, strict=False))  # as far as all seeds have come
+            at = [column[0][0] for column in columns]
+            mean = [sum(_number(value) for _, value in column) / len(column) for column in columns]
+            panel.plot(at, mean, color=colour, marker="o", markersize=3, label=canvas.plain_label(name))
+        panel.set_title(canvas.plain_label(metric))
+        panel.set_xlabel("step")
+    figure.axes[0].legend(frameon=False)
+    return figure
 
 
 def learning_figure(title: str, curves: Mapping[int, Sequence[Mapping[str, object]]]) -> Figure:

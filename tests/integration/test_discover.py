@@ -81,7 +81,9 @@ def test_the_recording_ends_above_dpo_with_every_step_told(replayed: tuple[Path,
     folder, summary = replayed
     assert summary["ended"] == "7 generations"
     assert summary["gain"]["low"] > 0
-    assert summary["gain"]["seeds"] == 4
+    assert summary["gain"]["seeds"] == summary["best_baseline"]["seeds"] == 4
+    assert summary["best_baseline"]["name"] == "dpo"
+    assert summary["replay"]["compared"] == 18, "with another burn-in they are not the recorded ones"
     assert summary["replies"] == {
         "code-in-prose": 1,
         "cut": 1,
@@ -102,7 +104,7 @@ def test_the_recording_ends_above_dpo_with_every_step_told(replayed: tuple[Path,
         "reading": 7,
         "screen": 1,
     }
-    assert set(summary["seconds"]) >= {"check", "screen", "properties", "bandit"}
+    assert set(summary["seconds"]) >= {"start", "screen", "properties", "bandit"}
     place = folder / "discover" / "run-1"
     assert summary["best"]["name"] in (place / "best.py").read_text("utf-8")
     assert (place / "progress.png").read_bytes().startswith(b"\x89PNG")
@@ -116,7 +118,7 @@ def test_a_kill_costs_no_reply_and_no_run(replayed: tuple[Path, dict[str, Any]])
     assert len(digests) == len(set(digests)) == 18
     with Ledger(folder) as ledger:
         runs = ledger.runs()
-        assert len({run.candidate for run in runs}) == len(runs) == 1 + 7
+        assert len({run.candidate for run in runs}) == len(runs) == 1 + 10, "rejected and known ones have a run too"
         promotions = [(p["candidate"], p["evaluation"]) for p in ledger.promotions()]
         assert len(set(promotions)) == len(promotions)
 
@@ -143,9 +145,9 @@ def test_lineage_shows_parents_and_the_ledger_answers_what_is_known(replayed: tu
                 "--generations", "1", "--json")  # fmt: skip
     second = json.loads(again.stdout)
     assert second["replay"] == {"compared": 4, "same": 4}
-    assert second["answered_by_the_ledger"] == 1
+    assert second["answered_by_the_ledger"] == 2, "one of them by its findings"
     with Ledger(folder) as ledger:
-        assert len(ledger.runs()) == 1 + 7
+        assert len(ledger.runs()) == 1 + 10
 
 
 def test_commands_that_make_no_sense_are_refused_before_anything_is_done(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def _number(value: object) -> object:
 
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=True), BeforeValidator(_number)]
-_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.+-]{0,63}$")]
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.+-]{0,63}(@[0-9]{1,9})?$")]
 
 
 class _Strict(BaseModel):

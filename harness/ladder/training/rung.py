@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.ladder.training.answers import SAMPLES, whole_lines
 from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests
 from harness.ladder.training.steps import StoppedError, Work, run_step
 from harness.ladder.training.weights import check_weights
@@ -99,10 +100,12 @@ class Trainings:
         name: str,
         *,
         say: Callable[[Step, Progress], None] = lambda _, __: None,
+        sampled: Callable[[bytes], None] = lambda _: None,
     ) -> dict[str, float]:
         """The metrics of one candidate for one seed: those of its training, and above them those of its score.
 
-        `name` tells the candidate and its evaluation from all others. Raises CandidateFault, UserError and
+        `name` tells the candidate and its evaluation from all others. `sampled` is given the trained model's answers
+        for a judge, where the task leaves some. Raises CandidateFault, UserError and
         InfrastructureError as they are, StoppedError where it was asked to stop: then what was done so far stays, and
         the next call with the same name goes on from there.
         """
@@ -121,6 +124,8 @@ class Trainings:
         with _alone(place):
             trained = self._trained(asked, replace(work, step=Step.TRAIN, data=data), limits, place, say)
             scored = self._scored(replace(work, step=Step.SCORE, data=data), limits, place, say)
+            if samples := whole_lines(place / "score" / SAMPLES):
+                sampled(samples)
             if not self.keep:
                 shutil.rmtree(place, ignore_errors=True)
         return {**trained, **scored}

@@ -63,9 +63,10 @@ def score(job: Job, say: Say) -> dict[str, float]:
     For each preference set S: `score_S` at its best beta, `score_S_beta_B` at each beta (its point written "_"), and
     over all runs: `score` (mean of the sets' scores at their best betas), `worst` (the lowest mean of a beta over the
     sets), `sd` (over the betas, pooled over the sets), `finite`, `accuracy` (at the best betas), `kl` (the most),
-    `drift` (the least), `overoptimised` (share of runs). The expert-over-reference set has its own `score_expert` and
-    no part in `score`. `quick` is the quick training's score; where that one ended the training, `score` and `worst`
-    are its own and nothing else is there.
+    `drift` (the least), `overoptimised` (share of runs). `score@STEP` is the learning curve of `score`, in the middle
+    and at the end; it is not there where a run at a best beta did not come to its end. The expert-over-reference set
+    has its own `score_expert` and no part in `score`. `quick` is the quick training's score; where that one ended the
+    training, `score` and `worst` are its own and nothing else is there.
     """
     settings = Settings.read(job.settings)
     source, folder = prepared.read(Path(job.data), settings, job.seed), Path(job.weights)
@@ -93,6 +94,10 @@ def gathered(settings: Settings, found: Mapping[Run, Outcome]) -> dict[str, floa
     counted = [name for name in settings.sets if name != "expert"] or list(settings.sets)
     scores = {name: [at[name, beta].score for beta in settings.betas] for name in counted}
     outcomes = list(found.values())
+    if all(best[name].finite for name in counted):
+        middle = statistics.fmean(best[name].middle for name in counted)
+        end = statistics.fmean(best[name].score for name in counted)
+        out |= {f"score@{training.middle_of(settings.steps)}": middle, f"score@{settings.steps}": end}
     return out | {
         "score": statistics.fmean(best[name].score for name in counted),
         "worst": min(statistics.fmean(column) for column in zip(*scores.values(), strict=True)),

@@ -48,6 +48,11 @@ def runs(settings: Settings) -> list[Run]:
     return [Run(f"{name}-{beta:g}", name, beta, settings.steps) for name in settings.sets for beta in settings.betas]
 
 
+def middle_of(steps: int) -> int:
+    """The step in the middle of a training after which its weights are kept as well."""
+    return max(1, round(_MIDDLE * steps))
+
+
 def quick_run(settings: Settings) -> Run | None:
     """The short training that comes first; None where there is to be none."""
     if not settings.quick_steps:
@@ -177,7 +182,7 @@ def _fit(
         schedule.step()
         out["steps"] += 1
         counter.stepped(time.perf_counter() - began, run, step, float(value.detach()), right)
-        if step + 1 == max(1, round(_MIDDLE * run.steps)):
+        if step + 1 == middle_of(run.steps):
             out |= {f"middle.{k}": v.clone() for k, v in policy.state_dict().items()}
     return out | {f"end.{k}": v.clone() for k, v in policy.state_dict().items()}
 

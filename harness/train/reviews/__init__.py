@@ -8,7 +8,7 @@ behind, so divergence from the reference, grammar and length are measured with i
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,14 @@ from harness.train.reviews.settings import Settings
 from harness.train.reviews.store import digest_of, read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.train.job import Job, Say
+    from harness.train.reviews.model import Model
     from harness.train.tasks import PairLoss
+
+#: Questions that a point of the learning curve is measured on.
+_ASKED = 32
 
 
 def prepare(job: Job, say: Say) -> Mapping[str, float]:
@@ -39,7 +43,9 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
 
     `finite` is the share of trainings that stayed finite, `stable_steps` the fewest steps that one of them did before
     its loss or a gradient was not finite (all of them where that never happened), `steps` how many there were to do,
-    `lowest_margin` the lowest rho of a pair in nats that the loss was asked for.
+    `lowest_margin` the lowest rho of a pair in nats that the loss was asked for. Of the embedded source, `reward@STEP`
+    is the learning curve: the mean reward over the betas after so many steps, on the first few questions, up to where
+    the first of the trainings broke off.
     """
     settings = Settings.of(job.settings)
     prepared = open_prepared(job, settings)
@@ -61,6 +67,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
                 digest_of([job.seed, beta, asdict(settings), prepared.world.digests]),
             ),
             say=_one_of(say, number, len(settings.betas)),
+            worth=_worth(prepared, job.seed),
         )
         fitted.append(done)
         if done.finite:
@@ -75,7 +82,27 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
         "steps": float(fitted[0].total),
         "lowest_margin": min(f.lowest for f in fitted),
         "seconds_per_step": sum(f.seconds_per_step for f in fitted) / len(fitted),
+        **_curve([f.rewards for f in fitted]),
     }
+
+
+def _worth(prepared: Prepared, seed: int) -> Callable[[Model], float] | None:
+    """The reward of a policy on a few questions; None where it takes another large model to tell."""
+    if prepared.settings.source != "grammar":
+        return None
+    few = replace(prepared.material, questions=prepared.material.questions[:_ASKED])
+
+    def worth(policy: Model) -> float:
+        given = evaluate.answers(policy, few, prepared.world, prepared.settings, seed)
+        return float(prepared.world.rewards(few.questions, given).mean())
+
+    return worth
+
+
+def _curve(rewards: Sequence[Mapping[int, float]]) -> dict[str, float]:
+    """The mean curve of several trainings, as far as all of them have come."""
+    shared = [step for step in rewards[0] if all(step in one for one in rewards)]
+    return {f"reward@{step}": sum(one[step] for one in rewards) / len(rewards) for step in shared}
 
 
 def score(job: Job, say: Say) -> Mapping[str, float]:

@@ -15,6 +15,7 @@ from harness.train.reviews.resume import recall_state, write_state
 from harness.train.reviews.texts import Pairs, rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from harness.train.job import Say
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Steps between two words about progress.
 _SAY = 5
+#: Points of the learning curve, at least.
+_POINTS = 5
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Fitted:
     """How a training went: steps done of `total`, whether all was finite, seconds of a step (0 where none was done).
 
     `lowest` is the lowest margin rho of a pair in nats that the loss was asked for: many overflow there first.
-    A training stops at the first step whose loss or gradient is not finite; `steps` were done before it.
+    A training stops at the first step whose loss or gradient is not finite; `steps` were done before it. `rewards` are
+    what the policy was worth on its way, by the number of steps done.
     """
 
     steps: int
@@ -55,6 +59,7 @@ class Fitted:
     finite: bool
     seconds_per_step: float
     lowest: float
+    rewards: Mapping[int, float]
 
 
 def batch_size(settings: Settings, loss: PairLoss, pairs: int) -> int:
@@ -70,9 +75,20 @@ def batch_size(settings: Settings, loss: PairLoss, pairs: int) -> int:
 
 
 def fit(
-    policy: Model, kept: Kept, loss: PairLoss, settings: Settings, beta: float, *, seed: int, place: Place, say: Say
+    policy: Model,
+    kept: Kept,
+    loss: PairLoss,
+    settings: Settings,
+    beta: float,
+    *,
+    seed: int,
+    place: Place,
+    say: Say,
+    worth: Callable[[Model], float] | None = None,
 ) -> Fitted:
     """Train `policy` in place. A checkpoint that lies at `place` is gone on from.
+
+    `worth` says a few times on the way what the policy is worth.
 
     Batches, their order and the rate are functions of seed and step, and there is no dropout: a training that was
     killed and goes on ends in the same weights. A last batch of an epoch that is not full is left out, since a loss
@@ -82,8 +98,14 @@ def fit(
     per_epoch = len(kept.pairs) // size
     total = per_epoch * settings.epochs
     optimizer = torch.optim.Adam(policy.parameters(), lr=settings.rate)
-    begin, lowest = recall_state(place.path, place.purpose, policy, optimizer)
-    taken = 0.0
+    every = spacing(total)
+    reached = recall_state(place.path, place.purpose, policy, optimizer)
+    begin, taken = reached.steps, 0.0
+
+    def ended(*, finite: bool) -> Fitted:
+        each = taken / max(1, reached.steps - begin)
+        return Fitted(reached.steps, total, finite, each, reached.lowest, reached.rewards)
+
     for step in range(begin, total):
         started = time.perf_counter()
         epoch, turn = divmod(step, per_epoch)
@@ -93,21 +115,37 @@ def fit(
             group["lr"] = settings.rate * schedule(step, total, settings.rise)
         optimizer.zero_grad()
         value, margins = _backward(policy, kept, index, loss, settings, beta, progress=step / total)
-        lowest = min(lowest, float(margins.min()))
+        reached.lowest = min(reached.lowest, float(margins.min()))
         norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.clip))
         if not (math.isfinite(value) and math.isfinite(norm)):
-            say(Progress(step, total, f"not finite at step {step}", {"loss": value, "lowest": lowest}))
-            return Fitted(step, total, finite=False, seconds_per_step=taken / max(1, step - begin), lowest=lowest)
+            say(Progress(step, total, f"not finite at step {step}", {"loss": value, "lowest": reached.lowest}))
+            return ended(finite=False)
         optimizer.step()
+        reached.steps = step + 1
         taken += time.perf_counter() - started
         if step % _SAY == 0 or step + 1 == total:
             right = float((margins > 0).float().mean())
             curve = {"loss": value, "margin": float(margins.mean()), "accuracy": right, "gradient": norm}
             say(Progress(step + 1, total, f"trains at beta {beta:g}", curve))
-        if (step + 1) % settings.keep == 0 and step + 1 < total:
-            write_state(place.path, (step + 1, lowest), place.purpose, policy, optimizer)
-    finite = all(bool(p.isfinite().all()) for p in policy.parameters())
-    return Fitted(total, total, finite, taken / max(1, total - begin), lowest)
+        if worth is not None and reached.steps % every == 0 and _is_finite(policy):
+            reached.rewards[reached.steps] = worth(policy)
+        if reached.steps % settings.keep == 0 and reached.steps < total:
+            write_state(place.path, reached, place.purpose, policy, optimizer)
+    return ended(finite=_is_finite(policy))
+
+
+def _is_finite(policy: Model) -> bool:
+    return all(bool(p.isfinite().all()) for p in policy.parameters())
+
+
+def spacing(total: int) -> int:
+    """Steps between two points of the learning curve: 1, 2 or 5 times a power of ten.
+
+    Round, so that trainings of nearly as many steps (each seed has its own number of pairs) have points in common.
+    """
+    most = max(1, total // _POINTS)
+    power = 10 ** (len(str(most)) - 1)
+    return next(part * power for part in (5, 2, 1) if part * power <= most)
 
 
 def schedule(step: int, total: int, rise: float) -> float:

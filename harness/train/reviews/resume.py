@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,14 +16,19 @@ if TYPE_CHECKING:
     from harness.train.reviews.model import Model
 
 
-#: Steps done, and the lowest margin so far.
-Reached = tuple[int, float]
+@dataclass
+class Reached:
+    """What a training has come to: steps done, the lowest margin so far, the rewards on its way, by step."""
+
+    steps: int = 0
+    lowest: float = 0.0
+    rewards: dict[int, float] = field(default_factory=dict)
 
 
 def write_state(path: Path, reached: Reached, purpose: str, model: Model, optimizer: torch.optim.Optimizer) -> None:
     """Write the weights, Adam's moments and what was reached. `purpose` says which training it is."""
     weights = dict(model.named_parameters())
-    tree = {"purpose": purpose, "reached": reached, "weights": weights, "optimizer": optimizer.state_dict()}
+    tree = {"purpose": purpose, "reached": asdict(reached), "weights": weights, "optimizer": optimizer.state_dict()}
     checkpoint.save(path, tree)
 
 
@@ -33,7 +39,7 @@ def recall_state(path: Path, purpose: str, model: Model, optimizer: torch.optim.
     """
     tree = checkpoint.load(path)
     if tree is None:
-        return 0, 0.0
+        return Reached()
     weights = dict(model.named_parameters())
     try:
         if tree["purpose"] != purpose or set(tree["weights"]) != set(weights):
@@ -42,7 +48,7 @@ def recall_state(path: Path, purpose: str, model: Model, optimizer: torch.optim.
             for name, parameter in weights.items():
                 parameter.copy_(tree["weights"][name])
         optimizer.load_state_dict(tree["optimizer"])
-        steps, lowest = tree["reached"]
-        return int(steps), float(lowest)
+        reached = tree["reached"]
+        return Reached(int(reached["steps"]), float(reached["lowest"]), dict(reached["rewards"]))
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         raise StepError(f"{path.name} is of no use: {error}", remedy="remove it, and train again") from error

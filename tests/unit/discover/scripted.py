@@ -15,8 +15,9 @@ from harness.ladder.profile import load
 from harness.verdict import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from harness.discover.duel import Done
     from harness.discover.journal import Journal
     from harness.discover.judging import Seen
     from harness.discover.proposers.base import Context, Outcome, Proposer
@@ -79,12 +80,12 @@ class FakeJudge:
         source = code(f"k * {0.0 if name == 'dpo' else 0.01}", name)
         return source, self.judge(source, name, lambda _, __: False)
 
-    def duel(self, identity: str, name: str, seeds: Sequence[int], done: Callable[[int, float, float], None]) -> None:
-        """Always 0.1 better, a little more for each seed."""
-        del identity, name
+    def duel(self, own: tuple[str, str], against: Sequence[str], seeds: Sequence[int], done: Done) -> None:
+        """0.1 better than dpo and 0.05 better than all others, a little more for each seed."""
+        del own
         for seed in seeds:
             self.duels.append(seed)
-            done(seed, 0.7 + seed * 1e-7, 0.6)
+            done(seed, 0.7 + seed * 1e-7, {name: 0.6 if name == "dpo" else 0.65 for name in against})
 
 
 @dataclass

@@ -6,10 +6,10 @@ import pytest
 
 from harness.discover import lineage, picture, templates
 from harness.discover.archive import Archive, cell
-from harness.discover.judging import learning, means
 from harness.discover.proposers.base import Failure, Known
 from harness.discover.templates import Pull, choose, table
 from harness.discover.track import Row
+from harness.ladder.curves import curves, means
 
 
 def loss(name: str, gain: float | None, *, place: int = 3, **facts: object) -> Known:
@@ -145,4 +145,4 @@ def test_learning_curves_are_metrics_with_a_step() -> None:
         [("score", 0.5), ("score", 0.7), ("score@20", 0.4), ("score@5", 0.1), ("kl@5", 3.0), ("score@x", 1.0)]
     )
     assert metrics["score"] == pytest.approx(0.6)
-    assert learning(metrics, "score") == ((5, 0.1), (20, 0.4))
+    assert curves(metrics)["score"] == ((5, 0.1), (20, 0.4))

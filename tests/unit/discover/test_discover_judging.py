@@ -1,7 +1,9 @@
-"""Check, ledger, ladder: what is known costs nothing, what is broken goes no further, what is ours is no verdict."""
+"""Ledger and ladder: what is known costs nothing, what is broken goes no further, what is ours is no verdict."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,59 +11,74 @@ import pytest
 from scripted import code
 
 from harness import Ledger
-from harness.discover import judging
+from harness.discover import feedback, judging
 from harness.discover.judging import LadderJudge
 from harness.errors import InfrastructureError
 from harness.ladder.profile import load
-from harness.ledger.records import Decision, Score
+from harness.ledger.records import Claim, Decision, Score
 from harness.ledger.states import State
+from harness.report.json_report import write_json
 from harness.result import CheckReport, CheckResult
-from harness.verdict import Accepted, Finding, Rejected, Severity, Undecided
+from harness.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.verdict import Verdict
+
 LADDER = load("bandit")
-FINDING = Finding("P302", "finite-value", Severity.ERROR, "NaN")
+FINDING = Finding("P302", "finite-value", Severity.ERROR, "NaN", "soften it", {"beta": "NaN"}, Location(3, 4))
+WARNING = Finding("P313", "batch-of-one", Severity.WARNING, "needs two")
 
 
 @dataclass
 class World:
-    """A ledger that is real, and a check and a worker that are not."""
+    """A ledger that is real, and a worker that judges without a sandbox.
+
+    `properties` counts how often the properties were run, by the digest of the text.
+    """
 
     ledger: Ledger
     judge: LadderJudge
-    verdicts: list[Any] = field(default_factory=lambda: [Accepted()])
+    verdict: Verdict = field(default_factory=Accepted)
     fingerprint: str = "a" * 64
-    checks: int = 0
+    properties: Counter[str] = field(default_factory=Counter)
     climbs: list[int] = field(default_factory=list)
     fate: str = "promote"
-
-    def check(self, path: Path, options: object) -> CheckReport:
-        """The next verdict."""
-        del options
-        verdict = self.verdicts[min(self.checks, len(self.verdicts) - 1)]
-        self.checks += 1
-        facts = {"fingerprint": self.fingerprint, "convex": True, "curve": [1] * 1000}
-        return CheckReport("2026.1", 0, (CheckResult(str(path), "s", "n", verdict, facts=facts),))
+    killed_at: str = ""
 
     def work(self, place: Any, orders: Any, **more: Any) -> int:
-        """Climb one run in the ledger, as a worker does."""
+        """Climb one run in the ledger, as a worker does: tried again after a fault of ours, until it is given up."""
         del more
-        held = self.ledger.claim("w", slot=place.name, needs=place.needs, only=orders.only)
-        assert held is not None
-        self.climbs.append(held.run.id)
-        for plan in LADDER.rungs:
-            if plan.gate is None:
-                if plan.name == "properties" and self.ledger.same_function(held, self.fingerprint) is not None:
-                    return 1
-                decision = Decision("promote", "accepted")
-            else:
+        while True:
+            held = self.ledger.claim("w", slot=place.name, needs=place.needs, only=orders.only)
+            assert held is not None
+            self.climbs.append(held.run.id)
+            if self.attempt(held) is not State.QUEUED:
+                return 1
+
+    def attempt(self, held: Claim) -> State:
+        """One attempt, from the last checkpoint on."""
+        for plan in LADDER.rungs[held.run.rung :]:
+            decision = Decision("promote", "accepted")
+            if plan.name == self.killed_at:
+                self.killed_at = ""
+                raise KeyboardInterrupt
+            if plan.kind == "properties":
+                self.properties[held.run.candidate] += 1
+                self.ledger.attach(held, plan.name, "report.json", self.report(held))
+                if isinstance(self.verdict, Undecided):
+                    return self.ledger.fault(held, self.verdict.reason, back_off=0.0)
+                if isinstance(self.verdict, Rejected):
+                    decision = Decision("reject", "P302 NaN", {"rules": ["P302"]})
+                elif self.ledger.same_function(held, self.fingerprint) is not None:
+                    return State.DUPLICATE
+            elif plan.gate is not None:
                 scores = [Score(s, m, 0.6 + s / 10) for s in (0, 1) for m in ("score", "score@30", "kl")]
                 self.ledger.save_scores(held, plan.name, scores)
                 decision = Decision(self.fate, "told", {"difference": 0.05})
-            self.ledger.checkpoint(
+            state = self.ledger.checkpoint(
                 held,
                 rung=plan.name,
                 scores=(),
@@ -70,14 +87,21 @@ class World:
                 next_needs=LADDER.needs(LADDER.rungs.index(plan) + 1),
                 ask_a_person=False,
             )
-        return 1
+            if state is not State.RUNNING:
+                return state
+        raise AssertionError("there is no rung above the last")
+
+    def report(self, held: Claim) -> bytes:
+        """What the rung of the properties leaves behind."""
+        facts = {"fingerprint": self.fingerprint, "convex": True, "curve": [1] * 1000, "minima": [math.nan]}
+        result = CheckResult("x.py", held.run.candidate, "n", self.verdict, facts=facts)
+        return write_json(CheckReport("2026.1", 0, (result,))).encode()
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with Ledger(tmp_path / "harness", database=f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         made = World(ledger, LadderJudge(LADDER, ledger, tmp_path / "candidates"))
-        monkeypatch.setattr(judging, "check", made.check)
         monkeypatch.setattr(judging, "work", made.work)
         yield made
 
@@ -97,19 +121,48 @@ def test_a_good_loss_has_the_scores_of_its_run(world: World) -> None:
     assert world.ledger.run(found.run).state is State.COMPLETED
 
 
-def test_a_rejected_loss_is_never_submitted(world: World) -> None:
-    world.verdicts = [Rejected((FINDING,))]
+def test_the_findings_of_a_rejected_loss_come_from_its_report(world: World) -> None:
+    world.verdict = Rejected((WARNING, FINDING))
     found = world.judge.judge(code("x"), "one", never)
-    assert (found.fate, found.rung, found.findings) == ("rejected", "properties", (FINDING,))
-    assert world.ledger.runs() == []
+    assert (found.fate, found.rung, found.answered) == ("rejected", "properties", False)
+    assert found.findings == (FINDING,), "what only warns is none of the reasons"
+    assert "beta = float" in feedback.rejected(found.findings, code("x"))
+    assert world.ledger.run(found.run).state is State.REJECTED
+    assert set(world.properties.values()) == {1}
+    again = world.judge.judge(code("x"), "one", never)
+    assert (again.fate, again.findings, again.answered) == ("rejected", (FINDING,), True)
+    assert set(world.properties.values()) == {1}, "a text that has a report is not judged again"
 
 
-def test_a_function_of_this_run_is_never_submitted(world: World) -> None:
+def test_what_the_screen_refuses_is_told_with_its_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: Any, orders: Any, **_: Any) -> int:
+        held = world.ledger.claim("w", slot=place.name, needs=place.needs, only=orders.only)
+        assert held is not None
+        world.ledger.reject(held, "S112 no")
+        return 1
+
+    monkeypatch.setattr(judging, "work", refuse)
+    found = world.judge.judge("import os\n" + code("x"), "one", never)
+    assert (found.fate, found.rung) == ("rejected", "screen")
+    assert found.findings[0].rule == "S112"
+    assert found.findings[0].location is not None
+    assert found.findings[0].location.line == 1
+
+
+def test_a_function_of_this_run_is_not_measured(world: World) -> None:
+    first = world.judge.judge(code("x"), "one", never)
     asked: list[tuple[str, str]] = []
-    found = world.judge.judge(code("x"), "one", lambda *what: bool(asked.append(what)) or True)
-    assert found.fate == "known"
+    found = world.judge.judge(code("x + 0"), "two", lambda *what: bool(asked.append(what)) or True)
+    assert (found.fate, found.rung, found.facts["fingerprint"]) == ("known", "properties", world.fingerprint)
     assert asked == [(world.fingerprint, found.id)]
-    assert world.ledger.runs() == []
+    assert list(world.ledger.scores(first.run)) == ["bandit"]
+    assert [run.state for run in world.ledger.runs()] == [State.COMPLETED, State.DUPLICATE]
+
+
+def test_a_text_of_this_run_is_not_even_judged_again(world: World) -> None:
+    world.judge.judge(code("x"), "one", never)
+    assert world.judge.judge(code("x"), "again", lambda _, __: True).fate == "known"
+    assert set(world.properties.values()) == {1}
 
 
 def test_a_function_of_the_ledger_is_answered_by_it(world: World) -> None:
@@ -117,8 +170,33 @@ def test_a_function_of_the_ledger_is_answered_by_it(world: World) -> None:
     other = world.judge.judge(code("x + 0"), "other", never)
     assert (other.answered, other.run, other.score, other.gain) == (True, first.run, first.score, first.gain)
     assert other.id != first.id
-    assert world.climbs == [first.run]
-    assert set(other.seconds) == {"check"}
+    assert [bool(world.ledger.scores(run.id)) for run in world.ledger.runs()] == [True, False]
+    assert set(world.properties.values()) == {1}
+
+
+@pytest.mark.parametrize("rung", ["screen", "properties", "bandit"])
+def test_a_kill_at_any_rung_leaves_a_run_that_goes_on(world: World, rung: str) -> None:
+    world.killed_at = rung
+    with pytest.raises(KeyboardInterrupt):
+        world.judge.judge(code("x"), "one", never)
+    (run,) = world.ledger.runs()
+    world.ledger.release(Claim(run, run.attempt, "w", "p"))
+    found = world.judge.judge(code("x"), "one", never)
+    assert (found.fate, found.run, found.answered) == ("measured", run.id, False)
+    assert set(world.properties.values()) == {1}
+
+
+def test_a_run_that_another_has_taken_the_place_of_is_answered_by_that(world: World) -> None:
+    first = world.judge.judge(code("x"), "one", never)
+    world.fingerprint, world.killed_at = "b" * 64, "bandit"
+    with pytest.raises(KeyboardInterrupt):
+        world.judge.judge(code("2 * x"), "two", never)
+    cancelled = next(run for run in world.ledger.runs() if run.id != first.run)
+    world.ledger.cancel(cancelled.id)
+    heir = world.judge.judge(code("x + x"), "heir", never)
+    found = world.judge.judge(code("2 * x"), "two", never)
+    assert heir.run not in {first.run, cancelled.id}
+    assert (found.fate, found.run, found.answered) == ("measured", heir.run, True)
 
 
 def test_a_gate_that_said_no_is_remembered_too(world: World) -> None:
@@ -126,15 +204,17 @@ def test_a_gate_that_said_no_is_remembered_too(world: World) -> None:
     first = world.judge.judge(code("x"), "one", never)
     assert (first.fate, first.rung, first.place) == ("stopped", "bandit", 2)
     assert world.judge.judge(code("x + 0"), "other", never).fate == "stopped"
-    assert len(world.climbs) == 1
+    assert [bool(world.ledger.scores(run.id)) for run in world.ledger.runs()] == [True, False]
 
 
-def test_what_is_ours_is_tried_once_more_and_is_no_verdict(world: World) -> None:
-    world.verdicts = [Undecided("no engine"), Accepted()]
-    assert world.judge.judge(code("x"), "one", never).fate == "measured"
-    world.verdicts, world.checks = [Undecided("no engine")], 0
+def test_what_is_ours_is_tried_again_and_is_no_verdict(world: World) -> None:
+    world.verdict = Undecided("no engine")
     found = world.judge.judge(code("2 * x"), "two", never)
-    assert (found.fate, found.score, world.checks) == ("undecided", None, 2)
+    assert (found.fate, found.score, found.rung, found.findings) == ("undecided", None, "properties", ())
+    assert "no engine" in found.told
+    assert set(world.properties.values()) == {3}
+    world.verdict = Accepted()
+    assert world.judge.judge(code("2 * x"), "two", never).fate == "measured", "a later run of it may say more"
 
 
 def test_a_run_that_was_cancelled_or_failed_is_climbed_again(world: World) -> None:
@@ -169,5 +249,5 @@ def test_a_text_that_was_changed_or_lost_meets_nobody(world: World, tmp_path: Pa
     path.write_text(code("2 * x"))
     for _ in range(2):
         with pytest.raises(InfrastructureError, match=path.name):
-            world.judge.duel(found.id, "one", [1], lambda *_: None)
+            world.judge.duel(("one", found.id), ["dpo"], [1], lambda *_: None)
         path.unlink(missing_ok=True)

@@ -11,12 +11,12 @@ from scripted import FakeJudge, Script, code, discovery, reply
 from harness.discover import summary
 from harness.discover.journal import Journal
 from harness.discover.plan import Budget
+from harness.discover.proposers.base import Known
+from harness.discover.track import Duel, Track
 from harness.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from harness.discover.track import Track
 
 GOOD = [reply("k * 0.25", "one"), reply("k * 0.5", "two", ["one"]), reply("k * 0.75", "three", ["two", "dpo"])]
 BAD = {
@@ -178,12 +178,57 @@ def test_the_best_meets_the_baseline_on_seeds_that_chose_nothing(journal: Journa
     track = discovery(journal, Script([GOOD[0]]), judge).run()
     assert track.duel is not None
     assert min(judge.duels) >= 100_000
-    found = summary.gain(track.duel)
+    found = summary.gain(track.duel, "dpo")
     assert found["seeds"] == 4
     assert 0.09 < float(str(found["low"])) <= float(str(found["mean"])) <= float(str(found["high"])) < 0.12
     told = " ".join(summary.sentences(track, "dpo", "score"))
     assert "above dpo" in told
     assert "95 % interval" in told
+
+
+def test_the_best_meets_the_best_baseline_too(journal: Journal) -> None:
+    track = discovery(journal, Script([GOOD[0]])).run()
+    assert track.duel is not None
+    assert (track.duel.best, set(track.duel.against)) == ("slic", {"dpo", "slic"}), (
+        "slic stands above dpo in the burn-in"
+    )
+    told = " ".join(summary.sentences(track, "dpo", "score"))
+    assert "at least as good as slic, the best baseline: +0.06" in told
+    document = summary.document(track, run="run-1", profile="bandit", proposer="script", baseline="dpo")
+    assert isinstance(found := document["best_baseline"], dict)
+    assert found["name"] == "slic"
+    assert 0.05 < float(str(found["low"])) < float(str(found["mean"])) < float(str(found["high"])) < 0.07
+
+
+def test_where_no_loss_of_the_burn_in_stands_above_the_baseline_it_is_the_best(journal: Journal) -> None:
+    track = discovery(journal, Script([GOOD[0]]), burn_in=("dpo",)).run()
+    assert track.duel is not None
+    assert (track.duel.best, set(track.duel.against)) == ("dpo", {"dpo"})
+    assert "dpo, which is the best baseline" in " ".join(summary.sentences(track, "dpo", "score"))
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [((0.7, 0.71, 0.72), "at least as good as"), ((0.5, 0.51, 0.5), "worse than"), ((0.4, 0.8, 0.6), "not told apart")],
+)
+def test_the_interval_decides_what_is_said_of_the_best_baseline(own: tuple[float, ...], words: str) -> None:
+    track = Track(duel=Duel("x", (1, 2, 3), own, {"dpo": (0.1, 0.1, 0.1), "slic": (0.6, 0.6, 0.6)}, "slic"))
+    track.archive.add(Known("x", "x", "", 0.7, 0.6, 0.8))
+    assert f"It is {words}" in summary.sentences(track, "dpo", "score")[-1]
+
+
+def test_a_duel_that_an_older_version_began_is_fought_anew(tmp_path: Path) -> None:
+    run(tmp_path / "j", Script(GOOD[:1]))
+    lines = [json.loads(line) for line in (tmp_path / "j").read_text().splitlines()]
+    for entry in lines:
+        if entry["kind"] == "duel":
+            entry["baseline"] = entry.pop("against")["dpo"]
+    (tmp_path / "j").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
+    judge = FakeJudge()
+    track = run(tmp_path / "j", Script(GOOD[:1]), judge)
+    assert len(judge.duels) == 4
+    assert track.duel is not None
+    assert len(track.duel.seeds) == 4
 
 
 @pytest.mark.parametrize("point", range(6))

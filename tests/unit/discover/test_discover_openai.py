@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import time
@@ -13,6 +14,7 @@ from scripted import FakeJudge, discovery, reply
 
 from harness.candidate import SIZE_LIMIT
 from harness.discover.journal import Journal
+from harness.discover.picture import learning_curves
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ProposerError
 from harness.discover.proposers.openai import VARIABLE
@@ -315,3 +317,25 @@ def test_comments_that_give_orders_do_not_come_back_in_the_context(opened: Open,
         assert order.lower() not in text.lower()
     last = json.dumps(server.asked[2]["messages"])
     assert "torch.exp" in last, "the code itself is shown"
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_learning_curves_reach_the_model_as_numbers_and_where_wanted_as_a_picture(
+    opened: Open, tmp_path: Path, *, pictures: bool
+) -> None:
+    proposer, server = opened(say(GOOD), say(reply("k * 0.5", "two")), pictures=pictures)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        loop = discovery(journal, proposer, FakeJudge(), generations=2, confirm=0)
+        loop.draw = lambda losses: learning_curves(losses, loop.metric)
+        loop.run()
+        digests = [entry["digest"] for entry in journal.beside("ask")]
+    first, second = (asked["messages"][1]["content"] for asked in server.asked)
+    text = second[0]["text"] if pictures else second
+    assert "learning curve (step: score): 10: 0.100, 20: 0.850" in text, "the first proposal's"
+    if not pictures:
+        return
+    assert [part["type"] for part in second] == ["text", "image_url"]
+    shown = [part["image_url"]["url"].removeprefix("data:image/png;base64,") for part in (first[1], second[1])]
+    assert all(base64.b64decode(data).startswith(b"\x89PNG") for data in shown)
+    assert shown[0] != shown[1], "a curve was added"
+    assert len(set(digests)) == 2

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from scripted import FakeJudge, Script, discovery, reply
 
-from harness.discover.journal import SCHEMA, Journal
+from harness.discover import prompts
+from harness.discover.journal import SCHEMA, Journal, read_entries
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ExhaustedError, Reply, Usage
 from harness.discover.reading import read
+from harness.discover.rows import digest_of
 from harness.errors import UserError
 
 SHIPPED = Path(__file__).resolve().parents[3] / "examples" / "discovery" / "replies.jsonl"
@@ -38,6 +40,18 @@ def test_the_recording_that_ships_meets_every_kind_of_reply() -> None:
         *("not-json", "code-in-prose"),
         *(good, good),
     ]
+
+
+def test_the_recording_that_ships_holds_what_is_asked_today() -> None:
+    """Where this fails, the words of a prompt were changed: replay it, and take the journal's requests and replies."""
+    asked = [entry for entry in read_entries(SHIPPED) if entry["kind"] == "ask"]
+    assert len(asked) == 18
+    system = prompts.messages(CONTEXT)[0]
+    for entry in asked:
+        assert entry["request"][0] == system
+        assert digest_of(entry["request"]) == entry["digest"]
+    last = asked[-1]["request"][1]["content"]
+    assert "learning curve (step: score): 30: " in last
 
 
 def test_a_journal_replays_to_the_same_end_and_says_what_was_asked_again(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from harness.contract import CallPlan, Program
 from harness.judge.domain import Domain
 from harness.judge.subject import Subject
 from harness.ladder.bandit import Settings, draw_task, expected_reward, log_softmax, measure
+from harness.ladder.curves import curves
 from harness.ladder.gate import interval
 from harness.oracle.batch import Answer, Batch, Complaint
 from harness.oracle.oracle import Oracle
@@ -83,6 +84,37 @@ def test_a_training_that_ends_in_nan_is_told_and_counts_as_the_worst(
 ) -> None:
     assert all(m["finite"] < 1.0 and m["worst"] < -0.5 and m["kl"] == np.inf for m in scores["exploding"])
     assert all(m["finite"] == 1.0 for m in scores["dpo"])
+
+
+def test_the_learning_curve_has_a_few_points_and_ends_at_the_score(scores: dict[str, list[dict[str, float]]]) -> None:
+    for metrics in scores["dpo"]:
+        (points,) = curves(metrics).values()
+        assert [step for step, _ in points] == [30, 60, 90, 120, 150]
+        assert points[-1][1] == pytest.approx(metrics["score"])
+        assert 0.0 < points[0][1] < points[-1][1]
+    assert all(m["score@30"] < -0.1 for m in scores["inverted"])
+    assert all(m[f"score@{step}"] == 0.0 for m in scores["constant"] for step in (30, 150))
+
+
+def test_a_curve_ends_where_the_first_training_broke_off() -> None:
+    def breaks(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(np.abs(x) > 6.0, np.nan, -1.0)
+
+    found = measure(Subject(Pointwise(lambda x: -x, breaks), Domain()), 0)
+    (points,) = curves(found).values()
+    assert found["finite"] < 1.0
+    assert 0 < len(points) < 5
+    assert all(np.isfinite(value) and value > 0.0 for _, value in points)
+    early = measure(Subject(Pointwise(lambda x: -x, lambda x: np.nan * x), Domain()), 0)
+    assert curves(early) == {}
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 150])
+def test_any_number_of_steps_has_a_curve(steps: int) -> None:
+    found = measure(Subject(Pointwise(*LOSSES["dpo"]), Domain()), 0, Settings(steps=steps))
+    (points,) = curves(found).values()
+    assert len(points) == min(5, steps)
+    assert points[-1] == (steps, pytest.approx(found["score"]))
 
 
 def test_noise_in_the_labels_costs_something(scores: dict[str, list[dict[str, float]]]) -> None:

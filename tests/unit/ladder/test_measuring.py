@@ -27,11 +27,12 @@ class Trained:
         self.error = error
         self.where = type("Where", (), {"name": "process"})
 
-    def measure(self, *_: Any, say: Any) -> dict[str, float]:
+    def measure(self, *_: Any, say: Any, sampled: Any) -> dict[str, float]:
         if self.error is not None:
             raise self.error
         say(Step.TRAIN, Progress(1, 2, "training", {"loss": float("nan")}))
         say(Step.TRAIN, Progress(2, 2, "training"))
+        sampled(b'{"answer": "x"}\n')
         return {"score": 1.0}
 
 
@@ -44,6 +45,7 @@ def test_metrics_say_where_it_was_trained_and_the_curve_is_kept() -> None:
     with measuring(Trained()) as measure:
         assert measure(0) == {"score": 1.0, "trained_in_process": 1.0}
         assert json.loads(measure.curve.as_json()) == [{"step": "train", "done": 1, "total": 2, "loss": "nan"}]
+        assert measure.samples == b'{"answer": "x"}\n'
 
 
 def test_a_users_mistake_is_a_fault_of_ours_to_a_queue() -> None:

@@ -219,12 +219,11 @@ def test_a_duel_is_fought_with_the_values_of_the_run_that_answered(ledger: Ledge
     ladder = replace(load("bandit"), digest="d" * 64)  # the ladder that the samples were submitted for
     tuned = replace(TUNED, values={"tau": 1.5, "elsewhere": 3.0})
     ledger.note(held, "tuned", tuned.as_detail())
-    own = duel.tuned_for(ledger, ladder, held.run.candidate, OPEN, pytest.fail)
+    own = duel.tuned_for(ledger, ladder, held.run.candidate, OPEN)
     assert own == tuned
-    assert duel.tuned_for(ledger, ladder, "f" * 64, OPEN, lambda: held.run) == tuned
-    assert duel.tuned_for(ledger, ladder, "f" * 64, OPEN, lambda: None) is None
+    assert duel.tuned_for(ledger, ladder, "f" * 64, OPEN) is None
     plain = f"def loss({SIGNATURE}):\n    return beta * policy_chosen_logps\n"
-    assert duel.tuned_for(ledger, ladder, held.run.candidate, plain, pytest.fail) is None
+    assert duel.tuned_for(ledger, ladder, held.run.candidate, plain) is None
     one = screened_text(Candidate("loss.py", OPEN.encode(), "x")).program
     assert one is not None
     assert with_values(one, own).constants == {"tau": 1.5}

@@ -13,8 +13,9 @@ from hostile_texts import HOSTILE
 from report_samples import RAISES, hostile_report, report, result
 
 from harness.cli.schema import schema_command
+from harness.errors import InfrastructureError
 from harness.report import Format, write
-from harness.report.json_report import pretty, report_schema, shipped_schema
+from harness.report.json_report import pretty, read_json, report_schema, shipped_schema, write_json
 from harness.verdict import Rejected
 
 
@@ -113,3 +114,29 @@ def test_the_order_of_keys_does_not_depend_on_who_filled_the_mappings():
 @pytest.mark.parametrize("value", [[], {}, [1, [2, {"a": []}], "x\n"], {"a": {"b": [1.5, None, True]}}, 0.1, "é"])
 def test_the_layout_changes_no_value(value):
     assert json.loads(pretty(value)) == value
+
+
+def test_a_report_is_read_back_as_it_was_written():
+    text = write_json(report())
+    assert write_json(read_json(text.encode())) == text
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_texts_are_read_back_as_they_stand_in_the_report(kind):
+    text = write_json(hostile_report(HOSTILE[kind]))
+    for told, one in zip(json.loads(text)["results"], read_json(text.encode()).results, strict=True):
+        assert [told[key] for key in ("path", "name", "output", "facts")] == [one.path, one.name, one.output, one.facts]
+        assert told["verdict"] == one.verdict.word
+        for finding, back in zip(told["findings"], one.verdict.findings, strict=True):
+            keys = ("rule", "message", "fix", "counterexample", "detail")
+            assert [finding[key] for key in keys] == [getattr(back, key) for key in keys]
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"[]", b"\xff", "unknown", "rejected"])
+def test_what_is_no_report_is_a_fault_of_ours(spoilt):
+    if isinstance(spoilt, str):
+        document = json.loads(write_json(report()))
+        document["results"][0]["verdict"] = spoilt  # no verdict at all, or a rejection without a reason
+        spoilt = json.dumps(document).encode()
+    with pytest.raises(InfrastructureError, match="no report"):
+        read_json(spoilt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from places import Threads
 
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError, UserError
 from harness.ladder.profile import RungPlan
+from harness.ladder.training.answers import whole_lines
 from harness.ladder.training.rung import StoppedError, Trainings
 from harness.train.job import Progress, Step
 
@@ -38,9 +40,10 @@ class Bench:
 
     def measure(self, *, here: Any = None, name: str = "one", seed: int = 0, **settings: object) -> dict[str, float]:
         say: Any = settings.pop("say_to", lambda _, __: None)
+        sampled: Any = settings.pop("sampled", lambda _: None)
         served = Here() if here is None else here
         return self.trainings.measure(
-            lambda _, __: contextlib.nullcontext(served), self.plan(**settings), seed, name, say=say
+            lambda _, __: contextlib.nullcontext(served), self.plan(**settings), seed, name, say=say, sampled=sampled
         )
 
     def weights(self) -> bytes:
@@ -54,6 +57,26 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
+
+
+def test_answers_for_a_judge_outlive_the_weights(bench: Bench) -> None:
+    bench.trainings = replace(bench.trainings, keep=False)
+    kept: list[bytes] = []
+    bench.measure(sampled=kept.append)
+    assert kept == []
+    bench.measure(sampled=kept.append, samples='{"answer": "a"}\n{"answer": "cut')
+    assert kept == [b'{"answer": "a"}\n']
+    assert not list(bench.folder.glob("project/training/*/score"))
+
+
+def test_only_whole_lines_of_a_plain_file_are_kept(tmp_path: Path) -> None:
+    plain, link, pipe = tmp_path / "plain", tmp_path / "link", tmp_path / "pipe"
+    plain.write_bytes(b"one\ntwo\nthree\n")
+    link.symlink_to(plain)
+    os.mkfifo(pipe)
+    assert whole_lines(plain) == b"one\ntwo\nthree\n"
+    assert whole_lines(plain, 9) == b"one\ntwo\n"
+    assert whole_lines(plain, 2) == whole_lines(link) == whole_lines(pipe) == whole_lines(tmp_path / "none") == b""
 
 
 def test_from_a_plan_to_metrics(bench: Bench) -> None:

@@ -79,6 +79,8 @@ def score(job: Job, say: Say) -> Mapping[str, float]:
     x = load_file(Path(job.data) / "data.safetensors")["x"]
     chosen, rejected = torch.nn.functional.linear(x, weights["weight"], weights["bias"]).T
     say(Progress(1, 1, "score"))
+    if samples := job.settings.get("samples"):
+        (Path(job.out) / "samples.jsonl").write_text(str(samples))
     return {"accuracy": float((chosen > rejected).float().mean()), "margin": float((chosen - rejected).mean())}
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from control_doubles import SMALL, dpo, even, job, negated
 
+from harness.ladder.curves import curves
 from harness.ladder.training.lines import read_line
 from harness.ladder.training.weights import check_weights
 from harness.train import control
@@ -175,6 +176,14 @@ def test_the_best_beta_counts_for_each_set_and_the_worst_for_all() -> None:
     assert (found["kl"], found["drift"]) == (7.0, -9.0)
     assert found["accuracy"] == pytest.approx(0.85)
     assert found["score_mixed_beta_0_1"] == 0.4
+
+
+def test_the_learning_curve_is_that_of_the_best_betas_and_ends_at_the_score() -> None:
+    found = _gathered(b=Outcome(0.6, 0.5, 1.0, -1.0, 0.8), d=Outcome(0.8, 0.7, 2.0, -1.0, 0.9))
+    assert curves(found) == {"score": ((200, pytest.approx(0.6)), (500, found["score"]))}
+    lost = Outcome(-1.0, *[math.nan] * 4)
+    assert curves(_gathered(a=lost)) == curves(_gathered())
+    assert curves(_gathered(a=lost, b=lost)) == {}, "no curve where a training broke off at every beta"
 
 
 def test_expert_over_reference_has_no_part_in_the_score() -> None:

@@ -10,9 +10,10 @@ from reviewing import Loss, dpo, prepared, trained
 from safetensors.torch import load_file
 from torch.nn.functional import softplus
 
+from harness.ladder.curves import curves
 from harness.train import reviews
 from harness.train.job import Job, Progress, Step, StepError, silent
-from harness.train.reviews.fit import Kept, _backward, schedule
+from harness.train.reviews.fit import Kept, _backward, schedule, spacing
 from harness.train.reviews.prepared import open_prepared
 from harness.train.reviews.settings import Settings
 
@@ -37,9 +38,9 @@ def weights(out: Path, number: int = 0) -> bytes:
 
 
 def test_a_preference_is_learned_and_its_negation_unlearned(job: Job, tmp_path: Path) -> None:
-    _, good = trained(job, dpo(), tmp_path / "dpo")
+    told, good = trained(job, dpo(), tmp_path / "dpo")
     _, bad = trained(job, Loss(softplus), tmp_path / "negated")
-    told, nothing = trained(job, Loss(lambda x: 0 * x), tmp_path / "constant")
+    unmoved, nothing = trained(job, Loss(lambda x: 0 * x), tmp_path / "constant")
     assert bad["reward_gain"] < -0.05
     assert nothing["reward_gain"] == 0.0
     assert good["reward_gain"] > 0.05
@@ -49,6 +50,10 @@ def test_a_preference_is_learned_and_its_negation_unlearned(job: Job, tmp_path: 
     assert nothing["length_ratio"] == 1.0
     assert told["finite"] == 1.0
     assert told["stable_steps"] == told["steps"] == TOTAL_STEPS
+    rises, stays = curves(told)["reward"], curves(unmoved)["reward"]
+    assert [step for step, _ in rises] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
+    assert rises[-1][1] > stays[-1][1] + 0.05
+    assert len({value for _, value in stays}) == 1, "the same questions with the same noise"
 
 
 def test_the_loss_gets_lengths_progress_and_full_batches(job: Job, tmp_path: Path) -> None:
@@ -85,6 +90,7 @@ def test_what_is_not_finite_ends_the_training_and_is_told_and_scored(job: Job, t
     told, scored = trained(job, loss, tmp_path)
     assert told["finite"] == 0.0
     assert told["stable_steps"] == 5
+    assert [step for step, _ in curves(told)["reward"]] == [2, 4], "the curve ends where the training did"
     assert told["lowest_margin"] == pytest.approx(min(float(call["rho"].min()) for call in loss.calls), abs=1e-5)
     assert len(calls) == 6
     assert [p.name for p in tmp_path.iterdir()] == ["policy-0.safetensors"]
@@ -142,6 +148,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(job: Job, tmp_path: Path,
     again = dpo()
     after = reviews.train(changed(job, tmp_path / "killed"), again, silent)
     assert after["lowest_margin"] == told["lowest_margin"] < 0.0
+    assert curves(after) == curves(told)
     assert len(again.calls) == TOTAL_STEPS - (at - 1) // 4 * 4  # it did not begin anew
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
     assert [p.name for p in (tmp_path / "killed").iterdir()] == ["policy-0.safetensors"]
@@ -195,6 +202,13 @@ def test_progress_is_told_over_all_betas_with_a_curve(job: Job, tmp_path: Path) 
     assert done == sorted(done)
     assert done[-1] == told[-1].total == 2 * TOTAL_STEPS
     assert all({"loss", "accuracy", "margin"} <= set(p.curve) for p in told)
+
+
+def test_seeds_of_nearly_as_many_steps_have_points_in_common() -> None:
+    assert [spacing(total) for total in (1, 9, 10, 24, 25, 54, 56, 99, 100, 400, 700, 10_000)] == [
+        *(1, 1, 2, 2, 5, 10, 10, 10, 20, 50, 100, 2000)
+    ]
+    assert all(5 <= total // spacing(total) <= 12 for total in range(5, 3000))
 
 
 def test_the_rate_rises_and_falls() -> None:
