@@ -15,7 +15,7 @@ import sys
 import warnings
 from typing import Any
 
-from harness.contract import CallPlan
+from harness.contract import CONTRACTS, PREFERENCE, CallPlan, Contract
 from harness.screen.reply import begins_as_python, is_prose, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.text import Complaint, check_text, look_alike
@@ -46,8 +46,8 @@ class _Refused(Exception):
 
 
 def main(arguments: list[str]) -> None:
-    """Screen the text on stdin; `arguments` are "on" or "off", and the entry's name or an empty string."""
-    policy, entry = arguments
+    """Screen the text on stdin; `arguments` are "on" or "off", the entry's name or an empty string, a contract."""
+    policy, entry, *named = arguments
     if policy == "on":
         # RestrictedPython is a third of the start; without the policy it stays out.
         import harness.screen.policy  # noqa: F401, PLC0415
@@ -56,7 +56,9 @@ def main(arguments: list[str]) -> None:
     sys.stdout.buffer.flush()
     text = sys.stdin.buffer.read().decode("utf-8")
     try:
-        answer = read(text, entry or None, guarded=policy == "on")
+        answer = read(
+            text, entry or None, guarded=policy == "on", contract=CONTRACTS[named[0]] if named else PREFERENCE
+        )
     except (RecursionError, MemoryError):
         answer = _faults([Complaint("S106", "The text is nested too deeply to be read.", fix=_SPLIT)])
     except Exception as error:  # noqa: BLE001 - a defect of ours has to be told apart from the candidate's
@@ -86,12 +88,12 @@ def limit() -> None:
     sys.setrecursionlimit(5000)
 
 
-def read(text: str, entry: str | None, *, guarded: bool) -> dict[str, Any]:
+def read(text: str, entry: str | None, *, guarded: bool, contract: Contract = PREFERENCE) -> dict[str, Any]:
     """Screen a text; give what the parent makes a Program of, or complaints."""
     extracted = False
     try:
         source, name, tree, extracted = _parse(text)
-        plan = find_plan(tree, entry)
+        plan = find_plan(tree, entry, contract)
         complaints = _look_alikes(source) if guarded else []
         complaints += [plan] if isinstance(plan, Complaint) else []
         written, mapped = source, _SAME
