@@ -16,7 +16,7 @@ def loss(logits, targets):
 - Values and gradients have to be finite for logits from -100 to 100, ties and certainty included: use F.log_softmax \
 and torch.logsumexp in place of log and exp, and torch.where on arguments that are safe on both sides.
 - It has to depend on all logits and on the targets, push the right class up where all logits are equal, and be \
-smaller where the network is sure and right than where it is sure and wrong. Examples have no order, and classes have none.
+smaller where the network is sure and right than where it is sure and wrong. Examples and classes have no order.
 - It works for any N and C. It need not be convex or pointwise; floats are constants in the body."""
 #: The losses that a search begins with, the baseline first.
 BURN_IN = ("cross_entropy", "label_smoothing", "squared_error")

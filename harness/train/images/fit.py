@@ -111,7 +111,7 @@ def _step(
     """One step down the gradient; gives the loss before it, NaN where the loss or a gradient is not finite."""
     for group in optimizer.param_groups:
         group["lr"] = rate * 0.5 * (1.0 + math.cos(math.pi * progress))
-    value = loss(net(images), targets, progress=progress)
+    value = loss(net(images), targets)
     optimizer.zero_grad()
     value.backward()
     norm = torch.nn.utils.get_total_norm([p.grad for p in net.parameters() if p.grad is not None])

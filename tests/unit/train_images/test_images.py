@@ -44,7 +44,7 @@ class Pairs:
 
     def __call__(self, pc: Any, pr: Any, rc: Any, rr: Any, beta: float, **more: Any) -> torch.Tensor:
         assert beta == 1.0
-        assert 0.0 <= more["progress"] <= 1.0
+        assert not more  # what the judges do not vary, training does not either
         assert not pr.any()
         self.calls += 1
         if self.calls - 1 == self.dies_at:
