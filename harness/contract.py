@@ -1,4 +1,4 @@
-"""The preference contract: the arguments a candidate is offered, and how it is to be called.
+"""The contracts: the arguments a candidate is offered, and how it is to be called.
 
 Notation: B is the number of pairs in a batch. Log-probabilities are summed over the tokens of a
 completion, in nats. `rho = (pc - pr) - (rc - rr)`.
@@ -88,10 +88,59 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Contract:
+    """What a kind of loss is offered: `arguments` by their names or `aliases`.
+
+    A candidate has to take all of `required`. Those in `leading` may be taken by position, under names that say
+    nothing. `methods` says whether it may be a method with `self.beta`, `tunable` whether it may declare parameters of
+    its own, `wanted` names the leading ones in a sentence.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    required: tuple[str, ...]
+    leading: tuple[str, ...]
+    aliases: dict[str, str]
+    methods: bool
+    tunable: bool
+    wanted: str
+
+    def canonical(self, own: str) -> str:
+        """The argument that a parameter of this name stands for; the name itself where it stands for none."""
+        return self.aliases.get(own, own)
+
+
+PREFERENCE = Contract(
+    "preference",
+    ARGUMENTS,
+    VECTORS[:2],
+    VECTORS,
+    ALIASES,
+    methods=True,
+    tunable=True,
+    wanted="the four log-probability vectors",
+)
+#: The supervised one: logits of shape (N, C), and the right class of each of N examples, shape (N,), whole numbers.
+CLASSIFICATION = Contract(
+    "classification",
+    ("logits", "targets"),
+    ("logits", "targets"),
+    ("logits", "targets"),
+    dict.fromkeys(("logit", "output", "outputs", "pred", "preds", "prediction", "predictions", "y_pred"), "logits")
+    | dict.fromkeys(("input", "inputs", "scores"), "logits")
+    | dict.fromkeys(("target", "label", "labels", "y", "y_true"), "targets"),
+    methods=False,
+    tunable=False,
+    wanted="logits and targets",
+)
+CONTRACTS = {contract.name: contract for contract in (PREFERENCE, CLASSIFICATION)}
+
+
+@dataclass(frozen=True)
 class CallPlan:
     """How to call a candidate.
 
-    `positional` and `keyword` name contract arguments (members of ARGUMENTS); `keyword` pairs the
+    `positional` and `keyword` name arguments of the contract; `keyword` pairs the
     candidate's own parameter name with the contract argument. With dialect "method" the first
     parameter is `self`, an object whose only attribute is `beta`. `parameters` are the floats that it
     declares, which it is given by name.

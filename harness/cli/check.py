@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.contract import CONTRACTS
 from harness.judge.options import Options
 from harness.judge.run import check
+from harness.profiles import profile_for
 
 if TYPE_CHECKING:
     from harness.judge.static import Job
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("--profile", default="2026.1", show_default=True, help="The dated set of rules to check by.")
+@click.option("--profile", help="The dated set of rules to check by.  [default: the contract's newest]")
+@click.option("--contract", type=click.Choice(list(CONTRACTS)), help="What a loss takes.  [default: preference]")
 @click.option("--entry", metavar="NAME", help="The function to check, where a file has several.")
 @click.option(
     "--report",
@@ -47,7 +50,8 @@ if TYPE_CHECKING:
 def check_command(
     paths: tuple[Path, ...],
     *,
-    profile: str,
+    profile: str | None,
+    contract: str | None,
     entry: str | None,
     reports: tuple[str, ...],
     static: bool,
@@ -74,7 +78,7 @@ def check_command(
 
         require_matplotlib()
     options = Options(
-        profile=profile,
+        profile=profile_for(contract, profile),
         entry=entry,
         seed=seed,
         jobs=jobs,

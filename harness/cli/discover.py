@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from harness.discover.proposers import Ask
     from harness.verdict import Json
 
+#: The ladder of each contract.
+_LADDERS = {"preference": "bandit", "classification": "digits"}
+
 
 @click.command("discover")
 @click.option("--proposer", metavar="P", help="Who writes losses: openai:MODEL, replay:FILE or evolve.")
 @click.option("--generations", type=click.IntRange(1), help="Stop after so many.  [default: 10]")
-@click.option("--profile", help="The ladder that judges.  [default: bandit]")
+@click.option("--profile", help="The ladder that judges.  [default: bandit, or digits for classification]")
+@click.option("--contract", type=click.Choice(["preference", "classification"]), help="What a loss takes.")
 @click.option("--seed", type=click.IntRange(0), help="Another run of chance.  [default: 0]")
 @click.option("--resume", metavar="RUN", help="Go on with a run, by its name (run-1) or its folder.")
 @click.option("--resamples", type=click.IntRange(0, 20), help="Times that a failure is sent back.  [default: 3]")
@@ -78,6 +82,7 @@ def discover_command(folder: Path, database: str | None, resume: str | None, **g
 def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, str]:
     """The plan, how the proposer is wanted, and the ladder: as given, else as the run was begun with."""
     from harness import profiles  # noqa: PLC0415
+    from harness.discover import classification  # noqa: PLC0415
     from harness.discover.plan import BURN_IN, Budget, Plan  # noqa: PLC0415
     from harness.discover.proposers import Ask  # noqa: PLC0415
     from harness.ladder.baselines import baseline_candidate  # noqa: PLC0415
@@ -87,8 +92,11 @@ def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, st
         value = given[name]
         return value if value not in (None, ()) else head.get(key or name, default)
 
-    ladder = load(chosen("profile", "bandit"))
+    wanted = given["contract"]
+    ladder = load(chosen("profile", _LADDERS[wanted or "preference"]))
     contract = profiles.load(ladder.properties).contract
+    if wanted not in {None, contract}:
+        raise UserError(f"the ladder {ladder.name} is for the contract {contract}", remedy="leave one of the two out")
     plan = Plan(
         contract=contract,
         generations=chosen("generations", 10),
@@ -97,7 +105,7 @@ def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, st
         resamples=chosen("resamples", 3),
         patience=chosen("patience", 0),
         tune=bool(chosen("tune", default=False)),
-        burn_in=tuple(chosen("burn_in", BURN_IN)),
+        burn_in=tuple(chosen("burn_in", BURN_IN if contract == "preference" else classification.BURN_IN)),
         confirm=chosen("confirm", 8),
         budget=Budget(given["budget_tokens"], given["budget_dollars"], given["budget_gpu_hours"]),
     )

@@ -44,6 +44,15 @@ def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+#: The option that names a folder of the user's for rungs that train on one; it is given as an absolute path.
+data_option = click.option(
+    "--data-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="A folder with the data that the ladder trains on, such as CIFAR-10.",
+)
+
+
 def open_ledger(folder: Path, database: str | None) -> Ledger:
     """The ledger that the options name."""
     return Ledger(folder, database=database)

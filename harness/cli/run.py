@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api import submit
-from harness.cli.ledgers import ledger_options, name_of, open_ledger, state_style
+from harness.cli.ledgers import data_option, ledger_options, name_of, open_ledger, state_style
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves, without_points
@@ -132,8 +132,18 @@ def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, f
 @click.option("--profile", default="bandit", show_default=True, help="The ladder to climb.")
 @click.option("--gpu", default="none", show_default=True, metavar="auto|none|N", help="The GPU for it.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@data_option
 @ledger_options
-def run_command(path: Path, *, profile: str, gpu: str, runtime: str | None, folder: Path, database: str | None) -> None:
+def run_command(
+    path: Path,
+    *,
+    profile: str,
+    gpu: str,
+    runtime: str | None,
+    data_dir: str | None,
+    folder: Path,
+    database: str | None,
+) -> None:
     """Submit one candidate and climb the whole ladder with it, in this process.
 
     A candidate that has a finished run is answered from the ledger. Interrupted, it goes on where it was the next
@@ -149,7 +159,15 @@ def run_command(path: Path, *, profile: str, gpu: str, runtime: str | None, fold
         if run.state is State.QUEUED:
             needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
             place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
-            orders = Orders(folder.resolve(), profile, database=database, drain=True, only=number, runtime=runtime)
+            orders = Orders(
+                folder.resolve(),
+                profile,
+                database=database,
+                drain=True,
+                only=number,
+                runtime=runtime,
+                data_dir=data_dir,
+            )
             _climb(ladder, place, orders, console)
             run = ledger.run(number)
         _tell(run, console)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.ledgers import data_option, ledger_options, open_ledger
 from harness.ladder.worker import Orders
 from harness.ledger.queue import LEASE_SECONDS
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     help="Seconds after which what a silent worker held is given to another one; renewed three times in that time.",
 )
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@data_option
 @ledger_options
 def worker_command(
     *,
@@ -43,6 +44,7 @@ def worker_command(
     profile: str,
     lease: float,
     runtime: str | None,
+    data_dir: str | None,
     folder: Path,
     database: str | None,
 ) -> None:
@@ -53,7 +55,14 @@ def worker_command(
     """
     open_ledger(folder, database).close()  # a ledger that cannot be opened is told here, and not by each worker
     orders = Orders(
-        folder.resolve(), profile, database=database, drain=drain, runtime=runtime, lease=lease, patience=math.inf
+        folder.resolve(),
+        profile,
+        database=database,
+        drain=drain,
+        runtime=runtime,
+        lease=lease,
+        patience=math.inf,
+        data_dir=data_dir,
     )
     engine = _engine(engine_name, address, slots)
     stop = threading.Event()

@@ -36,6 +36,9 @@ _KEPT = (
     "minima",
     "maxima",
     "fingerprint",
+    "value_at_uniform",
+    "slope_at_uniform",
+    "finite_up_to",
 )
 _FAILURES_KEPT = 40
 
@@ -109,6 +112,11 @@ class Archive:
 
 def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
     """The kind of a loss, by its facts."""
+    uniform = facts.get("slope_at_uniform")
+    if isinstance(uniform, float | int):
+        # Of classification: cross-entropy has -0.9 there.
+        steep = "steep" if uniform < -1.0 else "gentle" if uniform > -0.5 else "usual"
+        return ("batch" if facts.get("statistic") == "batch" else "pointwise", steep)
     slope = facts.get("slope_at_zero")
     try:
         value = to_float(slope) if slope is not None else float("nan")

@@ -197,7 +197,7 @@ class Discovery:
         entry = self._journal.recall("judged")
         if entry is None:
             self._say("reading the reply")
-            reading = read(reply)
+            reading = read(reply, self._plan.contract)
             row = self._row_of(reading, reply)
             self._undecided = self._undecided + 1 if row.fate == "undecided" else 0
             entry = self._journal.record("judged", **row.entry())

@@ -9,7 +9,7 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from harness.discover import fencing
+from harness.discover import classification, fencing
 from harness.discover.templates import TEMPLATES
 from harness.errors import UserError
 
@@ -29,7 +29,7 @@ SCHEMA: dict[str, Json] = {
     "required": ["thought", "name", "parents", "code"],
     "additionalProperties": False,
 }
-_SYSTEM = """You design loss functions for learning from preferences. You propose one loss at a time as code; it is \
+_SYSTEM = """You design loss functions for {purpose}. You propose one loss at a time as code; it is \
 checked, trained with, and scored, and you are told the result.
 
 {contract}
@@ -58,7 +58,8 @@ and be smaller for a pair in the right order than for the same pair turned round
 - A loss need not be convex, monotone or pointwise; other floats are constants in the body.
 - A loss may declare up to four tunable floats at the top level, PARAMS = {"tau": (0.01, 1.0, "log")}, and take them \
 as keyword arguments of the same names; the harness tunes them on data apart from the data that judges."""
-CONTRACTS = {"preference": _PREFERENCE}
+CONTRACTS = {"preference": _PREFERENCE, "classification": classification.WORDS}
+_PURPOSES = {"preference": "learning from preferences", "classification": classification.PURPOSE}
 _SHOWN_METRICS = 14
 _SHOWN_POINTS = 12
 
@@ -70,13 +71,17 @@ def messages(context: Context) -> list[dict[str, Json]]:
             f"there is no prompt for the contract {context.contract!r}", remedy=f"one of: {', '.join(CONTRACTS)}"
         )
     out: list[dict[str, Json]] = [
-        {"role": "system", "content": _SYSTEM.format(contract=CONTRACTS[context.contract])},
+        {"role": "system", "content": _system(context.contract)},
         {"role": "user", "content": _question(context)},
     ]
     for turn in context.turns:
         out.append({"role": "assistant", "content": turn.reply})
         out.append({"role": "user", "content": turn.answer})
     return out
+
+
+def _system(contract: str) -> str:
+    return _SYSTEM.format(contract=CONTRACTS[contract], purpose=_PURPOSES[contract])
 
 
 def with_picture(asked: list[dict[str, Json]], picture: bytes) -> list[dict[str, Json]]:
@@ -115,7 +120,8 @@ def _question(context: Context) -> str:
         parts += ["Your best proposals so far, the best first, of different kinds:", *(_loss(one) for one in best)]
     if context.failures:
         parts += ["What failed, and why:", *(_failure(one) for one in context.failures)]
-    parts.append(TEMPLATES.get(context.template, TEMPLATES["plain"]))
+    ways = TEMPLATES | (classification.TEMPLATES if context.contract == "classification" else {})
+    parts.append(ways.get(context.template, ways["plain"]))
     return "\n\n".join(parts)
 
 
@@ -157,6 +163,10 @@ def _facts(one: Known) -> str:
     slope = facts.get("slope_at_zero")
     if isinstance(slope, float | int):
         told.append(f"slope {slope:.4f} at rho = 0 (beta 0.05)")
+    for key, words in (("value_at_uniform", "value"), ("slope_at_uniform", "slope of the right logit")):
+        number = facts.get(key)
+        if isinstance(number, float | int):
+            told.append(f"{words} {number:.4f} where ten logits are equal")
     return ", ".join(told)
 
 

@@ -76,7 +76,7 @@ class Reading:
         return self.kind in SENTENCES
 
 
-def read(reply: Reply) -> Reading:
+def read(reply: Reply, contract: str = "preference") -> Reading:
     """Sort a reply. Raises InfrastructureError where the screening process cannot run."""
     text = reply.text
     if reply.refused:
@@ -89,7 +89,7 @@ def read(reply: Reply) -> Reading:
     candidate = text_candidate(data.decode("utf-8"), "reply.json")
     parents = _parents(text)
     try:
-        program = screen(candidate)
+        program = screen(candidate, contract=contract)
     except CandidateFault as fault:
         findings = fault.findings
     else:
@@ -100,7 +100,7 @@ def read(reply: Reply) -> Reading:
     source, name = "", ""
     try:
         # The same text without the policy: what parses can be shown, and goes no further.
-        lax = screen(candidate, policy=False)
+        lax = screen(candidate, policy=False, contract=contract)
         source, name = lax.source, lax.name
     except CandidateFault:
         pass

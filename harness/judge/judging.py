@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from harness.contract import CLASSIFICATION, PREFERENCE
 from harness.errors import CandidateFault, InfrastructureError, KernelLostError
-from harness.judge.facts import facts, fingerprint
+from harness.judge.facts import fingerprint
 from harness.judge.session import Outcome, run_session
 from harness.judge.settings import Setting, declared, fingerprint_over, settings
-from harness.judge.stability import stability
 from harness.judge.standin import StandIn
 from harness.judge.static import make_result
 from harness.judge.subject import Subject
@@ -47,7 +47,8 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
             raise one.fault
         if sandbox is None or one.program is None:
             raise InfrastructureError("no sandbox was made ready")
-        suite.learn(Subject(StandIn(gpu=bench.recipe.gpu is not None), bench.profile.domain))
+        if bench.profile.contract == PREFERENCE.name:
+            suite.learn(Subject(StandIn(gpu=bench.recipe.gpu is not None), bench.profile.domain))
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started
@@ -154,7 +155,7 @@ def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outc
             subject = subject_of(bench, _replace_sandbox(bench, ready), ready.screened)
         else:
             subject.oracle.restart()
-            subject = Subject(subject.oracle, bench.profile.domain)
+            subject = _handle(bench, subject.oracle)
     if outcome is None:
         outcome = suite(subject)
         suite.recall(outcome)
@@ -166,17 +167,24 @@ def subject_of(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:
     if one.program is None:
         raise InfrastructureError("the screen gave no program")
     oracle = Oracle(sandbox, one.program, bench.recipe.limits, gpu=bench.recipe.gpu is not None)
+    return _handle(bench, oracle)
+
+
+def _handle(bench: Bench, oracle: Oracle) -> Subject:
+    """What the properties of this contract know the candidate by."""
+    if bench.profile.contract == CLASSIFICATION.name:
+        from harness.classification.classifier import Classifier  # noqa: PLC0415 - the usual contract needs none
+
+        return Classifier(oracle, bench.profile.domain)
     return Subject(oracle, bench.profile.domain)
 
 
 def _facts(subject: Subject, outcome: Outcome) -> dict[str, Json]:
     """Facts of a candidate that answers; one that breaks the contract's shape has none worth telling."""
-    if subject.fault is not None or outcome.properties.get("P301") != "passed":
+    if subject.fault is not None or outcome.properties.get(subject.shape_rule.id) != "passed":
         return {}
     try:
-        found = facts(subject)
-        pointwise = found["statistic"] == "pointwise" and not found["reduced"]
-        return found | {"stability": stability(subject, pointwise=pointwise)}
+        return subject.facts()
     except CandidateFault as fault:
         # It failed where no property had asked. Everything that is asked by `answers` here is in the domain.
         told = {f.rule for f in outcome.findings}

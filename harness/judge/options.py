@@ -10,7 +10,8 @@ class Options:
     """Everything that decides about a check besides the candidates.
 
     `gpu` is auto, none or a number; `runtime` an engine runtime such as runsc; `image` replaces the
-    current sandbox image by a tag of the user's own. `static` stops after the screen.
+    current sandbox image by a tag of the user's own. `data_dir` is a folder of the user's for rungs
+    that train on one. `static` stops after the screen.
     """
 
     profile: str = "2026.1"
@@ -22,3 +23,4 @@ class Options:
     static: bool = False
     screen: bool = True
     image: str | None = None
+    data_dir: str | None = None

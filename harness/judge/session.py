@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
@@ -15,6 +16,7 @@ from _pytest.runner import runtestprotocol
 from hypothesis.errors import Flaky
 
 import property_tests
+from harness.contract import CLASSIFICATION
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.judge.rehearsal import Rehearsal
 from property_tests.configure import draw, prepare
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from harness.verdict import Finding, Json
 
 #: A failure of these ends the run for this candidate.
-ESSENTIAL = ("P301", "P315")
+ESSENTIAL = ("P301", "P315", "P401", "P415")
 
 
 @dataclass
@@ -75,7 +77,7 @@ class Suite:
         for item in self._items:
             rule = item.module.RULE  # type: ignore[attr-defined]
             if item is place and fault is not None:
-                outcome.findings += _findings(fault, rule)[:1]
+                outcome.findings += self._findings(fault, rule)[:1]
                 outcome.properties[rule.id] = "failed"
             else:
                 outcome.properties.setdefault(rule.id, "not-run" if outcome.findings else "passed")
@@ -84,9 +86,9 @@ class Suite:
     def recall(self, outcome: Outcome) -> None:
         """Hold the rehearsal's fault against a run that found none: the same questions had other answers."""
         fault = self._rehearsal.fault
-        if fault is None or outcome.findings or fault.findings[0].rule in {"W203", "P315"}:
+        if fault is None or outcome.findings or fault.findings[0].rule in {"W203", "P315", "P415"}:
             return
-        deterministic = property_tests.test_determinism.RULE
+        deterministic = self._plugin.properties.test_determinism.RULE
         first = fault.findings[0]
         message = f"{first.rule} failed once and passed when asked again: its answers vary"
         outcome.findings.append(deterministic.finding(message, counterexample=first.counterexample))
@@ -122,9 +124,12 @@ class Suite:
             else:
                 # One finding a rule: the first is the simplest, and the rest say the same.
                 told = {f.rule for f in outcome.findings}
-                outcome.findings += [f for f in _findings(error, rule)[:1] if f.rule not in told]
+                outcome.findings += [f for f in self._findings(error, rule)[:1] if f.rule not in told]
                 outcome.properties[rule.id] = "failed"
                 stop = subject.fault is not None or rule.id in ESSENTIAL
+
+    def _findings(self, error: BaseException, rule: Rule) -> tuple[Finding, ...]:
+        return _findings(error, rule, self._plugin.properties.test_determinism.RULE)
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> BaseException | None:
         self._plugin.error = None
@@ -141,6 +146,7 @@ class _Plugin:
         self._body = body
         self._profile = profile
         self._seed = seed
+        self.properties = _suite(profile.contract)
         self.subject: Subject | None = None
         self.error: BaseException | None = None
         self.failure: BaseException | None = None
@@ -184,11 +190,18 @@ class _Plugin:
         return True
 
 
+def _suite(contract: str) -> Any:
+    """The package that holds the properties of a contract."""
+    if contract == CLASSIFICATION.name:
+        return importlib.import_module("property_tests.classification")
+    return property_tests
+
+
 def run_session(body: Callable[[Suite], None], profile: Profile, seed: int) -> None:
     """Collect the suite and call `body` with it, in this thread. Whatever `body` raises is raised here."""
     plugin = _Plugin(body, profile, seed)
     folder = Path(property_tests.__file__).parent
-    files = [str(folder / f"{m.__name__.rpartition('.')[2]}.py") for m in property_tests.PROPERTY_MODULES]
+    files = [str(module.__file__) for module in plugin.properties.PROPERTY_MODULES]
     arguments = ["-c", os.devnull, f"--rootdir={folder.parent}", "--noconftest", "--assert=plain"]
     arguments += ["--capture=no", "--disable-plugin-autoload"]
     for name in (
@@ -215,14 +228,15 @@ def run_session(body: Callable[[Suite], None], profile: Profile, seed: int) -> N
         raise InfrastructureError(f"the property suite could not be run (pytest ended with {int(code)})")
 
 
-def _findings(error: BaseException, rule: Rule) -> tuple[Finding, ...]:
+def _findings(
+    error: BaseException, rule: Rule, deterministic: Rule = property_tests.test_determinism.RULE
+) -> tuple[Finding, ...]:
     """The findings that an exception amounts to; faults of ours are raised."""
     if isinstance(error, CandidateFault):
         return error.findings
     if isinstance(error, BaseExceptionGroup) and (ours := error.subgroup(InfrastructureError)):
         raise ours.exceptions[0]
     if isinstance(error, Flaky):
-        deterministic = property_tests.test_determinism.RULE
         message = f"{rule.name} failed once and passed when asked again: its answers vary"
         return (deterministic.finding(message, counterexample=_first_counterexample(error)),)
     if isinstance(error, (InfrastructureError, KeyboardInterrupt, SystemExit)):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness import __version__
 from harness.candidate import read_candidate
 from harness.errors import CandidateFault, InfrastructureError
+from harness.profiles import load
 from harness.result import CheckResult
 from harness.screen import screen
 from harness.verdict import Undecided, decide
@@ -61,7 +62,9 @@ def screened(job: Job, options: Options) -> Screened:
     try:
         candidate = read_candidate(job.path, shown_as=job.shown)
         ready.sha256 = candidate.sha256
-        ready.program = screen(candidate, entry=options.entry, policy=options.screen)
+        ready.program = screen(
+            candidate, entry=options.entry, policy=options.screen, contract=load(options.profile).contract
+        )
     except (CandidateFault, InfrastructureError) as fault:
         ready.fault = fault
     ready.timings["screen"] = time.perf_counter() - started

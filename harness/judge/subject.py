@@ -10,7 +10,9 @@ import numpy as np
 
 from harness.errors import CandidateFault, InfrastructureError
 from harness.judge.batches import batch_of
+from harness.judge.facts import facts
 from harness.judge.foresight import Foresight
+from harness.judge.stability import stability
 from harness.oracle.batch import Complaint
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Subject:
     _smallest: int | None = None
     foresight: Foresight = field(init=False)
     #: The first batches asked of the present fork and their answers, to be asked again at its end.
-    first: tuple[list[Batch], list[Answer]] | None = None
+    first: tuple[list[Batch], list[Answer]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """All questions go through the one that may know them beforehand."""
@@ -108,12 +110,27 @@ class Subject:
             self.fault = fault
             raise
 
-    def misshapen(self, batch: Batch, answer: Answer) -> CandidateFault:
-        """The fault of an answer whose shape is neither () nor (B,)."""
+    @property
+    def shape_rule(self) -> Rule:
+        """The rule about shapes: where it is broken, no answer means anything."""
         from property_tests.test_shape import RULE  # noqa: PLC0415 - a cycle otherwise
 
+        return RULE
+
+    def misshapen(self, batch: Batch, answer: Answer) -> CandidateFault:
+        """The fault of an answer whose shape is neither () nor (B,)."""
         message = f"it returned shape {answer.shape} for a batch of {batch.pairs}"
-        return self.broken(RULE, message, batch, shape=list(answer.shape))
+        return self.broken(self.shape_rule, message, batch, shape=list(answer.shape))
+
+    def facts(self) -> dict[str, Json]:
+        """What is to be told of it, the stability map included. Raises what the oracle raises."""
+        found = facts(self)
+        pointwise = found["statistic"] == "pointwise" and not found["reduced"]
+        return found | {"stability": stability(self, pointwise=pointwise)}
+
+    def complained(self, complaint: Complaint, batch: Batch) -> CandidateFault:
+        """The fault of an exception on this batch."""
+        return CandidateFault(self.oracle.complaint_finding(complaint, batch))
 
     def answers(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer]:
         """Ask the oracle; an exception inside the candidate is a CandidateFault."""
@@ -126,7 +143,7 @@ class Subject:
         out = []
         for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, Complaint):
-                raise CandidateFault(self.oracle.complaint_finding(answer, batch))
+                raise self.complained(answer, batch)
             out.append(answer)
         return out
 

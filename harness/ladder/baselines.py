@@ -22,14 +22,19 @@ if TYPE_CHECKING:
     #: Measures a candidate at a rung for one seed.
     Measure = Callable[[Candidate, RungPlan, int], dict[str, float]]
 
+#: Where known losses lie: those for preferences, and those for classification. No two have the same name.
+CATALOGUES = ("harness.losses", "harness.classification.losses")
+
 
 def baseline_candidate(name: str) -> Candidate:
     """A loss of the catalogue, as a candidate. Raises UserError for a name that is not there."""
-    file = importlib.resources.files("harness.losses").joinpath(f"{name}.py")
-    if not name.isidentifier() or not file.is_file():
-        raise UserError(f"there is no baseline {name!r}", remedy="name a loss of harness/losses")
-    data = file.read_bytes()
-    return Candidate(f"harness/losses/{name}.py", data, hashlib.sha256(data).hexdigest())
+    for package in CATALOGUES:
+        file = importlib.resources.files(package).joinpath(f"{name}.py")
+        if name.isidentifier() and file.is_file():
+            data = file.read_bytes()
+            path = f"{package.replace('.', '/')}/{name}.py"
+            return Candidate(path, data, hashlib.sha256(data).hexdigest())
+    raise UserError(f"there is no baseline {name!r}", remedy="name a loss of harness/losses")
 
 
 class Baselines:

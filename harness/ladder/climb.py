@@ -143,18 +143,18 @@ class Ground:
         return lambda step, at: self.watch(Progress(plan.name, training=Training(whose, seed, step, at)))
 
     def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
-        with self.measuring(plan, screened_text(candidate), {}) as measure:
+        with self.measuring(plan, screened_text(candidate, self.bench.profile.contract), {}) as measure:
             return measure(seed, self.tell(plan, seed, plan.baseline))
 
 
-def screened_text(candidate: Candidate) -> Screened:
+def screened_text(candidate: Candidate, contract: str = "preference") -> Screened:
     """Screen a candidate whose bytes are known. A fault of its own is kept, as `static.screened` does."""
     from pathlib import Path  # noqa: PLC0415 - as a value only here
 
     one = Screened(Job(0, Path(candidate.path), candidate.path), sha256=candidate.sha256)
     one.timings["screen"] = 0.0
     try:
-        one.program = screen(candidate)
+        one.program = screen(candidate, contract=contract)
     except (CandidateFault, InfrastructureError) as fault:
         one.fault = fault
     return one
@@ -197,7 +197,7 @@ def _end_of(ground: Ground, held: Claim, decision: Decision, one: Screened | Non
 
 def _climb(ground: Ground, held: Claim) -> State:
     data = ground.ledger.text(held.run)
-    one = screened_text(Candidate(held.run.path, data, held.run.candidate))
+    one = screened_text(Candidate(held.run.path, data, held.run.candidate), ground.bench.profile.contract)
     for plan in ground.ladder.rungs[held.run.rung :]:
         if ground.stopping():
             raise StoppedError

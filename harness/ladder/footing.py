@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 #: The label that containers have by the place that they were made at.
 PLACE_LABEL = "harness.place"
-#: The loss that has to pass, and the first and the longest wait between two tries, in seconds.
-_KNOWN_GOOD = "dpo"
+#: The loss of each contract that has to pass, and the first and the longest wait between two tries, in seconds.
+_KNOWN_GOOD = {"preference": "dpo", "classification": "cross_entropy"}
 _FIRST, _LONGEST = 1.0, 30.0
 #: From so many faults of ours in a row on, a worker also slows down: what it meets is not seen by a single check.
 MANY_FAULTS = 3
@@ -96,7 +96,9 @@ class Footing:
         try:
             # Not `clear`: the place is not ours by the ledger now. What this process made, and could not remove, is.
             remove_labelled(self.bench.engine, (request.OWNER_LABEL, request.owner()))
-            ready = Ready(screened_text(baseline_candidate(_KNOWN_GOOD)), Sandbox(self.bench.engine, self.bench.recipe))
+            contract = self.bench.profile.contract
+            one = screened_text(baseline_candidate(_KNOWN_GOOD[contract]), contract)
+            ready = Ready(one, Sandbox(self.bench.engine, self.bench.recipe))
             try:
                 verdict = judged(self.bench, suite, ready).verdict
             finally:

@@ -100,6 +100,7 @@ def trainings_of(
         keep=os.environ.get(KEEP_VARIABLE, "0") not in {"", "0"},
         tolerance=0.0 if gpu is None else GPU_TOLERANCE,
         stopping=stopping,
+        data_dir=bench.options.data_dir,
     )
 
 

@@ -47,7 +47,7 @@ class Orders:
     """What a worker is told: the ledger, the ladder, whether to end when the queue is empty, a run to do alone.
 
     `lease` and `patience` are seconds: how long a claim holds unless it is renewed, and how long a database or an
-    engine that is away is waited for.
+    engine that is away is waited for. `data_dir` is a folder of the user's, for rungs that train on one.
     """
 
     folder: Path
@@ -58,6 +58,7 @@ class Orders:
     runtime: str | None = None
     lease: float = LEASE_SECONDS
     patience: float = 120.0
+    data_dir: str | None = None
 
 
 def ladder_of(run: Run, properties: str) -> Ladder:
@@ -144,7 +145,8 @@ def work(
 
     try:
         bench = bench_when_it_answers(
-            Options(profile=ladder.properties, gpu=place.gpu, runtime=orders.runtime), patience
+            Options(profile=ladder.properties, gpu=place.gpu, runtime=orders.runtime, data_dir=orders.data_dir),
+            patience,
         )
         try:
             run_session(body, bench.profile, 0)

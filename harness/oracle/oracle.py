@@ -143,8 +143,12 @@ class Oracle:
         """Ask for one batch."""
         return self.answers([batch], echo=echo, gpu=gpu)[0]
 
-    def complaint_finding(self, complaint: Complaint, batch: Batch) -> Finding:
-        """The finding that an exception on this batch amounts to."""
+    def complaint_finding(
+        self, complaint: Complaint, batch: Batch, told: tuple[str, dict[str, Json] | None] | None = None
+    ) -> Finding:
+        """The finding that an exception on this batch amounts to; `told` is the batch in other words and numbers."""
+        if told is not None:
+            return self._finding(_RULES[complaint.status], complaint, *told)
         where = f"on a batch of {batch.pairs} at beta {batch.beta:g}"
         lengths = self.program.plan.wants("chosen_lengths") or self.program.plan.wants("rejected_lengths")
         shown = batch.as_counterexample(lengths=lengths) if batch.pairs <= 8 else None

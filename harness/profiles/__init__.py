@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from harness.oracle.limits import Limits
 
 DEFAULT = "2026.1"
+#: The newest profile of each contract.
+DEFAULTS = {"preference": DEFAULT, "classification": "classification-2026.1"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,21 @@ def names() -> tuple[str, ...]:
     """All profiles, newest last."""
     files = importlib.resources.files(__name__).iterdir()
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+def profile_for(contract: str | None, name: str | None) -> str:
+    """The profile of that name, or the contract's own where none is named.
+
+    Raises UserError where the two do not go together.
+    """
+    if name is None:
+        return DEFAULTS[contract or "preference"]
+    if contract is not None and load(name).contract != contract:
+        raise UserError(
+            f"the profile {name} is for the contract {load(name).contract}, and not for {contract}",
+            remedy=f"leave --contract out, or name the profile {DEFAULTS[contract]}",
+        )
+    return name
 
 
 def load(name: str) -> Profile:

@@ -37,4 +37,8 @@ def known_rules(report: CheckReport) -> dict[str, Rule]:
         from property_tests import PROPERTY_RULES  # noqa: PLC0415 - brings Hypothesis along
 
         rules += PROPERTY_RULES
+    if any(rule.startswith("P4") for rule in named):
+        from property_tests import classification  # noqa: PLC0415 - only what was judged by it needs it
+
+        rules += classification.PROPERTY_RULES
     return {rule.id: rule for rule in rules if rule.id in named}

@@ -151,12 +151,13 @@ def _inside(found: Stability, beta: float, rho: float) -> bool:
 
 def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
     """Give the facts as pairs of label and text, in a fixed order, for the tables that people read."""
-    rows = _at_zero(facts)
+    rows = _at_zero(facts) + _of_classification(facts)
+    each = "example" if facts.get("contract") == "classification" else "pair"
     if facts.get("statistic") is not None:
         rows.append(("kind", _kind(facts)))
     for key, label, yes, no in (
         ("reference_free", "reference", "not used (reference-free)", "used"),
-        ("reduced", "output", "one scalar for a batch", "one value per pair"),
+        ("reduced", "output", "one scalar for a batch", f"one value per {each}"),
         ("convex", "convex in rho", "yes", _not_convex(facts)),
     ):
         if facts.get(key) is not None:
@@ -186,10 +187,24 @@ def _at_zero(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
     return rows
 
 
+def _of_classification(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """What is told of a loss for classification only; see `harness.classification.facts`."""
+    rows = []
+    if facts.get("value_at_uniform") is not None:
+        slope = to_float(facts.get("slope_at_uniform") or 0.0)
+        rows.append(("value at equal logits", f"{short(to_float(facts['value_at_uniform']))} (10 classes)"))
+        rows.append(("slope of the right logit there", short(slope)))
+    if facts.get("contract") == "classification":
+        most = facts.get("finite_up_to")
+        rows.append(("finite for logits up to", "1e+30" if most is None else f"{to_float(most):g}"))
+    return rows
+
+
 def _kind(facts: Mapping[str, Json]) -> str:
     kind = "pointwise" if facts["statistic"] == "pointwise" else "batch statistic"
     smallest = facts.get("smallest_batch")
-    return f"{kind}; needs at least {smallest} pairs" if isinstance(smallest, int) and smallest > 1 else kind
+    each = "examples" if facts.get("contract") == "classification" else "pairs"
+    return f"{kind}; needs at least {smallest} {each}" if isinstance(smallest, int) and smallest > 1 else kind
 
 
 def _not_convex(facts: Mapping[str, Json]) -> str:

@@ -9,9 +9,9 @@ def all_rules() -> tuple[Rule, ...]:
     """Give every rule in order of id. Imports the property suite, so it is not free."""
     from harness.rules.screen import SCREEN_RULES  # noqa: PLC0415 - the static tier must not load properties
     from harness.rules.wire import WIRE_RULES  # noqa: PLC0415
-    from property_tests import PROPERTY_RULES  # noqa: PLC0415
+    from property_tests import PROPERTY_RULES, classification  # noqa: PLC0415
 
-    return (*SCREEN_RULES, *WIRE_RULES, *PROPERTY_RULES)
+    return (*SCREEN_RULES, *WIRE_RULES, *PROPERTY_RULES, *classification.PROPERTY_RULES)
 
 
 def find_rule(key: str) -> Rule | None:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["screen"]
 
 
-def screen(candidate: Candidate, *, entry: str | None = None, policy: bool = True) -> Program:
+def screen(
+    candidate: Candidate, *, entry: str | None = None, policy: bool = True, contract: str = "preference"
+) -> Program:
     """Give the program of a candidate; see `harness.screen.front.screen`."""
     from harness.screen import front  # noqa: PLC0415 - see above
 
-    return front.screen(candidate, entry=entry, policy=policy)
+    return front.screen(candidate, entry=entry, policy=policy, contract=contract)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from harness.contract import ARGUMENTS, MOST_PARAMETERS, CallPlan, Parameter, Program
+from harness.contract import MOST_PARAMETERS, PREFERENCE, CallPlan, Contract, Parameter, Program
 from harness.errors import InfrastructureError
 from harness.screen.text import Complaint
 
@@ -13,7 +13,7 @@ _LONGEST_MESSAGE = 1000
 _LONGEST_NAME = 80
 
 
-def program_of(answer: bytes, *, guarded: bool) -> Program | list[Complaint]:
+def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE) -> Program | list[Complaint]:
     """Give the program, or the complaints, in an answer; InfrastructureError where it is malformed."""
     try:
         value = json.loads(answer)
@@ -36,7 +36,7 @@ def program_of(answer: bytes, *, guarded: bool) -> Program | list[Complaint]:
     name = _text(value["name"])
     if not name.isprintable() or len(name) > _LONGEST_NAME:
         name = "".join(c for c in name if c.isprintable())[:_LONGEST_NAME]
-    return Program(text, guarded, _plan(value["plan"]), name, _text(value["source"]), tuple(lines))
+    return Program(text, guarded, _plan(value["plan"], contract), name, _text(value["source"]), tuple(lines))
 
 
 def _complaints(value: object) -> list[Complaint]:
@@ -55,7 +55,7 @@ def _complaint(value: object) -> Complaint:
     return Complaint(_text(rule), _text(message)[:_LONGEST_MESSAGE], line, column, shown)
 
 
-def _plan(value: object) -> CallPlan:
+def _plan(value: object, contract: Contract) -> CallPlan:
     if not isinstance(value, list) or len(value) not in {4, 5}:
         _malformed("a plan")
     entry, dialect, positional, keyword = value[:4]
@@ -70,7 +70,7 @@ def _plan(value: object) -> CallPlan:
             _malformed("a plan")
         pairs.append((_text(pair[0]), _text(pair[1])))
     arguments = [_text(a) for a in positional] + [argument for _, argument in pairs]
-    if not set(arguments) <= set(ARGUMENTS) or len(set(arguments)) != len(arguments):
+    if not set(arguments) <= set(contract.arguments) or len(set(arguments)) != len(arguments):
         _malformed("a plan")
     return CallPlan(_text(entry), str(dialect), tuple(arguments[: len(positional)]), tuple(pairs), parameters)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.contract import MOST_PARAMETERS, PARAMS, Parameter
+from harness.contract import MOST_PARAMETERS, PARAMS, PREFERENCE, Contract, Parameter
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:
@@ -33,11 +33,15 @@ class _Malformed(Exception):
         self.complaint = Complaint(_RULE, message, node.lineno, node.col_offset + 1, _FIX)  # type: ignore[attr-defined]
 
 
-def read_parameters(tree: ast.Module) -> Declared:
+def read_parameters(tree: ast.Module, contract: Contract = PREFERENCE) -> Declared:
     """Read the declaration of a candidate; nothing where there is none."""
     bound = list(_bindings(tree))
     if not bound:
         return Declared()
+    if not contract.tunable:
+        message = f"{PARAMS} is declared, and the {contract.name} contract has no parameters that are tuned."
+        fix = "Write the numbers into the body, or give it another name."
+        return Declared(complaints=(Complaint(_RULE, message, bound[0].lineno, bound[0].col_offset + 1, fix),))
     complaints: list[Complaint] = []
     parameters: list[Parameter] = []
     lines: dict[str, int] = {}

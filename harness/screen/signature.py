@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from harness.contract import ALIASES, ARGUMENTS, PARAMS, VECTORS, CallPlan
+from harness.contract import PARAMS, PREFERENCE, CallPlan, Contract
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from harness.screen.parameters import Declared
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-
-_POLICY = VECTORS[:2]
 
 
 class Definition(NamedTuple):
@@ -34,20 +32,22 @@ class _Mismatch(NamedTuple):
     fix: str | None = None
 
 
-def find_plan(tree: ast.Module, entry: str | None, declared: Declared) -> CallPlan | Complaint:
+def find_plan(
+    tree: ast.Module, entry: str | None, declared: Declared, contract: Contract = PREFERENCE
+) -> CallPlan | Complaint:
     """Find the loss and its call plan, or say what is missing."""
     functions = _functions(tree, declared)
     if not functions:
         return _nothing(tree)
     if entry is not None:
         if entry in functions:
-            return _plan_or_complaint(functions[entry])
+            return _plan_or_complaint(functions[entry], contract)
         names = ", ".join(sorted(functions))
         return Complaint("S107", f"There is no top-level function {entry}; there are: {names}.")
-    return _choose(functions)
+    return _choose(functions, contract)
 
 
-def _choose(functions: dict[str, Definition]) -> CallPlan | Complaint:
+def _choose(functions: dict[str, Definition], contract: Contract) -> CallPlan | Complaint:
     """Find the loss where nobody named it."""
     public = [f for name, f in functions.items() if not name.startswith("_")]
     if not public:
@@ -55,11 +55,11 @@ def _choose(functions: dict[str, Definition]) -> CallPlan | Complaint:
         return Complaint(
             "S107", "Every function's name begins with an underscore.", functions.popitem()[1].line, 1, fix
         )
-    plans = {f.name: plan for f in public if isinstance(plan := _plan(f), CallPlan)}
+    plans = {f.name: plan for f in public if isinstance(plan := _plan(f, contract), CallPlan)}
     if not plans:
-        return _none_fits(public)
+        return _none_fits(public, contract)
     # A function that names the arguments outranks one that could take them by position.
-    named = {name: plan for name, plan in plans.items() if _names_vectors(functions[name].node)}
+    named = {name: plan for name, plan in plans.items() if _names_vectors(functions[name].node, contract)}
     chosen = _root(named or plans, functions)
     if chosen is None:
         lines = ", ".join(f"{name} (line {functions[name].line})" for name in (named or plans))
@@ -95,16 +95,17 @@ def _nothing(tree: ast.Module) -> Complaint:
     return Complaint("S107", "There is no function at the top level.", tree.body[0].lineno, 1)
 
 
-def _none_fits(public: list[Definition]) -> Complaint:
+def _none_fits(public: list[Definition], contract: Contract) -> Complaint:
     if len(public) == 1:
-        return _plan_or_complaint(public[0])  # type: ignore[return-value]
+        return _plan_or_complaint(public[0], contract)  # type: ignore[return-value]
+    named = set(contract.arguments)
     # The function that comes nearest to the contract is the one to explain.
-    nearest = max(public, key=lambda f: len(set(map(_canonical, _parameter_names(f.node))) & set(ARGUMENTS)))
-    complaint = _plan(nearest)
-    if isinstance(complaint, _Mismatch) and _names_vectors(nearest.node):
+    nearest = max(public, key=lambda f: len({contract.canonical(own) for own in _parameter_names(f.node)} & named))
+    complaint = _plan(nearest, contract)
+    if isinstance(complaint, _Mismatch) and _names_vectors(nearest.node, contract):
         return Complaint("S109", f"{nearest.name}: {complaint.message}", nearest.line, 1, complaint.fix)
     names = ", ".join(f.name for f in public)
-    return Complaint("S107", f"None of {names} takes the four log-probability vectors.", public[0].line, 1)
+    return Complaint("S107", f"None of {names} takes {contract.wanted}.", public[0].line, 1)
 
 
 def _root(plans: dict[str, CallPlan], functions: dict[str, Definition]) -> str | None:
@@ -128,14 +129,14 @@ def _mentioned(node: Function) -> set[str]:
     return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
 
 
-def _plan_or_complaint(function: Definition) -> CallPlan | Complaint:
-    plan = _plan(function)
+def _plan_or_complaint(function: Definition, contract: Contract) -> CallPlan | Complaint:
+    plan = _plan(function, contract)
     if isinstance(plan, CallPlan):
         return plan
     return Complaint("S109", f"{function.name}: {plan.message}", function.line, 1, plan.fix)
 
 
-def _plan(function: Definition) -> CallPlan | _Mismatch:
+def _plan(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
     node = function.node
     if isinstance(node, ast.AsyncFunctionDef):
         return _Mismatch("it is an async function.", "Write def in place of async def.")
@@ -143,17 +144,18 @@ def _plan(function: Definition) -> CallPlan | _Mismatch:
         return _Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
         return _Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
-    return _bind(node, function.name, function.declared)
+    return _bind(node, function.name, function.declared, contract)
 
 
-def _bind(node: Function, name: str, declared: Declared) -> CallPlan | _Mismatch:
+def _bind(node: Function, name: str, declared: Declared, contract: Contract) -> CallPlan | _Mismatch:
     """Pair parameters with arguments: leading ones by position, the rest by name, as the declared ones are."""
     positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
-    dialect = "method" if positional[:1] == ["self"] else "function"
+    dialect = "method" if contract.methods and positional[:1] == ["self"] else "function"
     positional = positional[dialect == "method" :]
     required = positional[: max(0, len(positional) - len(node.args.defaults))]
     open_ = declared.lines.keys()
-    by_position = _by_position(*([own for own in some if own not in open_] for some in (required, positional)))
+    fixed = [own for own in required if own not in open_]
+    by_position = _by_position(fixed, [own for own in positional if own not in open_], contract)
     only = {a.arg for a in node.args.posonlyargs}
     needed = {*required} | {
         a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
@@ -163,12 +165,12 @@ def _bind(node: Function, name: str, declared: Declared) -> CallPlan | _Mismatch
     taken: dict[str, str] = {}
     unknown: list[str] = []
     for own in (*positional, *(a.arg for a in node.args.kwonlyargs)):
-        argument = by_position.get(own) or _canonical(own)
+        argument = by_position.get(own) or contract.canonical(own)
         if own in open_ and own in only:
             return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
         if own in open_:
             continue
-        if argument not in ARGUMENTS:
+        if argument not in contract.arguments:
             unknown += [own] if own in needed else []
         elif argument in taken:
             return _Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
@@ -185,8 +187,9 @@ def _bind(node: Function, name: str, declared: Declared) -> CallPlan | _Mismatch
         fix = (
             f'Use the contract\'s names; give others a default, or a range: {PARAMS} = {{"{unknown[0]}": (0.1, 1.0)}}.'
         )
-        return _Mismatch(f"the required {words} not in the contract, which offers {', '.join(ARGUMENTS)}.", fix)
-    missing = [argument for argument in _POLICY if argument not in taken]
+        offered = ", ".join(contract.arguments)
+        return _Mismatch(f"the required {words} not in the contract, which offers {offered}.", fix)
+    missing = [argument for argument in contract.required if argument not in taken]
     if missing:
         return _Mismatch(f"it does not take {' and '.join(missing)}.")
     own_names = set(_parameter_names(node))
@@ -194,28 +197,25 @@ def _bind(node: Function, name: str, declared: Declared) -> CallPlan | _Mismatch
     return CallPlan(name, dialect, tuple(leading), tuple(keyword), parameters)
 
 
-def _by_position(required: list[str], positional: list[str]) -> dict[str, str]:
-    """Give meaning to exactly four leading required parameters whose names say nothing."""
-    four = required[:4]
-    if len(four) < 4 or any(_canonical(own) in ARGUMENTS for own in four):
+def _by_position(required: list[str], positional: list[str], contract: Contract) -> dict[str, str]:
+    """Give meaning to exactly as many leading required parameters as there are, where their names say nothing."""
+    count = len(contract.leading)
+    first = required[:count]
+    if len(first) < count or any(contract.canonical(own) in contract.arguments for own in first):
         return {}
-    if any(_canonical(own) in VECTORS for own in positional):
+    if any(contract.canonical(own) in contract.leading for own in positional):
         return {}
-    if len(required) > 4 and _canonical(required[4]) not in ARGUMENTS:
+    if len(required) > count and contract.canonical(required[count]) not in contract.arguments:
         return {}
-    return dict(zip(four, VECTORS, strict=True))
-
-
-def _canonical(own: str) -> str:
-    return ALIASES.get(own, own)
+    return dict(zip(first, contract.leading, strict=True))
 
 
 def _parameter_names(node: Function) -> list[str]:
     return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
 
 
-def _names_vectors(node: Function) -> bool:
-    return any(_canonical(own) in VECTORS for own in _parameter_names(node))
+def _names_vectors(node: Function, contract: Contract) -> bool:
+    return any(contract.canonical(own) in contract.leading for own in _parameter_names(node))
 
 
 def _own_nodes(node: Function) -> Iterator[ast.AST]:

@@ -15,7 +15,7 @@ import sys
 import warnings
 from typing import Any
 
-from harness.contract import CallPlan
+from harness.contract import CONTRACTS, PREFERENCE, CallPlan, Contract
 from harness.screen.parameters import not_taken, read_parameters
 from harness.screen.reply import begins_as_python, is_prose, looks_like_reply, take_code
 from harness.screen.signature import find_plan
@@ -47,8 +47,8 @@ class _Refused(Exception):
 
 
 def main(arguments: list[str]) -> None:
-    """Screen the text on stdin; `arguments` are "on" or "off", and the entry's name or an empty string."""
-    policy, entry = arguments
+    """Screen the text on stdin; `arguments` are "on" or "off", the entry's name or an empty string, a contract."""
+    policy, entry, *named = arguments
     if policy == "on":
         # RestrictedPython is a third of the start; without the policy it stays out.
         import harness.screen.policy  # noqa: F401, PLC0415
@@ -57,7 +57,9 @@ def main(arguments: list[str]) -> None:
     sys.stdout.buffer.flush()
     text = sys.stdin.buffer.read().decode("utf-8")
     try:
-        answer = read(text, entry or None, guarded=policy == "on")
+        answer = read(
+            text, entry or None, guarded=policy == "on", contract=CONTRACTS[named[0]] if named else PREFERENCE
+        )
     except (RecursionError, MemoryError):
         answer = _faults([Complaint("S106", "The text is nested too deeply to be read.", fix=_SPLIT)])
     except Exception as error:  # noqa: BLE001 - a defect of ours has to be told apart from the candidate's
@@ -87,13 +89,13 @@ def limit() -> None:
     sys.setrecursionlimit(5000)
 
 
-def read(text: str, entry: str | None, *, guarded: bool) -> dict[str, Any]:
+def read(text: str, entry: str | None, *, guarded: bool, contract: Contract = PREFERENCE) -> dict[str, Any]:
     """Screen a text; give what the parent makes a Program of, or complaints."""
     extracted = False
     try:
         source, name, tree, extracted = _parse(text)
-        declared = read_parameters(tree)
-        plan = find_plan(tree, entry, declared)
+        declared = read_parameters(tree, contract)
+        plan = find_plan(tree, entry, declared, contract)
         complaints = _look_alikes(source) if guarded else []
         complaints += declared.complaints
         complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)

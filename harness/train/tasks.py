@@ -20,6 +20,7 @@ MODULES = {
     "control": "harness.train.control",
     "reviews": "harness.train.reviews",
     "finetune": "harness.train.finetune",
+    "images": "harness.train.images",
 }
 
 

@@ -65,6 +65,8 @@ class Trainings:
     keep: bool = False
     tolerance: float = 0.0
     stopping: Callable[[], bool] = lambda: False
+    #: A folder of the user's, the input `data` of every rung.
+    data_dir: str | None = None
 
     @cached_property
     def _kept(self) -> Kept:
@@ -78,16 +80,18 @@ class Trainings:
     def inputs(self, plan: RungPlan) -> dict[str, Path]:
         """The user's files for a rung. Raises UserError for a file that names none."""
         place = self.folder / INPUTS
+        named = {"data": self.data_dir} if self.data_dir is not None else {}
         try:
             content = tomllib.loads(place.read_text("utf-8"))
         except FileNotFoundError:
-            return {}
+            content = {}
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{place} cannot be read: {error}", remedy='write lines such as model = "/a/path"'
             ) from error
         own = content.get(plan.name, {})
-        named = {k: v for k, v in content.items() if not isinstance(v, dict)} | (own if isinstance(own, dict) else {})
+        listed = {k: v for k, v in content.items() if not isinstance(v, dict)} | (own if isinstance(own, dict) else {})
+        named = {**listed, **named}
         if wrong := [name for name, path in named.items() if not isinstance(path, str)]:
             raise UserError(f"{place}: {wrong[0]} is no path", remedy='write lines such as model = "/a/path"')
         return {name: (self.folder / path).absolute() for name, path in named.items()}

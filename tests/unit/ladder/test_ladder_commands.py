@@ -31,7 +31,7 @@ def test_profiles_and_ladders_are_listed_together():
     assert all(name in told for name in ladders.names())
     document = json.loads(run(profiles_command, "--json"))
     assert document["schema"] == "harness.profiles/v1"
-    assert [p["name"] for p in document["profiles"]] == ["2026.1"]
+    assert [p["name"] for p in document["profiles"]] == ["2026.1", "classification-2026.1"]
     assert [ladder["name"] for ladder in document["ladders"]] == list(ladders.names())
     (bandit,) = [ladder for ladder in document["ladders"] if ladder["name"] == "bandit-2026.1"]
     assert [rung["name"] for rung in bandit["rungs"]] == ["screen", "properties", "bandit"]

@@ -13,6 +13,8 @@ from harness.ladder.rungs import check_kinds, evaluation_digest
 #: A change of a ladder is a new file; this is what the old ones have to stay.
 DIGESTS = {
     "bandit-2026.1": "5cda20c380cd40717e436305e5e43169beb5a85dbbe69d3433264cd120cf0d0e",
+    "cifar10-2026.1": "e97e2797cbd2e1d367288bc710fdbd8b6b449a06b1ee3b7be2fbe63131b9fbd1",
+    "digits-2026.1": "1981c3c2209a9daeed3569514b99549867f52b140e0ab5a31be2ce95c25ef08a",
     "control-2026.1": "ada33a8326265ffabb87e083d59fbffe043aca16068669a873be16d2cfed3ae5",
     "imdb-2026.1": "48a01f3b290f50245f5926474aa5fb2c1a0e9228fb7fa4c294d8fcb93036477b",
     "reviews-2026.1": "baedd998373020426861d18b064ed6685d429e49a4ca14de72d940c2364259da",

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from screening import faults
 
-from harness.contract import ALIASES, ARGUMENTS
+from harness.contract import ALIASES, ARGUMENTS, CLASSIFICATION
 from harness.rules.screen import SCREEN_RULES
+from harness.screen import worker
 from sandbox.allowlist import MODULES
 
 TEXT = (Path(__file__).parents[3] / "docs" / "dialects.md").read_text(encoding="utf-8")
@@ -14,12 +15,13 @@ TEXT = (Path(__file__).parents[3] / "docs" / "dialects.md").read_text(encoding="
 
 def test_the_examples_pass():
     examples = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(examples) == 3
-    assert [faults(example) for example in examples] == [[], [], []]
+    assert len(examples) == 4
+    assert [faults(example) for example in examples[:3]] == [[], [], []]
+    assert "faults" not in worker.read(examples[3], None, guarded=True, contract=CLASSIFICATION)
 
 
 def test_every_argument_alias_and_module_is_named():
-    for name in (*ARGUMENTS, *ALIASES, *MODULES):
+    for name in (*ARGUMENTS, *ALIASES, *CLASSIFICATION.arguments, *CLASSIFICATION.aliases, *MODULES):
         assert f"`{name}`" in TEXT
 
 

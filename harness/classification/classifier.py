@@ -1,0 +1,90 @@
+"""A candidate for classification as its properties see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.classification.batch import Labelled, Marks, own_shape
+from harness.errors import CandidateFault
+from harness.judge.subject import PROBED_SIZES, Subject
+from harness.oracle.batch import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.oracle.batch import Answer, Batch
+    from harness.rules import Rule
+    from harness.verdict import Json
+
+#: Classes of the probe for the smallest batch.
+_PROBED_CLASSES = 5
+
+
+class Classifier(Subject):
+    """One candidate under judgement. Batch sizes are in examples here, `smallest_batch` too."""
+
+    def marks(
+        self, batches: Sequence[Labelled], *, echo: bool = False, gpu: bool = False, alone: bool = False
+    ) -> list[Marks]:
+        """Ask for labelled batches; an exception inside the candidate is a CandidateFault.
+
+        `alone` asks as training does, one batch in a request.
+        """
+        pairs = [batch.pairs for batch in batches]
+        answers = self.alone(pairs) if alone else self.answers(pairs, echo=echo, gpu=gpu)
+        return [self._read(batch, answer) for batch, answer in zip(batches, answers, strict=True)]
+
+    def mark(self, batch: Labelled, *, gpu: bool = False) -> Marks:
+        """Ask for one batch."""
+        return self.marks([batch], gpu=gpu)[0]
+
+    def wrong(self, rule: Rule, message: str, batch: Labelled, **more: Json) -> CandidateFault:
+        """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""
+        return CandidateFault(rule.finding(message, counterexample={**batch.as_counterexample(), **more}))
+
+    @property
+    def shape_rule(self) -> Rule:
+        """The rule about shapes: where it is broken, no answer means anything."""
+        from property_tests.classification.test_shape import RULE  # noqa: PLC0415 - a cycle otherwise
+
+        return RULE
+
+    def misshapen(self, batch: Batch, answer: Answer) -> CandidateFault:
+        """The fault of an answer whose shape is neither () nor (N,)."""
+        labelled, shape = Labelled.of_pairs(batch), own_shape(answer)
+        message = f"it returned shape {shape} for logits of shape {labelled.logits.shape}"
+        return self.wrong(self.shape_rule, message, labelled, shape=list(shape))
+
+    def complained(self, complaint: Complaint, batch: Batch) -> CandidateFault:
+        """The fault of an exception on this batch."""
+        labelled = Labelled.of_pairs(batch)
+        where = f"for logits of shape {labelled.logits.shape}"
+        shown = labelled.as_counterexample()
+        return CandidateFault(self.oracle.complaint_finding(complaint, batch, (where, shown)))
+
+    def facts(self) -> dict[str, Json]:
+        """What is to be told of it. Raises what the oracle raises."""
+        from harness.classification.facts import facts  # noqa: PLC0415 - a cycle otherwise
+
+        return facts(self)
+
+    def _read(self, batch: Labelled, answer: Answer) -> Marks:
+        marks = Marks.of_answer(answer, batch)
+        if marks is None:
+            raise self.wrong(self.shape_rule, "its values differ within one example", batch)
+        return marks
+
+    def _probe(self) -> int:
+        works = []
+        draw = np.random.Generator(np.random.PCG64(20260102))
+        for size in PROBED_SIZES:
+            logits = (draw.integers(-32, 33, size=(size, _PROBED_CLASSES)) / 16).astype(np.float32)
+            batch = Labelled(logits, draw.integers(_PROBED_CLASSES, size=size)).pairs
+            answer = self._raw([batch])[0]
+            works.append(not isinstance(answer, Complaint) and answer.finite_values and answer.finite_gradients)
+        for place, size in enumerate(PROBED_SIZES):
+            if all(works[place:]):
+                return size
+        return 1

@@ -1,0 +1,47 @@
+"""P416: CPU and GPU agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.classification.strategies import classes, free_sizes, labelled, seeds
+
+if TYPE_CHECKING:
+    from harness.classification.classifier import Classifier
+
+RULE = Rule(
+    id="P416",
+    name="labelled-device-agreement",
+    severity=Severity.ERROR,
+    summary="Where there is a GPU, it gives the same answers as the CPU, within rounding.",
+    why=(
+        "Training runs on the GPU. A tensor created on the CPU inside the loss fails there, and a function that "
+        "differs between devices is not the one that was judged."
+    ),
+    fix="Create tensors like the inputs: torch.zeros_like(logits), torch.tensor(c, device=logits.device).",
+    before="rows = torch.arange(len(targets))",
+    after="rows = torch.arange(len(targets), device=targets.device)",
+    introduced_in="classification-2026.1",
+)
+
+TOLERANCE = 1e-3
+
+
+@settings(max_examples=20)
+@given(size=free_sizes, count=classes, seed=seeds)
+def test_devices_agree(oracle: Classifier, size: int, count: int, seed: int) -> None:
+    """The same batch on both devices; not run where there is no GPU, and the report says so."""
+    if not oracle.oracle.has_gpu:
+        pytest.skip("no GPU on this host")
+    batch = labelled(oracle, size, count, seed)
+    cpu, gpu = oracle.mark(batch), oracle.mark(batch, gpu=True)
+    for name, one, other in (("values", cpu.values, gpu.values), ("gradients", cpu.gradient, gpu.gradient)):
+        scale = max(float(np.abs(one).max()), 1e-6)
+        if np.isfinite(scale) and not float(np.abs(one - other).max()) <= TOLERANCE * scale:
+            raise oracle.wrong(RULE, f"its {name} on the GPU differ from those on the CPU", batch)

@@ -1,0 +1,66 @@
+"""P414: the corners of the operating domain, and the margins between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.classification.batch import Labelled
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.classification.scan import report_not_finite
+from property_tests.classification.strategies import REACH
+
+if TYPE_CHECKING:
+    from harness.classification.classifier import Classifier
+
+RULE = Rule(
+    id="P414",
+    name="labelled-extremes",
+    severity=Severity.ERROR,
+    summary="Values and gradients are finite for ties, for certainty of either kind, and at every margin.",
+    why=(
+        "Early networks answer the same for every class, late ones are certain, and some are certainly wrong. A band "
+        "of margins with NaN in it is met by some example of some batch, sooner or later."
+    ),
+    fix="Look at the numbers of the counterexample, and replace what overflows or divides there.",
+    before="return -torch.log(1 - wrong_probability)",
+    after="return F.softplus(wrong_logit - right_logit)",
+    introduced_in="classification-2026.1",
+)
+
+#: Logits and right classes that are met, in units of the domain's reach.
+_CORNERS = (
+    (0.0, 0.0, 0.0),
+    (1.0, 1.0, 1.0),
+    (-1.0, -1.0, -1.0),
+    (1.0, -1.0, -1.0),
+    (-1.0, 1.0, 1.0),
+    (1.0, 1.0, -1.0),
+    (0.0, 1.0, -1.0),
+    (1.0, 0.0, 0.0),
+    (0.0, 1.0, 0.0),
+)
+
+
+def test_corners_are_finite(oracle: Classifier) -> None:
+    """Ties, the right class alone at the top, and at the bottom; each by itself, so that it can be named."""
+    rows = np.array(_CORNERS) * REACH
+    batches = [_filled(oracle, row[None], dtype) for row in rows for dtype in (np.float32, np.float64)]
+    report_not_finite(oracle, RULE, batches, False, True)  # noqa: FBT003 - see there
+
+
+def test_margins_are_finite(oracle: Classifier) -> None:
+    """The right logit runs through the domain, every 1/16 up to 20 and every 1/4 beyond, against two others."""
+    half = np.concatenate([np.arange(0.0, 20.0, 1 / 16), np.arange(20.0, REACH + 1e-9, 1 / 4)])
+    margins = np.concatenate([-half[:0:-1], half])
+    rows = np.stack([margins, np.zeros_like(margins), -np.abs(margins) / 2], axis=1)
+    batches = [_filled(oracle, piece, np.float32) for piece in np.array_split(rows, 32)]
+    report_not_finite(oracle, RULE, batches, False, True)  # noqa: FBT003 - see there
+
+
+def _filled(oracle: Classifier, rows: np.ndarray, dtype: type[np.floating]) -> Labelled:
+    """The rows, repeated until they make a batch that this loss can work with; class 0 is right."""
+    index = np.arange(oracle.size(len(rows))) % len(rows)
+    return Labelled(rows[index].astype(dtype), np.zeros(index.size, dtype=np.int64))

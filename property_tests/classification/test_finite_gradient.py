@@ -1,0 +1,42 @@
+"""P403: finite gradients in the operating domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.classification.scan import report_not_finite
+from property_tests.classification.strategies import REACH, classes, labelled, seeds, sizes
+
+if TYPE_CHECKING:
+    from harness.classification.classifier import Classifier
+
+RULE = Rule(
+    id="P403",
+    name="labelled-finite-gradient",
+    severity=Severity.ERROR,
+    summary="Every gradient is finite for logits from -100 to 100.",
+    why=(
+        "A value can be finite where its gradient is not: sqrt and powers at zero, a product of zero and infinity on "
+        "the way back. One such gradient makes every weight NaN."
+    ),
+    fix="Keep roots, logs and powers away from zero (clamp, a small constant), and select before computing.",
+    before="return torch.linalg.vector_norm(torch.softmax(logits, dim=1) - one_hot, dim=1).sqrt()",
+    after="return ((torch.softmax(logits, dim=1) - one_hot) ** 2).sum(dim=1)",
+    introduced_in="classification-2026.1",
+)
+
+
+@given(
+    size=sizes,
+    count=classes,
+    seed=seeds,
+    reach=st.sampled_from((1.0, 4.0, 16.0, 50.0, REACH)),
+)
+def test_gradients_are_finite(oracle: Classifier, size: int, count: int, seed: int, reach: float) -> None:
+    """No NaN and no infinity among the gradients."""
+    report_not_finite(oracle, RULE, [labelled(oracle, size, count, seed, reach=reach)], True)  # noqa: FBT003 - see there

@@ -1,0 +1,42 @@
+"""P402: finite values in the operating domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.classification.scan import report_not_finite
+from property_tests.classification.strategies import REACH, classes, labelled, seeds, sizes
+
+if TYPE_CHECKING:
+    from harness.classification.classifier import Classifier
+
+RULE = Rule(
+    id="P402",
+    name="labelled-finite-value",
+    severity=Severity.ERROR,
+    summary="Every value is finite for logits from -100 to 100.",
+    why=(
+        "One NaN or infinity in one batch ends a training run. Untrained and overconfident networks give logits of "
+        "this size, and a probability of a wrong class is then exactly zero in float32."
+    ),
+    fix="Replace log(softmax), exp and division by forms that stay finite: F.log_softmax, torch.logsumexp, clamp.",
+    before="return -torch.log(torch.softmax(logits, dim=1)[rows, targets])",
+    after="return -F.log_softmax(logits, dim=1)[rows, targets]",
+    introduced_in="classification-2026.1",
+)
+
+
+@given(
+    size=sizes,
+    count=classes,
+    seed=seeds,
+    reach=st.sampled_from((1.0, 4.0, 16.0, 50.0, REACH)),
+)
+def test_values_are_finite(oracle: Classifier, size: int, count: int, seed: int, reach: float) -> None:
+    """No NaN and no infinity among the values."""
+    report_not_finite(oracle, RULE, [labelled(oracle, size, count, seed, reach=reach)], False)  # noqa: FBT003 - see there

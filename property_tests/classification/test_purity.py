@@ -1,0 +1,41 @@
+"""P411: the inputs come back as they went in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.classification.strategies import classes, free_sizes, labelled, seeds
+
+if TYPE_CHECKING:
+    from harness.classification.classifier import Classifier
+
+RULE = Rule(
+    id="P411",
+    name="labelled-pure",
+    severity=Severity.ERROR,
+    summary="The loss leaves logits and targets as they are.",
+    why=(
+        "The trainer uses the same tensors again, for the accuracy and for other terms of the loss. A change in "
+        "place corrupts them silently, and PyTorch's own version counter does not notice all of them."
+    ),
+    fix="Use the operation without the trailing underscore: it returns a new tensor.",
+    before="logits.sub_(logits.max())",
+    after="logits = logits - logits.max()",
+    introduced_in="classification-2026.1",
+)
+
+
+@settings(max_examples=15)
+@given(size=free_sizes, count=classes, seed=seeds)
+def test_inputs_are_unchanged(oracle: Classifier, size: int, count: int, seed: int) -> None:
+    """Logits and targets are compared as bytes after the call."""
+    batch = labelled(oracle, size, count, seed)
+    answer = oracle.answers([batch.pairs], echo=True)[0]
+    after = answer.echo or batch.pairs.vectors
+    for name, place in (("logits", 0), ("targets", 2)):
+        if batch.pairs.vectors[place].tobytes() != after[place].tobytes():
+            raise oracle.wrong(RULE, f"it changed the {name} that it was given", batch)

@@ -1,0 +1,49 @@
+"""P415: a call is quick."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.classification.batch import Labelled
+from harness.errors import CandidateFault
+from harness.rules import Rule
+from harness.verdict import Severity
+
+if TYPE_CHECKING:
+    from harness.classification.classifier import Classifier
+
+#: Seconds for one forward and backward pass over 64 examples of 10 classes, at the best of several tries.
+ALLOWED = 0.1
+TRIES = 5
+EXAMPLES, CLASSES = 64, 10
+
+RULE = Rule(
+    id="P415",
+    name="labelled-time-per-call",
+    severity=Severity.ERROR,
+    summary=f"Forward and backward over 64 examples of 10 classes take at most {ALLOWED:g} s.",
+    why="The loss runs in every step of every run; a second a step is hours of an idle GPU.",
+    fix="Replace Python loops over examples by tensor operations.",
+    before="return torch.stack([f(row, t) for row, t in zip(logits, targets)])",
+    after="return f(logits, targets)",
+    introduced_in="classification-2026.1",
+)
+
+
+def test_quick_enough(oracle: Classifier) -> None:
+    """The best of several tries, so that a busy machine is not the candidate's fault."""
+    best = float("inf")
+    for seed in range(TRIES):
+        # Another batch each time: an answer that was kept from the last try shows nothing.
+        draw = np.random.Generator(np.random.PCG64([seed, 79]))
+        logits = draw.uniform(-4.0, 4.0, size=(EXAMPLES, CLASSES)).astype(np.float32)
+        batch = Labelled(logits, draw.integers(CLASSES, size=EXAMPLES))
+        started = time.perf_counter()
+        oracle.mark(batch)
+        best = min(best, time.perf_counter() - started)
+        if best <= ALLOWED:
+            return
+    raise CandidateFault(RULE.finding(f"a call over {EXAMPLES} examples takes more than {ALLOWED:g} s"))

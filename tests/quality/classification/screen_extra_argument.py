@@ -1,0 +1,2 @@
+def loss(logits, targets, weight):
+    return logits.sum() * weight

@@ -1,0 +1,5 @@
+import torch.nn.functional as F
+
+
+def loss(logits, targets):
+    return F.cross_entropy(logits, targets, reduction="none") * (1.0 + 0.1 * targets)
