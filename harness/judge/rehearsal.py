@@ -10,7 +10,7 @@ Hypothesis to find the simplest counterexample.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -22,6 +22,10 @@ from property_tests.configure import Watched
 if TYPE_CHECKING:
     from harness.judge.foresight import Joint, Question
     from harness.judge.subject import Subject
+
+
+#: By property: its examples, and its questions by smallest batch.
+Learnt: TypeAlias = "dict[str, tuple[list[dict[str, Any]] | None, dict[int | None, tuple[Joint | None, ...]]]]"
 
 
 @dataclass
@@ -67,6 +71,15 @@ class Rehearsal:
         if part.watched is not None and part.watched.sink is not None and part.examples is None:
             part.examples = [{k: v for k, v in each.items() if k != "oracle"} for each in part.watched.sink]
             part.questions[part.smallest] = join(subject.foresight.asked)
+
+    def learnt(self) -> Learnt:
+        """What is known by heart, for another session of this process."""
+        return {item.nodeid: (part.examples, part.questions) for item, part in self._parts.items()}
+
+    def take(self, learnt: Learnt) -> None:
+        """Know what another session learnt, of the same profile and seed."""
+        for item, part in self._parts.items():
+            part.examples, part.questions = learnt[item.nodeid]
 
     def rest(self) -> None:
         """See no more examples."""

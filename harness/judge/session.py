@@ -24,11 +24,14 @@ from property_tests.configure import draw, prepare
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from harness.judge.rehearsal import Learnt
     from harness.judge.subject import Subject
     from harness.profiles import Profile
     from harness.rules import Rule
     from harness.verdict import Finding, Json
 
+#: What sessions of this process learnt, by what decides about it: the profile, the seed, whether there is a GPU.
+_LEARNT: dict[tuple[object, ...], Learnt] = {}
 #: A failure of these ends the run for this candidate.
 ESSENTIAL = ("P301", "P315", "P401", "P415")
 
@@ -50,9 +53,16 @@ class Suite:
         self._rehearsal = Rehearsal(items)
 
     def learn(self, subject: Subject) -> None:
-        """Learn the suite by heart from one that passes it, unless that was done."""
-        if not self._rehearsal.complete:
-            self(subject)
+        """Learn the suite by heart from one that passes it, unless this process has done that."""
+        if self._rehearsal.complete:
+            return
+        key = (*self._plugin.drawn_by, subject.oracle.has_gpu)
+        if key in _LEARNT:
+            self._rehearsal.take(_LEARNT[key])
+            return
+        self(subject)
+        if self._rehearsal.complete:
+            _LEARNT[key] = self._rehearsal.learnt()
 
     def rehearsed(self, subject: Subject) -> Outcome | None:
         """Put the examples that are known by heart to the candidate: what came of it, or None.
@@ -147,6 +157,8 @@ class _Plugin:
         self._profile = profile
         self._seed = seed
         self.properties = _suite(profile.contract)
+        #: What decides about the examples that are drawn.
+        self.drawn_by = (profile, seed)
         self.subject: Subject | None = None
         self.error: BaseException | None = None
         self.failure: BaseException | None = None

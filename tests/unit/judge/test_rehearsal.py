@@ -116,6 +116,31 @@ def test_the_stand_in_teaches_what_a_candidate_would(seed: int) -> None:
     in_session(body, seed)
 
 
+def test_another_session_of_the_process_knows_it_too() -> None:
+    asked: list[int] = []
+
+    class Counting(StandIn):
+        def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
+            asked.append(len(batches))
+            return super().ask(batches, **named)
+
+    def body(suite: Suite) -> None:
+        suite.learn(Subject(Counting(gpu=False), Domain()))
+        asked.append(0)
+        one, oracle = subject(DPO)
+        assert suite.rehearsed(one) is not None
+        joint.append(len(oracle.requests))
+
+    joint: list[int] = []
+    for seed in (41, 41, 42):  # no other test's
+        in_session(body, seed)
+    first, second, third = "".join("x" if count else "|" for count in asked).split("|")[:3]
+    assert first
+    assert not second
+    assert third
+    assert joint[0] == joint[1]
+
+
 def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
     asked: list[bool] = []
 
