@@ -20,6 +20,8 @@ CLASSES = (2, 3, 5, 10)
 sizes = st.sampled_from(SIZES)
 classes = st.sampled_from(CLASSES)
 seeds = st.integers(0, 255)
+#: How large logits become, up to the end of the operating domain.
+reaches = st.sampled_from((1.0, 4.0, 16.0, 50.0, REACH))
 #: Any usual batch size and number of classes, on no grid.
 free_sizes = st.integers(0, 130).map(lambda k: 1 + 37 * k % 131)
 free_classes = st.integers(0, 60).map(lambda k: 2 + 23 * k % 61)

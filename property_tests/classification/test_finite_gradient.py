@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.scan import report_not_finite
-from property_tests.classification.strategies import REACH, classes, labelled, seeds, sizes
+from property_tests.classification.strategies import classes, labelled, reaches, seeds, sizes
 
 if TYPE_CHECKING:
     from harness.classification.classifier import Classifier
@@ -31,12 +30,7 @@ RULE = Rule(
 )
 
 
-@given(
-    size=sizes,
-    count=classes,
-    seed=seeds,
-    reach=st.sampled_from((1.0, 4.0, 16.0, 50.0, REACH)),
-)
+@given(size=sizes, count=classes, seed=seeds, reach=reaches)
 def test_gradients_are_finite(oracle: Classifier, size: int, count: int, seed: int, reach: float) -> None:
     """No NaN and no infinity among the gradients."""
     report_not_finite(oracle, RULE, [labelled(oracle, size, count, seed, reach=reach)], True)  # noqa: FBT003 - see there
