@@ -13,8 +13,8 @@ import pytest
 
 from harness.judge.options import Options
 from harness.judge.run import check
-from harness.rules import all_rules
 from harness.verdict import Accepted, Rejected
+from property_tests import PROPERTY_RULES
 
 if TYPE_CHECKING:
     from harness.result import CheckResult
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.container
 HERE = Path(__file__).parent
 #: There is a difference between devices only where there is a second one.
 NEEDS_GPU = {"device-agreement"}
-PROPERTIES = [rule.name for rule in all_rules() if rule.id.startswith("P") and rule.name not in NEEDS_GPU]
+PROPERTIES = [rule.name for rule in PROPERTY_RULES if rule.name not in NEEDS_GPU]
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
