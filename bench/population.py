@@ -8,14 +8,15 @@ baseline is measured once for a whole search, and left out. Resumable: what lies
 same text is not measured again.
 
 The rung `reviews` is trained in this process (every text is of this repository), without the containers that a real run
-starts for each seed: so its share is told too small, and with it what the ladder saves. Whom an earlier rung has
-stopped cannot win either way; one seed of those is trained and stands for the others' seconds.
+starts for each seed: what those add is measured by `bench.seed_costs`, and told apart as `in_containers`. Whom an
+earlier rung has stopped cannot win either way; one seed of those is trained and stands for the others' seconds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import statistics
 import sys
 import tempfile
 from collections import Counter
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.population_losses import population
 from bench.rung_costs import Costs, _now
+from bench.seed_costs import TABLE as SEEDS
 from harness.errors import CandidateFault
 from harness.judge.judging import run_session
 from harness.judge.options import Options
@@ -119,8 +121,17 @@ def _decided(plan: RungPlan, known: dict[int, dict[str, float]], baseline: dict[
     return {"asked": early[0], "passed": early[1] == "promote", "passed_with_all": whole == "promote"}
 
 
-def summary(rows: list[Row]) -> Row:
-    """Seconds of both ways, winners of both ways, and where the ladder stopped whom."""
+def _containers_add(name: str, rows: list[Row]) -> float:
+    """What a seed costs more in its containers than in this process, by `bench.seed_costs`; 0 if unknown."""
+    told = json.loads(SEEDS.read_text("utf-8")) if SEEDS.exists() else {}
+    same = [row for row in rows if row["name"] == told.get("loss")]
+    if told.get("ladder") != name or not same:
+        return 0.0
+    return max(0.0, told["seconds_a_seed"] - statistics.median(same[0]["rungs"][-1]["seeds"]))
+
+
+def summary(rows: list[Row], added: float = 0.0) -> Row:
+    """Seconds and winners of both ways, and where the ladder stopped whom; `added` to each seed that trains."""
     with_ladder, without = 0.0, 0.0
     winners: dict[str, list[str]] = {"ladder": [], "dear": []}
     stopped: Counter[str] = Counter()
@@ -128,6 +139,8 @@ def summary(rows: list[Row]) -> Row:
         alive, alive_dear = True, True
         for rung in row["rungs"]:
             seconds = rung["seeds"] if "seeds" in rung else [rung["seconds"]]
+            if rung["rung"] == "reviews":
+                seconds = [one + added for one in seconds]
             without += sum(seconds)
             if alive:
                 with_ladder += sum(seconds[: rung.get("asked", 1)])
@@ -175,11 +188,13 @@ def main(name: str) -> None:
     finally:
         bench.engine.close()
     _write(target, ladder, rows)
-    print(json.dumps(summary(rows), indent=1))
+    print(json.dumps(summary(rows, _containers_add(ladder.name, rows)), indent=1))
 
 
 def _write(target: Path, ladder: Ladder, rows: list[Row]) -> None:
-    content = {"ladder": ladder.name, "summary": summary(rows), "candidates": rows}
+    added = _containers_add(ladder.name, rows)
+    told = {"summary": summary(rows), "containers_add": added, "in_containers": summary(rows, added)}
+    content = {"ladder": ladder.name, **told, "candidates": rows}
     rounded = json.loads(json.dumps(content), parse_float=lambda text: round(float(text), 4))
     target.write_text(json.dumps(rounded, indent=1) + "\n", "utf-8")
 
