@@ -189,8 +189,8 @@ class _Plugin:
             function = item.function  # type: ignore[attr-defined]
             if hasattr(function, "hypothesis"):
                 draw(function, self._profile.examples)
-                if self._seed:
-                    hypothesis.seed(self._seed)(function)
+                # Without a seed, too: the modules outlive the session, and with them the seed of the one before.
+                hypothesis.seed(self._seed or None)(function)
         prepare([item.function for item in items])  # type: ignore[attr-defined]
         # What is loaded by now stays: the collector need not walk it again and again.
         gc.freeze()

@@ -116,6 +116,20 @@ def test_the_stand_in_teaches_what_a_candidate_would(seed: int) -> None:
     in_session(body, seed)
 
 
+def test_what_is_drawn_does_not_depend_on_the_sessions_before() -> None:
+    drawn: list[list[bytes]] = []
+
+    def body(suite: Suite) -> None:
+        one, oracle = subject(DPO)
+        assert not suite(one).findings
+        drawn.append(sorted(oracle.everything))
+
+    for seed in (0, 7, 0):
+        in_session(body, seed)
+    assert drawn[0] == drawn[2]
+    assert drawn[0] != drawn[1]
+
+
 def test_another_session_of_the_process_knows_it_too() -> None:
     asked: list[int] = []
 
