@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -52,15 +53,18 @@ class _Seen:
     baselines: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
     seed_seconds: list[float] = field(default_factory=list)
     last: float = field(default_factory=time.monotonic)
-    training: Training | None = None
+    #: What is being trained, by whose it is: the baseline may be under way beside the candidate.
+    trainings: dict[str, Training] = field(default_factory=dict)
 
     def take(self, progress: Progress) -> None:
         """Learn what the worker says."""
         now = time.monotonic()
         self.at = progress.rung
-        self.training = progress.training
         if progress.training is not None:
+            self.trainings[progress.training.whose] = progress.training
             return
+        done = math.inf if progress.seed is None else progress.seed
+        self.trainings = {whose: t for whose, t in self.trainings.items() if t.seed > done}
         if progress.decision is not None:
             self.decisions[progress.rung] = f"{progress.decision.decision}: {progress.decision.reason}"
         if progress.seed is not None and progress.scores is not None and progress.baseline is not None:
@@ -89,8 +93,7 @@ class _Seen:
         for rung in self.scores:
             tables += [_metrics(rung, self.scores[rung], self.baselines[rung])]
             tables += _curves(self.scores[rung], self.baselines[rung])
-        if self.training is not None:
-            tables.append(_training(self.training))
+        tables += [_training(each) for each in list(self.trainings.values())]
         return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
 
 

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.resources
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from harness.candidate import Candidate
 from harness.errors import CandidateFault, InfrastructureError, UserError
+from harness.ladder.training.steps import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.ladder.profile import RungPlan
 
     #: Measures a candidate at a rung for one seed.
     Measure = Callable[[Candidate, RungPlan, int], dict[str, float]]
 
+#: How often it is looked whether another worker is done measuring, in seconds.
+_BETWEEN_LOOKS = 0.2
 #: Where known losses lie: those for preferences, and those for classification. No two have the same name.
 CATALOGUES = ("harness.losses", "harness.classification.losses")
 
@@ -40,29 +45,66 @@ def baseline_candidate(name: str) -> Candidate:
 class Baselines:
     """Scores of baselines in a folder, one file for each evaluation and seed.
 
-    The evaluation's digest covers image, settings and data, so that nothing stale is ever found. Two workers that
-    measure the same at once write the same.
+    The evaluation's digest covers image, settings and data, so that nothing stale is ever found. Of two workers that
+    want the same at once, one measures and the other waits for it, until it is told to stop.
     """
 
-    def __init__(self, folder: Path, measure: Measure) -> None:
+    def __init__(self, folder: Path, measure: Measure, stopping: Callable[[], bool] = lambda: False) -> None:
         self._folder = folder
         self._measure = measure
+        self._stopping = stopping
         self._known: dict[tuple[str, int], dict[str, float]] = {}
+
+    def known(self, evaluation: str, seed: int) -> bool:
+        """Whether the metrics of a seed are there."""
+        return (evaluation, seed) in self._known or _read(self._place(evaluation, seed)) is not None
 
     def scores(self, plan: RungPlan, evaluation: str, seed: int) -> dict[str, float]:
         """The metrics of the rung's baseline for a seed. A baseline that fails is a fault of ours."""
         key = (evaluation, seed)
         if key not in self._known:
-            path = self._folder / f"{evaluation[:32]}-{seed}.json"
+            path = self._place(evaluation, seed)
             found = _read(path)
             if found is None:
-                try:
-                    found = self._measure(baseline_candidate(plan.baseline), plan, seed)
-                except CandidateFault as fault:
-                    raise InfrastructureError(f"the baseline {plan.baseline} failed: {fault}") from fault
-                _write(path, found)
+                with self._alone(path):
+                    found = _read(path) or self._measured(path, plan, seed)
             self._known[key] = found
         return self._known[key]
+
+    def _place(self, evaluation: str, seed: int) -> Path:
+        return self._folder / f"{evaluation[:32]}-{seed}.json"
+
+    def _measured(self, path: Path, plan: RungPlan, seed: int) -> dict[str, float]:
+        try:
+            found = self._measure(baseline_candidate(plan.baseline), plan, seed)
+        except CandidateFault as fault:
+            raise InfrastructureError(f"the baseline {plan.baseline} failed: {fault}") from fault
+        _write(path, found)
+        return found
+
+    @contextlib.contextmanager
+    def _alone(self, path: Path) -> Iterator[None]:
+        """Wait until nobody else measures the same. Raises StoppedError."""
+        with contextlib.ExitStack() as stack:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(path.with_name(f".{path.stem}.lock").open("w"))
+            except OSError:
+                pass  # nothing can be kept here, and so nothing is waited for
+            else:
+                while not _locked(lock):
+                    if self._stopping():
+                        raise StoppedError
+                    time.sleep(_BETWEEN_LOOKS)
+            yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(path: Path) -> dict[str, float] | None:

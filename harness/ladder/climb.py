@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.candidate import Candidate
@@ -11,6 +12,7 @@ from harness.errors import CandidateFault, InfrastructureError, UserError
 from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
+from harness.ladder.ahead import ahead_of
 from harness.ladder.baselines import Baselines
 from harness.ladder.curves import curves
 from harness.ladder.measuring import Measuring, labelled, opened, trainings_of
@@ -105,7 +107,7 @@ class Ground:
     def __post_init__(self) -> None:
         """Refuse a ladder that cannot be climbed before anybody tries."""
         check_kinds(self.ladder)
-        self.baselines = Baselines(self.folder / "baselines", self._measure_baseline)
+        self.baselines = Baselines(self.folder / "baselines", self._measure_baseline, self.stopping)
         self._evaluations: dict[str, str] = {}
 
     @property
@@ -137,6 +139,10 @@ class Ground:
         """What measures a candidate at a rung."""
         name = f"{one.sha256}/{self.evaluation(plan, one)}"
         return Measuring(self.bench, plan, one, labels, name, lambda: self.trainings(labels))
+
+    def prepare(self, plan: RungPlan, seed: int) -> None:
+        """Make the data that a seed of a rung is trained on, unless they are there."""
+        self.trainings({}).prepare(plan, seed, self.tell(plan, seed, plan.baseline))
 
     def tell(self, plan: RungPlan, seed: int, whose: str) -> Callable[[Step, StepProgress], None]:
         """What hands the progress of a training on."""
@@ -281,13 +287,18 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
     for score in ground.ledger.scores(held.run.id).get(plan.name, []):
         known.setdefault(score.seed, {})[score.metric] = score.value
     baseline = {seed: ground.baselines.scores(plan, evaluation, seed) for seed in known}
-    with ground.measuring(plan, one, labels_of(ground.ledger, held)) as measure:
+    first = [seed for seed in range(gate.looks[0]) if seed not in known]
+    with (
+        ground.measuring(plan, one, labels_of(ground.ledger, held)) as measure,
+        ahead_of(ground, plan, evaluation, first) as ahead,
+    ):
         for seed in range(gate.looks[-1]):
             if seed not in known:
                 if ground.stopping():
                     raise StoppedError
-                baseline[seed] = ground.baselines.scores(plan, evaluation, seed)
-                known[seed] = measure(seed, ground.tell(plan, seed, "candidate"))
+                measured = measure(seed, ground.tell(plan, seed, "candidate"))
+                baseline[seed] = ahead.take(seed, partial(ground.baselines.scores, plan, evaluation, seed))
+                known[seed] = measured
                 _attach(ground, held, plan, seed, measure, baseline[seed])
                 scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
                 ground.ledger.save_scores(held, plan.name, scores)

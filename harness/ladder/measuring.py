@@ -46,6 +46,16 @@ def labelled(bench: Bench, labels: dict[str, str]) -> Recipe:
 
 
 @contextlib.contextmanager
+def connected(bench: Bench) -> Iterator[Bench]:
+    """The same bench over a connection of its own, for another thread: one is not to be shared."""
+    engine = Engine(bench.engine.url)
+    try:
+        yield replace(bench, engine=engine)
+    finally:
+        engine.close()
+
+
+@contextlib.contextmanager
 def opened(bench: Bench, one: Screened, labels: dict[str, str]) -> Iterator[Subject]:
     """A candidate in a sandbox of its own. Raises its faults as they are."""
     if one.fault is not None:
@@ -74,15 +84,11 @@ class _Served:
 @contextlib.contextmanager
 def served(bench: Bench, one: Screened, labels: dict[str, str], seconds: float) -> Iterator[_Served]:
     """A candidate in a sandbox of its own that lives as long as a training; from whatever thread."""
-    engine = Engine(bench.engine.url)  # a connection is not to be shared between threads
-    try:
-        total = seconds + _AFTERWARDS
-        limits = replace(bench.recipe.limits, total=total, lifetime=total)
-        own = replace(bench, engine=engine, recipe=replace(bench.recipe, limits=limits))
-        with opened(own, one, labels) as subject:
-            yield _Served(subject)
-    finally:
-        engine.close()
+    total = seconds + _AFTERWARDS
+    limits = replace(bench.recipe.limits, total=total, lifetime=total)
+    longer = replace(bench, recipe=replace(bench.recipe, limits=limits))
+    with connected(longer) as own, opened(own, one, labels) as subject:
+        yield _Served(subject)
 
 
 def trainings_of(

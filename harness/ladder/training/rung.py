@@ -113,12 +113,7 @@ class Trainings:
         InfrastructureError as they are, StoppedError where it was asked to stop: then what was done so far stays, and
         the next call with the same name goes on from there.
         """
-        limits, settings = _split(plan)
-        inputs = self.inputs(plan)
-        for key, path in inputs.items():
-            if not path.exists():
-                raise UserError(f"the input {key} is not at {path}", remedy=f"mend it in {self.folder / INPUTS}")
-        work = Work(plan.kind, Step.PREPARE, seed, settings, self.folder, inputs=inputs, device=self.device)
+        work, limits = self._asked(plan, seed)
         data = self._prepared(work, limits, plan, say)
         place = (
             self.folder
@@ -133,6 +128,20 @@ class Trainings:
             if not self.keep:
                 shutil.rmtree(place, ignore_errors=True)
         return {**trained, **scored}
+
+    def prepare(self, plan: RungPlan, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None) -> None:
+        """Make the data of a seed, unless they are there. Raises as `measure` does."""
+        work, limits = self._asked(plan, seed)
+        self._prepared(work, limits, plan, say)
+
+    def _asked(self, plan: RungPlan, seed: int) -> tuple[Work, TrainerLimits]:
+        """The first step of a seed, and what it may use. Raises UserError for a file that is not there."""
+        limits, settings = _split(plan)
+        inputs = self.inputs(plan)
+        for key, path in inputs.items():
+            if not path.exists():
+                raise UserError(f"the input {key} is not at {path}", remedy=f"mend it in {self.folder / INPUTS}")
+        return Work(plan.kind, Step.PREPARE, seed, settings, self.folder, inputs=inputs, device=self.device), limits
 
     def _prepared(
         self, work: Work, limits: TrainerLimits, plan: RungPlan, say: Callable[[Step, Progress], None]

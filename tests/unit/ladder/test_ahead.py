@@ -1,0 +1,200 @@
+"""What is done on a second core while a candidate trains, and baselines that several workers want at once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from harness.errors import InfrastructureError
+from harness.ladder.ahead import Ahead, ahead_of
+from harness.ladder.baselines import Baselines
+from harness.ladder.profile import RungPlan
+from harness.ladder.training.steps import StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.candidate import Candidate
+
+PLAN = RungPlan("reviews", "reviews", "cpu", "dpo", (), None, ask_a_person=False)
+HERE = threading.get_ident
+
+
+def test_a_promise_is_kept_by_the_other_thread() -> None:
+    with Ahead[int]() as ahead:
+        ahead.promise(3, HERE)
+        begun = threading.Event()
+        ahead.begin(begun.set)
+        assert begun.wait(10)
+        assert ahead.take(3, HERE) != HERE()
+
+
+def test_what_nobody_has_begun_is_done_here_and_once() -> None:
+    done: list[str] = []
+    held = threading.Event()
+    with Ahead[None]() as ahead:
+        ahead.begin(lambda: held.wait(10))
+        ahead.promise(0, lambda: done.append("there"))
+        ahead.take(0, lambda: done.append("here"))
+        held.set()
+    assert done == ["here"]
+
+
+def test_what_was_never_promised_is_done_here() -> None:
+    with Ahead[int]() as ahead:
+        assert ahead.take(0, HERE) == HERE()
+
+
+def test_a_fault_is_met_where_the_result_is_taken() -> None:
+    def fails() -> int:
+        raise InfrastructureError("no engine")
+
+    begun = threading.Event()
+    with Ahead[int]() as ahead:
+        ahead.begin(fails)
+        ahead.promise(0, fails)
+        ahead.begin(begun.set)
+        assert begun.wait(10)
+        with pytest.raises(InfrastructureError, match="no engine"):
+            ahead.take(0, HERE)
+
+
+def test_its_end_stops_what_runs_and_drops_the_rest() -> None:
+    dropped: list[int] = []
+
+    def drop() -> int:
+        dropped.append(1)
+        return 0
+
+    begun = threading.Event()
+    with Ahead[int]() as ahead:
+        ahead.begin(begun.set)
+        ahead.begin(lambda: ahead.closing.wait(10))
+        ahead.promise(0, drop)
+        assert begun.wait(10)
+    assert ahead.closing.is_set()
+    assert not dropped
+
+
+@dataclass(frozen=True)
+class Bench:
+    engine: Any = field(default_factory=lambda: type("Engine", (), {"url": "unix:///nowhere"}))
+    recipe: Any = field(default_factory=lambda: type("Recipe", (), {"gpu": None}))
+
+
+@dataclass
+class Ground:
+    """As much of `climb.Ground` as is used."""
+
+    bench: Any
+    stopping: Callable[[], bool]
+    measured: list[tuple[str, int, int]]
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.baselines = Baselines(self.folder, self._measure, self.stopping)
+
+    def prepare(self, plan: RungPlan, seed: int) -> None:
+        del plan
+        self.measured.append(("data", seed, HERE()))
+
+    def _measure(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
+        del candidate, plan
+        self.measured.append(("baseline", seed, HERE()))
+        return {"score": float(seed)}
+
+
+@pytest.fixture
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    monkeypatch.setattr("harness.ladder.measuring.Engine", FakeEngine)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    return Ground(Bench(), lambda: False, [], tmp_path)
+
+
+class FakeEngine:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def through(ground: Ground, plan: RungPlan = PLAN) -> list[tuple[str, int, bool]]:
+    """What was done for three seeds, in order, and whether beside this thread."""
+    with ahead_of(cast("Any", ground), plan, "e" * 64, [0, 1, 2]) as ahead:
+        last = threading.Event()
+        ahead.begin(last.set)
+        assert last.wait(10)
+        for seed in range(3):
+            scores = ahead.take(seed, partial(ground.baselines.scores, plan, "e" * 64, seed))
+            assert scores == {"score": float(seed)}
+    return [(what, seed, thread != HERE()) for what, seed, thread in ground.measured]
+
+
+def test_the_next_seeds_data_come_before_each_baseline(ground: Ground) -> None:
+    assert through(ground) == [
+        ("data", 1, True),
+        ("baseline", 0, True),
+        ("data", 2, True),
+        ("baseline", 1, True),
+        ("baseline", 2, True),
+    ]
+
+
+def test_a_baseline_that_is_known_is_not_measured_again(ground: Ground) -> None:
+    for seed in range(3):
+        ground.baselines.scores(PLAN, "e" * 64, seed)
+    ground.measured.clear()
+    assert through(ground) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "gpu", "cores"),
+    [
+        (PLAN, object(), 2),
+        (PLAN, None, 1),
+        (replace(PLAN, settings=(("processes", 2),)), None, 2),
+        (replace(PLAN, kind="bandit"), None, 2),
+    ],
+    ids=["GPU", "one core", "several processes", "in this process"],
+)
+def test_without_a_core_to_spare_all_is_done_in_turn(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, plan: RungPlan, gpu: object, cores: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    ground.bench.recipe.gpu = gpu
+    assert through(ground, plan) == [("baseline", seed, False) for seed in range(3)]
+
+
+def test_two_workers_that_want_a_baseline_measure_it_once(tmp_path: Path) -> None:
+    began, go = threading.Event(), threading.Event()
+    measured: list[int] = []
+
+    def measure(candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
+        del candidate, plan
+        measured.append(seed)
+        began.set()
+        assert go.wait(10)
+        return {"score": 0.5}
+
+    one, two = (Baselines(tmp_path, measure) for _ in range(2))
+    with Ahead[dict[str, float]]() as ahead:
+        ahead.promise(0, lambda: one.scores(PLAN, "e" * 64, 0))
+        assert began.wait(10)
+        stopped = Baselines(tmp_path, measure, lambda: True)
+        with pytest.raises(StoppedError):
+            stopped.scores(PLAN, "e" * 64, 0)
+        threading.Timer(0.3, go.set).start()
+        assert two.scores(PLAN, "e" * 64, 0) == {"score": 0.5}
+    assert measured == [0]
+
+
+def test_where_nothing_can_be_kept_it_is_measured_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "baselines").write_text("a file is in the way")
+    kept = Baselines(tmp_path / "baselines", lambda *_: {"score": 1.0})
+    assert kept.scores(PLAN, "e" * 64, 0) == {"score": 1.0}
