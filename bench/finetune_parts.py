@@ -65,12 +65,17 @@ class World:
     folder: Path
     part: store.Part
     job: Job
-    ends: list[dict[str, torch.Tensor]] = field(default_factory=list)
+    #: By the number of steps.
+    ends: dict[int, list[dict[str, torch.Tensor]]] = field(default_factory=dict)
 
     def must_agree(self) -> None:
         """All trainings have to have come to the same bits."""
-        first = self.ends[0]
-        if not all(torch.equal(first[name], other[name]) for other in self.ends for name in first):
+        if not all(
+            torch.equal(first[name], other[name])
+            for first, *others in self.ends.values()
+            for other in others
+            for name in first
+        ):
             raise AssertionError("the trainings did not come to the same weights")
 
 
@@ -99,7 +104,7 @@ def oracle(made: World) -> Iterator[PairLoss]:
     """DPO in a sandbox, behind the socket that trainers talk to."""
     path = made.folder / "oracle.sock"
     with Serving(path, lambda _: open_subject(LOSS)) as serving, RemoteOracle(path) as remote:
-        yield OracleLoss(remote, smallest=remote.smallest, every=0)
+        yield OracleLoss(remote, smallest=remote.smallest, every=0)  # `Serving` asks again by itself
     if serving.fault is not None:
         raise serving.fault
 
@@ -111,14 +116,19 @@ def in_process() -> PairLoss:
 
 def median_step(made: World, loss: PairLoss, steps: int) -> float:
     """Train anew with our trainer; median seconds of a step."""
+    return statistics.median(steps_of(made, loss, steps))
+
+
+def steps_of(made: World, loss: PairLoss, steps: int) -> list[float]:
+    """Train anew with our trainer; seconds of each step."""
     clock, todo = Clock(), _plan(steps)
     held = models_of.load(made.folder / "base", SETTINGS, "cpu")
     trainer = fitting.build(
         held, made.part, loss, todo, SETTINGS, made.job, callbacks=[clock], scratch=str(made.folder), device="cpu"
     )
     trainer.train()
-    made.ends.append(weights.trained(trainer.model))
-    return statistics.median(clock.steps)
+    made.ends.setdefault(steps, []).append(weights.trained(trainer.model))
+    return clock.steps
 
 
 def median_stock_step(made: World, steps: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from harness.judge.pipeline import open_subject
 from harness.ladder.profile import load
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.train.tasks import PairLoss
 
 WHAT = "a training step of rung 3 through the oracle / the same step with the loss in-process"
@@ -22,6 +21,8 @@ def figure(times: int) -> Figure:
     """Seconds per step with DPO, in turns. Refuses to tell a ratio of trainings that end in different weights."""
     from bench.reviews import prepared  # noqa: PLC0415 - needs what trainers need
     from bench.reviews_losses import loss  # noqa: PLC0415 - as above
+    from harness.oracle.remote import RemoteOracle  # noqa: PLC0415 - as above
+    from harness.oracle.serving import Serving  # noqa: PLC0415 - as above
     from harness.oracle.torch import OracleLoss  # noqa: PLC0415 - as above
 
     settings = {**dict(load("reviews").rungs[-1].settings), "epochs": 1}
@@ -33,8 +34,13 @@ def figure(times: int) -> Figure:
         left.append(weights)
         return seconds
 
-    with open_subject(ROOT / "harness" / "losses" / "dpo.py") as subject:
-        through = OracleLoss(subject)
+    path = ROOT / "harness" / "losses" / "dpo.py"
+    with (
+        TemporaryDirectory() as private,
+        Serving(Path(private) / "oracle.sock", lambda _: open_subject(path)) as serving,
+        RemoteOracle(serving.path) as remote,
+    ):
+        through = OracleLoss(remote, smallest=remote.smallest, every=0)  # `Serving` asks again by itself
         once(through)
         once(loss("dpo"))
         out = ratio(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.ledger.records import Run
+    from harness.ledger.underway import Underway
 
 _COLOURS = {
     "queued": "cyan",
@@ -66,6 +67,27 @@ def state_style(run: Run) -> str:
 def name_of(run: Run) -> str:
     """A candidate's name, harmless to print, with the beginning of its digest."""
     return f"{sanitize.terminal(run.name, 40)} {run.candidate[:8]}"
+
+
+def underway_of(one: Underway) -> str:
+    """How far a training is, in a line that is harmless to print."""
+    share = f"{one.done / one.total:.0%}" if one.total else ""
+    left = f", {told_seconds(one.left)} left" if one.left is not None else ""
+    newest = "".join(f", {name} {points[-1][1]:.3f}" for name, points in list(one.curve.items())[:3] if points)
+    return sanitize.one_line(f"{one.whose}, seed {one.seed}: {one.step} {one.what} {share}{left}{newest}", 160)
+
+
+def underway_json(one: Underway) -> dict[str, Any]:
+    """How far a training is, as machines read it."""
+    curve = {name: [[step, number(value)] for step, value in points] for name, points in one.curve.items()}
+    return {**vars(one), "left": one.left, "curve": curve}
+
+
+def told_seconds(seconds: float) -> str:
+    """A time for people: seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def as_json(run: Run) -> dict[str, Any]:

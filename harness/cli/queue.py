@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.ledgers import as_json, ledger_options, name_of, open_ledger, state_style
+from harness.cli.ledgers import as_json, ledger_options, name_of, open_ledger, state_style, underway_json, underway_of
 from harness.ledger.states import State
 from harness.report import sanitize
 
@@ -59,12 +59,24 @@ def _document(ledger: Ledger, limit: int, *, everything: bool) -> dict[str, Any]
     """What machines read. `counts` are of all runs, also where `limit` leaves some out of `runs`."""
     runs = ledger.runs(states=() if everything else _OPEN, limit=limit)
     counts = {str(state): number for state, number in sorted(ledger.counts().items())}
-    return {"schema": "harness.queue/v1", "counts": counts, "runs": [as_json(run) for run in runs]}
+    return {
+        "schema": "harness.queue/v1",
+        "counts": counts,
+        "runs": [as_json(run) for run in runs],
+        "underway": _underway(ledger),
+    }
+
+
+def _underway(ledger: Ledger) -> list[dict[str, Any]]:
+    """What is being trained, as machines read it."""
+    return [{"run": run, **underway_json(one)} for run, several in ledger.underway().items() for one in several]
 
 
 def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
     table = Table("run", "candidate", "ladder", "state", "rung", "attempt", "priority", "")
+    underway = ledger.underway()
     for run in ledger.runs(states=() if everything else _OPEN, limit=limit):
+        told = [underway_of(one) for one in underway.get(run.id, [])] or [sanitize.one_line(run.reason, 80)]
         table.add_row(
             str(run.id),
             Text(name_of(run)),
@@ -73,7 +85,7 @@ def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
             str(run.rung),
             str(run.attempt),
             str(run.priority),
-            Text(sanitize.one_line(run.reason, 80)),
+            Text("\n".join(told)),
         )
     return table
 

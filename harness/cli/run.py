@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api import submit
-from harness.cli.ledgers import data_option, ledger_options, name_of, open_ledger, state_style
+from harness.cli.ledgers import data_option, ledger_options, name_of, open_ledger, state_style, told_seconds
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves, without_points
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from harness.ladder.profile import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
+    from harness.train.job import Step
 
 #: Exit codes: as `harness check` has them.
 _CODES = {State.COMPLETED: 0, State.HELD: 0, State.DUPLICATE: 0, State.REJECTED: 1}
@@ -55,13 +56,17 @@ class _Seen:
     last: float = field(default_factory=time.monotonic)
     #: What is being trained, by whose it is: the baseline may be under way beside the candidate.
     trainings: dict[str, Training] = field(default_factory=dict)
+    #: When its step began.
+    begun: dict[tuple[str, int, Step], float] = field(default_factory=dict)
 
     def take(self, progress: Progress) -> None:
         """Learn what the worker says."""
         now = time.monotonic()
         self.at = progress.rung
         if progress.training is not None:
-            self.trainings[progress.training.whose] = progress.training
+            training = progress.training
+            self.trainings[training.whose] = training
+            self.begun.setdefault((training.whose, training.seed, training.step), now)
             return
         done = math.inf if progress.seed is None else progress.seed
         self.trainings = {whose: t for whose, t in self.trainings.items() if t.seed > done}
@@ -81,6 +86,19 @@ class _Seen:
         open_seeds = plan.gate.looks[-1] - len(self.scores.get(self.at, {}))
         return f"at most {open_seeds * float(np.median(self.seed_seconds)):.0f} s more at this rung"
 
+    def _training(self, training: Training) -> Table:
+        """What is being trained or scored, its time left, and the newest point of its learning curve."""
+        at = training.at
+        share = at.done / at.total if at.total else 0.0
+        took = time.monotonic() - self.begun[training.whose, training.seed, training.step]
+        left = f"{told_seconds(took * (1.0 - share) / share)} left" if 0.0 < share < 1.0 else ""
+        curve = ", ".join(f"{sanitize.terminal(name, 40)} {value:.3f}" for name, value in list(at.curve.items())[:4])
+        table = Table.grid(padding=(0, 2))
+        who = f"{training.whose}, seed {training.seed}: {training.step} {sanitize.terminal(at.what, 60)}"
+        bar = ProgressBar(total=1.0, completed=share, width=30)
+        table.add_row(Text(who), bar, Text(f"{share:4.0%}"), Text(left), Text(curve))
+        return table
+
     def render(self) -> Group:
         """The rungs, and the metrics of the one that trains against its baseline."""
         table = Table("rung", "", "seeds", "what the gate says", title=f"{self.ladder.name}")
@@ -93,19 +111,8 @@ class _Seen:
         for rung in self.scores:
             tables += [_metrics(rung, self.scores[rung], self.baselines[rung])]
             tables += _curves(self.scores[rung], self.baselines[rung])
-        tables += [_training(each) for each in list(self.trainings.values())]
+        tables += [self._training(each) for each in list(self.trainings.values())]
         return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
-
-
-def _training(training: Training) -> Table:
-    """What is being trained or scored right now, and the newest point of its learning curve."""
-    at = training.at
-    share = at.done / at.total if at.total else 0.0
-    curve = ", ".join(f"{sanitize.terminal(name, 40)} {value:.3f}" for name, value in list(at.curve.items())[:4])
-    table = Table.grid(padding=(0, 2))
-    who = f"{training.whose}, seed {training.seed}: {training.step} {sanitize.terminal(at.what, 60)}"
-    table.add_row(Text(who), ProgressBar(total=1.0, completed=share, width=30), Text(f"{share:4.0%}"), Text(curve))
-    return table
 
 
 def _metrics(rung: str, scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> Table:

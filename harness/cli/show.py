@@ -14,10 +14,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.ledgers import as_json, ledger_options, name_of, number, open_ledger, state_style
+from harness.cli.ledgers import (
+    as_json,
+    ledger_options,
+    name_of,
+    number,
+    open_ledger,
+    state_style,
+    underway_json,
+    underway_of,
+)
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
-from harness.ladder.curves import by_seed, line, mean_curves, without_points
+from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
 from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
 from harness.report import sanitize
 
@@ -85,6 +94,7 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "attachments": [dataclasses.asdict(a) for a in ledger.attachments(run.id)],
         "promotions": ledger.promotions(run.id),
         "events": [{"time": e.time, "kind": e.kind, "detail": dict(e.detail)} for e in ledger.events(run.id)],
+        "underway": [underway_json(one) for one in ledger.underway(run.id).get(run.id, [])],
         **({"tuned": tuned.as_detail()} if tuned is not None else {}),
     }
 
@@ -100,6 +110,10 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
         console.print(_trials(rung, scores) if rung.startswith(f"{RUNG}-") else _scores(rung, scores))
         for metric, points in mean_curves(by_seed(scores).values()).items():
             console.print(Text(f"  {metric} by step, mean over seeds: {line(points)}"))
+    for one in ledger.underway(run.id).get(run.id, []):
+        console.print(Text(f"  now: {underway_of(one)}", style="blue"))
+        for name, curve in one.curve.items():
+            console.print(Text(f"    {sanitize.terminal(name, 40)} {spark([value for _, value in curve])}"))
     table = Table("when", "what", "")
     for event in ledger.events(run.id):
         when = dt.datetime.fromtimestamp(event.time, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -15,6 +15,7 @@ from harness.judge.options import Options
 from harness.ladder.climb import Ground, Progress, climb, run_label
 from harness.ladder.footing import Footing, bench_when_it_answers
 from harness.ladder.profile import Ladder, load
+from harness.ladder.telling import Telling
 from harness.ledger.events import LeaseLostError
 from harness.ledger.patient import Patience, PatientLedger
 from harness.ledger.queue import LEASE_SECONDS
@@ -197,6 +198,12 @@ class _Worker:
         # What is still there was left by attempts that died or were stopped: at this run, or at this place.
         remove_labelled(self.footing.bench.engine, run_label(self.ledger, held))
         self.footing.clear()
+        telling = Telling(self.ledger, held)
+
+        def watch(progress: Progress) -> None:
+            telling.watch(progress)
+            self.watch(held.run, progress)
+
         return Ground(
             self.footing.bench,
             self.suite,
@@ -204,7 +211,7 @@ class _Worker:
             self.ledger,
             self.orders.folder,
             stopping=lambda: self.stopping() or keeper.lost.is_set(),
-            watch=lambda progress: self.watch(held.run, progress),
+            watch=watch,
         )
 
 

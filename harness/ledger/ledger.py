@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.ledger import attached, look, people, progress, queue, same
+from harness.ledger import attached, look, people, progress, queue, same, underway
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.submit import submit
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.ledger.attached import Attachment
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
     from harness.ledger.states import State
+    from harness.ledger.underway import Underway
     from harness.verdict import Json
 
 
@@ -90,6 +91,14 @@ class Ledger:
         """Write an event of a run down, once; see `progress.note`."""
         progress.note(self.database, held, kind, detail)
 
+    def tell(self, held: Claim, one: Underway) -> None:
+        """Write down how far a training is; see `underway.tell`."""
+        underway.tell(self.database, held, one)
+
+    def over(self, held: Claim, seed: int | None = None) -> None:
+        """Nothing is under way any more for a run's seeds up to this one, or for any."""
+        underway.over(self.database, held, seed)
+
     def checkpoint(self, held: Claim, **what: Any) -> State:
         """Write down the end of a rung; see `progress.checkpoint`."""
         return progress.checkpoint(self.database, held, **what)
@@ -153,6 +162,10 @@ class Ledger:
     def decisions(self, run: int) -> list[tuple[str, Decision]]:
         """What the gates said, by rung."""
         return look.decisions_of(self.database, run)
+
+    def underway(self, run: int | None = None) -> dict[int, list[Underway]]:
+        """What is being trained right now, by run: of one run or of all."""
+        return underway.underway_of(self.database, run)
 
     def events(self, run: int) -> list[Event]:
         """All that happened to a run."""

@@ -11,18 +11,47 @@ import pytest
 from click.testing import CliRunner
 from ledger_samples import claim, submit
 
+from harness.cli.ledgers import told_seconds
 from harness.cli.profiles import profiles_command
 from harness.cli.queue import queue_command
 from harness.cli.show import show_command
 from harness.errors import UserError
 from harness.ladder import profile as ladders
 from harness.ledger import Ledger
+from harness.ledger.underway import Underway
 
 
 def run(command, *arguments):
     done = CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def test_what_is_being_trained_is_shown_with_its_time_left(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        (number,) = submit(ledger)
+        held = claim(ledger)
+        curve = {"loss": ((10, 0.75), (30, 0.5))}
+        ledger.tell(held, Underway("candidate", "reviews", 1, "train", "trains \x1b[31m", 30, 120, 15.0, curve))
+        ledger.tell(held, Underway("dpo", "reviews", 2, "prepare", "", 0, 1, 1.0))
+    told = CliRunner().invoke(queue_command, ["--folder", str(tmp_path)], env={"COLUMNS": "200"}).stdout
+    assert "candidate, seed 1: train trains" in told
+    assert "25%, 45 s left, loss 0.500" in told
+    assert "dpo, seed 2: prepare" in told
+    assert "\x1b" not in told
+    shown = run(show_command, number, "--folder", tmp_path)
+    assert "now: candidate, seed 1" in shown
+    assert "█▁" in shown
+    for command, arguments in ((queue_command, ()), (show_command, (number,))):
+        document = json.loads(run(command, *arguments, "--json", "--folder", tmp_path))
+        candidate, dpo = document["underway"]
+        assert (candidate["done"], candidate["left"], candidate["curve"]["loss"]) == (30, 45.0, [[10, 0.75], [30, 0.5]])
+        assert dpo["left"] is None
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(3.2, "3 s"), (99.0, "99 s"), (150.0, "2 min"), (9000.0, "2.5 h")])
+def test_times_are_told_as_people_do(seconds, told):
+    assert told_seconds(seconds) == told
 
 
 def test_profiles_and_ladders_are_listed_together():
