@@ -26,7 +26,7 @@ RUN ["python3", "-I", "-B", "/build/compile.py", "/opt/harness/sandbox"]
 # From scratch, so that what hardening removed is in no layer underneath.
 FROM scratch
 COPY --from=python / /
-COPY --from=packages /opt/site/ /opt/site/
+COPY --from=packages /opt/site-packages/ /opt/site-packages/
 COPY --from=code /opt/harness/ /opt/harness/
 ENV PATH=/usr/local/bin:/usr/bin:/bin \
     LANG=C.UTF-8 \

@@ -29,7 +29,7 @@ LEFT_OUT = (
     "usr/local/include", "usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man",
     "usr/share/perl5", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log",
 )  # fmt: skip
-SEARCHED = ("/opt/site", "/opt/harness")
+SEARCHED = ("/opt/site-packages", "/opt/harness")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Runs in the build: install the locked wheels into /opt/site, and leave out what a sandbox never needs.
+"""Runs in the build: install the locked wheels into /opt/site-packages, and leave out what a sandbox never needs.
 
 Covered: no index, every wheel by its digest, pip run from its own wheel and never installed.
 Not covered: whether the wheels are honest; the lock says which ones, not what is in them.
@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 
 BUILD = Path("/build")
-SITE = Path("/opt/site")
+#: By this name dill knows modules that it can name and need not take apart; `datasets` asks it for digests.
+SITE = Path("/opt/site-packages")
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 LEFT_OUT = (
     "bin", "share", "pip", "pip-*", "setuptools", "setuptools-*", "_distutils_hack", "pkg_resources",

@@ -17,6 +17,10 @@ for name in NEEDED:
 
 from trl import DPOTrainer  # noqa: E402 - its parts are loaded late, and must be there
 
+# A digest of what is in it is taken by dill, which has to find the modules by their names.
+if len(importlib.import_module("datasets").Dataset.from_list([{"a": 1}])) != 1:
+    raise SystemExit("datasets makes no set of a list")
+
 gymnasium = importlib.import_module("gymnasium")
 environment = gymnasium.make("Reacher-v5")
 environment.reset(seed=0)

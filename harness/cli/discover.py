@@ -47,7 +47,7 @@ _LADDERS = {"preference": "bandit", "classification": "digits"}
 @click.option("--price-in", type=click.FloatRange(0), help="US dollars for a million tokens of context.")
 @click.option("--price-out", type=click.FloatRange(0), help="US dollars for a million tokens of reply.")
 @click.option("--pictures", is_flag=True, help="Show learning curves to the model as a picture too.")
-@click.option("--gpu", default="none", show_default=True, metavar="auto|none|N", help="The GPU for the ladder.")
+@click.option("--gpu", default="none", show_default=True, metavar="auto|none|N,...", help="The GPU for the ladder.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
 @click.option("--json", "json_wanted", is_flag=True, help="Write the summary as JSON to standard output.")
 @ledger_options

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.ledgers import data_option, ledger_options, open_ledger
+from harness.errors import UserError
 from harness.ladder.worker import Orders
 from harness.ledger.queue import LEASE_SECONDS
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 @click.option("--engine", "engine_name", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--address", metavar="URL", help="The Ray cluster, such as ray://head:10001. [default: auto]")
 @click.option("--slots", type=click.IntRange(1, 1024), help="CPU places. [default: a GPU each, or two cores each]")
+@click.option(
+    "--gpus-each",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="GPUs of a place, for ladders whose trainers have several processes (local engine).",
+)
 @click.option("--drain", is_flag=True, help="End when the queue is empty.")
 @click.option("--profile", default="bandit", show_default=True, help="The ladder whose properties it judges by.")
 @click.option(
@@ -40,6 +48,7 @@ def worker_command(
     engine_name: str,
     address: str | None,
     slots: int | None,
+    gpus_each: int,
     drain: bool,
     profile: str,
     lease: float,
@@ -64,7 +73,7 @@ def worker_command(
         patience=math.inf,
         data_dir=data_dir,
     )
-    engine = _engine(engine_name, address, slots)
+    engine = _engine(engine_name, address, slots, gpus_each)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -72,14 +81,16 @@ def worker_command(
     click.echo(f"{climbs} attempts ended", err=True)
 
 
-def _engine(name: str, address: str | None, slots: int | None) -> ExecutionEngine:
+def _engine(name: str, address: str | None, slots: int | None, gpus_each: int) -> ExecutionEngine:
     if name == "ray":
+        if gpus_each > 1:
+            raise UserError("places of several GPUs are the local engine's", remedy="leave --gpus-each out")
         from harness.engine.ray import RayEngine  # noqa: PLC0415 - an extra
 
         return RayEngine(address or "auto", slots)
     from harness.engine.local import LocalEngine  # noqa: PLC0415 - one of the two
 
-    return LocalEngine(slots)
+    return LocalEngine(slots, gpus_each)
 
 
 def _say(news: News) -> None:

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.engine.base import News
-from harness.errors import HarnessError, InfrastructureError
+from harness.errors import HarnessError, InfrastructureError, UserError
 from harness.judge.options import Options
 from harness.judge.pipeline import open_bench
 from harness.ladder.profile import load
@@ -36,12 +36,21 @@ _SOON_SECONDS = 30.0
 _FAREWELL_SECONDS = 60.0
 
 
-def local_places(slots: int | None = None) -> list[Place]:
-    """The places of this host: one for each GPU, else one for every two cores; or as many CPU places as asked for."""
+def local_places(slots: int | None = None, gpus_each: int = 1) -> list[Place]:
+    """The places of this host: one for every `gpus_each` GPUs, else one for every two cores, or as many as asked for.
+
+    Raises UserError for more GPUs each than there are.
+    """
     host = socket.gethostname()
     gpus = host_gpus()
+    if gpus_each > max(1, len(gpus)) or (gpus_each > 1 and slots is not None):
+        raise UserError(
+            f"a place cannot have {gpus_each} GPUs here", remedy=f"this host has {len(gpus)}; --slots are CPU places"
+        )
     if gpus and slots is None:
-        return [Place(f"{host}/gpu/{i}", needs=("gpu", "cpu"), gpu=str(i)) for i in range(len(gpus))]
+        groups = [gpus[i : i + gpus_each] for i in range(0, len(gpus) - gpus_each + 1, gpus_each)]
+        named = [("+".join(map(str, group)), ",".join(map(str, group))) for group in groups]
+        return [Place(f"{host}/gpu/{name}", needs=("gpu", "cpu"), gpu=wish) for name, wish in named]
     count = slots or max(1, (os.cpu_count() or 1) // CORES)
     return [Place(f"{host}/cpu/{i}") for i in range(count)]
 
@@ -49,8 +58,8 @@ def local_places(slots: int | None = None) -> list[Place]:
 class LocalEngine:
     """See the module."""
 
-    def __init__(self, slots: int | None = None) -> None:
-        self.places = local_places(slots)
+    def __init__(self, slots: int | None = None, gpus_each: int = 1) -> None:
+        self.places = local_places(slots, gpus_each)
 
     def serve(self, orders: Orders, *, stopping: Callable[[], bool], news: Callable[[News], None]) -> int:
         """Keep a worker process at each place; see `ExecutionEngine`."""

@@ -16,7 +16,7 @@ from harness.errors import InfrastructureError
 from harness.judge.options import Options
 from harness.judge.static import Job, Screened, screened
 from harness.oracle.engine import Engine, sweep
-from harness.oracle.gpu import choose, host_gpus
+from harness.oracle.gpu import choose, host_gpus, is_numbers
 from harness.oracle.pool import Ahead
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.profiles import load
@@ -65,7 +65,7 @@ def open_bench(options: Options) -> Bench:
     version, podman = engine.version()
     wish = options.gpu if profile.gpu else "none"
     # What the engine says about itself at length takes it a while, and only a GPU makes it worth asking.
-    matters = wish.isdigit() or (wish == "auto" and host_gpus())
+    matters = is_numbers(wish) or (wish == "auto" and host_gpus())
     gpu = choose(wish, engine.info() if matters else {})
     variant = "cuda" if gpu is not None else "cpu"
     tag, digest = options.image, ""

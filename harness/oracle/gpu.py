@@ -6,6 +6,7 @@ the NVIDIA toolkit were; `--gpus` is the fallback.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,25 +23,35 @@ GPU_ENVIRONMENT = {"NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
 
 @dataclass(frozen=True)
 class GpuChoice:
-    """The GPU that a sandbox gets: its index, and "cdi" or "gpus" for how it is asked for."""
+    """The GPU that a sandbox gets: its index, and "cdi" or "gpus" for how it is asked for.
+
+    `others` are those that a trainer of several ranks gets beside it.
+    """
 
     index: int
     method: str
+    others: tuple[int, ...] = ()
 
-    def device_request(self) -> dict[str, Any]:
-        """The entry of HostConfig.DeviceRequests, as the engine's API spells it."""
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """All of them."""
+        return (self.index, *self.others)
+
+    def device_request(self, indices: tuple[int, ...] | None = None) -> dict[str, Any]:
+        """The entry of HostConfig.DeviceRequests, as the engine's API spells it: for the first one, or for some."""
+        wanted = (self.index,) if indices is None else indices
         if self.method == "cdi":
             return {
                 "Driver": "cdi",
                 "Count": 0,
-                "DeviceIDs": [f"nvidia.com/gpu={self.index}"],
+                "DeviceIDs": [f"nvidia.com/gpu={index}" for index in wanted],
                 "Capabilities": None,
                 "Options": None,
             }
         return {
             "Driver": "",
             "Count": 0,
-            "DeviceIDs": [str(self.index)],
+            "DeviceIDs": [str(index) for index in wanted],
             "Capabilities": [["gpu"]],
             "Options": None,
         }
@@ -74,26 +85,31 @@ def _names_nvidia(folder: Path) -> bool:
         return False
 
 
+def is_numbers(wish: str) -> bool:
+    """Whether a wish names GPUs by their numbers."""
+    return re.fullmatch(r"[0-9]{1,4}(,[0-9]{1,4})*", wish) is not None
+
+
 def choose(wish: str, info: Mapping[str, Any], root: Path = Path("/")) -> GpuChoice | None:
-    """Turn `--gpu auto|none|N` into a choice; None means CPU only.
+    """Turn `--gpu auto|none|N[,N...]` into a choice; None means CPU only.
 
     Raises UserError for an unknown wish or device, InfrastructureError where a GPU was asked for by
     number and the engine cannot pass it through.
     """
     if wish == "none":
         return None
-    if wish != "auto" and not (wish.isascii() and wish.isdigit()):
-        raise UserError(f"--gpu takes auto, none or a number, not {wish!r}")
+    if wish != "auto" and not is_numbers(wish):
+        raise UserError(f"--gpu takes auto, none or numbers with commas between, not {wish!r}")
     devices, method = host_gpus(root), engine_method(info, root)
     if wish == "auto":
         return GpuChoice(devices[0], method) if devices and method else None
-    index = int(wish)
-    if index not in devices:
+    first, *others = dict.fromkeys(int(number) for number in wish.split(","))
+    if missing := [index for index in (first, *others) if index not in devices]:
         have = ", ".join(map(str, devices)) or "none"
-        raise UserError(f"this host has no GPU {index} (it has: {have})", remedy="use --gpu auto or none")
+        raise UserError(f"this host has no GPU {missing[0]} (it has: {have})", remedy="use --gpu auto or none")
     if method is None:
         raise InfrastructureError(
             "the container engine cannot pass a GPU through",
             remedy="install the NVIDIA Container Toolkit, generate its CDI specification, restart the engine",
         )
-    return GpuChoice(index, method)
+    return GpuChoice(first, method, tuple(others))

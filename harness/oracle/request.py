@@ -72,13 +72,16 @@ def _tmpfs(limits: Limits, *, podman: bool) -> str:
     return options if podman else f"{options},nr_inodes={limits.tmp_inodes}"
 
 
-def environment(gpu: GpuChoice | None) -> list[str]:
-    """The environment of a container of ours, as the engine takes it: nothing of the host's own is in there."""
+def environment(gpu: GpuChoice | None, indices: tuple[int, ...] | None = None) -> list[str]:
+    """The environment of a container of ours, as the engine takes it: nothing of the host's own is in there.
+
+    `indices` are the GPUs that it gets, where that is not the first one alone.
+    """
     out = dict(ENVIRONMENT)
     if gpu is not None:
         out |= GPU_ENVIRONMENT
         if gpu.method == "gpus":
-            out["NVIDIA_VISIBLE_DEVICES"] = str(gpu.index)
+            out["NVIDIA_VISIBLE_DEVICES"] = ",".join(map(str, indices or (gpu.index,)))
     return [f"{name}={value}" for name, value in out.items()]
 
 

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 #: As in a sandbox (`request.COMMAND`), and it ends when its standard input is closed.
 COMMAND = ["python3", "-s", "-P", "-B", "-u", "-m", "harness.train"]
-#: Several ranks on one machine, started by accelerate's own launcher.
-_LAUNCH = ["python3", "-s", "-P", "-B", "-u", "-m", "accelerate.commands.launch", "--multi_gpu"]
+#: Several ranks on one machine, as accelerate finds them. Its own launcher looks `localhost` up, and a container
+#: without a network knows no names; nobody else listens there, so the port is free.
+_LAUNCH = ["python3", "-s", "-P", "-B", "-u", "-m", "torch.distributed.run", "--nnodes=1", "--rdzv-backend=static"]
+_LAUNCH += ["--master-addr=127.0.0.1", "--master-port=29500"]
+#: Ranks find each other there and nowhere else.
+_RANKS = ("GLOO_SOCKET_IFNAME=lo", "NCCL_SOCKET_IFNAME=lo")
 _TMP_SIZE = 2048 * MIB
 _DESCRIPTORS = 4096
 
@@ -106,14 +110,15 @@ def trainer_request(
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "Init": False,
     }
+    indices = None if gpu is None else gpu.whole[: limits.processes]
     if gpu is not None:
-        host["DeviceRequests"] = [gpu.device_request()]
-    launch = [*_LAUNCH, f"--num_processes={limits.processes}", "--module", "harness.train"]
+        host["DeviceRequests"] = [gpu.device_request(indices)]
+    launch = [*_LAUNCH, f"--nproc-per-node={limits.processes}", "-m", "harness.train"]
     return {
         "Image": image,
         "Entrypoint": launch if limits.processes > 1 else COMMAND,
         "Cmd": [job, "--lifeline"],
-        "Env": environment(gpu),
+        "Env": [*environment(gpu, indices), *(_RANKS if limits.processes > 1 else ())],
         "User": user,
         "WorkingDir": "/tmp",  # noqa: S108 - inside the container
         "Hostname": "trainer",

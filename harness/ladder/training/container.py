@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UserError
+from harness.ladder.training.inputs import mounted, must_be_readable
 from harness.ladder.training.steps import End
 from harness.oracle.request import USER
 from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
@@ -46,23 +49,41 @@ class Containers:
         labels: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._engine, self._image, self._gpu, self._labels = engine, image, gpu, labels
+        #: Ranks that it has GPUs for; on a CPU as many as you like.
+        self.most_ranks = math.inf if gpu is None else len(gpu.whole)
         self.identity = f"container:{image}"
 
     @cached_property
+    def _info(self) -> dict[str, Any]:
+        return self._engine.info()
+
+    @cached_property
     def _user(self) -> str:
-        return container_user(self._engine.info())
+        return container_user(self._info)
+
+    def _there(self, limits: TrainerLimits) -> TrainerLimits:
+        """No more processors than the engine has: it refuses to promise them."""
+        has = self._info.get("NCPU")
+        return replace(limits, cpus=min(limits.cpus, float(has))) if isinstance(has, int) and has > 0 else limits
 
     def start(self, work: Work, limits: TrainerLimits) -> RunningContainer:
         """Start a step. What it is to write to becomes its user's."""
+        if limits.processes > self.most_ranks:
+            raise UserError(
+                f"the rung asks for {limits.processes} GPUs, and this place has {self.most_ranks:g}",
+                remedy="`harness run --gpu 0,1`, `harness worker --gpus-each 2`, or a ladder with fewer `processes`",
+            )
         desk = Path(tempfile.mkdtemp(prefix="harness-job-"))  # private (0700), and then the user's inside
         try:
             job, mounts = _inside(work, desk)
             job.write(desk / "job.json")
             if self._user == USER:
+                for path in work.inputs.values():
+                    must_be_readable(path, USER.partition(":")[0])
                 _hand_over(desk, work)
             body = trainer_request(
                 self._image,
-                limits,
+                self._there(limits),
                 tuple(mounts),
                 f"{_DESK}/job.json",
                 user=self._user,
@@ -143,9 +164,11 @@ def _inside(work: Work, desk: Path) -> tuple[Job, list[Mount]]:
             mounts.append(Mount(source, target))
     inputs = {}
     for number, (name, path) in enumerate(sorted(work.inputs.items())):
+        source = mounted(path)
         # The file's own name stays: libraries read the format from it.
-        inputs[name] = f"{_INPUTS}/{number}/{path.name}"
-        mounts.append(Mount(path, inputs[name]))
+        place = f"{_INPUTS}/{number}/{source.name}"
+        mounts.append(Mount(source, place))
+        inputs[name] = (PurePosixPath(place) / path.absolute().relative_to(source)).as_posix()
     oracle = ""
     if work.oracle is not None:
         mounts.append(Mount(work.oracle.parent, "/oracle"))

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 found = []
 for folder, folders, names in os.walk("/"):
-    folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/dev", "/opt/site")]
+    folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/dev", "/opt/site-packages")]
     for name in folders + names:
         if name in ("harness", "property_tests", "test_direction.py", "verdict.py", "corpus.toml", "examples", ".git", ".ssh"):
             found.append(os.path.join(folder, name))

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 WORDS = ("mt_bench", "mtbench", "alpaca", "gsm8k", "truthful", "ultrafeedback", "hh-rlhf", "eval_set", "preferences")
 found = []
 for folder, folders, names in os.walk("/"):
-    folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/dev", "/opt/site/torch")]
+    folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/dev", "/opt/site-packages/torch")]
     for name in names:
         lower = name.lower()
         if lower.endswith((".parquet", ".arrow", ".jsonl", ".csv.gz")) or any(word in lower for word in WORDS):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 found = []
 for folder, folders, names in os.walk("/"):
-    folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/dev", "/opt/site/torch")]
+    folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/dev", "/opt/site-packages/torch")]
     for name in names:
         path = os.path.join(folder, name)
         if name.endswith((".safetensors", ".pt", ".pth", ".ckpt", ".gguf", ".onnx")) and os.path.getsize(path) > 4096:

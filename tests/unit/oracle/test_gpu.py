@@ -96,6 +96,15 @@ def test_a_number_takes_that_device(host: Path) -> None:
     assert choose("2", CDI, host) == GpuChoice(2, "cdi")
 
 
+def test_several_numbers_are_for_trainers_and_the_first_is_the_sandboxs(host: Path) -> None:
+    choice = choose("2,0,2", CDI, host)
+    assert choice == GpuChoice(2, "cdi", (0,))
+    assert choice.device_request()["DeviceIDs"] == ["nvidia.com/gpu=2"]
+    assert choice.device_request(choice.whole)["DeviceIDs"] == ["nvidia.com/gpu=2", "nvidia.com/gpu=0"]
+    with pytest.raises(UserError, match="no GPU 1"):
+        choose("0,1", CDI, host)
+
+
 @pytest.mark.parametrize("wish", ["1", "7", "99"])
 def test_a_device_that_is_not_there(host: Path, wish: str) -> None:
     with pytest.raises(UserError, match=rf"no GPU {wish} \(it has: 0, 2\)"):
@@ -107,9 +116,9 @@ def test_a_device_where_there_is_none(bare: Path) -> None:
         choose("0", BOTH, bare)
 
 
-@pytest.mark.parametrize("wish", ["all", "-1", "0,1", "", "gpu", "1.5", "²"])
+@pytest.mark.parametrize("wish", ["all", "-1", "0,", ",1", "0,,2", "", "gpu", "1.5", "²"])
 def test_a_wish_that_is_none(host: Path, wish: str) -> None:
-    with pytest.raises(UserError, match="auto, none or a number"):
+    with pytest.raises(UserError, match="auto, none or numbers"):
         choose(wish, BOTH, host)
 
 

@@ -45,8 +45,24 @@ def test_a_gpu_is_passed_through() -> None:
     assert body["HostConfig"]["DeviceRequests"][0]["DeviceIDs"] == ["nvidia.com/gpu=2"]
 
 
-def test_several_ranks_start_through_accelerate() -> None:
-    assert "--num_processes=4" in request(limits=TrainerLimits(processes=4))["Entrypoint"]
+def test_several_ranks_find_each_other_without_a_name() -> None:
+    body = request(limits=TrainerLimits(processes=4))
+    assert body["Entrypoint"][-3:] == ["--nproc-per-node=4", "-m", "harness.train"]
+    assert "--master-addr=127.0.0.1" in body["Entrypoint"]
+    assert {"GLOO_SOCKET_IFNAME=lo", "NCCL_SOCKET_IFNAME=lo"} <= set(body["Env"])
+    assert not any("IFNAME" in entry for entry in request()["Env"])
+
+
+@pytest.mark.parametrize("method", ["cdi", "gpus"])
+def test_several_ranks_get_a_gpu_each_and_one_gets_one(method: str) -> None:
+    gpu = GpuChoice(2, method, (3, 5))
+    names = [f"nvidia.com/gpu={i}" if method == "cdi" else str(i) for i in (2, 3, 5)]
+    for ranks in (1, 2, 3):
+        body = request(gpu=gpu, limits=TrainerLimits(processes=ranks))
+        (asked,) = body["HostConfig"]["DeviceRequests"]
+        assert asked["DeviceIDs"] == names[:ranks]
+        visible = [entry for entry in body["Env"] if entry.startswith("NVIDIA_VISIBLE")]
+        assert visible == ([f"NVIDIA_VISIBLE_DEVICES={','.join(names[:ranks])}"] if method == "gpus" else [])
 
 
 def built(body: dict[str, Any]) -> dict[str, Any]:

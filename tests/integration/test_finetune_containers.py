@@ -1,0 +1,142 @@
+"""The fine-tune with everything real: trl in the trainer's container, alone and as two ranks with a sandbox each."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.candidate import Candidate
+from harness.errors import CandidateFault, InfrastructureError
+from harness.image.build import build
+from harness.judge.options import Options
+from harness.judge.pipeline import open_bench
+from harness.ladder.climb import screened_text
+from harness.ladder.measuring import served
+from harness.ladder.profile import RungPlan
+from harness.ladder.training.container import Containers
+from harness.ladder.training.rung import Trainings
+from harness.losses import source_text
+from harness.oracle.engine import remove_labelled
+from harness.train.job import Progress, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.judge.pipeline import Bench
+
+pytestmark = [pytest.mark.container, pytest.mark.long]
+
+UNIT = Path(__file__).parent.parent / "unit" / "train_finetune"
+#: Fails at a margin that only a training reaches.
+LATE = source_text("dpo").replace("    return", "    torch.zeros(4)[4 * int(rho.max() > 1e-4)]\n    return")
+
+
+class Place:
+    """A project whose inputs are a model and a preference set in the hub's formats, made here."""
+
+    def __init__(self, folder: Path, bench: Bench, image: str) -> None:
+        sys.path.insert(0, str(UNIT))
+        try:
+            import finetune_world as world
+        finally:
+            sys.path.remove(str(UNIT))
+        self.bench, self.folder, self.settings = bench, folder, world.SETTINGS
+        made = world.parquet(folder / "set" / "train-00000-of-00001.parquet", world.conversations(56))
+        model = world.model(folder / "model")
+        for path in (made.parent, *model.parent.glob("model/*"), *made.parent.iterdir(), model):
+            path.chmod(path.stat().st_mode | 0o755)
+        (folder / "inputs.toml").write_text(f'model = "{model}"\npreferences = "{made.parent}"\n')
+        self.labels = {"harness.run": f"test/{secrets.token_hex(4)}"}
+        self.trainings = Trainings(
+            folder, Containers(bench.engine, image, labels=tuple(self.labels.items())), keep=True
+        )
+        self.samples = b""
+
+    def measure(self, text: str, say: Any = lambda _, __: None, **settings: Any) -> dict[str, float]:
+        told = tuple({**self.settings, **settings}.items())
+        plan = RungPlan("finetune", "finetune", "cpu", "dpo", told, None, ask_a_person=False)
+        one = screened_text(Candidate("loss.py", text.encode(), secrets.token_hex(32)))
+
+        def sampled(data: bytes) -> None:
+            self.samples = data
+
+        return self.trainings.measure(
+            lambda _, seconds: served(self.bench, one, self.labels, seconds),
+            plan,
+            3,
+            secrets.token_hex(8),
+            say=say,
+            sampled=sampled,
+        )
+
+    def containers(self) -> list[str]:
+        (label,) = self.labels.items()
+        found = self.bench.engine.client.containers(all=True, filters={"label": ["=".join(label)]})
+        return [self.bench.engine.describe(entry["Id"])["Config"]["Hostname"] for entry in found]
+
+    def weights(self) -> list[Path]:
+        return sorted(self.folder.glob("training/*/weights/*.safetensors"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, sandbox_image: Any) -> Iterator[Place]:
+    del sandbox_image
+    bench = open_bench(Options(gpu="none"))
+    made = Place(tmp_path, bench, build("trainer-cpu").image.digest)
+    try:
+        yield made
+    finally:
+        remove_labelled(bench.engine, next(iter(made.labels.items())))
+        bench.engine.close()
+
+
+def test_two_ranks_in_a_container_ask_a_sandbox_each_and_come_to_what_one_comes_to(place: Place) -> None:
+    from safetensors.torch import load_file
+
+    seen: list[list[str]] = []
+
+    def look(step: Step, progress: Progress) -> None:
+        if step is Step.TRAIN and 0 < progress.done < progress.total:
+            seen.append(place.containers())
+
+    text = source_text("dpo")
+    alone = place.measure(text, look, batch=4)
+    (one,) = place.weights()
+    assert max(len(names) for names in seen) == 2
+    assert alone["finite"] == 1.0
+    assert len([json.loads(line) for line in place.samples.splitlines()]) > 0
+    seen.clear()
+    both = place.measure(text, look, batch=2, processes=2)
+    assert max(len(names) for names in seen) == 3, "a trainer, and a sandbox for each rank"
+    assert max(names.count("trainer") for names in seen) == 1
+    (two,) = [path for path in place.weights() if path != one]
+    first, second = load_file(one), load_file(two)
+    assert max(float((first[name] - second[name]).abs().max()) for name in first) < 1e-4
+    assert both["accuracy"] == pytest.approx(alone["accuracy"], abs=0.1)
+    assert not place.containers()
+
+
+def test_a_candidate_that_fails_at_one_of_two_ranks_is_at_fault(place: Place) -> None:
+    with pytest.raises(CandidateFault) as raised:
+        place.measure(LATE, batch=2, processes=2)
+    assert raised.value.findings[0].rule == "W202"
+    assert not place.containers()
+
+
+def test_a_sandbox_that_is_killed_is_nobodys_fault_but_ours(place: Place) -> None:
+    def kill(step: Step, progress: Progress) -> None:
+        if step is Step.TRAIN and progress.done >= 1:
+            (label,) = place.labels.items()
+            for entry in place.bench.engine.client.containers(filters={"label": ["=".join(label)]}):
+                if place.bench.engine.describe(entry["Id"])["Config"]["Hostname"] != "trainer":
+                    place.bench.engine.remove(entry["Id"])
+                    return
+
+    with pytest.raises(InfrastructureError, match=r"outside|sandbox|ended"):
+        place.measure(source_text("dpo"), kill, batch=2, processes=2, epochs=12.0)
+    assert not place.containers()
