@@ -41,6 +41,7 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "reviews-step": reviews_step.figure,
     "threads": threads.figure,
     "finetune-step": finetune.step,
+    "finetune-small-step": finetune.small_step,
     "finetune-cached": finetune.cached,
     "gvisor": gvisor.whole_check,
     "gvisor-call": gvisor.one_call,

@@ -1,7 +1,8 @@
 """The fine-tune's trainer: what the oracle costs it, and what kept reference log-probabilities save it.
 
 Both need what trainings are made with (the extra `train`); the first needs the engine and the sandbox image too. A
-small model, 2 layers of width 128, on pairs of drawn tokens, 8 a step, one thread, in float32.
+small model, 2 layers of width 128, on pairs of drawn tokens, 8 a step, one thread, in float32. For the oracle's share
+of a step there is a larger one too, 4 layers of width 256: what a call costs does not grow with the model.
 """
 
 from __future__ import annotations
@@ -18,10 +19,23 @@ if TYPE_CHECKING:
 
 STEPS = 20
 #: Where a hundredth is looked for.
-LONGER = 60
+LONGER = 30
+LARGER = (4, 256)
 
 
 def step(times: int) -> Figure:
+    """The larger model's step; see `_step`."""
+    return _step("finetune-step", "a step of the fine-tune, 4 layers of width 256, oracle / in-process", LARGER, times)
+
+
+def small_step(times: int) -> Figure:
+    """The small model's step, of a tenth of a second; see `_step`."""
+    return _step(
+        "finetune-small-step", "a step of the fine-tune, 2 layers of width 128, oracle / in-process", (), times
+    )
+
+
+def _step(name: str, what: str, size: tuple[int, ...], times: int) -> Figure:
     """A step through the oracle (socket, relay, sandbox, spot checks) over a step with the same loss in this process.
 
     Steps differ by their tokens more than the sides do, so each is held against the other side's step on the same
@@ -30,7 +44,7 @@ def step(times: int) -> Figure:
     parts = _parts()
     ratios: list[float] = []
     seconds: dict[str, list[float]] = {"oracle": [], "in-process": []}
-    with parts.world() as world, parts.oracle(world) as oracle:
+    with parts.world(*size) as world, parts.oracle(world) as oracle:
         losses = {"oracle": oracle, "in-process": parts.in_process()}
         for loss in losses.values():
             parts.steps_of(world, loss, STEPS)
@@ -44,8 +58,7 @@ def step(times: int) -> Figure:
             print(f"  turn {turn + 1}: {ratios[-1]:.4f}", file=sys.stderr)
         world.must_agree()
     middle = tuple((side, statistics.median(steps)) for side, steps in seconds.items())
-    what = "a step of the fine-tune, oracle / in-process"
-    return Figure("finetune-step", what, tuple(ratios), 1.01, parts=middle)
+    return Figure(name, what, tuple(ratios), 1.01 if size else None, parts=middle)
 
 
 def cached(times: int) -> Figure:

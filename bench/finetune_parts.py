@@ -80,17 +80,16 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def world(layers: int = 2, width: int = 128) -> Iterator[World]:
     """Make everything, in a folder of its own."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as name:
         base = Path(name) / "base"
         _tokenizer().save_pretrained(base)
-        shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4}
-        config = LlamaConfig(
-            vocab_size=VOCABULARY, hidden_size=128, intermediate_size=344, max_position_embeddings=128, **shape
-        )
+        shape = {"num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 4}
+        sizes = {"hidden_size": width, "intermediate_size": width * 43 // 16}
+        config = LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=128, **sizes, **shape)
         LlamaForCausalLM(config).save_pretrained(base)
         pairs = _drawn()
         held = models_of.load(base, SETTINGS, "cpu")
