@@ -64,7 +64,14 @@ def loss_of(name: str) -> TrustedLoss:
     entry = next((e for e in CATALOGUE if e.name == name), None)
     if entry is not None:
         return from_text(source_text(name), entry.smallest_batch)
-    return from_text((_QUALITY / f"{name}.py").read_text("utf-8"))
+    return from_text(text_of(name))
+
+
+def text_of(name: str) -> str:
+    """A broken loss as a candidate."""
+    if name == "linear":
+        return "def loss(pc, pr, rc, rr, beta):\n    return -beta * (pc - pr - rc + rr)\n"
+    return (_QUALITY / f"{name}.py").read_text("utf-8")
 
 
 def rung() -> RungPlan:

@@ -92,12 +92,11 @@ def show() -> None:
     """Print the separation table and what the ladder's gate makes of each loss."""
     from bench.reviews_losses import BROKEN, GOOD  # noqa: PLC0415 - loads torch
 
-    kept, gate = _kept(), load("reviews").rungs[-1].gate
+    gate = load("reviews").rungs[-1].gate
     assert gate is not None
     table = Table("loss", "reward", "gain over SFT", "minus DPO", "KL", "grammar", "length", "accuracy", "time", "gate")
     for name in (*GOOD, *BROKEN):
-        found = {s: kept[_key(name, s, {})] for s in range(64) if _key(name, s, {}) in kept}
-        base = {s: kept[_key("dpo", s, {})] for s in found if _key("dpo", s, {}) in kept}
+        found, base = scores(name), {s: m for s, m in scores("dpo").items() if s in scores(name)}
         if found and len(base) == len(found):
             decision = gate.decide(found, base)
             said = "open" if decision is None else f"{decision.decision}: {decision.reason}"
@@ -107,6 +106,12 @@ def show() -> None:
             cost = median(m["seconds"] for m in found.values()) / median(m["seconds"] for m in base.values())
             table.add_row(name, *cells, f"{cost:.2f}", said)
     Console(width=200).print(table)
+
+
+def scores(name: str) -> dict[int, dict[str, float]]:
+    """What a loss was measured to reach with the ladder's own settings, by seed."""
+    kept = _kept()
+    return {s: kept[_key(name, s, {})] for s in range(64) if _key(name, s, {}) in kept}
 
 
 def _span(values: list[float]) -> str:
