@@ -71,10 +71,15 @@ def name_of(run: Run) -> str:
 
 def underway_of(one: Underway) -> str:
     """How far a training is, in a line that is harmless to print."""
-    share = f"{one.done / one.total:.0%}" if one.total else ""
-    left = f", {told_seconds(one.left)} left" if one.left is not None else ""
-    newest = "".join(f", {name} {points[-1][1]:.3f}" for name, points in list(one.curve.items())[:3] if points)
-    return sanitize.one_line(f"{one.whose}, seed {one.seed}: {one.step} {one.what} {share}{left}{newest}", 160)
+    newest = [f"{name} {points[-1][1]:.3f}" for name, points in list(one.curve.items())[:3] if points]
+    told = ", ".join([f"{one.step} ({one.what})" if one.what else one.step, *share_of(one), *newest])
+    return sanitize.one_line(f"{one.whose}, seed {one.seed}: {told}", 160)
+
+
+def share_of(one: Underway) -> list[str]:
+    """How much of its step a training has done, and the time left, as far as they are known."""
+    share = [f"{one.done / one.total:.0%}"] if one.total else []
+    return share + ([f"{told_seconds(one.left)} left"] if one.left is not None else [])
 
 
 def underway_json(one: Underway) -> dict[str, Any]:

@@ -12,7 +12,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.ledgers import as_json, ledger_options, name_of, open_ledger, state_style, underway_json, underway_of
+from harness.cli.ledgers import (
+    as_json,
+    ledger_options,
+    name_of,
+    open_ledger,
+    share_of,
+    state_style,
+    underway_json,
+    underway_of,
+)
 from harness.ledger.states import State
 from harness.report import sanitize
 
@@ -76,7 +85,8 @@ def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
     table = Table("run", "candidate", "ladder", "state", "rung", "attempt", "priority", "")
     underway = ledger.underway()
     for run in ledger.runs(states=() if everything else _OPEN, limit=limit):
-        told = [underway_of(one) for one in underway.get(run.id, [])] or [sanitize.one_line(run.reason, 80)]
+        told = [" ".join([one.step, *share_of(one)]) for one in underway.get(run.id, [])]
+        told = told or [sanitize.one_line(run.reason, 80)]
         table.add_row(
             str(run.id),
             Text(name_of(run)),
@@ -92,4 +102,6 @@ def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
 
 def _told(ledger: Ledger) -> Text:
     counts = ledger.counts()
-    return Text(", ".join(f"{counts[state]} {state}" for state in State if counts.get(state)) or "the ledger is empty")
+    lines = [f"run {run}  {underway_of(one)}\n" for run, several in ledger.underway().items() for one in several]
+    told = ", ".join(f"{counts[state]} {state}" for state in State if counts.get(state)) or "the ledger is empty"
+    return Text("".join(lines) + told)

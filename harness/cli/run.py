@@ -54,8 +54,8 @@ class _Seen:
     baselines: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
     seed_seconds: list[float] = field(default_factory=list)
     last: float = field(default_factory=time.monotonic)
-    #: What is being trained, by whose it is: the baseline may be under way beside the candidate.
-    trainings: dict[str, Training] = field(default_factory=dict)
+    #: What is being trained, by whose it is and the seed: two may be under way at once.
+    trainings: dict[tuple[str, int], Training] = field(default_factory=dict)
     #: When its step began.
     begun: dict[tuple[str, int, Step], float] = field(default_factory=dict)
 
@@ -65,11 +65,11 @@ class _Seen:
         self.at = progress.rung
         if progress.training is not None:
             training = progress.training
-            self.trainings[training.whose] = training
+            self.trainings[training.whose, training.seed] = training
             self.begun.setdefault((training.whose, training.seed, training.step), now)
             return
         done = math.inf if progress.seed is None else progress.seed
-        self.trainings = {whose: t for whose, t in self.trainings.items() if t.seed > done}
+        self.trainings = {key: t for key, t in self.trainings.items() if t.seed > done}
         if progress.decision is not None:
             self.decisions[progress.rung] = f"{progress.decision.decision}: {progress.decision.reason}"
         if progress.seed is not None and progress.scores is not None and progress.baseline is not None:

@@ -1,4 +1,9 @@
-"""While a candidate trains on one core, another does what needs no candidate: data, and the baseline's seeds."""
+"""The seeds of a rung on two cores: what will be needed is begun while the candidate trains.
+
+Data and the baseline's seeds need no candidate, and the seeds of one look are all needed, unless a rail stops the
+candidate before. Every seed is measured as it would be alone, and taken in its order: nothing that comes of it depends
+on what was done beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +11,28 @@ import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.ladder.measuring import connected
 from harness.ladder.rungs import TRAINED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
     from concurrent.futures import Future
 
     from harness.judge.pipeline import Bench
+    from harness.judge.static import Screened
     from harness.ladder.climb import Ground
+    from harness.ladder.measuring import Measured, Measuring
     from harness.ladder.profile import RungPlan
 
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Ahead:
     """Chores in the order that they are given in, in one thread beside the caller's. Used in a `with`.
 
     Its end sets `closing`, drops what has not begun, and waits for what has.
@@ -34,9 +41,9 @@ class Ahead(Generic[T]):
     def __init__(self) -> None:
         self.closing = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-        self._begun: dict[int, Future[T]] = {}
+        self._begun: dict[Hashable, Future[Any]] = {}
 
-    def __enter__(self) -> Ahead[T]:
+    def __enter__(self) -> Ahead:  # noqa: PYI034 - it is not to be inherited from
         """Begin."""
         return self
 
@@ -49,40 +56,77 @@ class Ahead(Generic[T]):
         """Do something whose fault, if there is one, will be met again by whoever needs it done."""
         self._pool.submit(chore)
 
-    def promise(self, key: int, chore: Callable[[], T]) -> None:
+    def promise(self, key: Hashable, chore: Callable[[], object]) -> None:
         """Do something whose result will be taken."""
         self._begun[key] = self._pool.submit(chore)
 
-    def take(self, key: int, chore: Callable[[], T]) -> T:
+    def take(self, key: Hashable, chore: Callable[[], T]) -> T:
         """Give what was promised, or raise what it raised; what nobody has begun is done here and now."""
         promised = self._begun.pop(key, None)
         if promised is None or promised.cancel():
             return chore()
-        return promised.result()
+        result: T = promised.result()
+        return result
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What a candidate and the baseline reach at the seeds of a rung. `beside` is the ground of the other core."""
+
+    plan: RungPlan
+    evaluation: str
+    one: Screened
+    labels: dict[str, str]
+    here: Ground
+    measure: Measuring
+    ahead: Ahead
+    beside: Ground | None
+
+    def foresee(self, seeds: Sequence[int]) -> None:
+        """These will be needed, in this order: begin with them where there is a core for it.
+
+        The caller begins with the first by itself, and with its data.
+        """
+        if self.beside is None:
+            return
+        missing = [seed for seed in seeds if not self.here.baselines.known(self.evaluation, seed)]
+        for seed, following in zip_longest(missing, missing[1:]):
+            if following is not None:
+                self.ahead.begin(partial(self.beside.prepare, self.plan, following))
+            self.ahead.promise(("baseline", seed), partial(self._baseline, self.beside, seed))
+        for seed in seeds[1:]:
+            self.ahead.promise(("candidate", seed), partial(self._candidate, self.beside, seed))
+
+    def baseline(self, seed: int) -> dict[str, float]:
+        """The baseline's metrics at a seed."""
+        return self.ahead.take(("baseline", seed), partial(self._baseline, self.here, seed))
+
+    def candidate(self, seed: int) -> Measured:
+        """What the candidate's training at a seed came to. Raises its faults, and ours, as they are."""
+        tell = self.here.tell(self.plan, seed, "candidate")
+        return self.ahead.take(("candidate", seed), lambda: self.measure.whole(seed, tell))
+
+    def _baseline(self, ground: Ground, seed: int) -> dict[str, float]:
+        return ground.baselines.scores(self.plan, self.evaluation, seed)
+
+    def _candidate(self, ground: Ground, seed: int) -> Measured:
+        with ground.measuring(self.plan, self.one, self.labels) as measure:
+            return measure.whole(seed, ground.tell(self.plan, seed, "candidate"))
 
 
 @contextlib.contextmanager
-def ahead_of(
-    ground: Ground, plan: RungPlan, evaluation: str, seeds: Sequence[int]
-) -> Iterator[Ahead[dict[str, float]]]:
-    """What the baseline reaches at the seeds that will be needed, under way where there is a core for it.
-
-    A GPU is not shared, and a rung of several processes has the cores itself. A baseline that is known costs nothing.
-    """
-    missing = [seed for seed in seeds if not ground.baselines.known(evaluation, seed)]
+def seeds_of(ground: Ground, plan: RungPlan, evaluation: str, one: Screened, labels: dict[str, str]) -> Iterator[Seeds]:
+    """A candidate's seeds at a rung. A GPU is not shared, and a rung of several processes has the cores itself."""
     with contextlib.ExitStack() as stack:
-        if not (missing and _has_a_core(ground.bench, plan)):
-            yield stack.enter_context(Ahead())
-            return
-        bench = stack.enter_context(connected(ground.bench))
-        ahead: Ahead[dict[str, float]] = stack.enter_context(Ahead())
-        beside = replace(ground, bench=bench, stopping=lambda: ahead.closing.is_set() or ground.stopping())
-        # The caller begins with the first seed's data by itself.
-        for seed, following in zip_longest(missing, missing[1:]):
-            if following is not None:
-                ahead.begin(partial(beside.prepare, plan, following))
-            ahead.promise(seed, partial(beside.baselines.scores, plan, evaluation, seed))
-        yield ahead
+        measure = stack.enter_context(ground.measuring(plan, one, labels))
+        beside = None
+        # Its end comes first, so that nobody is left who would use what the others close.
+        ahead = Ahead()
+        if _has_a_core(ground.bench, plan):
+            bench = stack.enter_context(connected(ground.bench))
+            beside = replace(ground, bench=bench, stopping=lambda: ahead.closing.is_set() or ground.stopping())
+        stack.enter_context(ahead)
+        yield Seeds(plan, evaluation, one, labels, ground, measure, ahead, beside)
 
 
 def _has_a_core(bench: Bench, plan: RungPlan) -> bool:

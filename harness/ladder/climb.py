@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.candidate import Candidate
@@ -12,10 +11,10 @@ from harness.errors import CandidateFault, InfrastructureError, UserError
 from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
-from harness.ladder.ahead import ahead_of
+from harness.ladder.ahead import seeds_of
 from harness.ladder.baselines import Baselines
 from harness.ladder.curves import curves
-from harness.ladder.measuring import Measuring, labelled, opened, trainings_of
+from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
 from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
@@ -287,19 +286,17 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
     for score in ground.ledger.scores(held.run.id).get(plan.name, []):
         known.setdefault(score.seed, {})[score.metric] = score.value
     baseline = {seed: ground.baselines.scores(plan, evaluation, seed) for seed in known}
-    first = [seed for seed in range(gate.looks[0]) if seed not in known]
-    with (
-        ground.measuring(plan, one, labels_of(ground.ledger, held)) as measure,
-        ahead_of(ground, plan, evaluation, first) as ahead,
-    ):
+    with seeds_of(ground, plan, evaluation, one, labels_of(ground.ledger, held)) as seeds:
         for seed in range(gate.looks[-1]):
+            if seed == 0 or seed in gate.looks:
+                seeds.foresee([s for s in range(seed, min(n for n in gate.looks if n > seed)) if s not in known])
             if seed not in known:
                 if ground.stopping():
                     raise StoppedError
-                measured = measure(seed, ground.tell(plan, seed, "candidate"))
-                baseline[seed] = ahead.take(seed, partial(ground.baselines.scores, plan, evaluation, seed))
-                known[seed] = measured
-                _attach(ground, held, plan, seed, measure, baseline[seed])
+                measured = seeds.candidate(seed)
+                baseline[seed] = seeds.baseline(seed)
+                known[seed] = measured.metrics
+                _attach(ground, held, plan, seed, measured, baseline[seed])
                 scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
                 ground.ledger.save_scores(held, plan.name, scores)
                 ground.watch(Progress(plan.name, seed, known[seed], baseline[seed]))
@@ -310,16 +307,16 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
 
 
 def _attach(
-    ground: Ground, held: Claim, plan: RungPlan, seed: int, measure: Measuring, baseline: dict[str, float]
+    ground: Ground, held: Claim, plan: RungPlan, seed: int, measured: Measured, baseline: dict[str, float]
 ) -> None:
     """Keep what a seed left besides its metrics; before them, since a seed that has metrics is not measured again."""
     made = {}
     if curves(baseline):
         made[BASELINE.format(seed)] = json.dumps(plain(baseline), sort_keys=True).encode()
-    if measure.curve.points:
-        made[f"curve-{seed}.json"] = measure.curve.as_json()
-    if measure.samples:
-        made[SAMPLES.format(seed)] = measure.samples
+    if measured.curve:
+        made[f"curve-{seed}.json"] = measured.curve
+    if measured.samples:
+        made[SAMPLES.format(seed)] = measured.samples
     for name, data in made.items():
         ground.ledger.attach(held, plan.name, name, data)
 

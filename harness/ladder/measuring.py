@@ -153,6 +153,15 @@ class Curve:
         return json.dumps(rows).encode()
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a seed came to: its metrics, its learning curve as JSON, the model's answers; empty where there are none."""
+
+    metrics: dict[str, float]
+    curve: bytes
+    samples: bytes
+
+
 class Measuring:
     """Measures one candidate at one rung, seed after seed. Used in a `with`; what is opened is closed at its end.
 
@@ -195,6 +204,11 @@ class Measuring:
         else:
             self._subject.fresh()
         return SEEDED[self._plan.kind](self._subject, self._plan, seed)
+
+    def whole(self, seed: int, say: Callable[[Step, Progress], None]) -> Measured:
+        """All that a seed came to. Raises as a call does."""
+        metrics = self(seed, say)
+        return Measured(metrics, self.curve.as_json() if self.curve.points else b"", self.samples)
 
     def _trained(self, seed: int, say: Callable[[Step, Progress], None]) -> dict[str, float]:
         if self._one.fault is not None:

@@ -46,7 +46,7 @@ class Telling:
 
     def __init__(self, ledger: Ledger, held: Claim, clock: Callable[[], float] = time.monotonic) -> None:
         self._ledger, self._held, self._clock = ledger, held, clock
-        self._steps: dict[str, _Step] = {}
+        self._steps: dict[tuple[str, int], _Step] = {}
         self._there = False
 
     def watch(self, progress: Progress) -> None:
@@ -58,10 +58,10 @@ class Telling:
                 self._ledger.over(self._held, progress.seed if progress.decision is None else None)
 
     def _tell(self, rung: str, training: Training) -> None:
-        now, key = self._clock(), (rung, training.seed, training.step)
-        step = self._steps.get(training.whose)
+        now, key = self._clock(), (rung, training.step)
+        step = self._steps.get((training.whose, training.seed))
         if step is None or step.key != key:
-            step = self._steps[training.whose] = _Step(now, key)
+            step = self._steps[training.whose, training.seed] = _Step(now, key)
         step.add(training)
         if step.told is not None and now - step.told < BETWEEN:
             return

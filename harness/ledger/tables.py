@@ -161,9 +161,9 @@ underway = Table(
     Column("run", _ID, ForeignKey("runs.id"), primary_key=True),
     #: Whose training: "candidate", or the name of a baseline.
     Column("whose", String(64), primary_key=True),
+    Column("seed", BigInteger, primary_key=True),
     Column("attempt", Integer, nullable=False),
     Column("rung", String(32), nullable=False),
-    Column("seed", BigInteger, nullable=False),
     Column("step", String(16), nullable=False),
     Column("what", Text, nullable=False),
     #: Units of the step that are done and that there are, and the seconds that they took.

@@ -1,7 +1,7 @@
 """What is being trained right now: its progress and its learning curve so far, for whoever looks at the ledger.
 
-A row for each run and whose training it is, written anew every few seconds. Nothing is decided by it, so it is written
-without waiting for anybody, and read only of attempts that still hold their run.
+A row for each run, whose training it is and its seed, written anew every few seconds. Nothing is decided by it, so it is
+written without waiting for anybody, and read only of attempts that still hold their run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The units of a step are counted up to this number.
 _MOST = 2**31 - 1
+#: Before so many seconds have passed nothing is said of the time that is left.
+_LEAST = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Underway:
     @property
     def left(self) -> float | None:
         """Seconds that the step still takes at the pace so far; None where nothing is known of it."""
-        return self.elapsed * (self.total - self.done) / self.done if 0 < self.done <= self.total else None
+        if self.elapsed < _LEAST or not 0 < self.done <= self.total:
+            return None
+        return self.elapsed * (self.total - self.done) / self.done
 
 
 def tell(database: Database, held: Claim, one: Underway) -> None:
@@ -69,7 +73,7 @@ def tell(database: Database, held: Claim, one: Underway) -> None:
         mine = select(runs.c.id).where(runs.c.id == held.run.id, *held_by(held.attempt))
         if connection.execute(mine).first() is not None:
             row["time"] = database.time(connection)
-            replace_all(connection, underway, [row], *(name for name in row if name not in {"run", "whose"}))
+            replace_all(connection, underway, [row], *(name for name in row if name not in {"run", "whose", "seed"}))
 
 
 def over(database: Database, held: Claim, seed: int | None = None) -> None:
@@ -82,7 +86,12 @@ def over(database: Database, held: Claim, seed: int | None = None) -> None:
 def underway_of(database: Database, run: int | None = None) -> dict[int, list[Underway]]:
     """What is under way, by run: of one run or of all."""
     live = (runs.c.id == underway.c.run, runs.c.attempt == underway.c.attempt, runs.c.state == State.RUNNING)
-    wanted = select(underway).join(runs, live[0]).where(*live[1:]).order_by(underway.c.run, underway.c.whose)
+    wanted = (
+        select(underway)
+        .join(runs, live[0])
+        .where(*live[1:])
+        .order_by(underway.c.run, underway.c.seed, underway.c.whose)
+    )
     if run is not None:
         wanted = wanted.where(underway.c.run == run)
     out: dict[int, list[Underway]] = {}

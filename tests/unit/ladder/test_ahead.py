@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.errors import InfrastructureError
-from harness.ladder.ahead import Ahead, ahead_of
+from harness.errors import CandidateFault, InfrastructureError
+from harness.ladder.ahead import Ahead, Seeds, seeds_of
 from harness.ladder.baselines import Baselines
+from harness.ladder.measuring import Measured
 from harness.ladder.profile import RungPlan
 from harness.ladder.training.steps import StoppedError
+from harness.rules.wire import RAISED_ON_LOAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from harness.candidate import Candidate
@@ -26,7 +28,7 @@ HERE = threading.get_ident
 
 
 def test_a_promise_is_kept_by_the_other_thread() -> None:
-    with Ahead[int]() as ahead:
+    with Ahead() as ahead:
         ahead.promise(3, HERE)
         begun = threading.Event()
         ahead.begin(begun.set)
@@ -37,7 +39,7 @@ def test_a_promise_is_kept_by_the_other_thread() -> None:
 def test_what_nobody_has_begun_is_done_here_and_once() -> None:
     done: list[str] = []
     held = threading.Event()
-    with Ahead[None]() as ahead:
+    with Ahead() as ahead:
         ahead.begin(lambda: held.wait(10))
         ahead.promise(0, lambda: done.append("there"))
         ahead.take(0, lambda: done.append("here"))
@@ -46,7 +48,7 @@ def test_what_nobody_has_begun_is_done_here_and_once() -> None:
 
 
 def test_what_was_never_promised_is_done_here() -> None:
-    with Ahead[int]() as ahead:
+    with Ahead() as ahead:
         assert ahead.take(0, HERE) == HERE()
 
 
@@ -55,7 +57,7 @@ def test_a_fault_is_met_where_the_result_is_taken() -> None:
         raise InfrastructureError("no engine")
 
     begun = threading.Event()
-    with Ahead[int]() as ahead:
+    with Ahead() as ahead:
         ahead.begin(fails)
         ahead.promise(0, fails)
         ahead.begin(begun.set)
@@ -72,7 +74,7 @@ def test_its_end_stops_what_runs_and_drops_the_rest() -> None:
         return 0
 
     begun = threading.Event()
-    with Ahead[int]() as ahead:
+    with Ahead() as ahead:
         ahead.begin(begun.set)
         ahead.begin(lambda: ahead.closing.wait(10))
         ahead.promise(0, drop)
@@ -95,15 +97,31 @@ class Ground:
     stopping: Callable[[], bool]
     measured: list[tuple[str, int, int]]
     folder: Path
+    fails: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        self.baselines = Baselines(self.folder, self._measure, self.stopping)
+        self.baselines = Baselines(self.folder, self._baseline, self.stopping)
 
     def prepare(self, plan: RungPlan, seed: int) -> None:
         del plan
         self.measured.append(("data", seed, HERE()))
 
-    def _measure(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
+    def tell(self, *_: object) -> Callable[..., None]:
+        return lambda *_: None
+
+    @contextmanager
+    def measuring(self, plan: RungPlan, one: object, labels: object) -> Iterator[Ground]:
+        del plan, one, labels
+        yield self
+
+    def whole(self, seed: int, say: object) -> Measured:
+        del say
+        self.measured.append(("candidate", seed, HERE()))
+        if seed in self.fails:
+            raise CandidateFault(RAISED_ON_LOAD.finding(f"at {seed}"))
+        return Measured({"score": 10.0 + seed}, b"", b"")
+
+    def _baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
         del candidate, plan
         self.measured.append(("baseline", seed, HERE()))
         return {"score": float(seed)}
@@ -124,25 +142,35 @@ class FakeEngine:
         """Nothing is open."""
 
 
+@contextmanager
+def opened(ground: Ground, plan: RungPlan = PLAN) -> Iterator[Seeds]:
+    with seeds_of(cast("Any", ground), plan, "e" * 64, cast("Any", None), {}) as seeds:
+        yield seeds
+
+
 def through(ground: Ground, plan: RungPlan = PLAN) -> list[tuple[str, int, bool]]:
-    """What was done for three seeds, in order, and whether beside this thread."""
-    with ahead_of(cast("Any", ground), plan, "e" * 64, [0, 1, 2]) as ahead:
+    """What was done for three seeds, in order, and whether beside this thread, which waits for the other one."""
+    with opened(ground, plan) as seeds:
+        seeds.foresee([0, 1, 2])
         last = threading.Event()
-        ahead.begin(last.set)
+        seeds.ahead.begin(last.set)
         assert last.wait(10)
         for seed in range(3):
-            scores = ahead.take(seed, partial(ground.baselines.scores, plan, "e" * 64, seed))
-            assert scores == {"score": float(seed)}
+            assert seeds.candidate(seed).metrics == {"score": 10.0 + seed}
+            assert seeds.baseline(seed) == {"score": float(seed)}
     return [(what, seed, thread != HERE()) for what, seed, thread in ground.measured]
 
 
-def test_the_next_seeds_data_come_before_each_baseline(ground: Ground) -> None:
+def test_data_come_before_baselines_and_those_before_the_candidates_further_seeds(ground: Ground) -> None:
     assert through(ground) == [
         ("data", 1, True),
         ("baseline", 0, True),
         ("data", 2, True),
         ("baseline", 1, True),
         ("baseline", 2, True),
+        ("candidate", 1, True),
+        ("candidate", 2, True),
+        ("candidate", 0, False),
     ]
 
 
@@ -150,7 +178,35 @@ def test_a_baseline_that_is_known_is_not_measured_again(ground: Ground) -> None:
     for seed in range(3):
         ground.baselines.scores(PLAN, "e" * 64, seed)
     ground.measured.clear()
-    assert through(ground) == []
+    assert through(ground) == [("candidate", 1, True), ("candidate", 2, True), ("candidate", 0, False)]
+
+
+def test_a_fault_at_a_later_seed_is_met_when_that_seed_is_due(ground: Ground) -> None:
+    ground.fails = (1,)
+    with opened(ground) as seeds:
+        seeds.foresee([0, 1, 2])
+        last = threading.Event()
+        seeds.ahead.begin(last.set)
+        assert last.wait(10)
+        assert seeds.candidate(0).metrics == {"score": 10.0}
+        with pytest.raises(CandidateFault, match="at 1"):
+            seeds.candidate(1)
+
+
+def test_a_candidate_that_has_fallen_is_not_trained_further(ground: Ground) -> None:
+    """What runs beside is told to stop, and what has not begun never does."""
+    held = threading.Event()
+    with opened(ground) as seeds:
+        assert seeds.beside is not None
+        stopping = seeds.beside.stopping
+        assert not stopping()
+        seeds.ahead.begin(lambda: held.wait(10))
+        seeds.foresee([0, 1, 2])
+        seeds.ahead.closing.set()
+        assert stopping()
+        held.set()
+        seeds.ahead._pool.shutdown(cancel_futures=True)
+    assert ("candidate", 2) not in [(what, seed) for what, seed, _ in ground.measured]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +224,8 @@ def test_without_a_core_to_spare_all_is_done_in_turn(
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     ground.bench.recipe.gpu = gpu
-    assert through(ground, plan) == [("baseline", seed, False) for seed in range(3)]
+    each = [("candidate", "baseline") for _ in range(3)]
+    assert through(ground, plan) == [(what, seed, False) for seed, both in enumerate(each) for what in both]
 
 
 def test_two_workers_that_want_a_baseline_measure_it_once(tmp_path: Path) -> None:
@@ -183,7 +240,7 @@ def test_two_workers_that_want_a_baseline_measure_it_once(tmp_path: Path) -> Non
         return {"score": 0.5}
 
     one, two = (Baselines(tmp_path, measure) for _ in range(2))
-    with Ahead[dict[str, float]]() as ahead:
+    with Ahead() as ahead:
         ahead.promise(0, lambda: one.scores(PLAN, "e" * 64, 0))
         assert began.wait(10)
         stopped = Baselines(tmp_path, measure, lambda: True)

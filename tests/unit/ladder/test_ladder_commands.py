@@ -35,8 +35,9 @@ def test_what_is_being_trained_is_shown_with_its_time_left(tmp_path):
         ledger.tell(held, Underway("candidate", "reviews", 1, "train", "trains \x1b[31m", 30, 120, 15.0, curve))
         ledger.tell(held, Underway("dpo", "reviews", 2, "prepare", "", 0, 1, 1.0))
     told = CliRunner().invoke(queue_command, ["--folder", str(tmp_path)], env={"COLUMNS": "200"}).stdout
-    assert "candidate, seed 1: train trains" in told
+    assert "candidate, seed 1: train (trains" in told
     assert "25%, 45 s left, loss 0.500" in told
+    assert "train 25% 45 s left" in told
     assert "dpo, seed 2: prepare" in told
     assert "\x1b" not in told
     shown = run(show_command, number, "--folder", tmp_path)

@@ -32,6 +32,7 @@ def test_how_far_a_training_is_can_be_read_while_it_runs(ledger):
 @pytest.mark.parametrize(("done", "total"), [(0, 10), (0, 0), (11, 10)])
 def test_nothing_is_said_of_the_time_left_where_nothing_is_known(done, total):
     assert replace(ONE, done=done, total=total).left is None
+    assert replace(ONE, elapsed=0.1).left is None
 
 
 def test_a_seed_that_is_done_is_no_longer_under_way(ledger):
