@@ -1,7 +1,7 @@
 """What is being trained right now: its progress and its learning curve so far, for whoever looks at the ledger.
 
-A row for each run, whose training it is and its seed, written anew every few seconds. Nothing is decided by it, so it is
-written without waiting for anybody, and read only of attempts that still hold their run.
+A row for each run, whose training it is and its seed, written anew every few seconds. Nothing is decided by it, so it
+is written without waiting for anybody, and read only of attempts that still hold their run.
 """
 
 from __future__ import annotations
