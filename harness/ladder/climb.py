@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.candidate import Candidate
-from harness.errors import CandidateFault, InfrastructureError, UserError
+from harness.errors import CandidateFault, HarnessError, InfrastructureError, UserError
 from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
@@ -183,7 +183,12 @@ def climb(ground: Ground, held: Claim) -> State:
         return ledger.checkpoint(held, **_end_of(ground, held, Decision("reject", reason)))
     except InfrastructureError as error:
         ground.fault = error
-        return ledger.fault(held, error.message)
+        return ledger.fault(held, with_remedy(error))
+
+
+def with_remedy(error: HarnessError) -> str:
+    """A fault and the next step in one line: whoever reads the ledger was not there when it happened."""
+    return f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
 def _end_of(ground: Ground, held: Claim, decision: Decision, one: Screened | None = None) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError, InfrastructureError
 from harness.judge.judging import run_session
 from harness.judge.options import Options
-from harness.ladder.climb import Ground, Progress, climb, run_label
+from harness.ladder.climb import Ground, Progress, climb, run_label, with_remedy
 from harness.ladder.footing import Footing, bench_when_it_answers
 from harness.ladder.profile import Ladder, load
 from harness.ladder.telling import Telling
@@ -185,7 +185,7 @@ class _Worker:
             except HarnessError as error:  # before the climb began
                 fault = error
                 try:
-                    state = ledger.fault(held, error.message)
+                    state = ledger.fault(held, with_remedy(error))
                 except LeaseLostError:
                     return ledger.run(held.run.id).state
         if fault is None:
