@@ -52,8 +52,8 @@ class _Seen:
     decisions: dict[str, str] = field(default_factory=dict)
     scores: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
     baselines: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
-    seed_seconds: list[float] = field(default_factory=list)
-    last: float = field(default_factory=time.monotonic)
+    #: When the rung that it is at began.
+    since: float = field(default_factory=time.monotonic)
     #: What is being trained, by whose it is and the seed: two may be under way at once.
     trainings: dict[tuple[str, int], Training] = field(default_factory=dict)
     #: When its step began.
@@ -62,7 +62,8 @@ class _Seen:
     def take(self, progress: Progress) -> None:
         """Learn what the worker says."""
         now = time.monotonic()
-        self.at = progress.rung
+        if progress.rung != self.at:
+            self.at, self.since = progress.rung, now
         if progress.training is not None:
             training = progress.training
             self.trainings[training.whose, training.seed] = training
@@ -75,16 +76,15 @@ class _Seen:
         if progress.seed is not None and progress.scores is not None and progress.baseline is not None:
             self.scores.setdefault(progress.rung, {})[progress.seed] = progress.scores
             self.baselines.setdefault(progress.rung, {})[progress.seed] = progress.baseline
-            self.seed_seconds.append(now - self.last)
-        self.last = now
 
     def left(self) -> str:
-        """How long it can still take at most, by the seeds so far."""
+        """How long it can still take at most, by the seeds so far; several may have been under way at once."""
         plan = next((p for p in self.ladder.rungs if p.name == self.at), None)
-        if plan is None or plan.gate is None or not self.seed_seconds or self.at in self.decisions:
+        seeds = len(self.scores.get(self.at, {}))
+        if plan is None or plan.gate is None or not seeds or self.at in self.decisions:
             return ""
-        open_seeds = plan.gate.looks[-1] - len(self.scores.get(self.at, {}))
-        return f"at most {open_seeds * float(np.median(self.seed_seconds)):.0f} s more at this rung"
+        pace = (time.monotonic() - self.since) / seeds
+        return f"at most {told_seconds((plan.gate.looks[-1] - seeds) * pace)} more at this rung"
 
     def _training(self, training: Training) -> Table:
         """What is being trained or scored, its time left, and the newest point of its learning curve."""

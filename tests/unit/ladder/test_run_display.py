@@ -1,0 +1,72 @@
+"""What `harness run` shows while a candidate climbs."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from harness.cli.run import _Seen
+from harness.ladder.climb import Progress, Training
+from harness.ladder.profile import load
+from harness.ledger.records import Decision
+from harness.train.job import Progress as At
+from harness.train.job import Step
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> _Seen:
+    """A display whose clock stands at 0 until `now` is set."""
+    monkeypatch.setattr("time.monotonic", lambda: CLOCK["now"])
+    CLOCK["now"] = 0.0
+    return _Seen(load("reviews"))
+
+
+CLOCK = {"now": 0.0}
+
+
+def shown(seen: _Seen) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(seen.render())
+    return out.getvalue()
+
+
+def trains(done: int, *, whose: str = "candidate", seed: int = 0) -> Progress:
+    at = At(done, 100, "trains [bold]\x1b[31m", {"loss": 0.25})
+    return Progress("reviews", training=Training(whose, seed, Step.TRAIN, at))
+
+
+def test_two_trainings_are_shown_at_once_with_their_time_left(seen: _Seen) -> None:
+    seen.take(trains(0))
+    seen.take(trains(0, whose="dpo", seed=1))
+    CLOCK["now"] = 10.0
+    seen.take(trains(25))
+    told = shown(seen)
+    assert "candidate, seed 0: train" in told
+    assert "dpo, seed 1: train" in told
+    assert "30 s left" in told
+    assert "loss 0.250" in told
+    assert "[bold]" in told, "as it was written"
+    assert "\x1b" not in told
+
+
+def test_a_seed_that_is_done_is_no_longer_trained(seen: _Seen) -> None:
+    seen.take(trains(50))
+    seen.take(trains(50, seed=1))
+    seen.take(Progress("reviews", 0, {"reward": 0.7}, {"reward": 0.8}))
+    told = shown(seen)
+    assert "seed 0: train" not in told
+    assert "seed 1: train" in told
+    seen.take(Progress("reviews", decision=Decision("promote", "better")))
+    assert "seed 1: train" not in shown(seen)
+
+
+def test_the_time_left_counts_seeds_that_were_trained_side_by_side(seen: _Seen) -> None:
+    seen.take(Progress("reviews"))
+    CLOCK["now"] = 30.0
+    for seed in range(3):  # the second was there when the first was told
+        seen.take(Progress("reviews", seed, {"reward": 0.7}, {"reward": 0.8}))
+    assert seen.left() == "at most 40 s more at this rung", "four more seeds at ten seconds each"
+    seen.take(Progress("reviews", decision=Decision("promote", "better")))
+    assert seen.left() == ""
