@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.resources
 import json
 import os
 import tempfile
-import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from harness.candidate import Candidate
 from harness.errors import CandidateFault, InfrastructureError, UserError
-from harness.ladder.training.steps import StoppedError
+from harness.ladder.training.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     #: Measures a candidate at a rung for one seed.
     Measure = Callable[[Candidate, RungPlan, int], dict[str, float]]
 
-#: How often it is looked whether another worker is done measuring, in seconds.
-_BETWEEN_LOOKS = 0.2
 #: Where known losses lie: those for preferences, and those for classification. No two have the same name.
 CATALOGUES = ("harness.losses", "harness.classification.losses")
 
@@ -86,25 +82,10 @@ class Baselines:
     def _alone(self, path: Path) -> Iterator[None]:
         """Wait until nobody else measures the same. Raises StoppedError."""
         with contextlib.ExitStack() as stack:
-            try:
+            with contextlib.suppress(OSError):  # where nothing can be kept, nothing is waited for
                 self._folder.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context(path.with_name(f".{path.stem}.lock").open("w"))
-            except OSError:
-                pass  # nothing can be kept here, and so nothing is waited for
-            else:
-                while not _locked(lock):
-                    if self._stopping():
-                        raise StoppedError
-                    time.sleep(_BETWEEN_LOOKS)
+                stack.enter_context(alone(path.with_name(f".{path.stem}.lock"), self._stopping))
             yield
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _read(path: Path) -> dict[str, float] | None:

@@ -6,8 +6,6 @@ in its manifest at each use, so that a spoiled file is made again and never trai
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
+from harness.ladder.training.locks import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _MANIFEST = "manifest.json"
 _FILES = "files"
@@ -33,17 +32,19 @@ def digest_of(**what: object) -> str:
 class Kept:
     """Sets of data in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stopping: Callable[[], bool] = lambda: False) -> None:
         self._folder = folder
+        self._stopping = stopping
 
     def get(self, key: str, build: Callable[[Path], dict[str, float]]) -> Path:
         """The folder of a set's files; `build` fills an empty one where there is none, or where it is damaged.
 
-        Two processes that want the same set at once: one builds, the other waits.
+        Two workers that want the same set at once: one builds, the other waits. Raises StoppedError where that one is
+        told to stop.
         """
         place = self._folder / key[:32]
         self._folder.mkdir(parents=True, exist_ok=True)
-        with self._alone(key):
+        with alone(self._folder / f".{key[:32]}.lock", self._stopping):
             if _whole(place, key):
                 return place / _FILES
             shutil.rmtree(place, ignore_errors=True)
@@ -60,12 +61,6 @@ class Kept:
             finally:
                 shutil.rmtree(new, ignore_errors=True)
             return place / _FILES
-
-    @contextlib.contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
-        with (self._folder / f".{key[:32]}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
 
     def _clear(self, key: str) -> None:
         """Remove what a builder of this set left that was killed; nobody else builds it now."""

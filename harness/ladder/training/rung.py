@@ -70,7 +70,7 @@ class Trainings:
 
     @cached_property
     def _kept(self) -> Kept:
-        return Kept(self.folder / "data")
+        return Kept(self.folder / "data", self.stopping)
 
     def identity(self, plan: RungPlan) -> str:
         """What decides about a rung's outcome besides its plan: the code that trains, the device, the user's files."""

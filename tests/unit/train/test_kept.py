@@ -1,0 +1,48 @@
+"""Prepared data that two workers want at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.ladder.training.kept import Kept
+from harness.ladder.training.steps import StoppedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_one_builds_and_the_others_wait_unless_they_are_told_to_stop(tmp_path: Path) -> None:
+    began, go = threading.Event(), threading.Event()
+    built: list[int] = []
+
+    def build(folder: Path) -> dict[str, float]:
+        built.append(1)
+        (folder / "data.bin").write_bytes(b"data")
+        began.set()
+        assert go.wait(10)
+        return {}
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(Kept(tmp_path).get, "a" * 64, build)
+        assert began.wait(10)
+        with pytest.raises(StoppedError):
+            Kept(tmp_path, lambda: True).get("a" * 64, build)
+        second = pool.submit(Kept(tmp_path).get, "a" * 64, build)
+        go.set()
+        assert first.result(10) == second.result(10)
+    assert built == [1]
+    assert (first.result() / "data.bin").read_bytes() == b"data"
+
+
+def test_another_set_is_not_waited_for(tmp_path: Path) -> None:
+    def outer(folder: Path) -> dict[str, float]:
+        (folder / "a").write_bytes(b"a")
+        inner = Kept(tmp_path).get("b" * 64, lambda made: {"size": float((made / "b").write_bytes(b"b"))})
+        assert (inner / "b").exists()
+        return {}
+
+    assert (Kept(tmp_path).get("a" * 64, outer) / "a").exists()
