@@ -48,7 +48,8 @@ def submit(
 ) -> list[Submission]:
     """Queue candidates (paths, folders, or `text_candidate`) for a ladder; one run each, however often submitted.
 
-    Raises UserError for a path that is none, or cannot be read as a candidate, and then submits nothing.
+    `profile` is the name of a ladder, or the path of a file of your own (.toml). Raises UserError for a path that is
+    none, or cannot be read as a candidate, and then submits nothing.
     """
     from harness.ladder.profile import load  # noqa: PLC0415 - pydantic is not needed to check
     from harness.ladder.rungs import check_kinds  # noqa: PLC0415
@@ -67,6 +68,8 @@ def submit(
                 raise UserError(f"{path} cannot be submitted: {fault}", remedy="`harness check` says more") from fault
     if not entries:
         raise UserError("nothing was submitted", remedy="name files, or folders that hold some")
+    if ladder.own:
+        ledger.keep(ladder.own)  # so that every worker has it, on whatever machine
     return ledger.submit(
         entries,
         profile=ladder.name,

@@ -125,7 +125,7 @@ def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, st
         price_out=given["price_out"],
         pictures=given["pictures"],
     )
-    return plan, ask, ladder.name
+    return plan, ask, ladder.source
 
 
 def _go(

@@ -7,9 +7,8 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError
 from harness.ladder.curves import by_seed, curves
-from harness.ladder.profile import load
+from harness.ladder.own import ladder_for
 from harness.report import picture_frontier, picture_learning, plots
 from harness.result import CheckResult
 from harness.verdict import Accepted
@@ -45,7 +44,7 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
         out += picture_learning.draw(f"{run.name} at {rung}", seeds, folder, stem=f"{rung}-learning")
     for rung, scores in ledger.scores(run.id).items():
         measured = by_seed(scores)
-        worth = _worth({run.name: measured, _baseline(run, rung): beside[rung]})
+        worth = _worth({run.name: measured, _baseline(ledger, run, rung): beside[rung]})
         out += picture_learning.draw_worth(f"{run.name} at {rung}", worth, folder, stem=f"{rung}-curve")
         if all("reward" in one and "kl" in one for one in measured.values()):
             curve = picture_frontier.curve_of(run.name, measured)
@@ -54,11 +53,11 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     return out
 
 
-def _baseline(run: Run, rung: str) -> str:
+def _baseline(ledger: Ledger, run: Run, rung: str) -> str:
     """What a rung compares with, for a legend: without its name where the ladder is not known here."""
-    try:
-        name = next(plan.baseline for plan in load(run.profile).rungs if plan.name == rung)
-    except (UserError, StopIteration):
+    ladder = ladder_for(ledger, run)
+    name = next((plan.baseline for plan in ladder.rungs if plan.name == rung), "") if ladder is not None else ""
+    if not name:
         return "baseline"
     return f"{name} (baseline)"
 

@@ -82,7 +82,7 @@ def _underway(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
-    table = Table("run", "candidate", "ladder", "state", "rung", "attempt", "priority", "")
+    table = Table("run", "candidate", "ladder", "state", "rung", "try", "pri", "")
     underway = ledger.underway()
     for run in ledger.runs(states=() if everything else _OPEN, limit=limit):
         told = [" ".join([one.step, *share_of(one)]) for one in underway.get(run.id, [])]

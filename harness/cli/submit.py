@@ -12,7 +12,7 @@ from harness.cli.ledgers import ledger_options, open_ledger
 
 @click.command("submit")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("--profile", default="bandit", show_default=True, help="The ladder to climb.")
+@click.option("--profile", default="bandit", show_default=True, help="The ladder to climb, or a .toml file.")
 @click.option(
     "--priority", default=0, show_default=True, help="Higher goes first; each step is ten minutes of waiting."
 )

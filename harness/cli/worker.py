@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     help="GPUs of a place, for ladders whose trainers have several processes (local engine).",
 )
 @click.option("--drain", is_flag=True, help="End when the queue is empty.")
-@click.option("--profile", default="bandit", show_default=True, help="The ladder whose properties it judges by.")
+@click.option("--profile", default="bandit", show_default=True, help="A ladder whose properties it judges by.")
 @click.option(
     "--lease",
     default=LEASE_SECONDS,

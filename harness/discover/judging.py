@@ -192,7 +192,7 @@ class LadderJudge:
 
     def _submitted(self, candidate: Candidate, seconds: dict[str, float]) -> tuple[Run, bool]:
         """The candidate's own run at its end, and whether any of it was climbed here."""
-        number = submit([candidate], ledger=self._ledger, profile=self._ladder.name)[0].run
+        number = submit([candidate], ledger=self._ledger, profile=self._ladder.source)[0].run
         run = self._ledger.run(number)
         if run.state in _SILENT and (heir := self._heir(run)) is not None:
             return replace(run, state=State.DUPLICATE, same_as=heir), False
@@ -231,7 +231,7 @@ class LadderJudge:
         place = Place(f"{owner_name()}/discover", needs=needs, gpu=self._gpu)
         folder = self._ledger.folder
         orders = Orders(
-            folder, self._ladder.name, database=self._database, drain=True, only=number, runtime=self._runtime
+            folder, self._ladder.source, database=self._database, drain=True, only=number, runtime=self._runtime
         )
         clock = Clock(seconds, self.say)
         self.climbing = True

@@ -79,7 +79,7 @@ class Discovery:
         return self._end(self._enough() or f"{self._plan.generations} generations")
 
     def _begin(self) -> None:
-        who = {"proposer": self._proposer.label, "profile": self._ladder.name, "profile_digest": self._ladder.digest}
+        who = {"proposer": self._proposer.label, "profile": self._ladder.source, "profile_digest": self._ladder.digest}
         wanted: dict[str, Any] = {**who, **self._plan.fixed()}
         head = self._journal.head
         if head is None:

@@ -6,8 +6,10 @@ import datetime as dt  # noqa: TC003 - pydantic reads the annotation
 import hashlib
 import importlib.resources
 import math
+import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +18,8 @@ from harness.errors import UserError
 from harness.ladder.gate import Gate, GuardRail
 
 DEFAULT = "bandit"
+#: What a ladder of the user's may be called: ledgers keep the name.
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,59}")
 _FOLDER = "harness.ladder.profiles"
 
 
@@ -73,13 +77,18 @@ class RungPlan:
 
 @dataclass(frozen=True)
 class Ladder:
-    """A ladder as its file states it; `digest` is the SHA-256 of the file, `properties` the profile of rung 1."""
+    """A ladder as its file states it; `digest` is the SHA-256 of the file, `properties` the profile of rung 1.
+
+    `source` is what it was loaded by: its name, or the path of a file of the user's, whose bytes are then `own`.
+    """
 
     name: str
     date: str
     properties: str
     rungs: tuple[RungPlan, ...]
     digest: str
+    source: str = ""
+    own: bytes = field(default=b"", repr=False)
 
     def needs(self, rung: int) -> str | None:
         """What a rung needs, "cpu" or "gpu"; None above the last."""
@@ -93,12 +102,33 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str = DEFAULT) -> Ladder:
-    """Read a ladder; a name without a date is the newest of that name. Raises UserError for an unknown one."""
+    """Read a ladder; a name without a date is the newest of that name, and a path to a .toml file is one of the user's.
+
+    Raises UserError for an unknown one, and for a file that is none.
+    """
+    if name.endswith(".toml"):
+        return _own(Path(name))
     known = names()
     dated = [n for n in known if n == name or n.rpartition("-")[0] == name]
     if not dated:
-        raise UserError(f"there is no ladder {name!r}", remedy=f"one of: {', '.join(known)}")
-    return parse(importlib.resources.files(_FOLDER).joinpath(f"{dated[-1]}.toml").read_bytes())
+        raise UserError(f"there is no ladder {name!r}", remedy=f"one of: {', '.join(known)}, or a .toml file")
+    ladder = parse(importlib.resources.files(_FOLDER).joinpath(f"{dated[-1]}.toml").read_bytes())
+    return replace(ladder, source=ladder.name)
+
+
+def _own(path: Path) -> Ladder:
+    """A ladder of the user's. It is known by its digest, and so may not take a name that stands for another."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"the ladder {path} cannot be read: {error.strerror}") from error
+    ladder = parse(data)
+    if not _NAME.fullmatch(ladder.name) or ladder.name in names():
+        raise UserError(
+            f"{path}: a ladder of your own cannot be called {ladder.name!r}",
+            remedy="up to 60 of a-z, 0-9, . and -, and no name that `harness profiles` lists",
+        )
+    return replace(ladder, source=str(path.absolute()), own=data)
 
 
 def parse(data: bytes) -> Ladder:

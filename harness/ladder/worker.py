@@ -14,6 +14,7 @@ from harness.judge.judging import run_session
 from harness.judge.options import Options
 from harness.ladder.climb import Ground, Progress, climb, run_label, with_remedy
 from harness.ladder.footing import Footing, bench_when_it_answers
+from harness.ladder.own import ladder_for
 from harness.ladder.profile import Ladder, load
 from harness.ladder.telling import Telling
 from harness.ledger.events import LeaseLostError
@@ -62,10 +63,10 @@ class Orders:
     data_dir: str | None = None
 
 
-def ladder_of(run: Run, properties: str) -> Ladder:
+def ladder_of(ledger: Ledger, run: Run, properties: str) -> Ladder:
     """The ladder that a run climbs, if it is the very one that it was submitted for. Raises InfrastructureError."""
-    ladder = load(run.profile)
-    if ladder.digest != run.profile_digest:
+    ladder = ladder_for(ledger, run)
+    if ladder is None:
         raise InfrastructureError(f"the ladder {run.profile} is not the one that run {run.id} was submitted for")
     if ladder.properties != properties:
         raise InfrastructureError(f"this worker judges by {properties}, and {run.profile} needs {ladder.properties}")
@@ -207,7 +208,7 @@ class _Worker:
         return Ground(
             self.footing.bench,
             self.suite,
-            ladder_of(held.run, self.footing.bench.profile.name),
+            ladder_of(self.ledger, held.run, self.footing.bench.profile.name),
             self.ledger,
             self.orders.folder,
             stopping=lambda: self.stopping() or keeper.lost.is_set(),

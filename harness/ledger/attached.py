@@ -55,6 +55,17 @@ def attach(database: Database, held: Claim, rung: str, name: str, data: bytes) -
     return digest
 
 
+def keep(database: Database, data: bytes) -> str:
+    """Keep a document that belongs to no single run; give its digest. Raises LedgerError for more than 4 MiB."""
+    if len(data) > MOST_BYTES:
+        raise LedgerError(f"a document of {len(data)} bytes is too large for the database", remedy="report it")
+    digest = hashlib.sha256(data).hexdigest()
+    with database.writing() as connection:
+        now = database.time(connection)
+        insert_unless_known(connection, artifacts, sha256=digest, data=zlib.compress(data, 6), size=len(data), time=now)
+    return digest
+
+
 def attachments_of(database: Database, run: int) -> list[Attachment]:
     """The documents of a run, by rung and name."""
     wanted = (

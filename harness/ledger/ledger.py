@@ -107,6 +107,10 @@ class Ledger:
         """Keep a document of a run in the database; see `attached.attach`."""
         return attached.attach(self.database, held, rung, name, data)
 
+    def keep(self, data: bytes) -> str:
+        """Keep a document that belongs to no single run, such as a ladder of the user's; give its digest."""
+        return attached.keep(self.database, data)
+
     def same_function(self, held: Claim, fingerprint: str) -> int | None:
         """The run that this one is a duplicate of, if its function is known; it has ended then."""
         return same.same_function(self.database, held, fingerprint)
