@@ -99,7 +99,7 @@ def choose(wish: str, info: Mapping[str, Any], root: Path = Path("/")) -> GpuCho
     if wish == "none":
         return None
     if wish != "auto" and not is_numbers(wish):
-        raise UserError(f"--gpu takes auto, none or numbers with commas between, not {wish!r}")
+        raise UserError(f"--gpu takes auto, none or a number (or several, with commas between), not {wish!r}")
     devices, method = host_gpus(root), engine_method(info, root)
     if wish == "auto":
         return GpuChoice(devices[0], method) if devices and method else None

@@ -118,7 +118,7 @@ def test_a_device_where_there_is_none(bare: Path) -> None:
 
 @pytest.mark.parametrize("wish", ["all", "-1", "0,", ",1", "0,,2", "", "gpu", "1.5", "²"])
 def test_a_wish_that_is_none(host: Path, wish: str) -> None:
-    with pytest.raises(UserError, match="auto, none or numbers"):
+    with pytest.raises(UserError, match="auto, none or a number"):
         choose(wish, BOTH, host)
 
 
