@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.trusted import TrustedLoss
+    from harness.ladder.gate import Gate
     from harness.ladder.profile import RungPlan
 
 _ROOT = Path(__file__).parent.parent
@@ -144,7 +145,7 @@ def rows(seeds: int) -> list[dict[str, Any]]:
         if base and name != plan.baseline:
             apart = [metrics[s]["score"] - base[s]["score"] for s in metrics]
             row["against_dpo"] = [round(float(v), 4) for v in (np.mean(apart), *interval(apart, 0.05))]
-        row["decision"] = _decision(metrics, base, plan) if base else ""
+        row["decision"] = decided(gate, metrics, base) if base else ""
         out.append(row)
     return sorted(out, key=lambda r: -r["score"][0])
 
@@ -153,11 +154,10 @@ def _sd(values: list[float]) -> float | None:
     return round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None
 
 
-def _decision(metrics: dict[int, dict], base: dict[int, dict], plan: RungPlan) -> str:
-    """What the gate says as seeds come in, as on the ladder."""
-    assert plan.gate is not None
+def decided(gate: Gate, metrics: dict[int, dict], base: dict[int, dict]) -> str:
+    """What a gate says as seeds come in, as on the ladder."""
     for seeds in range(1, len(metrics) + 1):
-        decision = plan.gate.decide({s: metrics[s] for s in range(seeds)}, base)
+        decision = gate.decide({s: metrics[s] for s in range(seeds)}, base)
         if decision is not None:
             return f"{decision.decision}: {decision.reason}"
     return "open: more seeds"

@@ -23,6 +23,8 @@ from harness.ladder.gate import interval
 from harness.ladder.profile import load
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.trusted import TrustedLoss
 
 ROOT = Path(__file__).parents[1]
@@ -95,8 +97,9 @@ def show() -> None:
     gate = load("reviews").rungs[-1].gate
     assert gate is not None
     table = Table("loss", "reward", "gain over SFT", "minus DPO", "KL", "grammar", "length", "accuracy", "time", "gate")
-    for name in (*GOOD, *BROKEN):
-        found, base = scores(name), {s: m for s, m in scores("dpo").items() if s in scores(name)}
+    measured = scores((*GOOD, *BROKEN))
+    for name, found in measured.items():
+        base = {seed: metrics for seed, metrics in measured["dpo"].items() if seed in found}
         if found and len(base) == len(found):
             decision = gate.decide(found, base)
             said = "open" if decision is None else f"{decision.decision}: {decision.reason}"
@@ -108,10 +111,11 @@ def show() -> None:
     Console(width=200).print(table)
 
 
-def scores(name: str) -> dict[int, dict[str, float]]:
-    """What a loss was measured to reach with the ladder's own settings, by seed."""
+def scores(names: Sequence[str]) -> dict[str, dict[int, dict[str, float]]]:
+    """What each loss was measured to reach with the ladder's own settings, by seed."""
     kept = _kept()
-    return {s: kept[_key(name, s, {})] for s in range(64) if _key(name, s, {}) in kept}
+    keys = {name: {seed: _key(name, seed, {}) for seed in range(64)} for name in names}
+    return {name: {seed: kept[key] for seed, key in by.items() if key in kept} for name, by in keys.items()}
 
 
 def _span(values: list[float]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -107,7 +107,7 @@ def _reviews() -> Iterator[tuple[str, list[str], str]]:
 
     gate = load("reviews").rungs[-1].gate
     assert gate is not None
-    found = {name: reviews.scores(name) for name in (*_GOOD, *BROKEN)}
+    found = reviews.scores((*_GOOD, *BROKEN))
     base = found["dpo"]
     means = {name: sum(m["reward"] for m in by.values()) / len(by) for name, by in found.items() if by}
     for name in sorted(means, key=lambda each: -means[each]):
@@ -116,15 +116,7 @@ def _reviews() -> Iterator[tuple[str, list[str], str]]:
         low, high = interval(apart, 0.05)
         less = f"{sum(apart) / len(apart):+.3f} ({low:+.3f} to {high:+.3f})" if name != "dpo" else ""
         cells = [f"{means[name]:.3f}", less, _range(by, "kl", 2), _range(by, "grammar", 2)]
-        yield name, cells, _short(_decided(gate, by, base))
-
-
-def _decided(gate: Any, by: dict[int, dict[str, float]], base: dict[int, dict[str, float]]) -> str:
-    for seeds in range(1, len(by) + 1):
-        decision = gate.decide({s: by[s] for s in range(seeds)}, base)
-        if decision is not None:
-            return f"{decision.decision}: {decision.reason}"
-    return "open"
+        yield name, cells, _short(control.decided(gate, by, base))
 
 
 def _range(by: dict[int, dict[str, float]], metric: str, places: int) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.ledger import Ledger
+    from harness.ledger.underway import Underway
 
 _OPEN = (State.RUNNING, State.HELD, State.QUEUED)
 
@@ -55,12 +56,11 @@ def queue_command(
             return
         console = Console()
         if not watch:
-            console.print(_table(ledger, limit, everything=everything))
-            console.print(_told(ledger))
+            console.print(_view(ledger, limit, everything=everything))
             return
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                live.update(Group(_table(ledger, limit, everything=everything), _told(ledger)), refresh=True)
+                live.update(_view(ledger, limit, everything=everything), refresh=True)
                 time.sleep(1.0)
 
 
@@ -81,9 +81,13 @@ def _underway(ledger: Ledger) -> list[dict[str, Any]]:
     return [{"run": run, **underway_json(one)} for run, several in ledger.underway().items() for one in several]
 
 
-def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
-    table = Table("run", "candidate", "ladder", "state", "rung", "try", "pri", "")
+def _view(ledger: Ledger, limit: int, *, everything: bool) -> Group:
     underway = ledger.underway()
+    return Group(_table(ledger, underway, limit, everything=everything), _told(ledger, underway))
+
+
+def _table(ledger: Ledger, underway: dict[int, list[Underway]], limit: int, *, everything: bool) -> Table:
+    table = Table("run", "candidate", "ladder", "state", "rung", "try", "pri", "")
     for run in ledger.runs(states=() if everything else _OPEN, limit=limit):
         told = [" ".join([one.step, *share_of(one)]) for one in underway.get(run.id, [])]
         told = told or [sanitize.one_line(run.reason, 80)]
@@ -100,8 +104,8 @@ def _table(ledger: Ledger, limit: int, *, everything: bool) -> Table:
     return table
 
 
-def _told(ledger: Ledger) -> Text:
+def _told(ledger: Ledger, underway: dict[int, list[Underway]]) -> Text:
     counts = ledger.counts()
-    lines = [f"run {run}  {underway_of(one)}\n" for run, several in ledger.underway().items() for one in several]
+    lines = [f"run {run}  {underway_of(one)}\n" for run, several in underway.items() for one in several]
     told = ", ".join(f"{counts[state]} {state}" for state in State if counts.get(state)) or "the ledger is empty"
     return Text("".join(lines) + told)

@@ -43,27 +43,29 @@ def attach(database: Database, held: Claim, rung: str, name: str, data: bytes) -
 
     Raises LeaseLostError from an attempt that no longer holds the run, LedgerError for more than 4 MiB.
     """
-    if len(data) > MOST_BYTES:
-        raise LedgerError(f"{name}, of {len(data)} bytes, is too large for the database", remedy="report it")
-    digest = hashlib.sha256(data).hexdigest()
-    packed = zlib.compress(data, 6)  # before anybody waits for this transaction
+    digest, row = _packed(data, name)  # before anybody waits for this transaction
     with database.writing() as connection:
         now = float(must_hold(connection, held, database.now).now)
-        insert_unless_known(connection, artifacts, sha256=digest, data=packed, size=len(data), time=now)
-        row = {"run": held.run.id, "rung": rung, "name": name, "artifact": digest, "attempt": held.attempt}
-        replace_all(connection, attachments, [row], "artifact", "attempt")
+        insert_unless_known(connection, artifacts, **row, time=now)
+        entry = {"run": held.run.id, "rung": rung, "name": name, "artifact": digest, "attempt": held.attempt}
+        replace_all(connection, attachments, [entry], "artifact", "attempt")
     return digest
 
 
 def keep(database: Database, data: bytes) -> str:
     """Keep a document that belongs to no single run; give its digest. Raises LedgerError for more than 4 MiB."""
-    if len(data) > MOST_BYTES:
-        raise LedgerError(f"a document of {len(data)} bytes is too large for the database", remedy="report it")
-    digest = hashlib.sha256(data).hexdigest()
+    digest, row = _packed(data, "a document")
     with database.writing() as connection:
-        now = database.time(connection)
-        insert_unless_known(connection, artifacts, sha256=digest, data=zlib.compress(data, 6), size=len(data), time=now)
+        insert_unless_known(connection, artifacts, **row, time=database.time(connection))
     return digest
+
+
+def _packed(data: bytes, name: str) -> tuple[str, dict[str, object]]:
+    """A document's digest, and its row but for the time."""
+    if len(data) > MOST_BYTES:
+        raise LedgerError(f"{name}, of {len(data)} bytes, is too large for the database", remedy="report it")
+    digest = hashlib.sha256(data).hexdigest()
+    return digest, {"sha256": digest, "data": zlib.compress(data, 6), "size": len(data)}
 
 
 def attachments_of(database: Database, run: int) -> list[Attachment]:

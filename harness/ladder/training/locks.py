@@ -24,14 +24,15 @@ def alone(lock: Path, stopping: Callable[[], bool] = lambda: False) -> Iterator[
     Raises StoppedError where `stopping` says so while it waits, OSError where there can be no such file.
     """
     with lock.open("w") as file:
-        while not _taken(file):
+        while not taken(file):
             if stopping():
                 raise StoppedError
             time.sleep(_BETWEEN_LOOKS)
         yield
 
 
-def _taken(file: IO[str]) -> bool:
+def taken(file: IO[str]) -> bool:
+    """Take a lock that nobody else holds; False where somebody does."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

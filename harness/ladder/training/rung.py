@@ -7,7 +7,6 @@ for each candidate, evaluation and seed, from which a killed attempt is gone on 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from harness.errors import HarnessError, InfrastructureError, UserError
 from harness.ladder.training.answers import SAMPLES, whole_lines
 from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests
+from harness.ladder.training.locks import taken
 from harness.ladder.training.steps import StoppedError, Work, run_step
 from harness.ladder.training.weights import check_weights
 from harness.oracle.limits import MIB
@@ -233,12 +233,10 @@ def _alone(place: Path) -> Iterator[None]:
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = place.with_name(f".{place.name}.lock")
     with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not taken(handle):
             raise InfrastructureError(
                 "another attempt is still at this very training", remedy="wait for its end, or end it"
-            ) from error
+            )
         yield
 
 
