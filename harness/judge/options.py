@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.profiles import DEFAULT
+
 
 @dataclass(frozen=True)
 class Options:
@@ -14,7 +16,7 @@ class Options:
     that train on one. `static` stops after the screen.
     """
 
-    profile: str = "2026.1"
+    profile: str = DEFAULT
     entry: str | None = None
     seed: int = 0
     jobs: int = 1

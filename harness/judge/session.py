@@ -20,6 +20,7 @@ from harness.contract import CLASSIFICATION
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.judge.rehearsal import Rehearsal
 from property_tests.configure import draw, prepare
+from property_tests.editions import belongs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -183,7 +184,8 @@ class _Plugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running each test once, hand the collected suite to the one who asked."""
         wanted = self._profile.properties
-        items = [i for i in session.items if i.module.RULE.id in wanted]  # type: ignore[attr-defined]
+        edition = self._profile.edition
+        items = [i for i in session.items if i.module.RULE.id in wanted and belongs(i.function, edition)]  # type: ignore[attr-defined]
         items.sort(key=lambda i: wanted.index(i.module.RULE.id))  # type: ignore[attr-defined]
         for item in items:
             function = item.function  # type: ignore[attr-defined]

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from harness.judge.domain import Domain
     from harness.oracle.limits import Limits
 
-DEFAULT = "2026.1"
+DEFAULT = "2026.2"
 #: The newest profile of each contract.
-DEFAULTS = {"preference": DEFAULT, "classification": "classification-2026.1"}
+DEFAULTS = {"preference": DEFAULT, "classification": "classification-2026.2"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Profile:
     digest: str
     domain_numbers: tuple[tuple[str, float], ...]
     limit_numbers: tuple[tuple[str, float], ...]
+
+    @property
+    def edition(self) -> str:
+        """Which tests of a rule belong to it: the part of the name that profiles of both contracts share."""
+        return self.name.rpartition("-")[2]
 
     @property
     def domain(self) -> Domain:

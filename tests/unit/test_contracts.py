@@ -213,8 +213,8 @@ def test_its_profile() -> None:
 
 
 def test_a_profile_and_a_contract_go_together() -> None:
-    assert profile_for(None, None) == "2026.1"
-    assert profile_for("classification", None) == "classification-2026.1"
+    assert profile_for(None, None) == DEFAULTS["preference"]
+    assert profile_for("classification", None) == DEFAULTS["classification"]
     assert profile_for(None, "classification-2026.1") == "classification-2026.1"
     with pytest.raises(UserError, match="is for the contract preference"):
         profile_for("classification", "2026.1")

@@ -20,6 +20,12 @@ DIGESTS = {
     "imdb-2026.1": "48a01f3b290f50245f5926474aa5fb2c1a0e9228fb7fa4c294d8fcb93036477b",
     "reviews-2026.1": "baedd998373020426861d18b064ed6685d429e49a4ca14de72d940c2364259da",
     "zephyr-7b-gemma-2026.1": "ee93fa3fd1591152660f4bd06e8fb4b6388b8fd73170f0fa37198f45cc81f922",
+    "bandit-2026.2": "fefa7d230bd4fc0aa3b163fe61a9cc801925bfe8733c0363699ac4a40db10eb9",
+    "cifar10-2026.2": "92610e2ba4d7f7573f4c9e633e665fbc49992eaa66a4129e1cbcc73aab653c59",
+    "control-2026.3": "4ae8609bfaa783ed37dbb65d3055433346524b7ec7796a02db9e63a431f6296b",
+    "digits-2026.2": "ca24724ab9ffedcd8bc409ee8f37a76c083b44fb8419009d575ee74470c9c5cf",
+    "reviews-2026.2": "d601e384aec7dc2e892903f8ae2cabd545f7ae8ac43b6be50b1ea4e152d5d56f",
+    "zephyr-7b-gemma-2026.2": "4a45bab07ccb3278f57923522a6f2e913a51ef3f851cdd994bf84ed9e3a043a8",
 }
 TEXT = importlib.resources.files("harness.ladder.profiles").joinpath("bandit-2026.1.toml").read_text("utf-8")
 
