@@ -20,6 +20,7 @@ from property_tests import (  # noqa: E402 - Hypothesis has to be settled first
     test_finite_gradient,
     test_finite_value,
     test_gradient,
+    test_gradient_direction,
     test_permutation,
     test_purity,
     test_shape,
@@ -27,6 +28,7 @@ from property_tests import (  # noqa: E402 - Hypothesis has to be settled first
     test_start,
     test_state,
     test_time,
+    test_useful_gradient,
     test_zero,
 )
 
@@ -42,6 +44,8 @@ PROPERTY_MODULES = (
     test_depends,
     test_start,
     test_direction,
+    test_gradient_direction,
+    test_useful_gradient,
     test_determinism,
     test_state,
     test_purity,

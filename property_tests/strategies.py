@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.judge.batches import batch_of
 from harness.judge.domain import Domain
+from harness.judge.realistic import realistic
 
 if TYPE_CHECKING:
     from harness.oracle.batch import Batch
@@ -16,30 +18,67 @@ if TYPE_CHECKING:
 DOMAIN = Domain()
 #: Batch sizes of the contract.
 SIZES = (1, 2, 3, 7, 64)
+#: Sizes that trainings have, and whatever lies between them.
+USUAL_SIZES = (64, 32, 8, 2, 1, 4, 16, 128, 256, 512, 1024)
+
+
+class _Judged:
+    """The domain that is judged over: what is drawn for the usual one is fitted to it."""
+
+    domain = DOMAIN
+
+
+def judge_over(domain: Domain) -> None:
+    """From here on, draw inside this domain."""
+    _Judged.domain = domain
+
+
+def fit_beta(beta: float) -> float:
+    """A beta of the usual domain, moved to the same place of the one that is judged over."""
+    domain = _Judged.domain
+    if domain.ends == DOMAIN.ends:
+        return beta
+    place = math.log(beta / DOMAIN.beta_low) / math.log(DOMAIN.beta_high / DOMAIN.beta_low)
+    return min(max(domain.beta_low * (domain.beta_high / domain.beta_low) ** place, domain.beta_low), domain.beta_high)
+
+
+def fit_reach(x: float) -> float:
+    """A value of |beta rho|, at most as large as the domain lets it be."""
+    return min(x, _Judged.domain.reach)
+
 
 sizes = st.sampled_from(SIZES)
 seeds = st.integers(0, 255)
 #: The paper's betas inside the operating domain, the usual one first.
-sweep = st.sampled_from(sorted(DOMAIN.betas, key=lambda b: abs(b - 0.1)))
+sweep = st.sampled_from(sorted(DOMAIN.betas, key=lambda b: abs(b - 0.1))).map(fit_beta)
 #: Any beta of the operating domain, in thousandths.
-betas = st.integers(25, 1000).map(lambda k: k / 1000)
+betas = st.integers(25, 1000).map(lambda k: fit_beta(k / 1000))
 progresses = st.integers(0, 4).map(lambda k: k / 4)
 #: The golden ratio's fraction: its multiples spread evenly, however few of them are drawn. Hypothesis prefers
 #: small integers, which would otherwise all be one corner of a range.
 _GOLDEN = 0.6180339887498949
 #: Any progress, any beta of the operating domain and any usual batch size, on no grid.
 free_progresses = st.integers(0, 997).map(lambda k: 1.0 if k == 1 else round(k * _GOLDEN % 1.0, 7))
-free_betas = st.integers(0, 997).map(lambda k: round(0.025 * 40.0 ** (k * _GOLDEN % 1.0), 7))
+free_betas = st.integers(0, 997).map(lambda k: fit_beta(round(0.025 * 40.0 ** (k * _GOLDEN % 1.0), 7)))
 free_sizes = st.integers(0, 130).map(lambda k: 1 + 37 * k % 131)
+#: Seeds of realistic batches, and sizes up to a thousand: the usual ones, and any.
+many_seeds = st.integers(0, 1023)
+train_sizes = st.one_of(st.sampled_from(USUAL_SIZES), st.integers(0, 1023).map(lambda k: 1 + 389 * k % 1024))
 
 
 @st.composite
 def domain_batches(draw: st.DrawFn, *, reach: float = 50.0, pairs: st.SearchStrategy[int] = sizes) -> Batch:
     """A batch of the operating domain: |beta rho| <= reach; one margin is drawn, the rest spread around it."""
     size, beta = draw(pairs), draw(sweep)
-    limit = int(reach / beta * 16)
+    limit = int(fit_reach(reach) / beta * 16)
     first = draw(st.integers(-limit, limit)) / 16
     seed = draw(seeds)
     spread = np.random.Generator(np.random.PCG64(seed)).integers(-limit, limit + 1, size=size) / 16
     spread[0] = first
     return batch_of(spread, beta, seed=seed, progress=draw(progresses))
+
+
+@st.composite
+def training_batches(draw: st.DrawFn, *, pairs: st.SearchStrategy[int] = train_sizes) -> Batch:
+    """A batch as training asks for it (`harness.judge.realistic`), at any beta and progress of the domain."""
+    return realistic(draw(many_seeds), draw(pairs), domain=_Judged.domain)

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.batches import chunks, margins, natural, plain
+from harness.judge.realistic import realistic
 from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since, until
 from property_tests.scan import scan
 
 if TYPE_CHECKING:
@@ -95,3 +97,16 @@ def test_fine_scan(oracle: Subject, offset: int) -> None:
     order = np.argsort(np.abs(rho), kind="stable")
     batches = [plain(oracle.fill(rho[order]), beta) for beta in (0.1, 0.05, 0.5, 1.0)]
     scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, between the points of a fine grid")
+
+
+@since("2026.2")
+@settings(max_examples=16)
+@given(part=st.integers(0, 15))
+def test_every_size_to_a_thousand(oracle: Subject, part: int) -> None:
+    """Realistic batches of every size up to 1,024: every sixteenth in one example, all of them in all."""
+    sizes = [n for n in range(1 + part, 1025, 16) if n >= oracle.smallest_batch]
+    batches = [realistic(4096 + n, n, domain=oracle.domain) for n in sizes]
+    scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, in one of many batch sizes")
+
+
+until("2026.1")(test_every_batch_size)  # the test above takes its place

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import CandidateFault
 from harness.judge.batches import batch_of
+from harness.judge.realistic import realistic
 from harness.oracle.batch import Complaint
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since
 from property_tests.scan import scan
+from property_tests.strategies import fit_beta
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -69,3 +72,16 @@ def _scan_over_beta(oracle: Subject, batches: list[Batch]) -> None:
         again = [batch_of(oracle.fill(np.array(rho, dtype=float)), b) for b in oracle.domain.betas]
         if any(not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in oracle.ask(again)):
             raise
+
+
+@since("2026.2")
+@settings(max_examples=8)
+@given(part=st.integers(0, 7))
+def test_finite_over_beta_in_training(oracle: Subject, part: int) -> None:
+    """Realistic batches at betas on no grid, evenly spread over the domain's decades."""
+    places = [((part + 8 * k) * 0.6180339887) % 1.0 for k in range(32)]
+    betas = [fit_beta(round(0.025 * 40.0**place, 7)) for place in places]
+    batches = [
+        realistic(8192 + part + 8 * k, oracle.size(16), beta=beta, domain=oracle.domain) for k, beta in enumerate(betas)
+    ]
+    _scan_over_beta(oracle, batches)

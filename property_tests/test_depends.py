@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 
 from harness.judge.batches import natural
+from harness.judge.realistic import realistic
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import free_betas, free_progresses, free_sizes, seeds
+from property_tests.editions import since, until
+from property_tests.strategies import free_betas, free_progresses, free_sizes, many_seeds, seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
+    from harness.oracle.batch import Answer, Batch
 
 RULE = Rule(
     id="P307",
@@ -22,7 +26,8 @@ RULE = Rule(
     summary="Value and gradient depend on the chosen and on the rejected log-probability.",
     why=(
         "A constant trains nothing; a loss of the chosen completion alone is imitation, and one of the rejected "
-        "alone pushes all text away. Both look healthy in a log: they are finite and they do not crash."
+        "alone pushes all text away. Both look healthy in a log: they are finite and they do not crash. A loss may "
+        "begin as imitation and move on with `progress`: over half of the course of training both have to count."
     ),
     fix="Use both policy log-probabilities, and keep them attached to the graph.",
     before="return -policy_chosen_logps",
@@ -54,3 +59,46 @@ def test_depends_on_both(oracle: Subject, beta: float, seed: int, progress: floa
             raise oracle.broken(RULE, f"no pair has a gradient with respect to its {name} completion", batch)
         if base.finite_values and np.array_equal(base.values, moved.values):
             raise oracle.broken(RULE, f"moving every {name} completion changes no value", batch)
+
+
+#: Points of the course of training, from its start to its end.
+COURSE = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+
+@since("2026.2")
+@settings(max_examples=20)
+@given(seed=many_seeds, size=free_sizes)
+def test_depends_on_both_over_the_course(oracle: Subject, seed: int, size: int) -> None:
+    """Realistic pairs at each point of the course: at most of them both completions of some pair have a gradient."""
+    batch = realistic(seed, oracle.size(max(size, 8)), domain=oracle.domain, dtype=np.float64)
+    shrink = np.minimum(1.0, 3.0 / np.maximum(batch.beta * np.abs(batch.rho), 1e-12)) - 1.0
+    drifts = batch.policy_chosen - batch.reference_chosen, batch.policy_rejected - batch.reference_rejected
+    course = [replace(batch.shifted(shrink * drifts[0], shrink * drifts[1]), progress=p) for p in COURSE]
+    step = 0.25 / batch.beta
+    moves = [each for b in course for each in (b, b.shifted(-step, 0.0), b.shifted(0.0, -step))]
+    answers = oracle.answers(moves)
+    lacking: list[tuple[str, Batch]] = []
+    for place, at in enumerate(course):
+        base, chosen, rejected = answers[3 * place : 3 * place + 3]
+        if what := _lacks(base, chosen, rejected):
+            lacking.append((what, at))
+    if len(lacking) > len(COURSE) / 2:
+        raise oracle.broken(
+            RULE, f"{lacking[-1][0]}, at {len(lacking)} of {len(COURSE)} points of the training", lacking[-1][1]
+        )
+
+
+def _lacks(base: Answer, chosen: Answer, rejected: Answer) -> str:
+    """What the loss does not depend on, in words; empty where it depends on both completions."""
+    if base.detached:
+        return "it does not depend on the policy's log-probabilities at all"
+    larger = np.maximum(np.abs(base.grad_chosen), np.abs(base.grad_rejected))
+    for name, gradient, moved in (("chosen", base.grad_chosen, chosen), ("rejected", base.grad_rejected, rejected)):
+        if base.finite_gradients and not (np.abs(gradient) > NEGLIGIBLE * larger).any():
+            return f"no pair has a gradient with respect to its {name} completion"
+        if base.finite_values and np.array_equal(base.values, moved.values):
+            return f"moving every {name} completion changes no value"
+    return ""
+
+
+until("2026.1")(test_depends_on_both)  # the test above takes its place

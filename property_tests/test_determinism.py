@@ -8,8 +8,9 @@ from hypothesis import given
 
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since, until
 from property_tests.same import difference
-from property_tests.strategies import domain_batches
+from property_tests.strategies import domain_batches, training_batches
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -38,3 +39,17 @@ def test_same_answer_again(oracle: Subject, batch: Batch) -> None:
     for other in others:
         if what := difference(first, other):
             raise oracle.broken(RULE, f"the same batch gave different {what} when asked again", batch)
+
+
+@since("2026.2")
+@given(batch=training_batches())
+def test_same_answer_again_in_training(oracle: Subject, batch: Batch) -> None:
+    """Realistic batches: three times in one request, and once alone as training asks."""
+    whole = batch.take([i % batch.pairs for i in range(oracle.size(batch.pairs))])
+    first, *others = oracle.answers([whole] * 3)
+    for other in (*others, *oracle.alone([whole])):
+        if what := difference(first, other):
+            raise oracle.broken(RULE, f"the same batch gave different {what} when asked again", whole)
+
+
+until("2026.1")(test_same_answer_again)  # the test above takes its place

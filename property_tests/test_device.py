@@ -10,7 +10,8 @@ from hypothesis import given, settings
 
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import domain_batches
+from property_tests.editions import since
+from property_tests.strategies import domain_batches, training_batches
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -39,6 +40,20 @@ def test_devices_agree(oracle: Subject, batch: Batch) -> None:
     """The same batch on both devices; not run where there is no GPU, and the report says so."""
     if not oracle.oracle.has_gpu:
         pytest.skip("no GPU on this host")
+    _agree(oracle, batch)
+
+
+@since("2026.2")
+@settings(max_examples=20)
+@given(batch=training_batches())
+def test_devices_agree_in_training(oracle: Subject, batch: Batch) -> None:
+    """Realistic batches on both devices, as above."""
+    if not oracle.oracle.has_gpu:
+        pytest.skip("no GPU on this host")
+    _agree(oracle, batch)
+
+
+def _agree(oracle: Subject, batch: Batch) -> None:
     whole = batch.take([i % batch.pairs for i in range(oracle.size(batch.pairs))])
     cpu, gpu = oracle.answer(whole), oracle.answer(whole, gpu=True)
     for name, one, other in (

@@ -9,11 +9,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.judge.realistic import EDGES, edges
 from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since
 from property_tests.scan import scan
-from property_tests.strategies import progresses, sweep
+from property_tests.strategies import many_seeds, progresses, sweep
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -58,3 +60,18 @@ def _batch(pairs: int, chosen: int, rejected: int, nats: float, rho: float, beta
     reference = [-np.minimum(nats * n, DEEPEST) * spread for n in lengths]
     vectors = (reference[0] - max(-rho, 0.0), reference[1] - max(rho, 0.0), *reference, *lengths)
     return Batch.of((v.astype(np.float32) for v in vectors), beta, progress)
+
+
+@since("2026.2")
+@settings(max_examples=12)
+@given(seed=many_seeds)
+def test_finite_at_the_edges(oracle: Subject, seed: int) -> None:
+    """Completions that the model is certain of, of one token, equal ones; in a mix, and each kind by itself."""
+    mixed = [edges(seed + size, oracle.size(size), domain=oracle.domain) for size in (len(EDGES), 1, 2, 64)]
+    pairs = [mixed[0].take([place] * oracle.smallest_batch) for place in range(len(EDGES))]
+    scan(
+        oracle,
+        RULE,
+        [*pairs, *mixed],
+        "{what} at rho {rho}, beta {beta}, at an edge of the inputs: certain, one-token or equal completions",
+    )

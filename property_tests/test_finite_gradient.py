@@ -8,8 +8,9 @@ from hypothesis import given
 
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since
 from property_tests.scan import report_not_finite
-from property_tests.strategies import domain_batches
+from property_tests.strategies import domain_batches, training_batches
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -33,4 +34,11 @@ RULE = Rule(
 @given(batch=domain_batches())
 def test_gradients_are_finite(oracle: Subject, batch: Batch) -> None:
     """No NaN and no infinity among the gradients of either log-probability."""
+    report_not_finite(oracle, RULE, [batch], True)  # noqa: FBT003 - see there
+
+
+@since("2026.2")
+@given(batch=training_batches())
+def test_gradients_are_finite_in_training(oracle: Subject, batch: Batch) -> None:
+    """The same where training lives: realistic batches of up to 1,024 pairs."""
     report_not_finite(oracle, RULE, [batch], True)  # noqa: FBT003 - see there

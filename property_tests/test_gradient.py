@@ -9,9 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.batches import natural
+from harness.judge.realistic import realistic
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import betas, free_betas, free_progresses, free_sizes, seeds
+from property_tests.editions import since, until
+from property_tests.strategies import (
+    betas,
+    free_betas,
+    free_progresses,
+    free_sizes,
+    many_seeds,
+    seeds,
+    training_batches,
+)
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -25,7 +35,9 @@ RULE = Rule(
     why=(
         "A loss is what it answers, and the answer has two halves: the values that are judged and the "
         "gradients that train. With detach, rounding or a custom backward the two are different functions, "
-        "and nothing that is known of one holds for the other."
+        "and nothing that is known of one holds for the other. Published losses that train by a gradient which is "
+        "not the slope of their values (detached weights as in WPO, detached batch statistics as in KTO and BCO) are "
+        "out of scope: what their gradient is the slope of is not among their answers, and nothing could be held to it."
     ),
     fix="Remove detach, rounding and custom backward passes, and let autograd differentiate the values.",
     before="return good.detach() + bad - bad.detach()",
@@ -82,6 +94,115 @@ def test_gradients_match_differences(
             raise oracle.broken(RULE, message, batch, gradient=given_slope, finite_difference=slopes[1])
 
 
+#: Of the comparisons in one example, this share has to come out: a loss that keeps its slope from being found hides it.
+ENOUGH = 0.75
+
+
+@since("2026.2")
+@settings(max_examples=12)
+@given(seed=many_seeds, reach=st.sampled_from((1.0, 4.0, 16.0, 45.0)))
+def test_gradients_match_differences_in_training(oracle: Subject, seed: int, reach: float) -> None:
+    """Realistic batches of several sizes, three directions each; comparisons that cannot be made are counted."""
+    draw = np.random.Generator(np.random.PCG64([seed, 31]))
+    ways: list[tuple[np.ndarray, np.ndarray]] = []
+    moved: list[Batch] = []
+    batches = [_within(oracle, seed + 7 * place, oracle.size(size), reach) for place, size in enumerate((1, 3, 24, 96))]
+    for batch in batches:
+        both = (2, batch.pairs)
+        chosen, rejected = draw.uniform(0.5, 1.0, size=both) * draw.choice([-1.0, 1.0], size=both)
+        ways += [(chosen, rejected), (chosen, 0.0 * rejected), (0.0 * chosen, rejected)]
+        moved += [batch.shifted(s * h * c, s * h * r) for c, r in ways[-3:] for h in STEPS for s in (1.0, -1.0)]
+    bases, others = oracle.alone(batches), oracle.answers(moved)
+    made = 0
+    for place, (chosen, rejected) in enumerate(ways):
+        batch, base, four = batches[place // 3], bases[place // 3], others[4 * place : 4 * place + 4]
+        given_slope = float(base.grad_chosen @ chosen + base.grad_rejected @ rejected)
+        slopes = [_slope(four[2 * i], four[2 * i + 1], h) for i, h in enumerate(STEPS)]
+        scale = max(abs(given_slope), *(abs(s) for s in slopes), _noise(base))
+        if not np.isfinite(scale):
+            made += 1  # another rule's finding
+            continue
+        settled = abs(slopes[0] - slopes[1]) <= 0.1 * TOLERANCE * scale
+        made += settled
+        if settled and abs(slopes[1] - given_slope) > TOLERANCE * scale:
+            message = f"the gradient says {given_slope:.6g} where the values' slope is {slopes[1]:.6g}"
+            raise oracle.broken(RULE, message, batch, gradient=given_slope, finite_difference=slopes[1])
+    if made < ENOUGH * len(ways):
+        message = "the values jitter so much that their slope cannot be found"
+        message += f": {made} of {len(ways)} comparisons came out"
+        raise oracle.broken(RULE, message, batches[0], made=made, wanted=len(ways))
+
+
+def _within(oracle: Subject, seed: int, pairs: int, reach: float) -> Batch:
+    """A realistic batch in float64, its drifts scaled so that |beta rho| stays below `reach`."""
+    batch = realistic(seed, pairs, domain=oracle.domain, dtype=np.float64)
+    shrink = np.minimum(1.0, reach / np.maximum(batch.beta * np.abs(batch.rho), 1e-12)) - 1.0
+    return batch.shifted(
+        shrink * (batch.policy_chosen - batch.reference_chosen),
+        shrink * (batch.policy_rejected - batch.reference_rejected),
+    )
+
+
+#: A stretch over which gradients are added up, in units of beta rho, and the points at which they are asked (Gauss and
+#: Legendre's three; of each of its parts where one is looked at closely).
+STRETCH = 0.25
+_AT, _WEIGHT = np.polynomial.legendre.leggauss(3)
+PARTS = 16
+#: How far the sum may be from what the values do, relative to both.
+APART = 0.02
+
+
+@since("2026.2")
+@settings(max_examples=16)
+@given(seed=many_seeds, size=st.sampled_from((64, 16, 256)), way=st.sampled_from((0, 1, 2)))
+def test_gradients_add_up_to_the_values(oracle: Subject, seed: int, size: int, way: int) -> None:
+    """Pair by pair, over stretches too long for a ripple: what the gradients promise is what the values do."""
+    batch = _within(oracle, seed, oracle.size(size), 16.0)
+    step = np.full(batch.pairs, STRETCH / batch.beta)
+    # Never past certainty, and not past it from the other side.
+    up = np.minimum(step, -0.5 * batch.policy_chosen) * (way != 1)
+    down = step * (way != 0)
+    promised, done = _over(oracle, batch, up, down, parts=1)
+    if done.shape[1] == 1:  # a scalar, or a single pair
+        _in_parts(oracle, batch, up, down)
+        return
+    for place in np.flatnonzero(_differ(promised * batch.pairs, done)[0])[:4]:
+        index = [int(place)] * oracle.smallest_batch
+        _in_parts(oracle, batch.take(index), up[index], down[index])
+
+
+def _in_parts(oracle: Subject, batch: Batch, up: np.ndarray, down: np.ndarray) -> None:
+    """Look closely: a jump or a kink stands in one of the parts, a wrong gradient in most."""
+    promised, done = (each.mean(axis=1) for each in _over(oracle, batch, up, down, parts=PARTS))
+    promised *= batch.pairs
+    if _differ(promised, done).sum() > PARTS / 2:
+        promise, change = float(promised.sum()), float(done.sum())
+        message = f"along a stretch of {STRETCH:g} / beta nats the gradients promise a change of {promise:.6g}"
+        message += f", and the values change by {change:.6g}"
+        raise oracle.broken(RULE, message, batch, promised=promise, change=change)
+
+
+def _over(
+    oracle: Subject, batch: Batch, up: np.ndarray, down: np.ndarray, *, parts: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What gradients promise, shape (parts, B), and what values do, shape (parts, B) or (parts, 1).
+
+    The way goes from `batch` by `up` and `-down`, in equal parts. Gradients belong to the mean of the values.
+    """
+    ends = np.arange(parts + 1) / parts
+    inner = [(part + (1.0 + at) / 2.0) / parts for part in range(parts) for at in _AT]
+    answers = oracle.answers([batch.shifted(up * t, -down * t) for t in (*ends, *inner)])
+    along = np.array([up * a.grad_chosen - down * a.grad_rejected for a in answers[parts + 1 :]])
+    promised = np.einsum("pab,a->pb", along.reshape(parts, len(_AT), -1), _WEIGHT) / 2.0 / parts
+    return promised, np.diff([a.values for a in answers[: parts + 1]], axis=0)
+
+
+def _differ(promised: np.ndarray, done: np.ndarray) -> np.ndarray:
+    """Where the two are apart by more than rounding and quadrature explain."""
+    scale = np.maximum(np.abs(promised), np.abs(done))
+    return np.isfinite(scale) & (np.abs(promised - done) > APART * scale + 1e-9)
+
+
 def _noise(base: Answer) -> float:
     """A slope that rounding alone could fake: differences of values of this size over the smaller step."""
     return max(abs(base.mean), 1.0) * 1e-15 / STEPS[1] * 1e3
@@ -130,3 +251,23 @@ def _pairs_of_numbers(oracle: Subject, single: Batch) -> list[tuple[str, np.ndar
         ("gradients", low.grad_chosen.astype(np.float64), high.grad_chosen),
         ("gradients", low.grad_rejected.astype(np.float64), high.grad_rejected),
     ]
+
+
+@since("2026.2")
+@settings(max_examples=16)
+@given(single=training_batches())
+def test_precisions_agree_in_training(oracle: Subject, single: Batch) -> None:
+    """Float32 and float64 over realistic batches."""
+    whole = single.take(np.resize(np.arange(single.pairs), oracle.size(single.pairs)))
+    for name, low, high in _pairs_of_numbers(oracle, whole):
+        scale = max(float(np.abs(high).max()), 1e-6)
+        error = float(np.abs(low - high).max())
+        if np.isfinite(scale) and not error <= 20 * TOLERANCE * scale:
+            message = f"its {name} in float32 and in float64 differ by {error:.3g} (of {scale:.3g})"
+            raise oracle.broken(RULE, message, whole)
+
+
+# What came before, as it was: the tests above take its place. Marked down here, since a decorator would change what
+# Hypothesis draws for them.
+for _old in (test_gradients_match_differences, test_values_are_smooth_enough_to_verify, test_float32_and_float64_agree):
+    until("2026.1")(_old)

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.batches import natural
+from harness.judge.realistic import realistic
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import free_betas, free_progresses, seeds
+from property_tests.editions import since, until
+from property_tests.strategies import free_betas, free_progresses, many_seeds, seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -63,3 +65,30 @@ def test_reordering_reorders(
         if np.isfinite(scale) and float(np.abs(one - other).max()) > TOLERANCE[dtype] * scale:
             message = f"its {name} do not follow the pairs when they are reordered"
             raise oracle.broken(RULE, message, batch, order=[int(i) for i in order])
+
+
+@since("2026.2")
+@given(
+    seed=many_seeds,
+    size=st.one_of(st.sampled_from((2, 3, 7, 64, 256)), st.integers(8, 160)),
+    dtype=st.sampled_from((np.float64, np.float32)),
+)
+def test_reordering_reorders_in_training(oracle: Subject, seed: int, size: int, dtype: type[np.floating]) -> None:
+    """A realistic batch in its own order and in another, as above."""
+    batch = realistic(seed, oracle.size(size), domain=oracle.domain, dtype=dtype)
+    draw = np.random.Generator(np.random.PCG64([seed, 33]))
+    order = np.roll(np.arange(batch.pairs), 1) if seed % 2 else draw.permutation(batch.pairs)
+    first, second = oracle.answers([batch, batch.take(order)])
+    values = first.values if first.shape == () else first.values[order]
+    for name, one, other in (
+        ("values", values, second.values),
+        ("gradients", first.grad_chosen[order], second.grad_chosen),
+        ("gradients", first.grad_rejected[order], second.grad_rejected),
+    ):
+        scale = max(float(np.abs(one).max()), float(np.abs(other).max()))
+        if np.isfinite(scale) and float(np.abs(one - other).max()) > TOLERANCE[dtype] * scale:
+            message = f"its {name} do not follow the pairs when they are reordered"
+            raise oracle.broken(RULE, message, batch, order=[int(i) for i in order])
+
+
+until("2026.1")(test_reordering_reorders)  # the test above takes its place

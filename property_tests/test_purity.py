@@ -8,7 +8,8 @@ from hypothesis import given
 
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import domain_batches, free_sizes
+from property_tests.editions import since, until
+from property_tests.strategies import domain_batches, free_sizes, training_batches
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -46,3 +47,21 @@ def test_inputs_are_unchanged(oracle: Subject, batch: Batch) -> None:
     for name, before, after in zip(_NAMES, whole.vectors, answer.echo or (), strict=False):
         if before.tobytes() != after.tobytes():
             raise oracle.broken(RULE, f"it changed the {name} tensor that it was given", whole)
+
+
+def _unchanged(oracle: Subject, whole: Batch) -> None:
+    answer = oracle.answers([whole], echo=True)[0]
+    for name, before, after in zip(_NAMES, whole.vectors, answer.echo or (), strict=False):
+        if before.tobytes() != after.tobytes():
+            raise oracle.broken(RULE, f"it changed the {name} tensor that it was given", whole)
+
+
+@since("2026.2")
+@given(batch=training_batches())
+def test_inputs_are_unchanged_in_training(oracle: Subject, batch: Batch) -> None:
+    """The same for realistic batches."""
+    whole = batch.take([i % batch.pairs for i in range(oracle.size(batch.pairs))])
+    _unchanged(oracle, whole)
+
+
+until("2026.1")(test_inputs_are_unchanged)  # the test above takes its place

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 
 from harness.judge.batches import start_of_training
+from harness.judge.realistic import realistic
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import betas, seeds
+from property_tests.editions import since
+from property_tests.strategies import betas, many_seeds, seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
+    from harness.oracle.batch import Batch
 
 RULE = Rule(
     id="P318",
@@ -37,7 +41,10 @@ LEAST, MOST = 1e-6, 1e6
 @given(beta=betas, seed=seeds)
 def test_gradient_at_the_start(oracle: Subject, beta: float, seed: int) -> None:
     """Some pair has a gradient when the policy is the reference."""
-    batch = start_of_training(oracle.size(4), beta, seed=seed)
+    _gradient_is_usable(oracle, start_of_training(oracle.size(4), beta, seed=seed))
+
+
+def _gradient_is_usable(oracle: Subject, batch: Batch) -> None:
     answer = oracle.answer(batch)
     if not answer.grad_chosen.any() and not answer.grad_rejected.any():
         raise oracle.broken(RULE, "every gradient is zero where policy and reference are equal", batch)
@@ -46,3 +53,13 @@ def test_gradient_at_the_start(oracle: Subject, beta: float, seed: int) -> None:
         size = "smaller than training can use" if largest < LEAST else "larger than training can stand"
         message = f"the gradient where policy and reference are equal is {size}: {largest:.3g} for a pair"
         raise oracle.broken(RULE, message, batch, largest_gradient=largest)
+
+
+@since("2026.2")
+@settings(max_examples=12)
+@given(seed=many_seeds)
+def test_gradient_at_a_real_start(oracle: Subject, seed: int) -> None:
+    """The same for realistic texts: their lengths differ, and what the reference says of them."""
+    batch = realistic(seed, oracle.size(16), progress=0.0, domain=oracle.domain)
+    start = replace(batch, policy_chosen=batch.reference_chosen, policy_rejected=batch.reference_rejected)
+    _gradient_is_usable(oracle, start)

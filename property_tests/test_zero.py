@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 
 from harness.judge.batches import batch_of, plain, start_of_training
+from harness.judge.realistic import realistic
+from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since
 from property_tests.scan import report_not_finite
-from property_tests.strategies import seeds, sizes, sweep
+from property_tests.strategies import many_seeds, seeds, sizes, sweep
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -74,3 +78,15 @@ def test_jump_at_zero(oracle: Subject, beta: float) -> None:
     if abs(jump) > 1e-4 * scale:
         message = f"the value jumps from {left.mean:.6g} to {right.mean:.6g} as rho passes zero"
         oracle.note(RULE, message, Severity.WARNING, beta=beta, below=left.mean, at=at.mean, above=right.mean)
+
+
+@since("2026.2")
+@settings(max_examples=12)
+@given(seed=many_seeds)
+def test_finite_at_a_real_start(oracle: Subject, seed: int) -> None:
+    """Realistic texts where the policy is the reference, for all pairs and for every other one."""
+    batch = realistic(seed, oracle.size(16), domain=oracle.domain)
+    start = replace(batch, policy_chosen=batch.reference_chosen, policy_rejected=batch.reference_rejected)
+    odd = np.arange(batch.pairs) % 2 == 1
+    some = Batch.of((np.where(odd, *both) for both in zip(start.vectors, batch.vectors, strict=True)), batch.beta)
+    report_not_finite(oracle, RULE, [start, some], False, True)  # noqa: FBT003 - values first, then gradients

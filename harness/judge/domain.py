@@ -17,6 +17,11 @@ class Domain:
     reach: float = 50.0
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest beta."""
+        return self.beta_low, self.beta_high
+
+    @property
     def betas(self) -> tuple[float, ...]:
         """The paper's betas inside the domain."""
         return tuple(b for b in PAPER_BETAS if self.beta_low <= b <= self.beta_high)

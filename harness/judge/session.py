@@ -21,6 +21,7 @@ from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.judge.rehearsal import Rehearsal
 from property_tests.configure import draw, prepare
 from property_tests.editions import belongs
+from property_tests.strategies import judge_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -183,6 +184,7 @@ class _Plugin:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running each test once, hand the collected suite to the one who asked."""
+        judge_over(self._profile.domain)
         wanted = self._profile.properties
         edition = self._profile.edition
         items = [i for i in session.items if i.module.RULE.id in wanted and belongs(i.function, edition)]  # type: ignore[attr-defined]

@@ -63,12 +63,6 @@ class Subject:
             self._smallest = self._probe()
         return self._smallest
 
-    @property
-    def shows_lengths(self) -> bool:
-        """Whether counterexamples need the completion lengths."""
-        plan = self.oracle.program.plan
-        return plan.wants("chosen_lengths") or plan.wants("rejected_lengths")
-
     def size(self, pairs: int) -> int:
         """`pairs`, or the smallest batch that this loss can work with."""
         return max(pairs, self.smallest_batch)
@@ -159,9 +153,10 @@ class Subject:
 
     def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
         """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""
-        shown = batch.as_counterexample(lengths=self.shows_lengths) if batch.pairs <= 8 else {"beta": batch.beta}
-        if batch.pairs > 8:
-            shown["pairs"] = batch.pairs
+        if batch.pairs <= 8:
+            shown = batch.as_counterexample()
+        else:
+            shown = {"beta": batch.beta, "progress": batch.progress, "pairs": batch.pairs}
         return CandidateFault(rule.finding(message, counterexample={**shown, **more}))
 
     def note(self, rule: Rule, message: str, severity: Severity, **counterexample: Json) -> None:

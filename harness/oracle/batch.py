@@ -106,11 +106,11 @@ class Batch:
             policy_rejected=(self.policy_rejected + rejected).astype(dtype),
         )
 
-    def as_counterexample(self, *, lengths: bool) -> dict[str, Json]:
-        """The numbers that a person can paste; `lengths` adds the completion lengths."""
+    def as_counterexample(self, *, lengths: bool = True) -> dict[str, Json]:
+        """The numbers that a person can paste; without `lengths`, those of the completions are left out."""
         names = ["policy_chosen_logps", "policy_rejected_logps"]
         names += ["reference_chosen_logps", "reference_rejected_logps"]
-        out: dict[str, Json] = {"beta": self.beta}
+        out: dict[str, Json] = {"beta": self.beta, "progress": self.progress}
         if lengths:
             names += ["chosen_lengths", "rejected_lengths"]
         for name, vector in zip(names, self.vectors, strict=False):

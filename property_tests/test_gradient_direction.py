@@ -1,0 +1,77 @@
+"""P319: the gradients point the right way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.judge.realistic import drifts_exchanged, well_ordered
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.editions import since
+from property_tests.strategies import many_seeds
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+    from harness.oracle.batch import Batch
+
+RULE = Rule(
+    id="P319",
+    name="gradient-direction",
+    severity=Severity.ERROR,
+    summary="Along the way from clearly right to clearly wrong the gradients climb.",
+    why=(
+        "Values are what is compared, gradients are what trains. A loss whose values fall as they should and whose "
+        "gradients push the other way teaches the rejected answers. The whole way counts and not one point of it, so "
+        "that a loss may slope the wrong way in a part of it, as DiscoPOP does around zero."
+    ),
+    fix="Let autograd differentiate the values; look for a custom backward, a detach, or a sign.",
+    before="return (2 * good).detach() - good",
+    after="return good",
+    introduced_in="2026.2",
+)
+
+#: Points on the way at which gradients are asked.
+POINTS = 12
+_AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
+
+
+@since("2026.2")
+@settings(max_examples=20)
+@given(low=st.sampled_from((1.0, 0.5, 2.0, 4.0)), seed=many_seeds, size=st.sampled_from((64, 1, 2, 8, 32, 256)))
+def test_gradients_climb_towards_wrong(oracle: Subject, low: float, seed: int, size: int) -> None:
+    """The policy moves until chosen and rejected have exchanged their drifts; asked in float32, as training asks."""
+    batch = well_ordered(seed, oracle.size(size), low=low, high=4.0 * low, domain=oracle.domain)
+    climbed = _climbed(oracle, batch, alone=seed % 2 == 0)
+    if not np.isfinite(climbed).all():
+        return  # another rule's finding
+    for place in () if climbed.sum() > 0 else (None,):
+        raise _falls(oracle, batch, float(climbed.sum()), place)
+    for place in np.flatnonzero(~(climbed > 0))[:2]:
+        # Company can turn a pair round in a loss of the whole batch; by itself it has none.
+        single = batch.take([int(place)] * oracle.smallest_batch)
+        alone = _climbed(oracle, single, alone=False)
+        if np.isfinite(alone).all() and not alone.sum() > 0:
+            raise _falls(oracle, single, float(alone.sum()), place)
+
+
+def _climbed(oracle: Subject, batch: Batch, *, alone: bool) -> np.ndarray:
+    """What the gradients say the mean gains from each pair on the way from right to wrong, shape (B,)."""
+    end = drifts_exchanged(batch)
+    chosen = end.policy_chosen.astype(np.float64) - batch.policy_chosen
+    rejected = end.policy_rejected.astype(np.float64) - batch.policy_rejected
+    way = [batch.shifted(chosen * t, rejected * t) for t in (1.0 + _AT) / 2.0]
+    answers = oracle.alone(way) if alone else oracle.answers(way)
+    return np.sum(
+        [w * (chosen * a.grad_chosen + rejected * a.grad_rejected) for w, a in zip(_WEIGHT, answers, strict=True)],
+        axis=0,
+    )
+
+
+def _falls(oracle: Subject, batch: Batch, climbed: float, place: object) -> Exception:
+    what = "clearly right pairs" if place is None else "a clearly right pair"
+    message = f"on the way from {what} to wrong the gradients add up to {climbed:.6g}, where they have to climb"
+    return oracle.broken(RULE, message, batch, climbed=climbed)

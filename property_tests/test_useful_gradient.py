@@ -1,0 +1,83 @@
+"""P320: gradients are of a size that training can use, wherever training lives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.judge.realistic import well_ordered
+from harness.rules import Rule
+from harness.verdict import Severity
+from property_tests.editions import since
+from property_tests.strategies import many_seeds
+
+if TYPE_CHECKING:
+    from harness.judge.subject import Subject
+    from harness.oracle.batch import Answer
+
+RULE = Rule(
+    id="P320",
+    name="useful-gradient",
+    severity=Severity.ERROR,
+    summary="Clearly wrong pairs have gradients, and no pair of ordinary size has an enormous one.",
+    why=(
+        "A gradient can be finite and useless. Where it is a hundred-thousandth of DPO's for the pairs that there is "
+        "most to learn from, nothing is learnt from them; where one pair's is 1e6 and more, clipping leaves nothing of "
+        "the other pairs, and without clipping the weights are lost."
+    ),
+    fix="Look for a branch, a clamp or a detach that is flat where pairs are wrong, and for factors that explode.",
+    before="return torch.where(rho < -1, good.detach(), good)",
+    after="return good",
+    introduced_in="2026.2",
+)
+
+#: Of DPO's gradient for the same wrong pair: less is nothing. And for one pair of any kind: more is too much.
+LEAST, MOST = 1e-5, 1e6
+#: The share of the wrong pairs that may have next to no gradient: losses of the literature have a zero here and there.
+FLAT = 0.1
+
+
+@since("2026.2")
+@given(seed=many_seeds, size=st.sampled_from((64, 2, 8, 256)), progress=st.sampled_from((1.0, 0.75, 0.5, 0.25)))
+def test_wrong_pairs_have_gradients(oracle: Subject, seed: int, size: int, progress: float) -> None:
+    """Ordinary texts, beta rho from -4 to -1/4 by whatever a loss goes by."""
+    pairs = oracle.size(size)
+    wrong = well_ordered(
+        seed, pairs, progress=progress, low=0.25, high=4.0, ordinary=True, domain=oracle.domain
+    ).swapped()
+    (answer,) = oracle.answers([wrong])
+    if not answer.finite_gradients:
+        return  # another rule's finding
+    usual = wrong.beta / (1.0 + np.exp(wrong.beta * wrong.rho))
+    flat = np.flatnonzero(_size(answer) < LEAST * usual)
+    if flat.size > max(FLAT * pairs, 1.0 if pairs > 2 else 0.0):
+        index = [int(flat[0])] * oracle.smallest_batch
+        alone = oracle.answer(wrong.take(index))
+        shown = wrong.take(index) if not (_size(alone) > LEAST * usual[index]).any() else wrong
+        message = f"{flat.size} of {pairs} clearly wrong pairs have less than {LEAST:g} of DPO's gradient"
+        raise oracle.broken(RULE, message, shown, flat=int(flat.size), of=pairs)
+
+
+@since("2026.2")
+@settings(max_examples=16)
+@given(seed=many_seeds, size=st.sampled_from((64, 2, 8, 256)), right=st.booleans())
+def test_no_pair_has_an_enormous_gradient(oracle: Subject, seed: int, size: int, right: bool) -> None:  # noqa: FBT001
+    """Beta rho up to 8, to either side."""
+    batch = well_ordered(seed, oracle.size(size), low=0.25, high=8.0, domain=oracle.domain)
+    batch = batch if right else batch.swapped()
+    (answer,) = oracle.answers([batch])
+    found = _size(answer)
+    if np.isfinite(found).all() and found.max() > MOST:
+        place = int(found.argmax())
+        single = batch.take([place] * oracle.smallest_batch)
+        message = f"a pair has a gradient of {found[place]:.3g} at beta rho {batch.beta * batch.rho[place]:.3g}"
+        shown = single if _size(oracle.answer(single)).max() > MOST else batch
+        raise oracle.broken(RULE, f"{message}, larger than training can stand", shown, gradient=float(found[place]))
+
+
+def _size(answer: Answer) -> np.ndarray:
+    """The size of each pair's own gradient, shape (B,): answers have those of the mean."""
+    return answer.grad_chosen.size * np.hypot(answer.grad_chosen.astype(np.float64), answer.grad_rejected)
