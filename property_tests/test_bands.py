@@ -16,6 +16,7 @@ from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since, until
 from property_tests.scan import scan
+from property_tests.strategies import fit_beta
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -42,7 +43,7 @@ _CHUNK = 512
 def test_dense_scan(oracle: Subject, index: int) -> None:
     """Every 1/16 nat up to 20, every 1/4 nat beyond, at each of the sweep's betas."""
     betas = (0.1, 0.05, 0.5, 1.0, 0.25, 0.025)
-    beta = betas[index]
+    beta = fit_beta(betas[index])
     batches = [
         plain(oracle.fill(piece), beta, progress=index % 3 / 2)
         for piece in chunks(margins(beta, oracle.domain.reach), _CHUNK)
@@ -62,7 +63,7 @@ def test_joint_scan(oracle: Subject, part: int) -> None:
     for step in range(_BETAS):
         place = _BETAS * part + step
         draw = np.random.Generator(np.random.PCG64([place, 3]))
-        beta = round(0.025 * 40 ** ((place * 0.6180339887) % 1.0), 7)
+        beta = fit_beta(round(0.025 * 40 ** ((place * 0.6180339887) % 1.0), 7))
         x = draw.uniform(-1.0, 1.0, size=_PAIRS) * np.repeat([12.0 * beta, 4.0, oracle.domain.reach], (128, 64, 64))
         x = np.clip(x, -oracle.domain.reach, oracle.domain.reach)
         x = (x, np.abs(x), -np.abs(x))[place % 3]
@@ -86,7 +87,7 @@ def _with_ties(batch: Batch, reach: float) -> Batch:
 def test_every_batch_size(oracle: Subject) -> None:
     """A ladder of batch sizes, for a loss that fails at one of them."""
     sizes = [n for n in (*range(1, 101), 127, 128, 129, 192, 256, 320) if n >= oracle.smallest_batch]
-    batches = [natural(np.linspace(-4.0, 4.0, n), 0.1, seed=n) for n in sizes]
+    batches = [natural(np.linspace(-4.0, 4.0, n), oracle.domain.usual, seed=n) for n in sizes]
     scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, in one of many batch sizes")
 
 
@@ -95,7 +96,9 @@ def test_fine_scan(oracle: Subject, offset: int) -> None:
     """Between the points of the dense scan: every 1/256 nat around small margins."""
     rho = (np.arange(-160, 160) + offset / 16) / 16
     order = np.argsort(np.abs(rho), kind="stable")
-    batches = [plain(oracle.fill(rho[order]), beta) for beta in (0.1, 0.05, 0.5, 1.0)]
+    betas = [fit_beta(beta) for beta in (0.1, 0.05, 0.5, 1.0)]
+    near = rho[order][np.abs(rho[order]) * max(betas) <= oracle.domain.reach]
+    batches = [plain(oracle.fill(near), beta) for beta in betas]
     scan(oracle, RULE, batches, "{what} at rho {rho}, beta {beta}, between the points of a fine grid")
 
 

@@ -48,7 +48,7 @@ def test_finite_over_beta(oracle: Subject, half: int) -> None:
     thousandths: list[float] = list(range(25 + 2 * half, 1001, _STRIDE))
     if half == 2:
         thousandths = [round(k + 4 * ((k * 0.6180339887) % 1.0), 4) for k in range(25, 996, _STRIDE)]
-    batches = [batch_of(rho, k / 1000, seed=half) for k in thousandths]
+    batches = [batch_of(rho, fit_beta(k / 1000), seed=half) for k in thousandths]
     _scan_over_beta(oracle, batches)
 
 
@@ -56,8 +56,8 @@ def test_finite_over_beta(oracle: Subject, half: int) -> None:
 def test_finite_over_the_paper_sweep(oracle: Subject, index: int) -> None:
     """The betas of the paper's sweep that lie in the domain, and its two edges."""
     betas = (*oracle.domain.betas, oracle.domain.beta_low, oracle.domain.beta_high)
-    rho = oracle.fill(_RHO * (1 + index))
-    _scan_over_beta(oracle, [batch_of(rho, b, seed=index) for b in betas])
+    rho, reach = oracle.fill(_RHO * (1 + index)), oracle.domain.reach
+    _scan_over_beta(oracle, [batch_of(np.clip(rho, -reach / b, reach / b), b, seed=index) for b in betas])
 
 
 def _scan_over_beta(oracle: Subject, batches: list[Batch]) -> None:

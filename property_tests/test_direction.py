@@ -148,26 +148,26 @@ def _mixed(batch: Batch, which: np.ndarray) -> Batch:
 
 
 def _costs_more(oracle: Subject, batch: Batch, back: Batch, good: Answer, bad: Answer, what: str) -> None:
-    """The mean is larger, and so is every pair's own value where it is one by itself."""
+    """Every pair's own value is larger where it is one by itself, and so is the mean."""
     if not (good.finite_values and bad.finite_values):
         return  # another rule's finding
-    where = f"beta {batch.beta:g}, {batch.pairs} pairs"
+    if good.shape != ():
+        moved = np.any([a != b for a, b in zip(batch.vectors, back.vectors, strict=True)], axis=0)
+        for place in np.flatnonzero(moved & ~(good.values < bad.values))[:2]:
+            # Company can turn a pair round in a loss of the whole batch; by itself it has none.
+            index = [int(place)] * oracle.smallest_batch
+            one, other = batch.take(index), back.take(index)
+            right, wrong = oracle.answers([one, other])
+            if right.finite_values and wrong.finite_values and not right.mean < wrong.mean:
+                raise _not_below(oracle, one, right, wrong, what)
     if not good.mean < bad.mean:
-        message = f"the loss of clearly right pairs ({good.mean:.6g}) is not below that of the same pairs {what} "
-        message += f"({bad.mean:.6g}) at {where}"
-        raise oracle.broken(RULE, message, batch, right=good.mean, exchanged=bad.mean)
-    if good.shape == ():
-        return
-    moved = np.any([a != b for a, b in zip(batch.vectors, back.vectors, strict=True)], axis=0)
-    for place in np.flatnonzero(moved & ~(good.values < bad.values))[:2]:
-        # Company can turn a pair round in a loss of the whole batch; by itself it has none.
-        index = [int(place)] * oracle.smallest_batch
-        one, other = batch.take(index), back.take(index)
-        right, wrong = oracle.answers([one, other])
-        if right.finite_values and wrong.finite_values and not right.mean < wrong.mean:
-            message = f"the loss of a clearly right pair ({right.mean:.6g}) is not below that of the same pair {what} "
-            message += f"({wrong.mean:.6g}) at {where}"
-            raise oracle.broken(RULE, message, one, right=right.mean, exchanged=wrong.mean)
+        raise _not_below(oracle, batch, good, bad, what)
+
+
+def _not_below(oracle: Subject, batch: Batch, good: Answer, bad: Answer, what: str) -> Exception:
+    whose = "a clearly right pair" if batch.pairs == oracle.smallest_batch else f"{batch.pairs} clearly right pairs"
+    message = f"the loss of {whose} ({good.mean:.6g}) is not below that of the same {what} ({bad.mean:.6g})"
+    return oracle.broken(RULE, f"{message}, beta {batch.beta:g}", batch, right=good.mean, exchanged=bad.mean)
 
 
 # What came before, as it was: the tests above take its place.

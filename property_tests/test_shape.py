@@ -49,7 +49,9 @@ _LADDER = (*range(1, 101), 127, 128, 129, 192, 256, 320, 512)
 def test_shape_fits_any_batch_size(oracle: Subject) -> None:
     """The same, and no exception, over a ladder of sizes in one request."""
     sizes = [n for n in _LADDER if n >= oracle.smallest_batch]
-    batches = [natural(np.linspace(-3.0, 3.0, n), 0.1, seed=n, progress=round(n / 512, 6)) for n in sizes]
+    batches = [
+        natural(np.linspace(-3.0, 3.0, n), oracle.domain.usual, seed=n, progress=round(n / 512, 6)) for n in sizes
+    ]
     _one_kind(batches, oracle.answers(batches))
 
 

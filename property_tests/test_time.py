@@ -37,7 +37,7 @@ def test_quick_enough(oracle: Subject) -> None:
     best = float("inf")
     for seed in range(TRIES):
         # Another batch each time: an answer that was kept from the last try shows nothing.
-        batch = batch_of(np.linspace(-8.0, 8.0, PAIRS) + seed / 32, 0.1, seed=seed)
+        batch = batch_of(np.linspace(-8.0, 8.0, PAIRS) + seed / 32, oracle.domain.usual, seed=seed)
         started = time.perf_counter()
         oracle.answer(batch)
         best = min(best, time.perf_counter() - started)

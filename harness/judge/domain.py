@@ -22,6 +22,11 @@ class Domain:
         return self.beta_low, self.beta_high
 
     @property
+    def usual(self) -> float:
+        """The beta nearest to the usual 0.1."""
+        return min(max(0.1, self.beta_low), self.beta_high)
+
+    @property
     def betas(self) -> tuple[float, ...]:
         """The paper's betas inside the domain."""
         return tuple(b for b in PAPER_BETAS if self.beta_low <= b <= self.beta_high)

@@ -194,7 +194,7 @@ def _lengths_of(
     most = np.where((up > 0) & (down > 0), up / np.maximum(down, 1e-30), np.inf)
     low, high = np.maximum(least * 1.05, 1 / 5), np.minimum(most / 1.05, 5.0)
     ratio = np.where(low < high, low * (high / np.maximum(low, 1e-30)) ** draw.uniform(size=low.size), 1.0)
-    tokens = np.clip(np.rint(-rejected / nats), 2.0, LONGEST / 5)
+    tokens = np.clip(np.rint(-rejected / nats), 2.0, LONGEST // 5)
     room = _TOKENS_A_NAT * (up - down)
     first = np.rint(np.clip(tokens * ratio, tokens - room, tokens + room))
     # Whole tokens can break what fractions keep: those pairs have equal lengths.

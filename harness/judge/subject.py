@@ -166,7 +166,7 @@ class Subject:
             self.notes.append(finding)
 
     def _probe(self) -> int:
-        batches = [batch_of(_PROBE_RHO[:n], 0.1, seed=n) for n in PROBED_SIZES]
+        batches = [batch_of(_PROBE_RHO[:n], self.domain.usual, seed=n) for n in PROBED_SIZES]
         works = [not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in self._raw(batches)]
         for place, size in enumerate(PROBED_SIZES):
             if all(works[place:]):

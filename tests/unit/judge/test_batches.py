@@ -144,6 +144,7 @@ def test_a_counterexample_can_be_pasted() -> None:
     shown = batch_of([1.5], 0.1, seed=4).as_counterexample(lengths=True)
     assert list(shown) == [
         "beta",
+        "progress",
         "policy_chosen_logps",
         "policy_rejected_logps",
         "reference_chosen_logps",
@@ -153,6 +154,6 @@ def test_a_counterexample_can_be_pasted() -> None:
         "rho",
     ]
     assert shown["rho"] == [1.5]
-    pc, pr, rc, rr = (shown[k][0] for k in list(shown)[1:5])
+    pc, pr, rc, rr = (shown[k][0] for k in list(shown)[2:6])
     assert (pc - pr) - (rc - rr) == 1.5
     assert "chosen_lengths" not in batch_of([1.5], 0.1).as_counterexample(lengths=False)
