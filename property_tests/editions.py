@@ -23,11 +23,11 @@ def until(edition: str) -> Callable[[Test], Test]:
 def belongs(test: Callable[..., Any], edition: str) -> bool:
     """Whether a test is a part of this edition."""
     marks = vars(test)
-    return _order(marks.get("_since", edition)) <= _order(edition) <= _order(marks.get("_until", edition))
+    return order_of(marks.get("_since", edition)) <= order_of(edition) <= order_of(marks.get("_until", edition))
 
 
 def _marked(name: str, edition: str) -> Callable[[Test], Test]:
-    _order(edition)  # a malformed edition fails where it stands
+    order_of(edition)  # a malformed edition fails where it stands
 
     def mark(test: Test) -> Test:
         vars(test)[name] = edition
@@ -36,5 +36,6 @@ def _marked(name: str, edition: str) -> Callable[[Test], Test]:
     return mark
 
 
-def _order(edition: str) -> tuple[int, ...]:
+def order_of(edition: str) -> tuple[int, ...]:
+    """An edition as numbers, to be compared."""
     return tuple(int(part) for part in edition.split("."))

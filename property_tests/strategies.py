@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.judge.batches import batch_of
 from harness.judge.domain import Domain
 from harness.judge.realistic import realistic
+from property_tests.editions import order_of
 
 if TYPE_CHECKING:
     from harness.oracle.batch import Batch
@@ -23,14 +24,20 @@ USUAL_SIZES = (64, 32, 8, 2, 1, 4, 16, 128, 256, 512, 1024)
 
 
 class _Judged:
-    """The domain that is judged over: what is drawn for the usual one is fitted to it."""
+    """The domain that is judged over, and the edition: what is drawn for the usual one is fitted to it."""
 
     domain = DOMAIN
+    edition = ""
 
 
-def judge_over(domain: Domain) -> None:
-    """From here on, draw inside this domain."""
-    _Judged.domain = domain
+def judge_over(domain: Domain, edition: str) -> None:
+    """From here on, draw inside this domain, and as this edition of the profiles does."""
+    _Judged.domain, _Judged.edition = domain, edition
+
+
+def is_since(edition: str) -> bool:
+    """Whether the edition that is judged by is this one or a later one."""
+    return order_of(edition) <= order_of(_Judged.edition or edition)
 
 
 def fit_beta(beta: float) -> float:

@@ -184,9 +184,9 @@ class _Plugin:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running each test once, hand the collected suite to the one who asked."""
-        judge_over(self._profile.domain)
-        wanted = self._profile.properties
         edition = self._profile.edition
+        judge_over(self._profile.domain, edition)
+        wanted = self._profile.properties
         items = [i for i in session.items if i.module.RULE.id in wanted and belongs(i.function, edition)]  # type: ignore[attr-defined]
         items.sort(key=lambda i: wanted.index(i.module.RULE.id))  # type: ignore[attr-defined]
         for item in items:

@@ -10,7 +10,9 @@ from harness.classification.batch import Labelled
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.scan import report_not_finite
-from property_tests.classification.strategies import REACH
+from property_tests.classification.strategies import confident
+from property_tests.editions import since
+from property_tests.strategies import fit_reach
 
 if TYPE_CHECKING:
     from harness.classification.classifier import Classifier
@@ -46,14 +48,15 @@ _CORNERS = (
 
 def test_corners_are_finite(oracle: Classifier) -> None:
     """Ties, the right class alone at the top, and at the bottom; each by itself, so that it can be named."""
-    rows = np.array(_CORNERS) * REACH
+    rows = np.array(_CORNERS) * oracle.domain.reach
     batches = [_filled(oracle, row[None], dtype) for row in rows for dtype in (np.float32, np.float64)]
     report_not_finite(oracle, RULE, batches, False, True)  # noqa: FBT003 - see there
 
 
 def test_margins_are_finite(oracle: Classifier) -> None:
     """The right logit runs through the domain, every 1/16 up to 20 and every 1/4 beyond, against two others."""
-    half = np.concatenate([np.arange(0.0, 20.0, 1 / 16), np.arange(20.0, REACH + 1e-9, 1 / 4)])
+    near = fit_reach(20.0)
+    half = np.concatenate([np.arange(0.0, near, 1 / 16), np.arange(near, oracle.domain.reach + 1e-9, 1 / 4)])
     margins = np.concatenate([-half[:0:-1], half])
     rows = np.stack([margins, np.zeros_like(margins), -np.abs(margins) / 2], axis=1)
     batches = [_filled(oracle, piece, np.float32) for piece in np.array_split(rows, 32)]
@@ -64,3 +67,17 @@ def _filled(oracle: Classifier, rows: np.ndarray, dtype: type[np.floating]) -> L
     """The rows, repeated until they make a batch that this loss can work with; class 0 is right."""
     index = np.arange(oracle.size(len(rows))) % len(rows)
     return Labelled(rows[index].astype(dtype), np.zeros(index.size, dtype=np.int64))
+
+
+#: Batch sizes, up to as many as cards hold, and numbers of classes.
+_SIZES = (*range(1, 129), *range(136, 1025, 8), 129, 255, 257, 511, 513, 1023)
+_COUNTS = (*range(2, 129), *range(130, 1001, 10), 255, 257, 365, 511, 513, 999)
+
+
+@since("2026.2")
+def test_every_size_and_every_number_of_classes(oracle: Classifier) -> None:
+    """Sizes with three classes, numbers of classes with four examples: confident networks, right and wrong."""
+    batches = [confident(oracle, size, 3, size) for size in _SIZES]
+    batches += [confident(oracle, 4, count, count) for count in _COUNTS]
+    for start in range(0, len(batches), 64):
+        report_not_finite(oracle, RULE, batches[start : start + 64], False, True)  # noqa: FBT003 - see there

@@ -9,7 +9,17 @@ from hypothesis import given
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.scan import report_not_finite
-from property_tests.classification.strategies import classes, labelled, reaches, seeds, sizes
+from property_tests.classification.strategies import (
+    classes,
+    confident,
+    free_classes,
+    free_sizes,
+    labelled,
+    reaches,
+    seeds,
+    sizes,
+)
+from property_tests.editions import since
 
 if TYPE_CHECKING:
     from harness.classification.classifier import Classifier
@@ -34,3 +44,10 @@ RULE = Rule(
 def test_values_are_finite(oracle: Classifier, size: int, count: int, seed: int, reach: float) -> None:
     """No NaN and no infinity among the values."""
     report_not_finite(oracle, RULE, [labelled(oracle, size, count, seed, reach=reach)], False)  # noqa: FBT003 - see there
+
+
+@since("2026.2")
+@given(size=free_sizes, count=free_classes, seed=seeds)
+def test_values_are_finite_in_training(oracle: Classifier, size: int, count: int, seed: int) -> None:
+    """The same for networks that are sure of themselves."""
+    report_not_finite(oracle, RULE, [confident(oracle, size, count, seed)], False)  # noqa: FBT003 - see there
