@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 
 from harness.judge.batches import natural
-from harness.judge.realistic import realistic
+from harness.judge.realistic import well_ordered
+from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since, until
@@ -17,7 +18,7 @@ from property_tests.strategies import free_betas, free_progresses, free_sizes, m
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer, Batch
+    from harness.oracle.batch import Answer
 
 RULE = Rule(
     id="P307",
@@ -69,11 +70,12 @@ COURSE = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 @settings(max_examples=20)
 @given(seed=many_seeds, size=free_sizes)
 def test_depends_on_both_over_the_course(oracle: Subject, seed: int, size: int) -> None:
-    """Realistic pairs at each point of the course: at most of them both completions of some pair have a gradient."""
-    batch = realistic(seed, oracle.size(max(size, 8)), domain=oracle.domain, dtype=np.float64)
-    shrink = np.minimum(1.0, 3.0 / np.maximum(batch.beta * np.abs(batch.rho), 1e-12)) - 1.0
-    drifts = batch.policy_chosen - batch.reference_chosen, batch.policy_rejected - batch.reference_rejected
-    course = [replace(batch.shifted(shrink * drifts[0], shrink * drifts[1]), progress=p) for p in COURSE]
+    """Clearly right and clearly wrong pairs: at most points of the course both completions have gradients."""
+    right = well_ordered(seed, oracle.size(max(size, 8)), low=0.25, high=3.0, domain=oracle.domain, dtype=np.float64)
+    odd = np.arange(right.pairs) % 2 == 1
+    mixed = (np.where(odd, *both) for both in zip(right.swapped().vectors, right.vectors, strict=True))
+    batch = Batch.of(mixed, right.beta)
+    course = [replace(batch, progress=p) for p in COURSE]
     step = 0.25 / batch.beta
     moves = [each for b in course for each in (b, b.shifted(-step, 0.0), b.shifted(0.0, -step))]
     answers = oracle.answers(moves)

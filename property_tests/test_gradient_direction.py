@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.realistic import drifts_exchanged, well_ordered
+from harness.judge.realistic import exchange_drifts, well_ordered
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since
@@ -36,31 +36,36 @@ RULE = Rule(
 
 #: Points on the way at which gradients are asked.
 POINTS = 12
+#: A pair may seem to fall by this share of what pairs of its batch usually climb.
+ROUGH = 0.05
 _AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
 
 
 @since("2026.2")
 @settings(max_examples=20)
-@given(low=st.sampled_from((1.0, 0.5, 2.0, 4.0)), seed=many_seeds, size=st.sampled_from((64, 1, 2, 8, 32, 256)))
+@given(low=st.sampled_from((1.0, 0.5, 2.0)), seed=many_seeds, size=st.sampled_from((64, 1, 2, 8, 32, 256)))
 def test_gradients_climb_towards_wrong(oracle: Subject, low: float, seed: int, size: int) -> None:
     """The policy moves until chosen and rejected have exchanged their drifts; asked in float32, as training asks."""
     batch = well_ordered(seed, oracle.size(size), low=low, high=4.0 * low, domain=oracle.domain)
-    climbed = _climbed(oracle, batch, alone=seed % 2 == 0)
+    batch, end = exchange_drifts(batch, seed)
+    climbed = _climbed(oracle, batch, end, alone=seed % 2 == 0)
     if not np.isfinite(climbed).all():
         return  # another rule's finding
-    for place in np.flatnonzero(~(climbed > 0))[:2]:
+    # What counts is set against what pairs usually climb: the way is asked at a few points.
+    matters = -ROUGH * float(np.median(np.abs(climbed))) * batch.pairs
+    for place in np.flatnonzero(climbed * batch.pairs < matters)[:2]:
         # Company can turn a pair round in a loss of the whole batch; by itself it has none.
-        single = batch.take([int(place)] * oracle.smallest_batch)
-        alone = _climbed(oracle, single, alone=False)
-        if np.isfinite(alone).all() and not alone.sum() > 0:
+        index = [int(place)] * oracle.smallest_batch
+        single = batch.take(index)
+        alone = _climbed(oracle, single, end.take(index), alone=False)
+        if np.isfinite(alone).all() and alone.sum() < matters:
             raise _falls(oracle, single, float(alone.sum()))
     if not climbed.sum() > 0:
         raise _falls(oracle, batch, float(climbed.sum()))
 
 
-def _climbed(oracle: Subject, batch: Batch, *, alone: bool) -> np.ndarray:
+def _climbed(oracle: Subject, batch: Batch, end: Batch, *, alone: bool) -> np.ndarray:
     """What the gradients say the mean gains from each pair on the way from right to wrong, shape (B,)."""
-    end = drifts_exchanged(batch)
     chosen = end.policy_chosen.astype(np.float64) - batch.policy_chosen
     rejected = end.policy_rejected.astype(np.float64) - batch.policy_rejected
     way = [batch.shifted(chosen * t, rejected * t) for t in (1.0 + _AT) / 2.0]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from harness.oracle.batch import Answer, Batch, Complaint
     from harness.oracle.oracle import Oracle
 
-#: Batches in one joint request. The time limit of a request is made for properties that ask for some hundreds.
-TOGETHER = 256
+#: Batches in one joint request, and their pairs: the time limit of a request is made for some hundreds of small ones.
+TOGETHER, PAIRS = 256, 1 << 14
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ def join(asked: Iterable[Question | None]) -> tuple[Joint | None, ...]:
             flush()
             out.append(None)
             continue
-        count = sum(len(q.batches) for q in waiting) + len(question.batches)
-        if waiting and (count > TOGETHER or waiting[0].echo != question.echo):
+        together = [b for q in (*waiting, question) for b in q.batches]
+        large = len(together) > TOGETHER or sum(b.pairs for b in together) > PAIRS
+        if waiting and (large or waiting[0].echo != question.echo):
             flush()
         waiting.append(question)
     flush()

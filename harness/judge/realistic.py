@@ -30,6 +30,8 @@ _KEPT = 8192
 LONGEST, DEEPEST = 4096, 4000.0
 #: No log-probability comes nearer to zero than this share of the reference's: certainty is an edge of its own.
 _ROOM = 0.95
+#: How far a drift goes towards where sigmoids are flat in float32, in units of beta times nats.
+SATURATED = 6.0
 #: How many tokens of difference in length a nat of rho has to outweigh in a well-ordered pair: published length
 #: penalties (R-DPO, arXiv 2403.19159) take 0.05 nats a token.
 _TOKENS_A_NAT = 8.0
@@ -73,9 +75,10 @@ def well_ordered(
 ) -> Batch:
     """Pairs that any loss should call well ordered, beta rho from `low` to `high`, and otherwise as training has them.
 
-    Whatever a loss goes by says the same of each: the policy's margin and rho, in sums and a token; the policy's margin
-    outweighs the reference's, and rho a difference in length. Mostly both completions have lost probability. `ordinary`
-    texts have 8 to 100 tokens of .3 to 2 nats before the policy moved.
+    Whatever a loss goes by says the same of each: the policy's margin and rho, in sums, a token and under a mirror map
+    of probabilities; the policy's margin outweighs the reference's, and rho a difference in length. Mostly both
+    completions have lost probability, chosen at most `SATURATED` / beta nats: sigmoids still tell numbers apart there.
+    `ordinary` texts have 8 to 100 tokens of .3 to 2 nats before the policy moved.
     """
     draw = np.random.Generator(np.random.PCG64([seed, 10]))
     beta, progress = _beta(draw, beta, domain), _progress(draw, progress)
@@ -83,30 +86,36 @@ def well_ordered(
     rho = draw.uniform(min(low, high / 1.25), high, size=pairs) / beta
     # The share of the policy's margin that the reference has, or has against it.
     share = draw.uniform(-0.8, 0.8, size=pairs)
-    margin = rho / (1.0 - share)
     # The rejected completion drifts down four times in five, and the chosen one with it as far as rho lets it.
     down = rho * np.where(draw.uniform(size=pairs) < 0.8, -1.0, 0.4) * np.exp(draw.uniform(-1.0, 1.5, size=pairs))
+    down = np.clip(down, -rho - SATURATED / beta, SATURATED / beta)
     nats_of, tokens_of = ((0.3, 2.0), (8.0, 100.0)) if ordinary else ((0.1, 4.0), (6.0, 500.0))
     nats = np.exp(draw.uniform(*np.log(nats_of)) + draw.normal(0.0, 0.3, size=pairs))
     median = np.exp(draw.uniform(*np.log(tokens_of)))
-    tokens = median * np.exp(draw.normal(0.0, draw.uniform(0.1, 0.7), size=pairs))
-    # Deep enough that no log-probability of the four is positive.
-    rejected = -(nats * tokens + margin + np.abs(share) * margin + np.abs(down)) * 1.05
-    chosen = rejected + margin
-    references = (chosen - (down + rho), rejected - down)
-    vectors = (chosen, rejected, *references, *_lengths_of(draw, chosen, rejected, down + rho, down, nats))
-    return _frozen(vectors, beta, progress, dtype)
+    depth = nats * median * np.exp(draw.normal(0.0, draw.uniform(0.1, 0.7), size=pairs))
+    where = draw.uniform(size=pairs)
+    drawn = _ordered_texts(rho, share, down, depth, nats, where)
+    # Where not all agree about a pair, the reference agrees with the policy and lengths are equal.
+    simple = _ordered_texts(rho, np.abs(share), -np.abs(down), depth, nats, None)
+    agreed = _agree(*drawn)
+    return _frozen(tuple(np.where(agreed, *both) for both in zip(drawn, simple, strict=True)), beta, progress, dtype)
 
 
-def drifts_exchanged(batch: Batch) -> Batch:
-    """The policy moved as training would not: references and lengths stay, chosen and rejected exchange their drifts.
+def exchange_drifts(batch: Batch, seed: int) -> tuple[Batch, Batch]:
+    """Well-ordered pairs with lengths of their own, and the same with the drifts of chosen and rejected exchanged.
 
-    A drift that would make a log-probability positive stays below certainty.
+    References and lengths stay: the policy moves as training would not. Where both completions fell, chosen is the
+    shorter one, and the longer one where both rose, so that a token's margin turns round as the sum does.
     """
     pc, pr, rc, rr = (v.astype(np.float64) for v in batch.vectors[:4])
-    chosen, rejected = np.minimum(rc + (pr - rr), rc * (1.0 - _ROOM)), np.minimum(rr + (pc - rc), rr * (1.0 - _ROOM))
+    draw = np.random.Generator(np.random.PCG64([seed, 13]))
+    ratio = np.exp(-np.sign(pc - rc + pr - rr) * draw.uniform(-1.0, 0.0, size=pc.size))
     dtype = batch.policy_chosen.dtype
-    return replace(batch, policy_chosen=chosen.astype(dtype), policy_rejected=rejected.astype(dtype))
+    lengths = np.clip(np.rint(batch.rejected_lengths * ratio), 1.0, LONGEST).astype(dtype)
+    right = replace(batch, chosen_lengths=lengths)
+    # A drift that would make a log-probability positive stays below certainty.
+    chosen, rejected = np.minimum(rc + (pr - rr), rc * (1.0 - _ROOM)), np.minimum(rr + (pc - rc), rr * (1.0 - _ROOM))
+    return right, replace(right, policy_chosen=chosen.astype(dtype), policy_rejected=rejected.astype(dtype))
 
 
 @functools.lru_cache(maxsize=_KEPT)
@@ -185,22 +194,38 @@ def _drifts(draw: np.random.Generator, pairs: int, *, starts: bool) -> tuple[Arr
     return scale * (means[0] + spread * first), scale * (means[1] + spread * other)
 
 
-def _lengths_of(
-    draw: np.random.Generator, chosen: Array, rejected: Array, up: Array, down: Array, nats: Array
-) -> tuple[Array, Array]:
-    """Lengths at which a token's worth says what the sums say: of the policy, and of both drifts."""
-    least = chosen / rejected  # both negative: below one
-    least = np.where((up < 0) & (down < 0), np.maximum(least, up / np.minimum(down, -1e-30)), least)
-    most = np.where((up > 0) & (down > 0), up / np.maximum(down, 1e-30), np.inf)
-    low, high = np.maximum(least * 1.05, 1 / 5), np.minimum(most / 1.05, 5.0)
-    ratio = np.where(low < high, low * (high / np.maximum(low, 1e-30)) ** draw.uniform(size=low.size), 1.0)
+def _ordered_texts(
+    rho: Array, share: Array, down: Array, depth: Array, nats: Array, where: Array | None
+) -> tuple[Array, ...]:
+    """The six vectors of pairs with these margins and drifts; `where` places the ratio of lengths, None: equal ones."""
+    margin, up = rho / (1.0 - share), down + rho
+    # Deep enough that no log-probability of the four is positive.
+    rejected = -(depth + margin + np.abs(share) * margin + np.abs(down)) * 1.05
+    chosen = rejected + margin
+    references = chosen - up, rejected - down
     tokens = np.clip(np.rint(-rejected / nats), 2.0, LONGEST // 5)
-    room = _TOKENS_A_NAT * (up - down)
-    first = np.rint(np.clip(tokens * ratio, tokens - room, tokens + room))
-    # Whole tokens can break what fractions keep: those pairs have equal lengths.
-    fits = (first >= 1) & (chosen / np.maximum(first, 1.0) > rejected / tokens)
-    fits &= up / np.maximum(first, 1.0) > down / tokens
-    return np.where(fits, first, tokens), tokens
+    if where is None:
+        return chosen, rejected, *references, tokens, tokens
+    # A token's worth says what sums say, of the policy and of both drifts; where both fell, the deeper completion is
+    # the longer one, and where both rose, the shorter one.
+    rose = down > 0
+    low, deeper = chosen / rejected, references[0] / references[1]
+    low = np.where(rose, low, np.maximum(low, deeper))
+    low = np.maximum(np.where((up < 0) & ~rose, np.maximum(low, up / np.minimum(down, -1e-30)), low) * 1.05, 1 / 5)
+    high = np.where(rose, np.minimum(deeper, up / np.maximum(down, 1e-30)) / 1.05, 5.0)
+    first = np.rint(tokens * low * (np.maximum(high, low) / low) ** (where * where))
+    room = _TOKENS_A_NAT * rho
+    return chosen, rejected, *references, np.maximum(np.clip(first, tokens - room, tokens + room), 1.0).round(), tokens
+
+
+def _agree(pc: Array, pr: Array, rc: Array, rr: Array, lc: Array, lr: Array) -> NDArray[np.bool_]:
+    """Whether every view of a pair, by whatever a loss may go, has chosen ahead of rejected."""
+    up, down = pc - rc, pr - rr
+    ahead = (pc / lc > pr / lr) & (up / lc > down / lr) & ((pc - pr) + (rc - rr) > 0)
+    ahead &= np.abs(lc - lr) <= _TOKENS_A_NAT * (up - down)
+    # Under a mirror map that is steeper for small probabilities, a fall weighs more where less is left.
+    ahead &= ~((up < 0) & (down < 0)) | (rc / lc >= rr / lr)
+    return ahead & (~((up > 0) & (down > 0)) | (rc / lc <= rr / lr))
 
 
 def _frozen(vectors: tuple[Array, ...], beta: float, progress: float, dtype: type[np.floating]) -> Batch:

@@ -23,10 +23,10 @@ RULE = Rule(
     severity=Severity.ERROR,
     summary="Along the way from clearly right to clearly wrong the gradients climb, by as much as training can use.",
     why=(
-        "Values are what is compared, gradients are what trains. A loss whose values are right and whose gradients push "
-        "the other way, are next to nothing, or enormous teaches nothing, or the wrong classes."
+        "Values are what is compared, gradients are what trains. A loss whose values are right and whose gradients "
+        "push the other way, are next to nothing, or enormous teaches nothing, or the wrong classes."
     ),
-    fix="Let autograd differentiate the values; look for a custom backward, a detach, a sign, or a factor that explodes.",
+    fix="Let autograd differentiate the values; look for a custom backward, a detach, a sign or a factor.",
     before="return (2 * good).detach() - good",
     after="return good",
     introduced_in="classification-2026.2",

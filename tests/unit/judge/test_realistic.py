@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from judging import DPO, Answering
 
 from harness.judge.domain import Domain
-from harness.judge.realistic import EDGES, drifts_exchanged, edges, realistic, well_ordered
+from harness.judge.realistic import EDGES, edges, exchange_drifts, realistic, well_ordered
 from harness.judge.session import Suite, run_session
 from harness.judge.subject import Subject
-from harness.oracle.batch import Batch
 from harness.profiles import DEFAULT, load
+
+if TYPE_CHECKING:
+    from harness.oracle.batch import Batch
 
 NARROW = Domain(beta_low=0.1, beta_high=0.3, reach=6.0)
 
@@ -60,16 +63,21 @@ def test_whatever_a_loss_goes_by_calls_the_well_ordered_well_ordered(*, ordinary
             pc / lc - pr / lr,
             (pc - rc) / lc - (pr - rr) / lr,
             batch.rho - 0.05 * np.abs(lc - lr),
+            (np.exp(-rc / lc / 2) - np.exp(-pc / lc / 2)) - (np.exp(-rr / lr / 2) - np.exp(-pr / lr / 2)),
         ):
             assert margin.min() > 0
 
 
-def test_exchanged_drifts_keep_the_texts() -> None:
-    batch = well_ordered(5, 64, dtype=np.float64)
-    back = drifts_exchanged(batch)
-    assert all(a is b for a, b in zip(batch.vectors[2:], back.vectors[2:], strict=True))
-    assert (back.rho < batch.rho).all()
-    assert max(v.max() for v in vectors(back)[:4]) < 0
+def test_exchanged_drifts_keep_the_texts_and_turn_both_margins_round() -> None:
+    for seed in range(50):
+        right, wrong = exchange_drifts(well_ordered(seed, 64, dtype=np.float64), seed)
+        assert all(a is b for a, b in zip(right.vectors[2:], wrong.vectors[2:], strict=True))
+        assert (wrong.rho < right.rho).all()
+        assert max(v.max() for v in vectors(wrong)[:4]) < 0
+        pc, pr, rc, rr, lc, lr = vectors(right)
+        tokens = (pc - rc) / lc - (pr - rr) / lr
+        pc, pr, *_ = vectors(wrong)
+        assert (np.abs((pc - rc) / lc - (pr - rr) / lr) >= -tokens - 1e-9).all()
 
 
 def test_training_is_covered() -> None:
