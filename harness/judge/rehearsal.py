@@ -111,6 +111,17 @@ class Rehearsal:
             return None
         return went
 
+    def noticed(self, subject: Subject) -> set[str]:
+        """The rules that the examples find broken, each property by itself and none of them shrunk to its simplest."""
+        rules: set[str] = set()
+        with np.errstate(all="ignore"):
+            for item in self._parts:
+                try:
+                    self._perform(item, subject)
+                except CandidateFault as fault:
+                    rules |= {finding.rule for finding in fault.findings}
+        return rules
+
     def _perform(self, item: pytest.Item, subject: Subject) -> str:
         part, smallest = self._parts[item], subject.known_smallest
         body = part.watched.body if part.watched is not None else item.function  # type: ignore[attr-defined]

@@ -83,6 +83,10 @@ class Suite:
             outcome.properties.setdefault(item.module.RULE.id, how)  # type: ignore[attr-defined]
         return _with_notes(outcome, subject)
 
+    def noticed(self, subject: Subject) -> set[str]:
+        """The rules that the learnt examples find broken, without looking for simple ones: for measuring."""
+        return self._rehearsal.noticed(subject)
+
     def _ended_at(self, place: pytest.Item) -> Outcome:
         """The outcome of a candidate that fell at one of the first properties, as `_judge` gives it."""
         outcome, fault = Outcome(), self._rehearsal.fault

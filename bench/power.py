@@ -1,0 +1,201 @@
+"""What a check can miss: `python -m bench.power measure`, then `show` writes docs/power.md and its picture.
+
+A loss that is DPO but for one fault is put to the properties, again and again with the fault in another place drawn at
+random, and each property that notices is counted. The faulty losses answer by formula in this process (as
+`harness.judge.standin` does), so that hundreds of them can be judged; the questions are those that a check asks.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from scipy.stats import beta as beta_distribution
+
+from harness.judge.domain import Domain
+from harness.judge.realistic import realistic
+from harness.judge.session import Suite, run_session
+from harness.judge.standin import StandIn
+from harness.judge.subject import Subject
+from harness.profiles import DEFAULT, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.oracle.batch import Answer, Batch, Complaint
+
+    Fault = Callable[[Batch, Answer], Answer]
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).with_name("power.json")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of fault: what its size is, the sizes that are tried, and how one is made at a place drawn at random."""
+
+    name: str
+    size: str
+    sizes: tuple[float, ...]
+    make: Callable[[float, np.random.Generator], Fault]
+
+
+class Faulty(StandIn):
+    """DPO by its formula, with a fault."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(gpu=False)
+        self._fault = fault
+
+    def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
+        """As DPO, and then the fault."""
+        answers = super().ask(batches, **named)
+        return [self._fault(b, a) for b, a in zip(batches, answers, strict=True)]  # type: ignore[arg-type]
+
+
+def _nan_window(width: float, draw: np.random.Generator) -> Fault:
+    """NaN where rho lies in a window of this width in nats, somewhere between -20 and 20."""
+    low = draw.uniform(-20.0, 20.0 - width)
+
+    def fault(batch: Batch, answer: Answer) -> Answer:
+        inside = (batch.rho >= low) & (batch.rho < low + width)
+        return replace(answer, values=np.where(inside, np.nan, answer.values)) if inside.any() else answer
+
+    return fault
+
+
+def _features(batch: Batch) -> np.ndarray:
+    """What a region may be cut by, shape (5, B): drifts, reference margin, nats a token, lengths; all of like size."""
+    pc, pr, rc, rr, lc, lr = (v.astype(np.float64) for v in batch.vectors)
+    signed = [np.sign(x) * np.log1p(np.abs(x)) for x in (pc - rc, pr - rr, rc - rr)]
+    return np.stack([*signed, np.log(np.maximum(-rc, 1e-9) / lc), np.log(lc / lr)])
+
+
+def _region(share: float, draw: np.random.Generator) -> Callable[[Batch], np.ndarray]:
+    """A half-space of the features, in a direction drawn at random, that holds this share of the realistic pairs."""
+    way = draw.normal(size=5)
+    seen = np.concatenate([way @ _features(realistic(4096 + seed, 64)) for seed in range(64)])
+    edge = np.quantile(seen, 1.0 - share)
+    return lambda batch: way @ _features(batch) > edge
+
+
+def _inverted(share: float, draw: np.random.Generator) -> Fault:
+    """Value and gradient of the exchanged pair in a region."""
+    region = _region(share, draw)
+
+    def fault(batch: Batch, answer: Answer) -> Answer:
+        inside = region(batch)
+        if not inside.any():
+            return answer
+        x = (batch.beta * batch.rho).astype(answer.values.dtype)
+        slope = (batch.beta / batch.pairs / (1.0 + np.exp(-x))).astype(x.dtype)
+        return replace(
+            answer,
+            values=np.where(inside, np.logaddexp(0.0, x), answer.values),
+            grad_chosen=np.where(inside, slope, answer.grad_chosen),
+            grad_rejected=np.where(inside, -slope, answer.grad_rejected),
+        )
+
+    return fault
+
+
+def _wrong_gradient(error: float, draw: np.random.Generator) -> Fault:
+    """Gradients larger by this share of themselves, in a tenth of the realistic pairs."""
+    region = _region(0.1, draw)
+
+    def fault(batch: Batch, answer: Answer) -> Answer:
+        factor = np.where(region(batch), 1.0 + error, 1.0)
+        chosen, rejected = ((factor * g).astype(g.dtype) for g in (answer.grad_chosen, answer.grad_rejected))
+        return replace(answer, grad_chosen=chosen, grad_rejected=rejected)
+
+    return fault
+
+
+def _turned_gradient(share: float, draw: np.random.Generator) -> Fault:
+    """Gradients turned round in a region, values as they were."""
+    region = _region(share, draw)
+
+    def fault(batch: Batch, answer: Answer) -> Answer:
+        sign = np.where(region(batch), -1.0, 1.0).astype(answer.grad_chosen.dtype)
+        return replace(answer, grad_chosen=sign * answer.grad_chosen, grad_rejected=sign * answer.grad_rejected)
+
+    return fault
+
+
+FAMILIES = (
+    Family("nan", "width of the window of rho, nats", (0.0001, 0.001, 0.01, 0.0625, 0.25), _nan_window),
+    Family("inverted", "share of the realistic pairs", (0.0001, 0.001, 0.003, 0.01, 0.1), _inverted),
+    Family("turned gradient", "share of the realistic pairs", (0.0001, 0.001, 0.003, 0.01, 0.1), _turned_gradient),
+    Family("wrong gradient", "error, in a tenth of the pairs", (0.0003, 0.001, 0.003, 0.03, 0.3), _wrong_gradient),
+)
+
+
+@click.group()
+def main() -> None:
+    """Measure what a check can miss."""
+
+
+@main.command()
+@click.option("--places", default=24, show_default=True, help="Places at which each fault is tried.")
+@click.option("--minutes", default=1e9, help="Begin nothing after this time; what was measured is kept.")
+def measure(places: int, minutes: float) -> None:
+    """Judge faulty losses. What lies in power.json under the same profile is not measured again."""
+    ends = time.monotonic() + 60.0 * minutes
+    profile = load(DEFAULT)
+    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    if kept.get("profile") != profile.digest:
+        kept = {"profile": profile.digest, "name": profile.name, "runs": {}}
+    wanted = [(f, size, place) for place in range(places) for f in FAMILIES for size in f.sizes]
+    wanted = [one for one in wanted if _key(*one) not in kept["runs"]]
+
+    def body(suite: Suite) -> None:
+        suite.learn(Subject(StandIn(gpu=False), Domain()))
+        for family, size, place in wanted:
+            if time.monotonic() > ends:
+                break
+            draw = np.random.Generator(np.random.PCG64([place, FAMILIES.index(family), 17]))
+            noticed = suite.noticed(Subject(Faulty(family.make(size, draw)), Domain()))
+            kept["runs"][_key(family, size, place)] = sorted(noticed)
+            part = RESULTS.with_suffix(".part")
+            part.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", "utf-8")
+            part.replace(RESULTS)
+
+    run_session(body, profile, 0)
+
+
+def _key(family: Family, size: float, place: int) -> str:
+    return f"{family.name}/{size:g}/{place}"
+
+
+@main.command()
+def show() -> None:
+    """Print a table for each kind of fault: how often it was caught, and by which property."""
+    runs = json.loads(RESULTS.read_text("utf-8"))["runs"]
+    for family in FAMILIES:
+        click.echo(f"\n{family.name}: {family.size}\n")
+        click.echo("| size | caught | 95 % interval | most often by |\n|---|---|---|---|")
+        for size in family.sizes:
+            found = [rules for key, rules in runs.items() if key.startswith(f"{family.name}/{size:g}/")]
+            if found:
+                caught = sum(bool(rules) for rules in found)
+                low, high = interval(caught, len(found))
+                by = Counter(rule for rules in found for rule in rules).most_common(3)
+                words = ", ".join(f"{rule} {n / len(found):.0%}" for rule, n in by)
+                click.echo(f"| {size:g} | {caught} of {len(found)} | {low:.0%} to {high:.0%} | {words} |")
+
+
+def interval(caught: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Clopper and Pearson)."""
+    low = 0.0 if caught == 0 else float(beta_distribution.ppf(0.025, caught, of - caught + 1))
+    high = 1.0 if caught == of else float(beta_distribution.ppf(0.975, caught + 1, of - caught))
+    return low, high
+
+
+if __name__ == "__main__":
+    main()
