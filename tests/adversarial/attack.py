@@ -1,4 +1,7 @@
-"""Puts the corpus to the harness, each case followed by an honest loss, and looks at the ground truth afterwards."""
+"""Puts the corpus to the harness, an honest loss after every few cases, and looks at the ground truth afterwards.
+
+Where the honest loss is another than without them, the cases before it are put again, each with one of its own.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,13 @@ OPTIONS = {
 CONTROL = truth.ROOT / "examples" / "discopop.py"
 #: Two at a time: each process checks its share one after the other.
 SHARES = 2
+#: Cases for one honest loss.
+GROUP = 8
 
 
 @dataclass
 class Seen:
-    """What became of one case: its result, and the report of the honest loss that was checked right after it."""
+    """What became of one case: its result, and the report of the honest loss that was checked next, after `GROUP`."""
 
     result: CheckResult
     control: str
@@ -61,9 +66,13 @@ class Attack:
         if seen is None:
             return "it was not checked"
         wrong = case.wrong(self.mode, seen.result)
-        if not wrong and seen.control != self.alone:
+        if not wrong and self.control_differs(case):
             wrong = "the report of the honest loss after it is another than without it"
         return wrong
+
+    def control_differs(self, case: Case) -> bool:
+        """Whether the honest loss after it has another report than without it."""
+        return self.seen[case.name].control != self.alone
 
 
 def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lambda _: None, *, off: str = "") -> Attack:
@@ -79,7 +88,15 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
         try:
             attack.alone = _plain(check([CONTROL], OPTIONS[mode]).results[0])
             before = truth.files()
-            pids = _work(attack, todo, folder, canary, progress, off)
+            pids = _work(attack, todo, folder / "all", canary, progress, off, group=GROUP)
+            suspects = [case for case in todo if case.name in attack.seen and attack.control_differs(case)]
+            if suspects:
+                pids |= _work(attack, suspects, folder / "alone", canary, lambda _: None, off, group=1)
+                if not any(attack.control_differs(case) for case in suspects):
+                    names = ", ".join(case.name for case in suspects)
+                    attack.wrong.append(
+                        f"an honest loss was judged otherwise after {names}, and after none of them alone"
+                    )
             attack.wrong += _truth(engine, before, pids)
             report = CheckReport("", 0, tuple(s.result for s in attack.seen.values()))
             attack.wrong += [w for w in [canary.wrong(write_json(report))] if w]
@@ -96,41 +113,56 @@ def _truth(engine: Engine, before: dict[str, tuple[int, ...]], pids: set[int]) -
 
 
 def _work(
-    attack: Attack, todo: list[Case], folder: Path, canary: truth.Canary, progress: Callable[[str], None], off: str
+    attack: Attack,
+    todo: list[Case],
+    folder: Path,
+    canary: truth.Canary,
+    progress: Callable[[str], None],
+    off: str,
+    *,
+    group: int,
 ) -> set[int]:
-    """Let each process check its share; give the processes that there were."""
+    """Let each process check its share, an honest loss after each group; give the processes that there were."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    names: dict[str, str] = {}
+    controls: set[str] = set()
     workers = []
     for share in range(SHARES):
-        paths = []
-        for case in todo[share::SHARES]:
+        paths: list[Path] = []
+        mine = todo[share::SHARES]
+        for place, case in enumerate(mine):
             inside = folder / case.name
-            inside.mkdir()
+            inside.mkdir(parents=True)
             path = case.write(inside, canary.path)
-            # Several cases may stand for one device: a path of its own for each control tells where we are.
-            control = inside / f"control_{case.name}.py"
-            control.write_bytes(CONTROL.read_bytes())
-            names[str(control)] = case.name
-            paths += [path, control]
+            paths.append(path)
+            if (place + 1) % group == 0 or place + 1 == len(mine):
+                # Several cases may stand for one device: a path of its own for each control tells where we are.
+                control = inside / f"control_{case.name}.py"
+                control.write_bytes(CONTROL.read_bytes())
+                controls.add(str(control))
+                paths.append(control)
         workers.append(context.Process(target=_share, args=(paths, OPTIONS[attack.mode], results, off)))
     for worker in workers:
         worker.start()
     pids = {worker.pid or 0 for worker in workers}
     open_shares = len(workers)
-    last: dict[int, tuple[CheckResult, float]] = {}
+    order = {worker.pid: iter([c.name for c in todo[i::SHARES]]) for i, worker in enumerate(workers)}
+    waiting: dict[int, list[tuple[str, CheckResult, float]]] = {pid: [] for pid in pids}
+    began = dict.fromkeys(pids, time.monotonic())
     while open_shares:
         pid, result = results.get(timeout=300)
         if result is None:
             open_shares -= 1
-        elif result.path in names:
-            hostile, started = last[pid]
-            name = names[result.path]
-            attack.seen[name] = Seen(hostile, _plain(result), time.monotonic() - started)
-            progress(name)
+        elif result.path in controls:
+            control = _plain(result)
+            for name, hostile, seconds in waiting[pid]:
+                attack.seen[name] = Seen(hostile, control, seconds)
+                progress(name)
+            waiting[pid].clear()
         else:
-            last[pid] = (result, time.monotonic())
+            # By its place in the share: the path may be a device, and that of several cases.
+            waiting[pid].append((next(order[pid]), result, time.monotonic() - began[pid]))
+        began[pid] = time.monotonic()
     for worker in workers:
         worker.join()
     return pids
