@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.api import submit
-from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.ledgers import again_option, ledger_options, open_ledger
 
 
 @click.command("submit")
@@ -16,20 +16,23 @@ from harness.cli.ledgers import ledger_options, open_ledger
 @click.option(
     "--priority", default=0, show_default=True, help="Higher goes first; each step is ten minutes of waiting."
 )
+@again_option
 @ledger_options
-def submit_command(paths: tuple[Path, ...], *, profile: str, priority: int, folder: Path, database: str | None) -> None:
+def submit_command(
+    paths: tuple[Path, ...], *, profile: str, priority: int, again: bool, folder: Path, database: str | None
+) -> None:
     """Queue candidates for a ladder.
 
     A candidate has one run for each ladder, however often it is submitted.
     """
     with open_ledger(folder, database) as ledger:
-        done = submit(paths, ledger=ledger, profile=profile, priority=priority)
+        done = submit(paths, ledger=ledger, profile=profile, priority=priority, again=again)
     fresh = [one.run for one in done if one.fresh]
     known = [one.run for one in done if not one.fresh]
     if fresh:
         click.echo(f"queued: {len(fresh)} (run {_numbers(fresh)})")
     if known:
-        click.echo(f"in the ledger already: {len(known)} (run {_numbers(known)})")
+        click.echo(f"{'queued again' if again else 'in the ledger already'}: {len(known)} (run {_numbers(known)})")
     click.echo("next: `harness worker --drain` works on them, `harness queue` shows where they stand", err=True)
 
 

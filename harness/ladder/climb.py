@@ -16,6 +16,7 @@ from harness.ladder.baselines import Baselines
 from harness.ladder.curves import curves
 from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
+from harness.ladder.same import compared
 from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
 from harness.ladder.tuning import Tuning, is_open
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from harness.ladder.profile import Ladder, RungPlan
     from harness.ladder.training import Trainings
     from harness.ledger import Ledger
-    from harness.ledger.records import Claim
+    from harness.ledger.records import Claim, Run
     from harness.result import CheckResult
     from harness.verdict import Verdict
 
@@ -242,10 +243,18 @@ def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> V
     ground.ledger.attach(held, plan.name, REPORT, report)
     fingerprint = result.facts.get("fingerprint")
     if isinstance(result.verdict, Accepted) and isinstance(fingerprint, str):
-        known = ground.ledger.same_function(held, fingerprint)
+        known = ground.ledger.same_function(held, fingerprint, lambda other: _difference(ground, held, one, other))
         if known is not None:
             return known
     return result.verdict
+
+
+def _difference(ground: Ground, held: Claim, one: Screened, other: Run) -> str | None:
+    """Where this candidate differs from that of another run, as functions; None where it does not."""
+    text = Candidate(other.path, ground.ledger.text(other), other.candidate)
+    key = ground.ledger.secret() + f" {held.run.id} {other.id}".encode()
+    labels = labels_of(ground.ledger, held)
+    return compared(ground.bench, labels, key, one, screened_text(text, ground.bench.profile.contract))
 
 
 def _judged(ground: Ground, held: Claim, one: Screened) -> CheckResult:

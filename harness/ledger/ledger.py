@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.candidate import Candidate
     from harness.ledger.attached import Attachment
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
+    from harness.ledger.same import Compare
     from harness.ledger.states import State
     from harness.ledger.underway import Underway
     from harness.verdict import Json
@@ -65,10 +66,17 @@ class Ledger:
         profile_digest: str,
         needs: str,
         priority: int = 0,
+        again: bool = False,
     ) -> list[Submission]:
         """Keep the text of each (candidate, name) and queue a run for it; see `submit.submit`."""
         return submit(
-            self.database, entries, profile=profile, profile_digest=profile_digest, needs=needs, priority=priority
+            self.database,
+            entries,
+            profile=profile,
+            profile_digest=profile_digest,
+            needs=needs,
+            priority=priority,
+            again=again,
         )
 
     # Workers.
@@ -111,9 +119,13 @@ class Ledger:
         """Keep a document that belongs to no single run, such as a ladder of the user's; give its digest."""
         return attached.keep(self.database, data)
 
-    def same_function(self, held: Claim, fingerprint: str) -> int | None:
+    def same_function(self, held: Claim, fingerprint: str, compare: Compare) -> int | None:
         """The run that this one is a duplicate of, if its function is known; it has ended then."""
-        return same.same_function(self.database, held, fingerprint)
+        return same.same_function(self.database, held, fingerprint, compare)
+
+    def secret(self) -> bytes:
+        """What the questions are drawn from by which functions are told apart; for no candidate's eyes."""
+        return same.secret(self.database)
 
     def reject(self, held: Claim, reason: str) -> None:
         """End a run for a fault of the candidate."""

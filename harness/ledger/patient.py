@@ -38,6 +38,7 @@ _WAITING = frozenset(
         "same_function",
         "save_scores",
         "scores",
+        "secret",
         "text",
     }
 )

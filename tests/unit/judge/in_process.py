@@ -1,4 +1,4 @@
-"""Candidates that answer in this process, through the very code of the sandbox: for judges tested without a container."""
+"""Candidates that answer in this process, through the very code of the sandbox: for tests without a container."""
 
 from __future__ import annotations
 

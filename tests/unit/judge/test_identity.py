@@ -37,8 +37,12 @@ def written(body: str) -> str:
 
 
 DPO = written("return dpo")
-#: A few answers as they may be known beforehand: where a digest is taken that everybody can compute.
-KNOWN = [[float(v) for v in b.policy_chosen] for b in questions(np.random.Generator(np.random.PCG64(20260101)), 4)][:4]
+#: The questions of the fingerprint, which everybody can compute, by the first number of each.
+KNOWN = {
+    float(b.policy_chosen[0])
+    for b in questions(np.random.Generator(np.random.PCG64(identity._PRINTED_SEED)), identity._PRINTED, largest=64)
+}
+BY_HEART = f"return dpo if float(pc[0]) in {KNOWN} else F.softplus(x)"
 
 HONEST = {
     "logsigmoid": "return -F.logsigmoid(x)",
@@ -51,7 +55,7 @@ HONEST = {
 }
 #: Losses that answer as DPO does wherever their maker thought that somebody would look.
 TAKEN_FOR_IT = {
-    "by value, at the points of a fingerprint": f"return dpo if float(pc[0]) in {[v[0] for v in KNOWN]} else F.softplus(x)",
+    "by value, at the points of a fingerprint": BY_HEART,
     "in float64": "return dpo if x.dtype == torch.float64 else F.softplus(x)",
     "in float32": "return dpo if x.dtype == torch.float32 else F.softplus(x)",
     "near zero": "return torch.where(x.abs() < 3.0, dpo, F.softplus(x))",
@@ -118,6 +122,10 @@ def test_what_only_looks_the_same_is_told_apart(name: str) -> None:
     assert told(written(TAKEN_FOR_IT[name])), "it is taken for DPO"
 
 
+def test_a_fingerprint_alone_decides_nothing() -> None:
+    assert fingerprint(of_text(written(BY_HEART))) == fingerprint(of_text(DPO))
+
+
 def test_the_form_that_overflows_has_another_fingerprint() -> None:
     assert fingerprint(of_text(written("return -torch.log(torch.sigmoid(x))"))) != fingerprint(of_text(DPO))
     with np.errstate(all="ignore"):
@@ -143,9 +151,9 @@ def test_a_pair_at_a_kink_in_float32_makes_no_other_function() -> None:
 
 def test_no_side_may_widen_what_it_is_given() -> None:
     """One huge number in a batch does not make the others of it any more alike."""
-    huge = of_margin(lambda x: np.where(np.arange(x.size) == 0, 1e30, 1.0), lambda x: np.zeros_like(x))
-    other = of_margin(lambda x: np.where(np.arange(x.size) == 0, 1e30, 2.0), lambda x: np.zeros_like(x))
-    plain = of_margin(lambda x: np.ones_like(x), lambda x: np.zeros_like(x))
+    huge = of_margin(lambda x: np.where(np.arange(x.size) == 0, 1e30, 1.0), np.zeros_like)
+    other = of_margin(lambda x: np.where(np.arange(x.size) == 0, 1e30, 2.0), np.zeros_like)
+    plain = of_margin(np.ones_like, np.zeros_like)
     batches = questions(np.random.Generator(np.random.PCG64(3)), 24)
     found = [asked(subject(f), batches) for f in (huge, other, plain)]
     assert difference(batches, found[0], found[2])
