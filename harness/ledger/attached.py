@@ -65,7 +65,9 @@ def set_aside(connection: Connection, run: Run, now: float) -> None:
     kept = {
         table.name: [
             {name: value for name, value in row._mapping.items() if name not in {"run", "id"}}  # noqa: SLF001 - as in look
-            for row in connection.execute(select(table).where(table.c.run == run.id))
+            for row in connection.execute(
+                select(table).where(table.c.run == run.id).order_by(*table.primary_key.columns)
+            )
         ]
         for table in (results, decisions, attachments)
     }

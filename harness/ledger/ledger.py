@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.ledger import attached, look, people, progress, queue, same, underway
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
+from harness.ledger.states import State
 from harness.ledger.submit import submit
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from harness.ledger.attached import Attachment
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
     from harness.ledger.same import Compare
-    from harness.ledger.states import State
     from harness.ledger.underway import Underway
     from harness.verdict import Json
 
@@ -95,6 +95,10 @@ class Ledger:
         """Keep some seeds' metrics within a rung. Raises LeaseLostError, as all that follow."""
         progress.save_scores(self.database, held, rung, scores)
 
+    def forget(self, held: Claim, rung: str, why: str) -> None:
+        """Take away what a rung was measured to, before it is measured again."""
+        progress.forget(self.database, held, rung, why)
+
     def note(self, held: Claim, kind: str, detail: Mapping[str, Json]) -> None:
         """Write an event of a run down, once; see `progress.note`."""
         progress.note(self.database, held, kind, detail)
@@ -170,6 +174,12 @@ class Ledger:
     def counts(self) -> dict[State, int]:
         """How many runs there are in each state."""
         return look.counts(self.database)
+
+    def answering(self, run: Run) -> Run:
+        """The run whose outcome is this one's: itself, unless it is a duplicate."""
+        while run.state is State.DUPLICATE and run.same_as is not None:
+            run = self.run(run.same_as)
+        return run
 
     def scores(self, run: int) -> dict[str, list[Score]]:
         """All metrics of a run, by rung."""

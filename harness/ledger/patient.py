@@ -32,6 +32,7 @@ _WAITING = frozenset(
         "counts",
         "events",
         "fault",
+        "forget",
         "note",
         "release",
         "run",

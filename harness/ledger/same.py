@@ -63,7 +63,7 @@ def same_function(database: Database, held: Claim, fingerprint: str, compare: Co
         differ[new[0].function] = where = compare(other)
         with database.writing() as connection:
             now = float(must_hold(connection, held, database.now).now)
-            record(connection, held.run.id, now, "compared", run=other.id, same=where is None, where=where or "")
+            record(connection, held.run.id, now, "compared", of=other.id, same=where is None, where=where or "")
 
 
 def secret(database: Database) -> bytes:
