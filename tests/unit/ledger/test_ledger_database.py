@@ -92,9 +92,9 @@ def test_a_ledger_from_before_functions_were_compared_keeps_its_duplicates(datab
         run = text(
             "insert into runs (id, candidate, profile, profile_digest, state, rung, needs, priority, place, "
             "not_before, attempt, faults, approved, reason, same_as, fingerprint, submitted, changed) values "
-            "(:id, cast(:id as varchar), 'p', 'd', :state, 2, 'cpu', 0, 0, 0, 1, 0, -1, '', :same_as, :fingerprint, 0, 0)"
+            "(:id, cast(:id as varchar), 'p', 'd', :state, 2, 'cpu', 0, 0, 0, 1, 0, -1, '', :same_as, :mark, 0, 0)"
         )
-        names = ("id", "state", "same_as", "fingerprint")
+        names = ("id", "state", "same_as", "mark")
         known = [(1, "completed", None, "f"), (2, "duplicate", 1, "f"), (3, "rejected", None, None)]
         with database.writing() as connection:
             for each in known:
