@@ -35,7 +35,7 @@ class Run:
     reason: str
     same_as: int | None
     fingerprint: str | None
-    function: int | None
+    function: str | None
     alone: bool
     submitted: float
     changed: float

@@ -38,7 +38,7 @@ _LOCK = 4_711_003
 
 
 class _Known(NamedTuple):
-    function: int
+    function: str
     run: int
 
 
@@ -48,7 +48,7 @@ def same_function(database: Database, held: Claim, fingerprint: str, compare: Co
     `compare` is asked about the run of each function of the ladder that has the fingerprint, the oldest first, until
     one is the same; nobody waits for it. A run that has a function keeps it.
     """
-    differ: dict[int, str | None] = {}
+    differ: dict[str, str | None] = {}
     while True:
         with database.writing() as connection:
             now = float(must_hold(connection, held, database.now).now)
@@ -74,26 +74,27 @@ def secret(database: Database) -> bytes:
 
 
 def _known(connection: Connection, held: Claim, fingerprint: str, *, is_sqlite: bool) -> list[_Known]:
-    """The functions with a fingerprint, the oldest first; nobody else adds one before this transaction ends."""
+    """The functions with a fingerprint, the oldest run first; nobody adds one before this transaction ends."""
     if not is_sqlite:  # there, one writes at a time
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    wanted = select(functions.c.id, functions.c.run).order_by(functions.c.id)
+    wanted = select(functions.c.candidate, functions.c.run).order_by(functions.c.run, functions.c.candidate)
     wanted = wanted.filter_by(profile_digest=held.run.profile_digest, fingerprint=fingerprint)
-    return [_Known(int(row.id), int(row.run)) for row in connection.execute(wanted)]
+    return [_Known(row.candidate, int(row.run)) for row in connection.execute(wanted)]
 
 
-def _settle(connection: Connection, held: Claim, now: float, fingerprint: str, function: int | None) -> int | None:
+def _settle(connection: Connection, held: Claim, now: float, fingerprint: str, function: str | None) -> int | None:
     """Write down which function a run is; None is a new one. Gives the run that answers for it, if it is another."""
-    run = held.run.id
+    run, profile = held.run.id, held.run.profile_digest
     if function is None:
-        row = {"profile_digest": held.run.profile_digest, "fingerprint": fingerprint, "run": run}
-        function = connection.execute(insert(functions).values(**row).returning(functions.c.id)).scalar_one()
+        function = held.run.candidate
+        row = {"profile_digest": profile, "candidate": function, "fingerprint": fingerprint, "run": run}
+        connection.execute(insert(functions).values(**row))
     connection.execute(update(runs).where(runs.c.id == run).values(fingerprint=fingerprint, function=function))
-    first = _holder(connection, function)
+    first = _holder(connection, profile, function)
     if first == run:
         return None
     if run_of(connection, first).state in _SILENT:
-        _give(connection, first, run, function)
+        _give(connection, first, run)
         record(connection, run, now, "took-over", of=first)
         return None
     if run_of(connection, run).alone:
@@ -105,8 +106,8 @@ def _settle(connection: Connection, held: Claim, now: float, fingerprint: str, f
 
 def hand_over(connection: Connection, run: int, now: float) -> None:
     """Let the oldest duplicate go on in the place of a run that was just cancelled."""
-    function = run_of(connection, run).function
-    if function is None or _holder(connection, function) != run:
+    one = run_of(connection, run)
+    if one.function is None or _holder(connection, one.profile_digest, one.function) != run:
         return
     duplicates = (runs.c.same_as == run, runs.c.state == State.DUPLICATE)
     heir = connection.execute(select(runs.c.id).where(*duplicates).order_by(runs.c.id).limit(1)).scalar()
@@ -115,7 +116,7 @@ def hand_over(connection: Connection, run: int, now: float) -> None:
     reason = f"run {run}, which is the same function, was cancelled"
     move(connection, heir, State.QUEUED, now, reason=reason, same_as=None, faults=0, not_before=0.0)
     record(connection, heir, now, "took-over", of=run)
-    _give(connection, run, heir, function)
+    _give(connection, run, heir)
 
 
 def take_back(connection: Connection, run: int) -> None:
@@ -123,7 +124,7 @@ def take_back(connection: Connection, run: int) -> None:
     one = run_of(connection, run)
     if one.function is None or one.alone:
         return
-    holder = _holder(connection, one.function)
+    holder = _holder(connection, one.profile_digest, one.function)
     if holder == run:
         return
     if run_of(connection, holder).state not in _SILENT:
@@ -131,17 +132,18 @@ def take_back(connection: Connection, run: int) -> None:
             f"run {run} is the same function as run {holder}, which has taken over",
             remedy=f"`harness show {holder}`",
         )
-    _give(connection, holder, run, one.function)
+    _give(connection, holder, run)
 
 
-def _holder(connection: Connection, function: int) -> int:
+def _holder(connection: Connection, profile: str, function: str) -> int:
     """Who answers for a function; nobody else may change that before this transaction ends."""
-    return int(connection.execute(select(functions.c.run).filter_by(id=function).with_for_update()).scalar_one())
+    key = {"profile_digest": profile, "candidate": function}
+    return int(connection.execute(select(functions.c.run).filter_by(**key).with_for_update()).scalar_one())
 
 
-def _give(connection: Connection, before: int, after: int, function: int) -> None:
+def _give(connection: Connection, before: int, after: int) -> None:
     """Let another run answer for a function, also to the duplicates that wait for its answer."""
-    connection.execute(update(functions).filter_by(id=function).values(run=after))
+    connection.execute(update(functions).filter_by(run=before).values(run=after))
     others = (runs.c.same_as == before, runs.c.state == State.DUPLICATE, runs.c.id != after)
     told = f"the same function as run {after}"
     connection.execute(update(runs).where(*others).values(same_as=after, reason=told))

@@ -66,8 +66,8 @@ runs = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("same_as", _ID, ForeignKey("runs.id")),
     Column("fingerprint", String(64)),
-    #: The function that it was found to be; a number of `functions`.
-    Column("function", _ID),
+    #: The function that it was found to be, by the candidate that was the first to be it.
+    Column("function", String(64)),
     #: A person wants it run, whoever else is the same function.
     Column("alone", Boolean, nullable=False, default=False),
     Column("submitted", Float, nullable=False),
@@ -78,13 +78,14 @@ runs = Table(
     Index("duplicates", "same_as"),
 )
 
-#: Functions that were told apart, and the run that answers for each. Several may have one fingerprint.
+#: Functions that were told apart, by the first candidate that was each. Several may have one fingerprint.
 functions = Table(
     "functions",
     metadata,
-    Column("id", _ID, primary_key=True, autoincrement=True),
-    Column("profile_digest", String(64), nullable=False),
+    Column("profile_digest", String(64), primary_key=True),
+    Column("candidate", String(64), ForeignKey("candidates.sha256"), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
+    #: The run that answers for it.
     Column("run", _ID, ForeignKey("runs.id"), nullable=False),
     Index("functions_by_fingerprint", "profile_digest", "fingerprint"),
 )
