@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.judge.realistic import realistic
 from harness.oracle.batch import Answer, Batch, Complaint
 
 if TYPE_CHECKING:
@@ -62,15 +63,19 @@ def questions(draw: np.random.Generator, count: int, *, least: int = 1, largest:
     """Draw batches of preference pairs, of `least` pairs or more, all over what a loss may be asked.
 
     Betas, progress, sizes, lengths, references, margins and dtypes vary from batch to batch, drifts of chosen and
-    rejected independently; two in three are float32, as training's are.
+    rejected independently; two in three are float32, as training's are. One in four comes from the properties' own
+    generator, the others go farther than that.
     """
     return [_question(draw, number, least, largest) for number in range(count)]
 
 
 def _question(draw: np.random.Generator, number: int, least: int, largest: int) -> Batch:
-    beta = _either(draw, _BETAS, math.exp(draw.uniform(math.log(0.01), math.log(2.0))))
+    dtype = np.float64 if number % 3 == 0 else np.float32
     pairs = int(_either(draw, [s for s in _SIZES if s <= largest], math.exp(draw.uniform(0.0, math.log(largest + 1)))))
     pairs = max(pairs, least)
+    if number % 4 == 3:  # as the properties ask; not kept, as theirs are
+        return realistic.__wrapped__(int(draw.integers(1 << 62)), pairs, dtype=dtype)
+    beta = _either(draw, _BETAS, math.exp(draw.uniform(math.log(0.01), math.log(2.0))))
     progress = _either(draw, (0.0, 1.0), draw.uniform())
     lengths = _token_counts(draw, pairs)
     references = [-n * draw.uniform(0.05, 3.5, size=pairs) for n in lengths]
@@ -82,7 +87,6 @@ def _question(draw: np.random.Generator, number: int, least: int, largest: int) 
     down = [np.maximum(0.0, p + 0.01) * 1.25 for p in policies]
     vectors = [v - d for v, d in zip((*policies, *references), (*down, *down), strict=True)]
     _put_edges(draw, vectors)
-    dtype = np.float64 if number % 3 == 0 else np.float32
     return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), float(beta), float(progress))
 
 
