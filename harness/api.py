@@ -45,11 +45,13 @@ def submit(
     ledger: Ledger,
     profile: str = "bandit",
     priority: int = 0,
+    again: bool = False,
 ) -> list[Submission]:
     """Queue candidates (paths, folders, or `text_candidate`) for a ladder; one run each, however often submitted.
 
-    `profile` is the name of a ladder, or the path of a file of your own (.toml). Raises UserError for a path that is
-    none, or cannot be read as a candidate, and then submits nothing.
+    `profile` is the name of a ladder, or the path of a file of your own (.toml). `again` runs them whatever the ledger
+    knows: from the first rung on where they have ended, and though another run is the same function. Raises UserError
+    for a path that is none, or cannot be read as a candidate, and then submits nothing.
     """
     from harness.ladder.profile import load  # noqa: PLC0415 - pydantic is not needed to check
     from harness.ladder.rungs import check_kinds  # noqa: PLC0415
@@ -76,4 +78,5 @@ def submit(
         profile_digest=ladder.digest,
         needs=ladder.rungs[0].needs,
         priority=priority,
+        again=again,
     )

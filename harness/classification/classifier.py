@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.classification.batch import Labelled, Marks, own_shape
 from harness.errors import CandidateFault
+from harness.judge.identity import LARGEST
 from harness.judge.subject import PROBED_SIZES, Subject
 from harness.oracle.batch import Complaint
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 #: Classes of the probe for the smallest batch.
 _PROBED_CLASSES = 5
+#: Classes, sizes of logits, and most logits of a batch, at which functions are told apart.
+_CLASSES = (2, 3, 5, 10, 10, 62, 100, 1000)
+_SCALES = (0.05, 0.7, 2.0, 3.1, 10.0, 60.0, 1000.0)
+_MOST_LOGITS = 1 << 12
 
 
 class Classifier(Subject):
@@ -69,6 +75,21 @@ class Classifier(Subject):
         from harness.classification.facts import facts  # noqa: PLC0415 - a cycle otherwise
 
         return facts(self)
+
+    def questions(
+        self, draw: np.random.Generator, count: int, *, least: int = 1, largest: int = LARGEST
+    ) -> list[Batch]:
+        """What is asked to tell this function from others, in examples: two to a thousand classes, at every scale."""
+        out = []
+        for number in range(count):
+            examples = int(math.exp(draw.uniform(0.0, math.log(largest + 1))))
+            classes = int(draw.choice(_CLASSES))
+            examples = max(least, min(examples, max(1, _MOST_LOGITS // classes)))
+            scale, offset = draw.choice(_SCALES), draw.choice((0.0, 0.0, 1.0)) * 30.0 * draw.normal()
+            dtype = np.float64 if number % 3 == 0 else np.float32
+            logits = (scale * draw.normal(size=(examples, classes)) + offset).astype(dtype)
+            out.append(Labelled(logits, draw.integers(classes, size=examples)).pairs)
+        return out
 
     def _read(self, batch: Labelled, answer: Answer) -> Marks:
         marks = Marks.of_answer(answer, batch)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.classification.batch import Labelled, Marks
-from harness.judge.facts import DIGITS, number
+from harness.judge.facts import number
+from harness.judge.identity import fingerprint
 from harness.oracle.batch import Complaint
 
 if TYPE_CHECKING:
@@ -66,27 +65,3 @@ def _finite_up_to(subject: Classifier) -> Json:
             return reached
         reached = size
     return None
-
-
-def fingerprint(subject: Classifier) -> str:
-    """Digest of the answers on fixed batches, coarse enough to survive another order of operations.
-
-    Taken from mean values and their gradients in float64, as the other contract's is, and different from all of those.
-    """
-    draw = np.random.Generator(np.random.PCG64(20260104))
-    size = subject.size(6)
-    batches = [
-        Labelled(reach * draw.uniform(-1.0, 1.0, size=(size, classes)), draw.integers(classes, size=size))
-        for classes in (2, 3, 10)
-        for reach in (0.7, 3.1)
-    ]
-    texts = ["classification"]
-    for batch, answer in zip(batches, subject.ask([b.pairs for b in batches]), strict=True):
-        marks = None if isinstance(answer, Complaint) else Marks.of_answer(answer, batch)
-        if marks is None:
-            texts.append("complaint")
-            continue
-        scale = max(float(np.abs(marks.gradient).max()), 1e-30)
-        texts += [f"{marks.mean:.{DIGITS - 1}e}", f"{scale:.{DIGITS - 1}e}" if math.isfinite(scale) else "not finite"]
-        texts += [f"{round(float(v) / scale, DIGITS) + 0.0:.{DIGITS}f}" for v in marks.gradient.reshape(-1)]
-    return hashlib.sha256(" ".join(texts).encode()).hexdigest()

@@ -54,6 +54,12 @@ data_option = click.option(
 )
 
 
+#: The option that runs a candidate whatever the ledger knows of it.
+again_option = click.option(
+    "--again", is_flag=True, help="Run it whatever the ledger knows, and though another run is the same function."
+)
+
+
 def open_ledger(folder: Path, database: str | None) -> Ledger:
     """The ledger that the options name."""
     return Ledger(folder, database=database)

@@ -20,7 +20,15 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api import submit
-from harness.cli.ledgers import data_option, ledger_options, name_of, open_ledger, state_style, told_seconds
+from harness.cli.ledgers import (
+    again_option,
+    data_option,
+    ledger_options,
+    name_of,
+    open_ledger,
+    state_style,
+    told_seconds,
+)
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves, without_points
@@ -38,7 +46,7 @@ if TYPE_CHECKING:
     from harness.train.job import Step
 
 #: Exit codes: as `harness check` has them.
-_CODES = {State.COMPLETED: 0, State.HELD: 0, State.DUPLICATE: 0, State.REJECTED: 1}
+_CODES = {State.COMPLETED: 0, State.HELD: 0, State.REJECTED: 1}
 _OURS = 3
 
 
@@ -58,12 +66,16 @@ class _Seen:
     trainings: dict[tuple[str, int], Training] = field(default_factory=dict)
     #: When its step began.
     begun: dict[tuple[str, int, Step], float] = field(default_factory=dict)
+    #: Sentences that came on the way.
+    told: list[str] = field(default_factory=list)
 
     def take(self, progress: Progress) -> None:
         """Learn what the worker says."""
         now = time.monotonic()
         if progress.rung != self.at:
             self.at, self.since = progress.rung, now
+        if progress.told:
+            self.told.append(progress.told)
         if progress.training is not None:
             training = progress.training
             self.trainings[training.whose, training.seed] = training
@@ -112,6 +124,7 @@ class _Seen:
             tables += [_metrics(rung, self.scores[rung], self.baselines[rung])]
             tables += _curves(self.scores[rung], self.baselines[rung])
         tables += [self._training(each) for each in list(self.trainings.values())]
+        tables += [Text(sentence, style="dim") for sentence in self.told]
         return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
 
 
@@ -142,6 +155,7 @@ def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, f
 @click.option("--profile", default="bandit", show_default=True, help="The ladder to climb, or a .toml file.")
 @click.option("--gpu", default="none", show_default=True, metavar="auto|none|N,...", help="The GPU for it.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@again_option
 @data_option
 @ledger_options
 def run_command(
@@ -150,23 +164,28 @@ def run_command(
     profile: str,
     gpu: str,
     runtime: str | None,
+    again: bool,
     data_dir: str | None,
     folder: Path,
     database: str | None,
 ) -> None:
     """Submit one candidate and climb the whole ladder with it, in this process.
 
-    A candidate that has a finished run is answered from the ledger. Interrupted, it goes on where it was the next
-    time. Exit code: 0 it came to the end (or waits for a person), 1 rejected, 3 a fault of ours.
+    A candidate that has a finished run is answered from the ledger, and one that is the same function as another's by
+    that one's run, its exit code too. Interrupted, it goes on where it was the next time. Exit code: 0 it came to the
+    end (or waits for a person), 1 rejected, 3 a fault of ours.
     """
     console = Console(stderr=True)
     ladder = load(profile)
     with open_ledger(folder, database) as ledger:
-        number = submit([path], ledger=ledger, profile=profile)[0].run
-        run = ledger.run(number)
-        if run.state in {State.FAILED, State.CANCELLED}:
-            run = ledger.retry(number)
-        if run.state is State.QUEUED:
+        number = submit([path], ledger=ledger, profile=profile, again=again)[0].run
+
+        def climbed(run: Run) -> Run:
+            """A run at its end, as far as it comes to it here."""
+            if run.state in {State.FAILED, State.CANCELLED}:
+                run = ledger.retry(run.id)
+            if run.state not in {State.QUEUED, State.RUNNING} or (run.state is State.RUNNING and run.id == number):
+                return run
             needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
             place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
             orders = Orders(
@@ -174,12 +193,19 @@ def run_command(
                 profile,
                 database=database,
                 drain=True,
-                only=number,
+                only=run.id,
                 runtime=runtime,
                 data_dir=data_dir,
             )
             _climb(ladder, place, orders, console)
-            run = ledger.run(number)
+            return ledger.run(run.id)
+
+        run = climbed(ledger.run(number))
+        while run.state is State.DUPLICATE and run.same_as is not None:
+            _tell(run, console)
+            other = ledger.run(run.same_as)
+            console.print(Text(f"run {other.id}, {name_of(other)}, answers for it; --again runs it all the same"))
+            run = climbed(other)
         _tell(run, console)
         _draw(ledger, run, folder / "plots" / f"run-{run.id}", console)
     sys.exit(_CODES.get(run.state, _OURS))

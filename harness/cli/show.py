@@ -92,6 +92,7 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
             for rung, d in ledger.decisions(run.id)
         ],
         "attachments": [dataclasses.asdict(a) for a in ledger.attachments(run.id)],
+        **({"answered_by": as_json(answering)} if (answering := ledger.answering(run)).id != run.id else {}),
         "promotions": ledger.promotions(run.id),
         "events": [{"time": e.time, "kind": e.kind, "detail": dict(e.detail)} for e in ledger.events(run.id)],
         "underway": [underway_json(one) for one in ledger.underway(run.id).get(run.id, [])],
@@ -102,6 +103,9 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
 def _print(ledger: Ledger, run: Run, console: Console) -> None:
     console.print(Text(f"run {run.id}  {name_of(run)}  {run.profile}"))
     console.print(Text(f"{run.state}", style=state_style(run)), Text(sanitize.one_line(run.reason, 400)))
+    if (answering := ledger.answering(run)).id != run.id:
+        told = f"  run {answering.id}, {name_of(answering)}, answers for it: {answering.state}"
+        console.print(Text(f"{told} {sanitize.one_line(answering.reason, 400)}"))
     for rung, decision in ledger.decisions(run.id):
         console.print(Text(f"  {rung}: {decision.decision}: {sanitize.one_line(decision.reason, 400)}"))
     if (tuned := tuned_of(ledger.events(run.id))) is not None:

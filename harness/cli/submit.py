@@ -7,7 +7,11 @@ from pathlib import Path
 import click
 
 from harness.api import submit
-from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
+from harness.ledger.states import State
+
+#: Known candidates of which is told what they are the same as.
+_TOLD = 8
 
 
 @click.command("submit")
@@ -16,20 +20,28 @@ from harness.cli.ledgers import ledger_options, open_ledger
 @click.option(
     "--priority", default=0, show_default=True, help="Higher goes first; each step is ten minutes of waiting."
 )
+@again_option
 @ledger_options
-def submit_command(paths: tuple[Path, ...], *, profile: str, priority: int, folder: Path, database: str | None) -> None:
+def submit_command(
+    paths: tuple[Path, ...], *, profile: str, priority: int, again: bool, folder: Path, database: str | None
+) -> None:
     """Queue candidates for a ladder.
 
     A candidate has one run for each ladder, however often it is submitted.
     """
     with open_ledger(folder, database) as ledger:
-        done = submit(paths, ledger=ledger, profile=profile, priority=priority)
+        done = submit(paths, ledger=ledger, profile=profile, priority=priority, again=again)
+        runs = [ledger.run(one.run) for one in done if not one.fresh][:_TOLD]
+        same = [(run, ledger.answering(run)) for run in runs if run.state is State.DUPLICATE]
     fresh = [one.run for one in done if one.fresh]
     known = [one.run for one in done if not one.fresh]
     if fresh:
         click.echo(f"queued: {len(fresh)} (run {_numbers(fresh)})")
     if known:
-        click.echo(f"in the ledger already: {len(known)} (run {_numbers(known)})")
+        click.echo(f"{'queued again' if again else 'in the ledger already'}: {len(known)} (run {_numbers(known)})")
+    for run, answering in same:
+        told = f"run {run.id} is the same function as run {answering.id}, {name_of(answering)}: {answering.state}"
+        click.echo(f"{told}; --again runs it all the same")
     click.echo("next: `harness worker --drain` works on them, `harness queue` shows where they stand", err=True)
 
 

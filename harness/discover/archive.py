@@ -1,7 +1,7 @@
 """What is kept of a run: the best loss of each kind (quality and diversity), and failures worth learning from.
 
 A kind is a cell of facts: convex or not, pointwise or over the batch, the slope at zero, with or without a reference.
-Two losses with one fingerprint are one function, and the first of them stands.
+Which losses are one function is the ledger's word, and the first of them stands.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _KEPT = (
     "minima",
     "maxima",
     "fingerprint",
+    "function",
     "value_at_uniform",
     "slope_at_uniform",
     "finite_up_to",
@@ -52,7 +53,7 @@ class Archive:
 
     def add(self, loss: Known) -> bool:
         """Take a loss in, unless its function is there; tell whether it is the best of its kind."""
-        if self.same(str(loss.facts.get("fingerprint", "")), loss.id) is not None:
+        if self.same(str(loss.facts.get("function") or ""), loss.id) is not None:
             return False
         before = self.cells().get(cell(loss.facts))
         self.known.append(loss)
@@ -62,10 +63,10 @@ class Archive:
         """Remember a failure."""
         self.failures = [*self.failures, failure][-_FAILURES_KEPT:]
 
-    def same(self, fingerprint: str, identity: str) -> Known | None:
+    def same(self, function: str, identity: str) -> Known | None:
         """The loss of this run that is the same function, or the same text."""
         for loss in self.known:
-            if loss.id == identity or (fingerprint and loss.facts.get("fingerprint") == fingerprint):
+            if loss.id == identity or (function and loss.facts.get("function") == function):
                 return loss
         return None
 

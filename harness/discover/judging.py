@@ -1,8 +1,8 @@
 """What comes of a candidate: one climb of the ladder, or the ledger's answer. All of it by the public interface.
 
-Nothing is checked beforehand: the findings, the facts and the fingerprint are those of the report that the rung of the
-properties attached to the run. A function that the ledger knows is not trained again: its run answers, whoever
-submitted it.
+Nothing is checked beforehand: the findings and the facts are those of the report that the rung of the properties
+attached to the run, and which losses are one function is the ledger's word. A function that it knows is not trained
+again: its run answers, whoever submitted it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Judged:
     answered: bool = False
 
 
-#: Whether a fingerprint, or an id, belongs to a loss of the run.
+#: Whether a function (the ledger's word for it), or an id, belongs to a loss of the run.
 Seen: TypeAlias = "Callable[[str, str], bool]"
 
 
@@ -163,13 +163,13 @@ class LadderJudge:
         own, worked = self._submitted(candidate, seconds)
         result = self._result(own)
         facts = kept(result.facts) if result is not None else {}
-        if own.fingerprint:
-            facts.setdefault("fingerprint", own.fingerprint)
+        if own.function:
+            facts["function"] = own.function
         base = Judged("", candidate.sha256, "", facts=facts, seconds=seconds)
         if findings := self._broken(own, candidate, result):
             rung = "screen" if findings[0].rule.startswith("S") else "properties"
             return replace(base, fate="rejected", rung=rung, findings=findings, run=own.id, answered=not worked)
-        if own.fingerprint and seen(own.fingerprint, candidate.sha256):
+        if own.function and seen(own.function, candidate.sha256):
             return replace(base, fate="known", rung="properties")
         answers, worked = self._followed((own, worked), seconds)
         return self._told(answers, replace(base, answered=not worked))
@@ -200,11 +200,11 @@ class LadderJudge:
 
     def _heir(self, run: Run) -> int | None:
         """The run that has taken the place of one that was cancelled or has failed: it is the same function."""
-        if not run.fingerprint:
+        if not run.function:
             return None
         for other in self._ledger.runs(profile_digest=self._ladder.digest):
             silent = other.state in _SILENT or other.state is State.DUPLICATE
-            if other.fingerprint == run.fingerprint and not silent:
+            if other.function == run.function and not silent:
                 return other.id
         return None
 

@@ -227,7 +227,7 @@ class Discovery:
         seen = track.archive.same
         judged = self._judge.judge(reading.source, base["name"], lambda mark, own: seen(mark, own) is not None)
         row = row_of(judged, **base)
-        if judged.fate == "known" and (loss := seen(str(judged.facts.get("fingerprint", "")), judged.id)) is not None:
+        if judged.fate == "known" and (loss := seen(str(judged.facts.get("function") or ""), judged.id)) is not None:
             return like(row, loss)
         if judged.fate == "rejected":
             answer = feedback.rejected(judged.findings, reading.source)

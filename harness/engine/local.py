@@ -143,6 +143,8 @@ def _worker(place: Place, orders: Orders, told: multiprocessing.Queue[object], p
             told.put(News(place.name, run.id, f"{progress.rung}: {progress.decision.decision}"))
         elif progress.seed is not None:
             told.put(News(place.name, run.id, f"{progress.rung}: seed {progress.seed}"))
+        elif progress.told:
+            told.put(News(place.name, run.id, progress.told))
 
     def ended(run: Run, state: State) -> None:
         told.put(News(place.name, run.id, f"ended: {state}"))

@@ -65,6 +65,8 @@ class Worker:
                 tell(run.id, f"{progress.rung}: {progress.decision.decision}")
             elif progress.seed is not None:
                 tell(run.id, f"{progress.rung}: seed {progress.seed}")
+            elif progress.told:
+                tell(run.id, progress.told)
 
         def ended(run: Run, state: State) -> None:
             tell(run.id, f"ended: {state}")

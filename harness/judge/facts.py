@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.judge.batches import batch_of, plain
-from harness.oracle.batch import Complaint
+from harness.judge.identity import fingerprint
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -22,9 +21,6 @@ BETA = 0.05
 #: Reach of the curve in nats, its step, and the reach and step of the closer look around zero.
 REACH, STEP = 100.0, 0.5
 NEAR, NEAR_STEP = 10.0, 0.125
-#: Significant digits of the fingerprint, and where it is taken.
-DIGITS = 4
-_FINGERPRINT_BETAS = (0.05, 0.1, 0.37)
 
 
 def number(value: float) -> Json:
@@ -77,29 +73,6 @@ def _reference_free(subject: Subject, batch: Batch, first: Answer) -> bool:
         reference_rejected=batch.reference_rejected - np.linspace(0.0, 2.0, batch.pairs),
     )
     return subject.answer(moved).values.tobytes() == first.values.tobytes()
-
-
-def fingerprint(subject: Subject) -> str:
-    """Digest of the answers on a fixed batch, coarse enough to survive another order of operations.
-
-    Taken from mean values and mean gradients in float64, so that a loss that reduces by itself and one
-    that leaves it to the trainer are known as the same.
-    """
-    draw = np.random.Generator(np.random.PCG64(20260101))
-    rho = subject.fill(draw.uniform(-6.0, 6.0, size=8))
-    batches = [batch_of(rho * s / b / 4, b, seed=5, dtype=np.float64) for b in _FINGERPRINT_BETAS for s in (0.7, 3.1)]
-    texts = []
-    for answer in subject.ask(batches):
-        if isinstance(answer, Complaint):
-            texts.append("complaint")
-            continue
-        scale = max(float(np.abs(answer.grad_chosen).max()), float(np.abs(answer.grad_rejected).max()), 1e-30)
-        texts.append(f"{answer.mean:.{DIGITS - 1}e}")
-        for vector in (answer.grad_chosen, answer.grad_rejected):
-            # Relative to the largest: a gradient that has all but vanished must not decide with its last bits.
-            texts += [f"{round(float(v) / scale, DIGITS) + 0.0:.{DIGITS}f}" for v in vector]
-        texts.append(f"{scale:.{DIGITS - 1}e}")
-    return hashlib.sha256(" ".join(texts).encode()).hexdigest()
 
 
 def _along(subject: Subject, rho: np.ndarray, beta: float, *, pointwise: bool) -> tuple[np.ndarray, np.ndarray]:

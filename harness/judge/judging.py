@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from harness.contract import CLASSIFICATION, PREFERENCE
 from harness.errors import CandidateFault, InfrastructureError, KernelLostError
-from harness.judge.facts import fingerprint
+from harness.judge.identity import fingerprint
 from harness.judge.session import Outcome, run_session
 from harness.judge.settings import Setting, declared, fingerprint_over, settings
 from harness.judge.standin import StandIn

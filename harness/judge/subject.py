@@ -12,6 +12,7 @@ from harness.errors import CandidateFault, InfrastructureError
 from harness.judge.batches import batch_of
 from harness.judge.facts import facts
 from harness.judge.foresight import Foresight
+from harness.judge.identity import LARGEST, questions
 from harness.judge.stability import stability
 from harness.oracle.batch import Complaint
 
@@ -121,6 +122,12 @@ class Subject:
         found = facts(self)
         pointwise = found["statistic"] == "pointwise" and not found["reduced"]
         return found | {"stability": stability(self, pointwise=pointwise)}
+
+    def questions(
+        self, draw: np.random.Generator, count: int, *, least: int = 1, largest: int = LARGEST
+    ) -> list[Batch]:
+        """What is asked to tell this function from others; see `identity.questions`."""
+        return questions(draw, count, least=least, largest=largest)
 
     def complained(self, complaint: Complaint, batch: Batch) -> CandidateFault:
         """The fault of an exception on this batch."""

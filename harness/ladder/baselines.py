@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Where known losses lie: those for preferences, and those for classification. No two have the same name.
 CATALOGUES = ("harness.losses", "harness.classification.losses")
 
+#: Digits of an evaluation's digest in the name of a file.
+_DIGITS = 32
+
 
 def baseline_candidate(name: str) -> Candidate:
     """A loss of the catalogue, as a candidate. Raises UserError for a name that is not there."""
@@ -41,8 +44,8 @@ def baseline_candidate(name: str) -> Candidate:
 class Baselines:
     """Scores of baselines in a folder, one file for each evaluation and seed.
 
-    The evaluation's digest covers image, settings and data, so that nothing stale is ever found. Of two workers that
-    want the same at once, one measures and the other waits for it, until it is told to stop.
+    The evaluation's digest covers code, image, settings and data, so that nothing stale is ever found. Of two workers
+    that want the same at once, one measures and the other waits for it, until it is told to stop.
     """
 
     def __init__(self, folder: Path, measure: Measure, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -54,6 +57,18 @@ class Baselines:
     def known(self, evaluation: str, seed: int) -> bool:
         """Whether the metrics of a seed are there."""
         return (evaluation, seed) in self._known or _read(self._place(evaluation, seed)) is not None
+
+    def outdated(self, plan: RungPlan, evaluation: str) -> bool:
+        """Whether a rung's baseline was measured last by other code, in another image or on other data.
+
+        What was kept then is not used: it is measured again.
+        """
+        try:
+            return self._last(plan).read_text("utf-8") != evaluation[:_DIGITS]
+        except FileNotFoundError:  # nothing of this rung; or all of it by a version that did not tell
+            return any(self._folder.glob("*.json")) and not any(self._folder.glob("*.last"))
+        except (OSError, ValueError):
+            return False
 
     def scores(self, plan: RungPlan, evaluation: str, seed: int) -> dict[str, float]:
         """The metrics of the rung's baseline for a seed. A baseline that fails is a fault of ours."""
@@ -68,15 +83,20 @@ class Baselines:
         return self._known[key]
 
     def _place(self, evaluation: str, seed: int) -> Path:
-        return self._folder / f"{evaluation[:32]}-{seed}.json"
+        return self._folder / f"{evaluation[:_DIGITS]}-{seed}.json"
 
     def _measured(self, path: Path, plan: RungPlan, seed: int) -> dict[str, float]:
         try:
             found = self._measure(baseline_candidate(plan.baseline), plan, seed)
         except CandidateFault as fault:
             raise InfrastructureError(f"the baseline {plan.baseline} failed: {fault}") from fault
-        _write(path, found)
+        _write(path, json.dumps(found, sort_keys=True))
+        _write(self._last(plan), path.name.partition("-")[0])
         return found
+
+    def _last(self, plan: RungPlan) -> Path:
+        """The file that holds the digest under which a rung's baseline was measured last."""
+        return self._folder / f"{hashlib.sha256(repr(plan).encode()).hexdigest()[:32]}.last"
 
     @contextlib.contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
@@ -97,10 +117,10 @@ def _read(path: Path) -> dict[str, float] | None:
         return None  # damaged: it is measured again, and written anew
 
 
-def _write(path: Path, scores: dict[str, float]) -> None:
+def _write(path: Path, text: str) -> None:
     with contextlib.suppress(OSError):  # it can always be measured again
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(scores, file, sort_keys=True)
+            file.write(text)
         Path(name).replace(path)

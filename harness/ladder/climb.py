@@ -16,6 +16,7 @@ from harness.ladder.baselines import Baselines
 from harness.ladder.curves import curves
 from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
+from harness.ladder.same import compared
 from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
 from harness.ladder.tuning import Tuning, is_open
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from harness.ladder.profile import Ladder, RungPlan
     from harness.ladder.training import Trainings
     from harness.ledger import Ledger
-    from harness.ledger.records import Claim
+    from harness.ledger.records import Claim, Run
     from harness.result import CheckResult
     from harness.verdict import Verdict
 
@@ -64,6 +65,8 @@ REPORT = "report.json"
 BASELINE = "baseline-{}.json"
 #: What the answers are called there that a trained model gave, by the seed.
 SAMPLES = "samples-{}.jsonl"
+#: The event that says under which evaluation an attempt measures a rung's seeds.
+MEASURED = "measured-by"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Progress:
     scores: dict[str, float] | None = None
     baseline: dict[str, float] | None = None
     decision: Decision | None = None
+    #: A sentence for people.
+    told: str = ""
     #: What a training is at, several times a second; then nothing else is told but the rung.
     training: Training | None = None
 
@@ -242,10 +247,18 @@ def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> V
     ground.ledger.attach(held, plan.name, REPORT, report)
     fingerprint = result.facts.get("fingerprint")
     if isinstance(result.verdict, Accepted) and isinstance(fingerprint, str):
-        known = ground.ledger.same_function(held, fingerprint)
+        known = ground.ledger.same_function(held, fingerprint, lambda other: _difference(ground, held, one, other))
         if known is not None:
             return known
     return result.verdict
+
+
+def _difference(ground: Ground, held: Claim, one: Screened, other: Run) -> str | None:
+    """Where this candidate differs from that of another run, as functions; None where it does not."""
+    text = Candidate(other.path, ground.ledger.text(other), other.candidate)
+    key = ground.ledger.secret() + f" {held.run.id} {other.id}".encode()
+    labels = labels_of(ground.ledger, held)
+    return compared(ground.bench, labels, key, one, screened_text(text, ground.bench.profile.contract))
 
 
 def _judged(ground: Ground, held: Claim, one: Screened) -> CheckResult:
@@ -287,9 +300,11 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
     if gate is None:
         raise InfrastructureError(f"the rung {plan.name} has no gate")
     evaluation = ground.evaluation(plan)
-    known: dict[int, dict[str, float]] = {}
-    for score in ground.ledger.scores(held.run.id).get(plan.name, []):
-        known.setdefault(score.seed, {})[score.metric] = score.value
+    known = _known(ground, held, plan, ground.evaluation(plan, one))
+    if ground.baselines.outdated(plan, evaluation):
+        told = f"the baseline {plan.baseline} is measured again: code, image or data are no longer what they were"
+        ground.ledger.note(held, "baseline-again", {"rung": plan.name, "why": told})
+        ground.watch(Progress(plan.name, told=told))
     baseline = {seed: ground.baselines.scores(plan, evaluation, seed) for seed in known}
     with seeds_of(ground, plan, evaluation, one, labels_of(ground.ledger, held)) as seeds:
         for seed in range(gate.looks[-1]):
@@ -309,6 +324,23 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
             if (decision := gate.decide(so_far, baseline)) is not None:
                 return decision
     raise InfrastructureError(f"the gate of {plan.name} did not decide after its last look")
+
+
+def _known(ground: Ground, held: Claim, plan: RungPlan, evaluation: str) -> dict[int, dict[str, float]]:
+    """The metrics of seeds that an earlier attempt measured; they are forgotten where other code measured them."""
+    scores = ground.ledger.scores(held.run.id).get(plan.name, [])
+    events = [e.detail for e in ground.ledger.events(held.run.id) if e.kind == MEASURED]
+    by = [detail["evaluation"] for detail in events if detail["rung"] == plan.name]
+    if scores and by[-1:] != [evaluation]:
+        told = "its seeds are measured again: code, image or data are no longer what they were"
+        ground.ledger.forget(held, plan.name, told)
+        ground.watch(Progress(plan.name, told=told))
+        scores = []
+    ground.ledger.note(held, MEASURED, {"rung": plan.name, "evaluation": evaluation, "attempt": held.attempt})
+    known: dict[int, dict[str, float]] = {}
+    for score in scores:
+        known.setdefault(score.seed, {})[score.metric] = score.value
+    return known
 
 
 def _attach(

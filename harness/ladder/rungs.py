@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.errors import UserError
 from harness.ladder import bandit
+from harness.ladder.sources import code_of
 from harness.train.tasks import MODULES
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ def check_kinds(ladder: Ladder) -> None:
 
 
 def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str, trained: str = "") -> str:
-    """SHA-256 of what decides about a rung's outcome, besides the candidate: its plan, the image, this version.
+    """SHA-256 of what decides about a rung's outcome, besides the candidate: plan, code, baseline, image.
 
     `trained` tells what a training rung depends on besides: the code and the place of the training, the user's files.
     """
     what = {
         "harness": __version__,
+        "code": code_of(plan.kind, plan.baseline),
         "image": image_digest,
         "properties": ladder.properties,
         "rung": plan.name,

@@ -24,6 +24,7 @@ from harness.ladder import bandit
 from harness.ladder.measuring import opened
 from harness.ladder.profile import load
 from harness.ladder.search import Search
+from harness.ladder.sources import TUNING, code_of
 from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
 from harness.ledger.records import Score
@@ -71,6 +72,7 @@ def tuning_digest(ladder: Ladder, image: str, sampler: str) -> str:
     settings, gate = proxy_of(ladder)
     what = {
         "harness": __version__,
+        "code": code_of(TUNING),
         "image": image,
         "sampler": sampler,
         "trials": TRIALS,

@@ -7,25 +7,30 @@ folder of the machine that made it.
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from harness.errors import UserError
 from harness.ledger.database import insert_unless_known, replace_all
 from harness.ledger.failures import COPY, LedgerError
 from harness.ledger.progress import must_hold
 from harness.ledger.records import clean
-from harness.ledger.tables import artifacts, attachments
+from harness.ledger.tables import artifacts, attachments, decisions, results
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from harness.ledger.database import Database
-    from harness.ledger.records import Claim
+    from harness.ledger.records import Claim, Run
 
 #: The largest document, in bytes before it is compressed.
 MOST_BYTES = 4 << 20
+#: What stands in place of a rung for what a run came to before it was run again.
+EARLIER = "earlier"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,33 @@ def attach(database: Database, held: Claim, rung: str, name: str, data: bytes) -
         entry = {"run": held.run.id, "rung": rung, "name": name, "artifact": digest, "attempt": held.attempt}
         replace_all(connection, attachments, [entry], "artifact", "attempt")
     return digest
+
+
+def set_aside(connection: Connection, run: Run, now: float) -> None:
+    """Put what a run came to into one document of it, so that it can be run anew; in the caller's transaction.
+
+    Its metrics, decisions and documents are taken away; the documents' bytes stay, under the digests that are told.
+    """
+    kept = {
+        table.name: [
+            {name: value for name, value in row._mapping.items() if name not in {"run", "id"}}  # noqa: SLF001 - as in look
+            for row in connection.execute(
+                select(table).where(table.c.run == run.id).order_by(*table.primary_key.columns)
+            )
+        ]
+        for table in (results, decisions, attachments)
+    }
+    earlier = [one for one in kept["attachments"] if one["rung"] == EARLIER]
+    kept["attachments"] = [one for one in kept["attachments"] if one["rung"] != EARLIER]
+    told = {"state": str(run.state), "reason": run.reason, "same_as": run.same_as, "attempt": run.attempt, **kept}
+    name = f"run-{len(earlier) + 1}.json"
+    digest, row = _packed(json.dumps(told, sort_keys=True).encode(), name)
+    for table in (results, decisions):
+        connection.execute(delete(table).where(table.c.run == run.id))
+    connection.execute(delete(attachments).where(attachments.c.run == run.id, attachments.c.rung != EARLIER))
+    insert_unless_known(connection, artifacts, **row, time=now)
+    entry = {"run": run.id, "rung": EARLIER, "name": name, "artifact": digest, "attempt": run.attempt}
+    replace_all(connection, attachments, [entry], "artifact", "attempt")
 
 
 def keep(database: Database, data: bytes) -> str:

@@ -32,7 +32,7 @@ __all__ = ["FOLDER", "HEAD", "VARIABLE", "Database", "LedgerError", "insert_unle
 FOLDER = ".harness"
 VARIABLE = "HARNESS_DATABASE_URL"
 #: The newest migration: `migrations/versions`.
-HEAD = "0003"
+HEAD = "0004"
 #: How long a writer waits for the others, in seconds.
 _PATIENCE = 60.0
 #: How long the server waits in the middle of a transaction for a worker that was stopped, in seconds. None of ours

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.ledger import attached, look, people, progress, queue, same, underway
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
+from harness.ledger.states import State
 from harness.ledger.submit import submit
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from harness.candidate import Candidate
     from harness.ledger.attached import Attachment
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
-    from harness.ledger.states import State
+    from harness.ledger.same import Compare
     from harness.ledger.underway import Underway
     from harness.verdict import Json
 
@@ -65,10 +66,17 @@ class Ledger:
         profile_digest: str,
         needs: str,
         priority: int = 0,
+        again: bool = False,
     ) -> list[Submission]:
         """Keep the text of each (candidate, name) and queue a run for it; see `submit.submit`."""
         return submit(
-            self.database, entries, profile=profile, profile_digest=profile_digest, needs=needs, priority=priority
+            self.database,
+            entries,
+            profile=profile,
+            profile_digest=profile_digest,
+            needs=needs,
+            priority=priority,
+            again=again,
         )
 
     # Workers.
@@ -86,6 +94,10 @@ class Ledger:
     def save_scores(self, held: Claim, rung: str, scores: Sequence[Score]) -> None:
         """Keep some seeds' metrics within a rung. Raises LeaseLostError, as all that follow."""
         progress.save_scores(self.database, held, rung, scores)
+
+    def forget(self, held: Claim, rung: str, why: str) -> None:
+        """Take away what a rung was measured to, before it is measured again."""
+        progress.forget(self.database, held, rung, why)
 
     def note(self, held: Claim, kind: str, detail: Mapping[str, Json]) -> None:
         """Write an event of a run down, once; see `progress.note`."""
@@ -111,9 +123,13 @@ class Ledger:
         """Keep a document that belongs to no single run, such as a ladder of the user's; give its digest."""
         return attached.keep(self.database, data)
 
-    def same_function(self, held: Claim, fingerprint: str) -> int | None:
+    def same_function(self, held: Claim, fingerprint: str, compare: Compare) -> int | None:
         """The run that this one is a duplicate of, if its function is known; it has ended then."""
-        return same.same_function(self.database, held, fingerprint)
+        return same.same_function(self.database, held, fingerprint, compare)
+
+    def secret(self) -> bytes:
+        """What the questions are drawn from by which functions are told apart; for no candidate's eyes."""
+        return same.secret(self.database)
 
     def reject(self, held: Claim, reason: str) -> None:
         """End a run for a fault of the candidate."""
@@ -158,6 +174,12 @@ class Ledger:
     def counts(self) -> dict[State, int]:
         """How many runs there are in each state."""
         return look.counts(self.database)
+
+    def answering(self, run: Run) -> Run:
+        """The run whose outcome is this one's: itself, unless it is a duplicate."""
+        while run.state is State.DUPLICATE and run.same_as is not None:
+            run = self.run(run.same_as)
+        return run
 
     def scores(self, run: int) -> dict[str, list[Score]]:
         """All metrics of a run, by rung."""

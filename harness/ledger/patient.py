@@ -32,12 +32,14 @@ _WAITING = frozenset(
         "counts",
         "events",
         "fault",
+        "forget",
         "note",
         "release",
         "run",
         "same_function",
         "save_scores",
         "scores",
+        "secret",
         "text",
     }
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import update
+
 from harness.errors import UserError
+from harness.ledger.attached import set_aside
 from harness.ledger.events import NOBODY, move, record
 from harness.ledger.look import run_of
 from harness.ledger.records import clean
 from harness.ledger.same import hand_over, take_back
-from harness.ledger.states import State
+from harness.ledger.states import FINAL, State
 from harness.ledger.tables import runs
 
 if TYPE_CHECKING:
@@ -45,6 +48,21 @@ def retry(database: Database, run: int) -> Run:
         now = database.time(connection)
         _decide(connection, run, State.QUEUED, now, "retried", "", faults=0, not_before=0.0, among=among)
         return run_of(connection, run)
+
+
+def run_again(connection: Connection, run: int, now: float, place: float, needs: str) -> None:
+    """Run a candidate whoever else is the same function; from the first rung on where its run has ended.
+
+    In the caller's transaction. What the run came to before stays as a document of it, and its promotions stand.
+    """
+    before = run_of(connection, run)
+    connection.execute(update(runs).where(runs.c.id == run).values(alone=True))
+    if before.state not in FINAL:
+        return
+    set_aside(connection, before, now)
+    fresh = {"rung": 0, "faults": 0, "not_before": 0.0, "approved": -1, "same_as": None, "place": place, "needs": needs}
+    move(connection, run, State.QUEUED, now, reason="", **fresh)
+    record(connection, run, now, "again", after=str(before.state))
 
 
 def approve(database: Database, run: int) -> Run:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from harness.ledger.database import insert_unless_known, replace_all
 from harness.ledger.events import NOBODY, LeaseLostError, held_by, move, record
 from harness.ledger.queue import BACK_OFF, again, leave
 from harness.ledger.records import clean, plain
 from harness.ledger.states import State
-from harness.ledger.tables import decisions, events, promotions, results, runs
+from harness.ledger.tables import attachments, decisions, events, promotions, results, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +42,15 @@ def save_scores(database: Database, held: Claim, rung: str, scores: Sequence[Sco
     with database.writing() as connection:
         must_hold(connection, held, database.now)
         _write_scores(connection, held, rung, scores)
+
+
+def forget(database: Database, held: Claim, rung: str, why: str) -> None:
+    """Take away the metrics and the documents of a rung that is to be measured again, and say why."""
+    with database.writing() as connection:
+        now = float(must_hold(connection, held, database.now).now)
+        for table in (results, attachments):
+            connection.execute(delete(table).where(table.c.run == held.run.id, table.c.rung == rung))
+        record(connection, held.run.id, now, "measured-again", rung=rung, why=why)
 
 
 def _write_scores(connection: Connection, held: Claim, rung: str, scores: Sequence[Score]) -> None:

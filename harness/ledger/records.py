@@ -35,6 +35,8 @@ class Run:
     reason: str
     same_as: int | None
     fingerprint: str | None
+    function: str | None
+    alone: bool
     submitted: float
     changed: float
 

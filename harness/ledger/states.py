@@ -46,9 +46,10 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.HELD: frozenset({State.QUEUED, State.REJECTED, State.CANCELLED}),
     State.FAILED: frozenset({State.QUEUED}),
     State.CANCELLED: frozenset({State.QUEUED}),
-    State.COMPLETED: frozenset(),
-    State.REJECTED: frozenset(),
-    #: Where a person took the run out that was to answer for it.
+    #: A person wants it run again.
+    State.COMPLETED: frozenset({State.QUEUED}),
+    State.REJECTED: frozenset({State.QUEUED}),
+    #: As these, and where a person took the run out that was to answer for it.
     State.DUPLICATE: frozenset({State.QUEUED}),
 }
 #: Nothing more happens by itself.

@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, select
 
 from harness.errors import UserError
 from harness.ledger.database import insert_all_unless_known
+from harness.ledger.people import run_again
 from harness.ledger.records import Submission, clean
 from harness.ledger.states import State
 from harness.ledger.tables import candidates, events, runs
@@ -40,21 +41,24 @@ def submit(
     profile_digest: str,
     needs: str,
     priority: int = 0,
+    again: bool = False,
 ) -> list[Submission]:
     """Queue candidates, each with its name; give what became of them, in the same order.
 
     Those that have a run get that one, so what was cut off may be submitted again: every 200 candidates are one
-    transaction. Raises UserError for a priority beyond ±1000.
+    transaction. `again` runs each of them, whoever else is the same function, and from the first rung on where its run
+    has ended. Raises UserError for a priority beyond ±1000.
     """
     if abs(priority) > MOST_PRIORITY:
         raise UserError(f"the priority {priority} is beyond ±{MOST_PRIORITY}")
     out: list[Submission] = []
     left = iter(entries)
-    same: Mapping[str, str | int] = {
+    same: Mapping[str, str | int | bool] = {
         "profile": profile,
         "profile_digest": profile_digest,
         "needs": needs,
         "priority": priority,
+        "alone": again,
     }
     while chunk := list(itertools.islice(left, CHUNK)):
         with database.writing() as connection:
@@ -65,7 +69,7 @@ def submit(
 
 
 def _submit(
-    connection: Connection, chunk: Sequence[tuple[Candidate, str]], now: float, same: Mapping[str, str | int]
+    connection: Connection, chunk: Sequence[tuple[Candidate, str]], now: float, same: Mapping[str, str | int | bool]
 ) -> list[Submission]:
     first = {candidate.sha256: (candidate, name) for candidate, name in reversed(chunk)}
     place = now - int(same["priority"]) * PRIORITY_SECONDS
@@ -86,6 +90,8 @@ def _submit(
         new.discard(candidate.sha256)
         run = numbers[candidate.sha256]
         kind = "submitted" if fresh else "submitted-again"
+        if same["alone"] and not fresh:
+            run_again(connection, run, now, place, str(same["needs"]))
         told.append({"run": run, "time": now, "kind": kind, "detail": {"priority": same["priority"]}})
         out.append(Submission(run, fresh))
     connection.execute(insert(events), told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -65,6 +66,10 @@ runs = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("same_as", _ID, ForeignKey("runs.id")),
     Column("fingerprint", String(64)),
+    #: The function that it was found to be, by the candidate that was the first to be it.
+    Column("function", String(64)),
+    #: A person wants it run, whoever else is the same function.
+    Column("alone", Boolean, nullable=False, default=False),
     Column("submitted", Float, nullable=False),
     Column("changed", Float, nullable=False),
     UniqueConstraint("candidate", "profile_digest", name="one_run_for_each_candidate_and_profile"),
@@ -73,12 +78,24 @@ runs = Table(
     Index("duplicates", "same_as"),
 )
 
-fingerprints = Table(
-    "fingerprints",
+#: Functions that were told apart, by the first candidate that was each. Several may have one fingerprint.
+functions = Table(
+    "functions",
     metadata,
     Column("profile_digest", String(64), primary_key=True),
-    Column("fingerprint", String(64), primary_key=True),
+    Column("candidate", String(64), ForeignKey("candidates.sha256"), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    #: The run that answers for it.
     Column("run", _ID, ForeignKey("runs.id"), nullable=False),
+    Index("functions_by_fingerprint", "profile_digest", "fingerprint"),
+)
+
+#: What no candidate may know: what the questions are drawn from that tell functions apart.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", String(64), nullable=False),
 )
 
 results = Table(

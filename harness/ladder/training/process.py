@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
+from harness.image.inputs import TRAINER_CODE, project_root
+from harness.ladder.sources import contents
 from harness.ladder.training.steps import End
 from harness.train.job import Job
 
@@ -51,12 +53,10 @@ class Processes:
 
     @cached_property
     def identity(self) -> str:
-        """Digest of our training code and of the packages' versions."""
+        """Digest of our training code, with all that it stands on, and of the packages' versions."""
         whole = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-        root = Path(__file__).resolve().parents[2]
-        for folder in (root / "train", root / "oracle"):
-            for path in sorted(folder.rglob("*.py")):
-                whole.update(f"{path.relative_to(root)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        for name, content in sorted(contents(project_root(), "harness/train", *TRAINER_CODE).items()):
+            whole.update(f"{name}\0".encode() + hashlib.sha256(content).digest())
         for name in _DECIDING:
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
                 whole.update(f"{name} {importlib.metadata.version(name)}\0".encode())

@@ -159,9 +159,9 @@ class TextJudge(FakeJudge):
         values = run_text(source, PROBE)
         x = PROBE.beta * PROBE.rho
         gain = -float(np.abs(np.tanh(values) - np.tanh(np.logaddexp(0.0, 0.5 - 0.3 * x))).mean())
-        fingerprint = hashlib.sha256(np.round(values, 6).tobytes()).hexdigest()[:16]
-        facts: Any = {"fingerprint": fingerprint, "convex": gain > -0.2, "statistic": "pointwise"}
-        if seen(fingerprint, identity):
+        function = hashlib.sha256(np.round(values, 6).tobytes()).hexdigest()[:16]
+        facts: Any = {"function": function, "convex": gain > -0.2, "statistic": "pointwise"}
+        if seen(function, identity):
             return Judged("known", identity, "properties", facts=facts)
         numbers = {"score": 0.6 + gain, "low": 0.5 + gain, "high": 0.7 + gain, "gain": gain}
         fate, place = ("stopped", 2) if gain < -0.5 else ("measured", 3)

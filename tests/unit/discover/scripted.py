@@ -63,7 +63,7 @@ class FakeJudge:
         if "undecidable" in source:
             return Judged("undecided", identity, "properties", "no engine", seconds=seconds)
         number = float(source.rpartition("k * ")[2].split()[0].rstrip(")")) if "k * " in source else 0.0
-        facts: dict[str, Json] = {"fingerprint": f"f{number}", "convex": number < 0.5, "statistic": "pointwise"}
+        facts: dict[str, Json] = {"function": f"f{number}", "convex": number < 0.5, "statistic": "pointwise"}
         facts |= {"slope_at_zero": -0.025}
         if seen(f"f{number}", identity):
             return Judged("known", identity, "properties", facts=facts, seconds=seconds)

@@ -13,7 +13,7 @@ from harness.ladder.curves import curves, means
 
 
 def loss(name: str, gain: float | None, *, place: int = 3, **facts: object) -> Known:
-    facts = {"fingerprint": name, "convex": True, "statistic": "pointwise", "slope_at_zero": -0.02, **facts}
+    facts = {"function": name, "convex": True, "statistic": "pointwise", "slope_at_zero": -0.02, **facts}
     return Known(name, name, "", 0.6, 0.5, 0.7, facts=facts, gain=gain, place=place)  # type: ignore[arg-type]
 
 
@@ -25,7 +25,7 @@ def archive(*losses: Known) -> Archive:
 
 
 def test_one_function_is_kept_once_and_the_first_stands() -> None:
-    kept = archive(loss("a", 0.1), loss("b", 0.2, fingerprint="a"), loss("a", 0.3, fingerprint="c"))
+    kept = archive(loss("a", 0.1), loss("b", 0.2, function="a"), loss("a", 0.3, function="c"))
     assert [one.name for one in kept.known] == ["a"]
     assert kept.top().gain == 0.1
 

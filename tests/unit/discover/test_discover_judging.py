@@ -45,6 +45,8 @@ class World:
     fingerprint: str = "a" * 64
     properties: Counter[str] = field(default_factory=Counter)
     climbs: list[int] = field(default_factory=list)
+    #: Where two functions differ that have one fingerprint; None where they are the same.
+    differ: str | None = None
     fate: str = "promote"
     killed_at: str = ""
 
@@ -57,6 +59,10 @@ class World:
             self.climbs.append(held.run.id)
             if self.attempt(held) is not State.QUEUED:
                 return 1
+
+    def compare(self, _: Any) -> str | None:
+        """What a comparison of the held run with another says."""
+        return self.differ
 
     def attempt(self, held: Claim) -> State:
         """One attempt, from the last checkpoint on."""
@@ -72,7 +78,7 @@ class World:
                     return self.ledger.fault(held, self.verdict.reason, back_off=0.0)
                 if isinstance(self.verdict, Rejected):
                     decision = Decision("reject", "P302 NaN", {"rules": ["P302"]})
-                elif self.ledger.same_function(held, self.fingerprint) is not None:
+                elif self.ledger.same_function(held, self.fingerprint, self.compare) is not None:
                     return State.DUPLICATE
             elif plan.gate is not None:
                 scores = [Score(s, m, 0.6 + s / 10) for s in (0, 1) for m in ("score", "score@30", "kl")]
@@ -154,9 +160,23 @@ def test_a_function_of_this_run_is_not_measured(world: World) -> None:
     asked: list[tuple[str, str]] = []
     found = world.judge.judge(code("x + 0"), "two", lambda *what: bool(asked.append(what)) or True)
     assert (found.fate, found.rung, found.facts["fingerprint"]) == ("known", "properties", world.fingerprint)
-    assert asked == [(world.fingerprint, found.id)]
+    assert found.facts["function"] == first.facts["function"] == first.id
+    assert asked == [(first.id, found.id)]
     assert list(world.ledger.scores(first.run)) == ["bandit"]
     assert [run.state for run in world.ledger.runs()] == [State.COMPLETED, State.DUPLICATE]
+
+
+def test_one_fingerprint_makes_no_function_known(world: World) -> None:
+    """A wrong loss that answers where everybody looks as another does is measured for itself."""
+    first = world.judge.judge(code("x"), "one", never)
+    world.differ = "their values differ at beta 0.1"
+    other = world.judge.judge(code("x + 0"), "two", lambda function, _: function == first.facts["function"])
+    assert (other.fate, other.facts["function"], other.facts["fingerprint"]) == (
+        "measured",
+        other.id,
+        world.fingerprint,
+    )
+    assert len({first.run, other.run}) == 2
 
 
 def test_a_text_of_this_run_is_not_even_judged_again(world: World) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from ledger_samples import claim, submit
 from sqlalchemy import MetaData, inspect, text
@@ -72,6 +73,49 @@ def test_an_old_ledger_is_upgraded_and_keeps_what_is_in_it(database_url, tmp_pat
     with pytest.raises(UserError, match="newer version") as told:  # and the older harness refuses it now
         Ledger(tmp_path, database=database_url)
     assert told.value.remedy
+
+
+def test_a_ledger_from_before_functions_were_compared_keeps_its_duplicates(database_url, tmp_path, monkeypatch):
+    from harness.ledger.states import State
+
+    def only(connection):
+        """As the version before this one made it."""
+        context = MigrationContext.configure(connection, opts={"fn": lambda *_: list(steps)})
+        steps = SCRIPTS._upgrade_revs("0003", None)
+        with Operations.context(context):
+            context.run_migrations()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrade, "upgrade", only)
+        patch.setattr("harness.ledger.database.HEAD", "0003")
+        database = Database(url_of(tmp_path, database_url))
+        run = text(
+            "insert into runs (id, candidate, profile, profile_digest, state, rung, needs, priority, place, "
+            "not_before, attempt, faults, approved, reason, same_as, fingerprint, submitted, changed) values "
+            "(:id, cast(:id as varchar), 'p', 'd', :state, 2, 'cpu', 0, 0, 0, 1, 0, -1, '', :same_as, :mark, 0, 0)"
+        )
+        names = ("id", "state", "same_as", "mark")
+        known = [(1, "completed", None, "f"), (2, "duplicate", 1, "f"), (3, "rejected", None, None)]
+        with database.writing() as connection:
+            for each in known:
+                row = dict(zip(names, each, strict=True))
+                connection.execute(
+                    text("insert into candidates values (cast(:id as varchar), 'n', 'p', :text, 0)"),
+                    {**row, "text": b""},
+                )
+                connection.execute(run, row)
+            connection.execute(text("insert into fingerprints values ('d', 'f', 1)"))
+        database.close()
+    with Ledger(tmp_path, database=database_url) as ledger:
+        first, second, third = (ledger.run(number) for number in (1, 2, 3))
+        assert (first.function, second.function, third.function) == ("1", "1", None)
+        assert ledger.answering(second).id == 1
+        assert not any(run.alone for run in (first, second, third))
+        ledger.database.close()
+        with ledger.database.reading() as connection:
+            assert [tuple(r) for r in connection.execute(text("select fingerprint, run from functions"))] == [("f", 1)]
+        assert len(ledger.secret()) == 32
+        assert ledger.runs(states=(State.DUPLICATE,))[0].id == 2
 
 
 def test_a_migration_that_fails_half_way_leaves_nothing(database_url, tmp_path, monkeypatch):

@@ -6,10 +6,11 @@ import json
 import math
 
 import pytest
-from ledger_samples import RUNGS, candidate, checkpoint, claim, rows, submit
+from ledger_samples import PROFILE, RUNGS, candidate, checkpoint, claim, rows, submit
 from sqlalchemy import update
 
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
+from harness.ledger import Ledger
 from harness.ledger.events import LeaseLostError
 from harness.ledger.failures import LedgerError
 from harness.ledger.records import Decision, Score, plain
@@ -29,7 +30,7 @@ def test_every_state_can_end_and_every_state_can_be_reached():
                 todo.append(following)
         assert reached & FINAL
         assert state is State.QUEUED or sources(state)
-    assert not may_follow(State.REJECTED, State.QUEUED)
+    assert not may_follow(State.REJECTED, State.RUNNING)
     assert not may_follow(State.COMPLETED, State.RUNNING)
     assert may_follow(State.FAILED, State.QUEUED)
 
@@ -140,14 +141,18 @@ def test_a_text_that_was_changed_in_the_database_is_not_given_out(ledger):
 # The same function in other words.
 
 
+def alike(_):
+    """All are the same function."""
+
+
 def test_the_same_function_ends_as_a_duplicate_while_the_first_still_runs(ledger):
     first, second, third = submit(ledger, [1, 2, 3])
     a, b, c = (claim(ledger, f"w{n}") for n in range(3))
-    assert ledger.same_function(a, F) is None
-    assert ledger.same_function(a, F) is None  # after a restart
-    assert ledger.same_function(b, F) == first
+    assert ledger.same_function(a, F, alike) is None
+    assert ledger.same_function(a, F, alike) is None  # after a restart
+    assert ledger.same_function(b, F, alike) == first
     assert (ledger.run(second).state, ledger.run(second).same_as) == (State.DUPLICATE, first)
-    assert ledger.same_function(c, "e" * 64) is None
+    assert ledger.same_function(c, "e" * 64, alike) is None
     assert ledger.run(third).state is State.RUNNING
     with pytest.raises(LeaseLostError):
         checkpoint(ledger, b, 0)
@@ -156,16 +161,16 @@ def test_the_same_function_ends_as_a_duplicate_while_the_first_still_runs(ledger
 def test_where_the_first_failed_the_next_takes_over_with_those_that_wait_for_it(ledger):
     first, second, third, late = submit(ledger, [1, 2, 3, 4])
     a, b, c, d = (claim(ledger, f"w{n}") for n in range(4))
-    ledger.same_function(a, F)
-    assert ledger.same_function(b, F) == first
+    ledger.same_function(a, F, alike)
+    assert ledger.same_function(b, F, alike) == first
     for back_off in (0.0, 0.0, 0.0):
         ledger.fault(a, "out of memory", back_off)
         if ledger.run(first).state is State.QUEUED:
             a = claim(ledger, "w0")
     assert ledger.run(first).state is State.FAILED
-    assert ledger.same_function(c, F) is None
+    assert ledger.same_function(c, F, alike) is None
     assert ledger.run(second).same_as == third
-    assert ledger.same_function(d, F) == third
+    assert ledger.same_function(d, F, alike) == third
     with pytest.raises(UserError, match=f"run {third}"):
         ledger.retry(first)
     ledger.cancel(third)  # the oldest duplicate goes on
@@ -176,9 +181,9 @@ def test_where_the_first_failed_the_next_takes_over_with_those_that_wait_for_it(
 def test_a_failed_run_that_is_retried_answers_for_its_duplicates_again(ledger):
     first, second = submit(ledger, [1, 2])
     a, b = claim(ledger, "a"), claim(ledger, "b")
-    ledger.same_function(a, F)
+    ledger.same_function(a, F, alike)
     checkpoint(ledger, a, 0)
-    ledger.same_function(b, F)
+    ledger.same_function(b, F, alike)
     for _ in range(3):
         ledger.fault(a, "no engine", 0.0)
         if ledger.run(first).state is State.QUEUED:
@@ -186,7 +191,7 @@ def test_a_failed_run_that_is_retried_answers_for_its_duplicates_again(ledger):
     ledger.retry(first)
     held = claim(ledger, "a")
     assert (held.run.id, held.run.rung) == (first, 1)
-    assert ledger.same_function(held, F) is None
+    assert ledger.same_function(held, F, alike) is None
     assert ledger.run(second).same_as == first
 
 
@@ -194,7 +199,7 @@ def test_where_the_first_is_cancelled_its_oldest_duplicate_goes_on(ledger):
     first, second, third = submit(ledger, [1, 2, 3])
     a, b, c = (claim(ledger, f"w{n}") for n in range(3))
     for held in (a, b, c):
-        ledger.same_function(held, F)
+        ledger.same_function(held, F, alike)
     ledger.cancel(first)
     assert [ledger.run(n).state for n in (first, second, third)] == [
         State.CANCELLED,
@@ -204,12 +209,139 @@ def test_where_the_first_is_cancelled_its_oldest_duplicate_goes_on(ledger):
     assert ledger.run(third).same_as == second
     held = claim(ledger, "w1", "another")
     assert held.run.id == second
-    assert ledger.same_function(held, F) is None
+    assert ledger.same_function(held, F, alike) is None
     with pytest.raises(UserError, match="taken over"):
         ledger.retry(first)
     ledger.cancel(second)
     ledger.cancel(third)
     assert ledger.retry(first).state is State.QUEUED
+
+
+def test_with_one_fingerprint_each_function_has_its_own_run(ledger):
+    runs = submit(ledger, [1, 2, 3, 4])
+    kinds = dict(zip(runs, "abba", strict=True))
+    asked = []
+    for number, slot in zip(runs, "wxyz", strict=True):
+        held = claim(ledger, slot)
+        assert held.run.id == number
+
+        def compare(other, number=number):
+            asked.append((number, other.id))
+            return None if kinds[other.id] == kinds[number] else "their values differ"
+
+        expected = {runs[2]: runs[1], runs[3]: runs[0]}.get(number)
+        assert ledger.same_function(held, F, compare) == expected
+    assert asked == [(2, 1), (3, 1), (3, 2), (4, 1)], "the oldest first, and none after the one that is the same"
+    told = [e.detail for e in ledger.events(runs[2]) if e.kind == "compared"]
+    assert told == [{"of": 1, "same": False, "where": "their values differ"}, {"of": 2, "same": True, "where": ""}]
+    assert [ledger.answering(ledger.run(n)).id for n in runs] == [1, 2, 2, 1]
+    assert len(rows(ledger, "functions")) == 2
+
+
+def test_a_function_that_comes_up_while_another_is_compared_is_compared_too(ledger):
+    submit(ledger, [1, 2, 3])
+    a, b, c = (claim(ledger, f"w{n}") for n in range(3))
+    ledger.same_function(a, F, alike)
+    asked = []
+
+    def meanwhile(other):
+        if not asked:
+            assert ledger.same_function(b, F, lambda _: "their values differ") is None
+        asked.append(other.id)
+        return "their values differ" if other.id == 1 else None
+
+    assert ledger.same_function(c, F, meanwhile) == 2
+    assert asked == [1, 2]
+
+
+def test_a_comparison_that_cannot_be_made_leaves_the_run_as_it_was(ledger):
+    first, second = submit(ledger, [1, 2])
+    a, b = claim(ledger, "a"), claim(ledger, "b")
+    ledger.same_function(a, F, alike)
+
+    def broken(_):
+        raise InfrastructureError("no engine")
+
+    with pytest.raises(InfrastructureError):
+        ledger.same_function(b, F, broken)
+    assert (ledger.run(second).state, ledger.run(second).function) == (State.RUNNING, None)
+    assert ledger.same_function(b, F, alike) == first
+
+
+def test_who_lost_the_lease_while_it_compared_decides_nothing(ledger):
+    _, second = submit(ledger, [1, 2])
+    a, b = claim(ledger, "a"), claim(ledger, "b")
+    ledger.same_function(a, F, alike)
+    with pytest.raises(LeaseLostError):
+        ledger.same_function(b, F, lambda _: ledger.cancel(second) and None)
+    assert ledger.run(second).function is None
+
+
+def test_the_secret_is_the_ledgers_own_and_stays(ledger, tmp_path):
+    assert ledger.secret() == ledger.secret()
+    assert len(ledger.secret()) == 32
+    with Ledger(tmp_path / "another", database=f"sqlite:///{tmp_path / 'another.db'}") as other:
+        assert other.secret() != ledger.secret()
+
+
+# Again, whatever is known.
+
+
+def test_a_run_that_is_run_again_is_nobodys_duplicate(ledger):
+    first, second = submit(ledger, [1, 2])
+    a, b = claim(ledger, "a"), claim(ledger, "b")
+    ledger.same_function(a, F, alike)
+    ledger.same_function(b, F, alike)
+    checkpoint(ledger, a, 0, decision=Decision("reject", "P302 NaN"))
+    assert ledger.answering(ledger.run(second)).state is State.REJECTED
+    assert [s.run for s in ledger.submit([candidate(2)], **PROFILE, needs="cpu", again=True)] == [second]
+    held = claim(ledger, "b")
+    assert (held.run.id, held.run.rung, held.run.same_as) == (second, 0, None)
+    assert ledger.same_function(held, F, alike) is None
+    assert ledger.run(second).state is State.RUNNING
+    assert [e.detail for e in ledger.events(second) if e.kind == "again"] == [{"after": "duplicate"}]
+    assert ledger.run(first).state is State.REJECTED
+
+
+def test_a_fresh_candidate_may_be_run_again_as_well(ledger):
+    submit(ledger, [1])
+    ledger.same_function(claim(ledger, "a"), F, alike)
+    run = ledger.submit([candidate(2)], **PROFILE, needs="cpu", again=True)[0].run
+    assert ledger.same_function(claim(ledger, "b"), F, alike) is None
+    assert ledger.run(run).alone
+
+
+def test_what_a_run_came_to_before_it_was_run_again_is_kept(ledger):
+    (run,) = submit(ledger)
+    held = claim(ledger)
+    digest = ledger.attach(held, "zero", "report.json", b"{}")
+    checkpoint(ledger, held, 0, scores=[Score(0, "reward", math.nan)])
+    checkpoint(ledger, held, 1, decision=Decision("reject", "worse", {"difference": -1.0}))
+    for number in (1, 2):
+        ledger.submit([candidate(0)], **PROFILE, needs="cpu", again=True)
+        assert (ledger.run(run).state, ledger.run(run).rung) == (State.QUEUED, 0)
+        assert ledger.scores(run) == {}
+        assert ledger.decisions(run) == []
+        assert [(a.rung, a.name) for a in ledger.attachments(run)] == [
+            ("earlier", f"run-{n + 1}.json") for n in range(number)
+        ]
+        if number == 1:
+            checkpoint(ledger, claim(ledger), 0, decision=Decision("reject", "once more"))
+    first, second = (json.loads(ledger.document(a.sha256)) for a in ledger.attachments(run))
+    assert [d["reason"] for d in first["decisions"]] == ["well done", "worse"]
+    assert [(r["metric"], r["spelt"]) for r in first["results"]] == [("reward", "nan")]
+    assert [a["artifact"] for a in first["attachments"]] == [digest]
+    assert ledger.document(digest) == b"{}"
+    assert (second["state"], second["reason"]) == ("rejected", "once more")
+
+
+def test_an_open_run_goes_on_when_it_is_to_be_run_again(ledger):
+    (run,) = submit(ledger)
+    held = claim(ledger)
+    checkpoint(ledger, held, 0)
+    ledger.submit([candidate(0)], **PROFILE, needs="cpu", again=True)
+    assert (ledger.run(run).state, ledger.run(run).rung, ledger.run(run).alone) == (State.RUNNING, 1, True)
+    assert checkpoint(ledger, held, 1) is State.RUNNING
 
 
 # People.

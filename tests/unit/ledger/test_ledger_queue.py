@@ -152,7 +152,7 @@ def test_what_a_silent_worker_held_goes_to_another_and_the_first_is_refused(ledg
     for write in (
         lambda: checkpoint(ledger, zombie, 0),
         lambda: ledger.save_scores(zombie, "zero", [Score(0, "m", 1.0)]),
-        lambda: ledger.same_function(zombie, "f" * 64),
+        lambda: ledger.same_function(zombie, "f" * 64, lambda _: None),
         lambda: ledger.reject(zombie, "late"),
         lambda: ledger.fault(zombie, "late"),
         lambda: ledger.release(zombie),
@@ -160,7 +160,7 @@ def test_what_a_silent_worker_held_goes_to_another_and_the_first_is_refused(ledg
         with pytest.raises(LeaseLostError):
             write()
     assert ledger.promotions() == []
-    assert rows(ledger, "results") == rows(ledger, "fingerprints") == []
+    assert rows(ledger, "results") == rows(ledger, "functions") == []
     assert ledger.run(run).attempt == 2
     assert [row["attempt"] for row in rows(ledger, "slots")] == [2]
 

@@ -1,0 +1,51 @@
+"""Candidates that answer in this process, through the very code of the sandbox: for tests without a container."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from harness.candidate import Candidate
+from harness.judge.domain import Domain
+from harness.judge.subject import Subject
+from harness.oracle import wire
+from harness.oracle.oracle import Oracle
+from harness.screen import screen
+from sandbox import worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.contract import Program
+    from harness.oracle.batch import Answer, Batch, Complaint
+
+
+class InProcess(Oracle):
+    """An oracle over a program that is loaded here."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.has_gpu = False
+        self.calls = 0
+        self._call: Any = worker._load(json.loads(wire.pack_program(program)))
+
+    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+        self.calls += len(batches)
+        with torch.enable_grad():
+            reply = worker._answer(self._call, memoryview(wire.pack_batches(list(batches))))
+        return wire.parse_answers(reply, list(batches))
+
+    def fresh(self) -> None:
+        pass
+
+
+def of_program(program: Program) -> Subject:
+    """The candidate that passed the screen with this program."""
+    return Subject(InProcess(program), Domain())
+
+
+def of_text(text: str, contract: str = "preference") -> Subject:
+    """The candidate of that text, screened as any other."""
+    return of_program(screen(Candidate("loss.py", text.encode(), "0" * 64), contract=contract))
