@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.batches import batch_of
+from harness.judge.witness import grow_old
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since
 from property_tests.same import difference
 from property_tests.strategies import fit_beta
 
@@ -32,6 +34,13 @@ RULE = Rule(
     before="CALLS[0] += 1; weight = 0.99 ** CALLS[0]",
     after="def loss(..., beta, progress): weight = 1 - progress",
 )
+
+
+@since("2026.2")
+def test_a_long_life(oracle: Subject) -> None:
+    """Many calls, and then batches that nobody was asked before: a fresh container has to answer them alike."""
+    grow_old(oracle)
+
 
 #: Calls in one life of a fork between the early and the late question.
 LIFE = 400

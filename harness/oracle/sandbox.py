@@ -183,6 +183,11 @@ class Sandbox:
         return self.container
 
     @property
+    def recipe(self) -> Recipe:
+        """What it is made of."""
+        return self._recipe
+
+    @property
     def asked(self) -> Asked:
         """What this sandbox was asked to be."""
         recipe, gpu = self._recipe, self._recipe.gpu is not None

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.classification.batch import Labelled, Marks
+from harness.judge.witness import grow_old
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.same import difference
 from property_tests.classification.strategies import labelled
+from property_tests.editions import since
 
 if TYPE_CHECKING:
     from harness.classification.classifier import Classifier
@@ -31,6 +33,13 @@ RULE = Rule(
     after="weight = 1.0",
     introduced_in="classification-2026.1",
 )
+
+
+@since("2026.2")
+def test_a_long_life(oracle: Classifier) -> None:
+    """Many calls, and then batches that nobody was asked before: a fresh container has to answer them alike."""
+    grow_old(oracle)
+
 
 #: Calls in one life of a fork between the early and the late question.
 LIFE = 400
