@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import CandidateFault, InfrastructureError
-from harness.judge import unasked
+from harness.judge import long_life
 from harness.judge.batches import batch_of
 from harness.judge.facts import facts
 from harness.judge.foresight import Foresight
@@ -176,15 +176,15 @@ class Subject:
 
     def distinct(self, count: int) -> Sequence[Batch]:
         """So many small batches, no two alike: for calls that only have to be made."""
-        return unasked.distinct(count, self.smallest_batch)
+        return long_life.distinct(count, self.smallest_batch)
 
     def unasked(self, count: int) -> list[Batch]:
         """Batches as training has them that no property asks."""
-        return unasked.unasked(count, self.smallest_batch)
+        return long_life.unasked(count, self.smallest_batch)
 
     def large(self) -> Batch:
         """A batch far larger than those."""
-        return unasked.large(self.smallest_batch)
+        return long_life.large(self.smallest_batch)
 
     def note(self, rule: Rule, message: str, severity: Severity, **counterexample: Json) -> None:
         """Report something that does not reject, once."""

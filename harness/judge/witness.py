@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import InfrastructureError
-from harness.oracle.again import Exchange
 from harness.oracle.batch import Complaint
 from harness.oracle.engine import Engine
 from harness.oracle.sandbox import Sandbox
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.judge.subject import Subject
+    from harness.oracle.again import Exchange
     from harness.oracle.batch import Answer
     from harness.oracle.oracle import Oracle
     from harness.oracle.sandbox import Recipe
@@ -38,37 +37,10 @@ if TYPE_CHECKING:
 TOGETHER = 256
 #: So many calls of the first container before the second one is started: most broken candidates never make them.
 STARTED_AFTER = 1000
-#: Of the new batches that are asked alone, one in so many comes behind a large one.
-_BEHIND = 8
 #: One in so many of those that went in a bundle is asked alone in the second container.
 _ALONE = 8
 #: What was answered, what came in its place, and what differs between the two.
 _Differing: TypeAlias = "tuple[Exchange, Answer | Complaint, str]"
-
-
-def grow_old(subject: Subject) -> None:
-    """Bring the present life to its number of calls, then ask what nobody was asked: `subject.late` keeps the answers.
-
-    Raises what the oracle raises, and CandidateFault for an exception in the candidate.
-    """
-    plan = subject.witnessing
-    if plan is None:
-        return
-    oracle = subject.oracle
-    for at in range(0, missing := max(0, plan.calls - oracle.life), TOGETHER):
-        subject.answers(subject.distinct(missing)[at : at + TOGETHER])
-    if not oracle.program.guarded:
-        # Only behind the screen is every clock out of reach.
-        time.sleep(max(0.0, plan.seconds - (time.monotonic() - oracle.born)))
-    batches = subject.unasked(plan.new)
-    subject.aged = oracle.life
-    halves = batches[0::2], batches[1::2]
-    told = list(zip(halves[0], subject.answers(halves[0]), strict=True))
-    subject.late = [Exchange(subject.aged, batch, answer, alone=False) for batch, answer in told]
-    for place, batch in enumerate(halves[1]):
-        before = [subject.large()] if place % _BEHIND == 0 else []
-        answer = subject.alone([*before, batch])[-1]
-        subject.late.append(Exchange(subject.aged, batch, answer, alone=True))
 
 
 class Waiting:

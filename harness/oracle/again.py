@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from harness.oracle.spotcheck import changed, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 #: So many bytes of what is kept; beyond them every second batch is let go.
 CAP = 64 << 20
 _VECTORS = 9
+#: Batches in one request.
+_TOGETHER = 32
+#: The last batches of a training, all of which are asked again.
+LAST = 64
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,20 @@ class Kept:
         """What is kept, the last answered first."""
         known = {e.number: e for e in (*self._share, *self._last)}
         return [known[number] for number in sorted(known, reverse=True)]
+
+    def ask(self, fresh: Callable[[Sequence[Batch]], Sequence[Answer]], tolerance: float = 0.0) -> int:
+        """Ask `fresh` for what a training was answered, the last first; give how many batches that were.
+
+        Raises what it raises, and CandidateFault where an answer is another one: to the bit, or by more than `tolerance`.
+        """
+        asked = self.latest_first()
+        for at in range(0, len(asked), _TOGETHER):
+            piece = asked[at : at + _TOGETHER]
+            for one, after in zip(piece, fresh([e.batch for e in piece]), strict=True):
+                before = cast("Answer", one.answer)  # a training ends at the first complaint
+                if not same(before, after, tolerance):
+                    raise changed(one.number, one.batch, before, after, "in a fresh container")
+        return len(asked)
 
     def clear(self) -> None:
         """Forget all: nothing of it counts."""

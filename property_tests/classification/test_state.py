@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.classification.batch import Labelled, Marks
-from harness.judge.witness import grow_old
+from harness.judge.long_life import grow_old
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.same import difference
