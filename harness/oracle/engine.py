@@ -131,6 +131,17 @@ class Engine:
                 return {}
             return state
 
+    def processor(self, container: str) -> float | None:
+        """Processor time that a container has used so far, in seconds, as the engine measures it from outside.
+
+        None where it cannot tell. It may take a second, since engines look once a second.
+        """
+        with contextlib.suppress(DockerException, RequestException, OSError, KeyError, TypeError, ValueError):
+            told = self.client.stats(container, stream=False, one_shot=True)
+            used = float(told["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+            return used if used > 0.0 else None
+        return None
+
     def remove(self, container: str) -> None:
         """Kill and remove a container; one that is already gone is fine."""
         with engine_faults("removing the sandbox"):

@@ -65,6 +65,10 @@ class Oracle:
         """Versions of Python and torch inside."""
         return self._sandbox.versions
 
+    def cpu(self) -> float | None:
+        """Processor time that the sandbox has used so far, in seconds, measured from outside; None: not told."""
+        return self._sandbox.cpu()
+
     def restart(self) -> None:
         """Go on as if nothing had been asked: with a fresh fork, no calls counted and no time spent."""
         self.fresh()
@@ -124,7 +128,9 @@ class Oracle:
         requests = list(batches)
         payload = packed or wire.pack_batches(requests, echo=echo, gpu=gpu, weights=weights)
         cap = wire.answer_cap(requests, echo=echo)
-        _, reply = self._sandbox.request(layout.EVAL, payload, (layout.ANSWER,), self._limits.call, cap=cap)
+        _, reply = self._sandbox.request(
+            layout.EVAL, payload, (layout.ANSWER,), self._limits.call, cap=cap, batches=len(requests)
+        )
         self.calls += len(requests)
         self.life += len(requests)
         try:

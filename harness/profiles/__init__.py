@@ -76,6 +76,9 @@ class Profile:
             call=numbers["call_seconds"],
             total=numbers["total_seconds"],
             output=int(numbers["output_bytes"]),
+            batch=numbers.get("batch_seconds", Limits.batch),
+            patience=numbers.get("patience", Limits.patience),
+            lifetime=numbers.get("lifetime_seconds", Limits.lifetime),
         )
 
 

@@ -84,7 +84,7 @@ def heard(
 TURNED: dict[str, Callable[[Remembering, Batch], bool]] = {
     "by its calls": lambda one, _: one.calls > 250,
     "by the batches that it has seen": lambda one, _: len(one.modes) >= 200,
-    "in its last calls": lambda one, _: one.calls > 360,
+    "in its last calls": lambda one, _: one.calls > 330,
     "behind a large batch": lambda one, batch: one.before >= LARGE > batch.pairs,
     "by what it was asked first": lambda one, batch: next(iter(one.modes), batch.raw) != distinct(40, 3)[0].raw,
 }
