@@ -18,7 +18,7 @@ from harness.judge.witness import STARTED_AFTER, hear, waiting
 from harness.oracle.again import Kept
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
-from harness.rules.wire import SANDBOX_DIED
+from harness.rules.wire import SANDBOX_DIED, TIME_LIMIT
 from harness.verdict import Rejected, Undecided, decide
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Out
     recipe = ready.sandbox.recipe if ready.sandbox is not None else bench.recipe
     with waiting(bench.engine, recipe, plan) as second:
         subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready, second))
-        found = _timed(one, "facts", lambda: _facts(subject, outcome))
+        found = _timed(one, "facts", lambda: _facts(bench, ready, subject, outcome))
         if subject.fault is None:
             subject.oracle.finish()  # for the report to hold all that was printed, and the same each time
         if second is not None and not isinstance(decide(tuple(outcome.findings)), Rejected):
@@ -140,8 +140,7 @@ def _at(bench: Bench, suite: Suite, ready: Ready, setting: Setting, outcome: Out
     try:
         subject, more = _properties(bench, suite, ready)
         if subject.fault is None:
-            print_ = fingerprint(subject)
-            subject.oracle.finish()
+            print_ = _fingerprint(bench, ready, subject)
     except CandidateFault as fault:
         more = Outcome(list(fault.findings))
     outcome.findings += [setting.tag(f) for f in more.findings if f.rule not in told or f.severity == "error"]
@@ -169,6 +168,24 @@ def _witnessed(
         outcome.findings.append(finding)
         outcome.properties[noise.id if finding.rule == noise.id else state.id] = "failed"
     return told
+
+
+def _judges_nothing(bench: Bench, fault: CandidateFault) -> bool:
+    """Whether a fault where nothing is judged is no reason to reject: the answers took too long."""
+    return bench.recipe.limits.patience > 1.0 and fault.findings[0].rule == TIME_LIMIT.id
+
+
+def _fingerprint(bench: Bench, ready: Ready, subject: Subject) -> str:
+    """The fingerprint; empty where the answers to it took too long."""
+    try:
+        print_ = fingerprint(subject)
+        subject.oracle.finish()
+    except CandidateFault as fault:
+        if not _judges_nothing(bench, fault):
+            raise
+        _replace_sandbox(bench, ready)
+        return ""
+    return print_
 
 
 def _properties(
@@ -221,13 +238,17 @@ def _handle(bench: Bench, oracle: Oracle) -> Subject:
     return Subject(oracle, bench.profile.domain)
 
 
-def _facts(subject: Subject, outcome: Outcome) -> dict[str, Json]:
+def _facts(bench: Bench, ready: Ready, subject: Subject, outcome: Outcome) -> dict[str, Json]:
     """Facts of a candidate that answers; one that breaks the contract's shape has none worth telling."""
     if subject.fault is not None or outcome.properties.get(subject.shape_rule.id) != "passed":
         return {}
     try:
         return subject.facts()
     except CandidateFault as fault:
+        if _judges_nothing(bench, fault):
+            if ready.screened.program is not None and ready.screened.program.plan.parameters:
+                _replace_sandbox(bench, ready)  # its other settings are still to be judged
+            return {"missing": f"{fault.message} while facts were gathered"}
         # It failed where no property had asked. Everything that is asked by `answers` here is in the domain.
         told = {f.rule for f in outcome.findings}
         outcome.findings.extend(f for f in fault.findings if f.rule not in told)

@@ -9,13 +9,12 @@ import functools
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from harness.judge.batches import natural
+from harness.judge.realistic import realistic
 from harness.oracle.again import Exchange
 from harness.oracle.batch import Batch
 
 if TYPE_CHECKING:
+    from harness.judge.domain import Domain
     from harness.judge.subject import Subject
 
 #: Pairs of the large batch.
@@ -29,42 +28,27 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 _GROUPS = 16
 
 
-def _draw(*more: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64([_SEED, *more]))
-
-
-def _beta(draw: np.random.Generator) -> float:
-    return float(np.exp(draw.uniform(np.log(0.03), 0.0)))
-
-
 @functools.lru_cache(maxsize=4)
-def distinct(count: int, size: int) -> tuple[Batch, ...]:
+def distinct(count: int, size: int, domain: Domain) -> tuple[Batch, ...]:
     """So many batches of `size` pairs as training has them, no two alike: cheap, for calls that only have to be made."""
     each = -(-count // _GROUPS)
     out: list[Batch] = []
     for group in range(_GROUPS):
-        draw = _draw(1, group)
-        beta, x = _beta(draw), draw.normal(0.0, 2.0, each * size)
-        whole = natural(x, beta, seed=_SEED + group, progress=(group + 0.5) / _GROUPS)
+        whole = realistic(_SEED + group, each * size, domain=domain)
         for at in range(0, each * size, size):
-            out.append(Batch.of((v[at : at + size] for v in whole.vectors), beta, whole.progress))
+            out.append(Batch.of((v[at : at + size] for v in whole.vectors), whole.beta, whole.progress))
     return tuple(out[:count])
 
 
-def unasked(count: int, smallest: int) -> list[Batch]:
+def unasked(count: int, smallest: int, domain: Domain) -> list[Batch]:
     """So many batches of usual sizes, from `smallest` pairs on."""
-    out = []
-    for place in range(count):
-        draw = _draw(2, place)
-        pairs = max(smallest, _SIZES[place % len(_SIZES)])
-        x = draw.normal(draw.uniform(-1.0, 2.0), draw.uniform(0.3, 3.0), pairs)
-        out.append(natural(x, _beta(draw), seed=_SEED - 1 - place, progress=float(draw.uniform())))
-    return out
+    sizes = [max(smallest, _SIZES[place % len(_SIZES)]) for place in range(count)]
+    return [realistic(_SEED - 1 - place, size, domain=domain) for place, size in enumerate(sizes)]
 
 
-def large(smallest: int) -> Batch:
+def large(smallest: int, domain: Domain) -> Batch:
     """One of many pairs."""
-    return natural(_draw(3).normal(0.5, 2.0, max(smallest, LARGE)), 0.1, seed=_SEED)
+    return realistic(_SEED + _GROUPS, max(smallest, LARGE), domain=domain)
 
 
 def grow_old(subject: Subject) -> None:

@@ -176,15 +176,15 @@ class Subject:
 
     def distinct(self, count: int) -> Sequence[Batch]:
         """So many small batches, no two alike: for calls that only have to be made."""
-        return long_life.distinct(count, self.smallest_batch)
+        return long_life.distinct(count, self.smallest_batch, self.domain)
 
     def unasked(self, count: int) -> list[Batch]:
         """Batches as training has them that no property asks."""
-        return long_life.unasked(count, self.smallest_batch)
+        return long_life.unasked(count, self.smallest_batch, self.domain)
 
     def large(self) -> Batch:
         """A batch far larger than those."""
-        return long_life.large(self.smallest_batch)
+        return long_life.large(self.smallest_batch, self.domain)
 
     def note(self, rule: Rule, message: str, severity: Severity, **counterexample: Json) -> None:
         """Report something that does not reject, once."""

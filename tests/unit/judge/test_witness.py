@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.oracle.batch import Answer, Batch, Complaint
     from harness.verdict import Finding, Json
 
+DOMAIN = Domain()
 PLAN = Witnessing(calls=300, seconds=0.05, new=16, last=16, every=8, training_every=20)
 
 
@@ -72,10 +73,10 @@ def heard(
 ) -> tuple[list[Finding], dict[str, Json], Living, Living]:
     """Judge what `make` makes, once for each container: findings, what is told, and both."""
     first = Living(make(), guarded=guarded)
-    subject = Subject(first, Domain(), witnessing=plan)
-    subject.answers(distinct(40, 3))
+    subject = Subject(first, DOMAIN, witnessing=plan)
+    subject.answers(distinct(40, 3, DOMAIN))
     grow_old(subject)
-    subject.answers(distinct(40, 2))
+    subject.answers(distinct(40, 2, DOMAIN))
     second = Living(make(), guarded=guarded)
     findings, told = hear(subject, second, test_state.RULE, test_determinism.RULE)
     return findings, told, first, second
@@ -86,7 +87,7 @@ TURNED: dict[str, Callable[[Remembering, Batch], bool]] = {
     "by the batches that it has seen": lambda one, _: len(one.modes) >= 200,
     "in its last calls": lambda one, _: one.calls > 330,
     "behind a large batch": lambda one, batch: one.before >= LARGE > batch.pairs,
-    "by what it was asked first": lambda one, batch: next(iter(one.modes), batch.raw) != distinct(40, 3)[0].raw,
+    "by what it was asked first": lambda one, batch: next(iter(one.modes), batch.raw) != distinct(40, 3, DOMAIN)[0].raw,
 }
 
 
@@ -143,7 +144,7 @@ def test_what_went_alone_goes_in_a_bundle_and_the_other_way_round() -> None:
 
 def test_batches_that_only_have_to_be_made_are_no_two_alike() -> None:
     for size in (1, 3):
-        made = distinct(2000, size)
+        made = distinct(2000, size, DOMAIN)
         assert len({b.raw for b in made}) == len(made) == 2000
         assert {b.pairs for b in made} == {size}
 
@@ -177,7 +178,7 @@ def test_nothing_kept_is_no_pass() -> None:
 
 
 def test_classification_has_batches_of_its_own() -> None:
-    subject = Classifier(Living(DPO), Domain(), _smallest=1)
+    subject = Classifier(Living(DPO), DOMAIN, _smallest=1)
     made = [*subject.distinct(300), *subject.unasked(16), subject.large()]
     assert len({b.raw for b in made}) == len(made)
     assert {int(b.reference_rejected[0]) for b in made} >= {2, 10, 100}
@@ -185,7 +186,7 @@ def test_classification_has_batches_of_its_own() -> None:
 
 def test_a_share_is_kept_and_the_last_ones() -> None:
     kept = Kept(10, 4)
-    batches = distinct(100, 1)
+    batches = distinct(100, 1, DOMAIN)
     for batch in batches:
         kept.take([batch], [DPO(batch)])
     assert [e.number for e in kept.latest_first()] == [100, 99, 98, 97, *range(90, 0, -10)]
@@ -199,7 +200,7 @@ def test_a_share_is_kept_and_the_last_ones() -> None:
 def test_the_second_container_is_started_when_it_is_likely_to_be_needed() -> None:
     started: list[int] = []
     kept = Kept(10, 4, when=(25, lambda: started.append(kept.calls)))
-    for batch in distinct(100, 1):
+    for batch in distinct(100, 1, DOMAIN):
         kept.take([batch], [DPO(batch)])
     assert started == [25]
 
