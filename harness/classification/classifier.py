@@ -82,7 +82,9 @@ class Classifier(Subject):
 
     def unasked(self, count: int) -> list[Batch]:
         """Batches as training has them that no property asks."""
-        return [self._drawn(self.size(1 << place % 8), _CLASSES[place % len(_CLASSES)], ~place) for place in range(count)]
+        return [
+            self._drawn(self.size(1 << place % 8), _CLASSES[place % len(_CLASSES)], ~place) for place in range(count)
+        ]
 
     def large(self) -> Batch:
         """A batch far larger than those."""

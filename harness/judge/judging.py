@@ -150,9 +150,7 @@ def _at(bench: Bench, suite: Suite, ready: Ready, setting: Setting, outcome: Out
     return print_
 
 
-def _witnessed(
-    bench: Bench, suite: Suite, subject: Subject, second: Waiting, outcome: Outcome
-) -> dict[str, Json]:
+def _witnessed(bench: Bench, suite: Suite, subject: Subject, second: Waiting, outcome: Outcome) -> dict[str, Json]:
     """Hold its answers against those of a fresh container; what that finds goes into the outcome. Gives what was asked.
 
     Raises InfrastructureError for a fault of ours.
@@ -188,9 +186,7 @@ def _fingerprint(bench: Bench, ready: Ready, subject: Subject) -> str:
     return print_
 
 
-def _properties(
-    bench: Bench, suite: Suite, ready: Ready, second: Waiting | None = None
-) -> tuple[Subject, Outcome]:
+def _properties(bench: Bench, suite: Suite, ready: Ready, second: Waiting | None = None) -> tuple[Subject, Outcome]:
     """Run the suite by heart where that can be, and from the beginning where that did not end well.
 
     What is answered is kept where there is a `second` container to be asked again.

@@ -30,13 +30,13 @@ _GROUPS = 16
 
 @functools.lru_cache(maxsize=4)
 def distinct(count: int, size: int, domain: Domain) -> tuple[Batch, ...]:
-    """So many batches of `size` pairs as training has them, no two alike: cheap, for calls that only have to be made."""
+    """So many batches of `size` pairs as training has them, no two alike, for calls that only have to be made."""
     each = -(-count // _GROUPS)
     out: list[Batch] = []
     for group in range(_GROUPS):
         whole = realistic(_SEED + group, each * size, domain=domain)
-        for at in range(0, each * size, size):
-            out.append(Batch.of((v[at : at + size] for v in whole.vectors), whole.beta, whole.progress))
+        places = range(0, each * size, size)
+        out += [Batch.of([v[at : at + size] for v in whole.vectors], whole.beta, whole.progress) for at in places]
     return tuple(out[:count])
 
 

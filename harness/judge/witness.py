@@ -124,7 +124,9 @@ def hear(subject: Subject, second: Oracle, state: Rule, noise: Rule) -> tuple[li
         return [], told
     one, first, what = min(differing, key=lambda d: d[0].batch.pairs)
     if _word(second.ask([one.batch])[0], first):
-        fault = subject.broken(noise, f"the same batch gave different {what} when a container was asked again", one.batch)
+        fault = subject.broken(
+            noise, f"the same batch gave different {what} when a container was asked again", one.batch
+        )
     else:
         message = f"the same batch gave different {what} in a fresh container than after {one.number} calls in another"
         fault = subject.broken(state, message, one.batch)

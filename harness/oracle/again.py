@@ -80,7 +80,7 @@ class Kept:
     def ask(self, fresh: Callable[[Sequence[Batch]], Sequence[Answer]], tolerance: float = 0.0) -> int:
         """Ask `fresh` for what a training was answered, the last first; give how many batches that were.
 
-        Raises what it raises, and CandidateFault where an answer is another one: to the bit, or by more than `tolerance`.
+        Raises what it raises, and CandidateFault where an answer is another one, as `spotcheck.same` says.
         """
         asked = self.latest_first()
         for at in range(0, len(asked), _TOGETHER):

@@ -1,7 +1,7 @@
 """Whose time it was: of a request that has gone on for longer than it may.
 
 Time is the candidate's where its own processor says so, which the engine measures from outside. Where the host is free,
-time that goes by is the candidate's too: it waits for something. On a busy host neither is known, and nobody is at fault.
+time that goes by is the candidate's too: it waits for something. On a busy host neither is known: nobody is at fault.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Overdue:
         allowed: float,
         patience: float,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        share: Callable[[], float] = host_share,
+        clock: Callable[[], float] | None = None,
+        share: Callable[[], float] | None = None,
     ) -> None:
         self._allowed, self._patience = allowed, patience
-        self._clock, self._share = clock, share
-        self._since = self._last = clock()
+        self._clock, self._share = clock or time.monotonic, share or host_share
+        self._since = self._last = self._clock()
         self._first: float | None = None
         self._free = 0.0
 

@@ -142,7 +142,8 @@ class Sandbox:
         started = time.monotonic()
         seconds += self._limits.batch * batches
         self._batches += batches
-        allowed = min(seconds, self._left())
+        left = self._left()
+        allowed = seconds if self._limits.patience > 1.0 else min(seconds, left)
         deadline = started + allowed
         sequence = secrets.randbits(32) | 1
         if not self.container:

@@ -47,9 +47,9 @@ class Serving:
     """Answers trainers at `path` until it is closed; each rank gets what `opened(rank)` opens, for itself alone.
 
     Used in a `with`. The folder of `path` has to be private (0700): whoever can connect can ask. `fault` holds the
-    first error by whoever's fault, `calls` the batches answered and `checks` the repeated ones. When a trainer has gone,
-    what `opened(rank)` opens anew is asked one batch in `again` of those that it was answered, and the last ones, 0 for
-    none: the answers have to be the same. `asked_again` counts them.
+    first error by whoever's fault, `calls` the batches answered and `checks` the repeated ones. When a trainer has
+    gone, what `opened(rank)` opens anew is asked one batch in `again` of those that it was answered, and the last ones
+    (0: none): the answers have to be the same. `asked_again` counts them.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class Witnessing:
 
     A life of the first container has `calls` calls behind it, and `seconds` where a clock is within the candidate's
     reach, before it is asked `new` batches that nobody was asked before. The fresh container is asked these first, then
-    the `last` ones of the first container and one in `every` of all. In a training one in `training_every` is asked again.
+    the `last` ones of the first container and one in `every` of all; after a training, one in `training_every`.
     """
 
     calls: int
