@@ -24,10 +24,11 @@ RULE = Rule(
     id="P310",
     name="no-hidden-state",
     severity=Severity.ERROR,
-    summary="An answer does not depend on what was asked before, in this process or in a fresh one.",
+    summary="An answer does not depend on what was asked before, in this container or in a fresh one.",
     why=(
         "A loss that counts its calls, keeps running averages or changes after a while is a different function "
-        "at every step; it cannot be resumed, and it can behave while it is tested. `progress` is offered for "
+        "at every step; it cannot be resumed, and it can behave while it is tested. It is judged over fresh "
+        "containers: what one answered late in a long life, another is asked first. `progress` is offered for "
         "schedules."
     ),
     fix="Compute everything from the arguments; name the argument `progress` if you want a schedule.",

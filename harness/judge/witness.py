@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import InfrastructureError
 from harness.oracle.batch import Complaint
-from harness.oracle.engine import Engine
 from harness.oracle.sandbox import Sandbox
 from property_tests.same import difference
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from harness.judge.subject import Subject
     from harness.oracle.again import Exchange
     from harness.oracle.batch import Answer
+    from harness.oracle.engine import Engine
     from harness.oracle.oracle import Oracle
     from harness.oracle.sandbox import Recipe
     from harness.profiles import Witnessing
@@ -47,7 +47,7 @@ class Waiting:
     """The second container: started in a thread of its own, taken once, closed in any case."""
 
     def __init__(self, engine: Engine, recipe: Recipe) -> None:
-        self._url, self._recipe = engine.url, recipe
+        self._first, self._recipe = engine, recipe
         self._engine: Engine | None = None
         self._thread: threading.Thread | None = None
         self._sandbox: Sandbox | None = None
@@ -62,7 +62,7 @@ class Waiting:
     def _work(self) -> None:
         try:
             # A connection is not to be shared between threads.
-            self._engine = Engine(self._url)
+            self._engine = self._first.another()
             self._sandbox = Sandbox(self._engine, self._recipe)
             self._sandbox.wait_ready()
         except BaseException as error:  # noqa: BLE001 - it has to reach the one who waits

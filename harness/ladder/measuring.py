@@ -14,7 +14,6 @@ from harness.judge.judging import subject_of
 from harness.ladder.rungs import SEEDED
 from harness.ladder.training import KINDS, Trainings
 from harness.oracle.again import LAST, Kept
-from harness.oracle.engine import Engine
 from harness.oracle.sandbox import Sandbox
 from harness.oracle.spotcheck import GPU_TOLERANCE
 
@@ -49,7 +48,7 @@ def labelled(bench: Bench, labels: dict[str, str]) -> Recipe:
 @contextlib.contextmanager
 def connected(bench: Bench) -> Iterator[Bench]:
     """The same bench over a connection of its own, for another thread: one is not to be shared."""
-    engine = Engine(bench.engine.url)
+    engine = bench.engine.another()
     try:
         yield replace(bench, engine=engine)
     finally:

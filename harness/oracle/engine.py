@@ -76,6 +76,10 @@ class Engine:
         with engine_faults("connecting to the container engine"):
             self.client = APIClient(base_url=self.url, version="auto", timeout=ENGINE_TIMEOUT)
 
+    def another(self) -> Engine:
+        """A connection of its own to the same engine, for another thread."""
+        return Engine(self.url)
+
     def account(self) -> dict[str, Any]:
         """The engine's account of its version and those of its parts."""
         with engine_faults("asking the container engine about itself"):

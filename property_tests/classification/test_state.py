@@ -23,10 +23,11 @@ RULE = Rule(
     id="P410",
     name="labelled-no-hidden-state",
     severity=Severity.ERROR,
-    summary="An answer does not depend on what was asked before, in this process or in a fresh one.",
+    summary="An answer does not depend on what was asked before, in this container or in a fresh one.",
     why=(
         "A loss that counts its calls or keeps running averages is a different function at every step; it cannot be "
-        "resumed, and it can behave while it is tested."
+        "resumed, and it can behave while it is tested. It is judged over fresh containers: what one answered late "
+        "in a long life, another is asked first."
     ),
     fix="Compute everything from logits and targets.",
     before="CALLS[0] += 1; weight = 0.99 ** CALLS[0]",

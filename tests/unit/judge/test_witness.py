@@ -13,7 +13,6 @@ from judging import DPO, REFUSAL, Answering
 
 from harness.classification.classifier import Classifier
 from harness.errors import CandidateFault, EngineUnavailableError, InfrastructureError
-from harness.judge import witness
 from harness.judge.domain import Domain
 from harness.judge.long_life import LARGE, distinct, grow_old
 from harness.judge.subject import Subject
@@ -205,14 +204,11 @@ def test_the_second_container_is_started_when_it_is_likely_to_be_needed() -> Non
     assert started == [25]
 
 
-def test_a_second_container_that_does_not_start_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_container_that_does_not_start_is_a_fault_of_ours() -> None:
     class Nowhere:
-        url = ""
+        def another(self) -> Nowhere:
+            raise EngineUnavailableError
 
-    def refuse(_: str) -> None:
-        raise EngineUnavailableError
-
-    monkeypatch.setattr(witness, "Engine", refuse)
     waiting = Waiting(Nowhere(), None)  # type: ignore[arg-type]
     with pytest.raises(InfrastructureError):
         waiting.sandbox()
