@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ class Remembering:
         self.before = 0
         self.born = time.monotonic()
 
-    def __call__(self, batch: Batch) -> Answer:
+    def __call__(self, batch: Batch) -> Answer | Complaint:
         self.calls += 1
         late = self.modes.setdefault(batch.raw, self.turned(self, batch))
         self.before = batch.pairs
@@ -151,7 +151,12 @@ def test_batches_that_only_have_to_be_made_are_no_two_alike() -> None:
 def test_one_that_contradicts_itself_in_one_container_is_noise() -> None:
     def make() -> Callable[[Batch], Answer]:
         draw = itertools.count()
-        return lambda batch: replace(DPO(batch), values=DPO(batch).values * np.float32(1 + next(draw) / 7))
+
+        def answer(batch: Batch) -> Answer:
+            got = cast("Answer", DPO(batch))
+            return replace(got, values=got.values * np.float32(1 + next(draw) / 7))
+
+        return answer
 
     assert [f.rule for f in heard(make)[0]] == ["P309"]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.errors import CandidateFault, SandboxLostError
-from harness.oracle import overdue, sandbox
+from harness.oracle import overdue
 from harness.oracle.overdue import CANDIDATE, HOST, NOBODY, Overdue
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.oracle.stream import DeadlineError
@@ -122,7 +123,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Ask a sandbox on such a host, so many requests of so many batches, within the limits of a profile."""
 
     def ask(profile: str, host: Host, *, requests: int = 1, batches: int = 1) -> None:
-        monkeypatch.setattr(sandbox.time, "monotonic", host.monotonic)
+        monkeypatch.setattr(time, "monotonic", host.monotonic)
         monkeypatch.setattr(overdue, "host_share", lambda: host.share)
         limits: Limits = load(profile).limits()
         one = Sandbox.__new__(Sandbox)
@@ -201,7 +202,7 @@ def test_a_call_is_judged_by_its_own_time(
     monkeypatch: pytest.MonkeyPatch, clock: float, processor: float | None, share: float, why: str
 ) -> None:
     oracle = Timed(clock, processor)
-    monkeypatch.setattr(timing.time, "perf_counter", oracle.perf_counter)
+    monkeypatch.setattr(time, "perf_counter", oracle.perf_counter)
     monkeypatch.setattr(timing, "host_share", lambda: share)
     said = timing.too_slow(oracle, oracle.ask, allowed=0.1, tries=5)  # type: ignore[arg-type]
     assert (why in said) if why else not said
