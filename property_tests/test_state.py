@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.batches import batch_of
+from harness.judge.long_life import grow_old
 from harness.rules import Rule
 from harness.verdict import Severity
+from property_tests.editions import since
 from property_tests.same import difference
 from property_tests.strategies import fit_beta
 
@@ -22,16 +24,24 @@ RULE = Rule(
     id="P310",
     name="no-hidden-state",
     severity=Severity.ERROR,
-    summary="An answer does not depend on what was asked before, in this process or in a fresh one.",
+    summary="An answer does not depend on what was asked before, in this container or in a fresh one.",
     why=(
         "A loss that counts its calls, keeps running averages or changes after a while is a different function "
-        "at every step; it cannot be resumed, and it can behave while it is tested. `progress` is offered for "
+        "at every step; it cannot be resumed, and it can behave while it is tested. It is judged over fresh "
+        "containers: what one answered late in a long life, another is asked first. `progress` is offered for "
         "schedules."
     ),
     fix="Compute everything from the arguments; name the argument `progress` if you want a schedule.",
     before="CALLS[0] += 1; weight = 0.99 ** CALLS[0]",
     after="def loss(..., beta, progress): weight = 1 - progress",
 )
+
+
+@since("2026.2")
+def test_a_long_life(oracle: Subject) -> None:
+    """Many calls, and then batches that nobody was asked before: a fresh container has to answer them alike."""
+    grow_old(oracle)
+
 
 #: Calls in one life of a fork between the early and the late question.
 LIFE = 400

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from harness.rules import Rule
     from harness.verdict import Json
 
+#: Classes of batches as training has them.
+_CLASSES = (2, 10, 5, 100, 10)
 #: Classes of the probe for the smallest batch.
 _PROBED_CLASSES = 5
 #: Classes, sizes of logits, and most logits of a batch, at which functions are told apart.
@@ -69,6 +71,29 @@ class Classifier(Subject):
         where = f"for logits of shape {labelled.logits.shape}"
         shown = labelled.as_counterexample()
         return CandidateFault(self.oracle.complaint_finding(complaint, batch, (where, shown)))
+
+    def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
+        """The fault to raise for a broken rule, from the pairs that a labelled batch was written as."""
+        return self.wrong(rule, message, Labelled.of_pairs(batch), **more)
+
+    def distinct(self, count: int) -> Sequence[Batch]:
+        """So many small batches, no two alike: for calls that only have to be made."""
+        return [self._drawn(self.smallest_batch, 2 + place % 9, place) for place in range(count)]
+
+    def unasked(self, count: int) -> list[Batch]:
+        """Batches as training has them that no property asks."""
+        return [
+            self._drawn(self.size(1 << place % 8), _CLASSES[place % len(_CLASSES)], ~place) for place in range(count)
+        ]
+
+    def large(self) -> Batch:
+        """A batch far larger than those."""
+        return self._drawn(self.size(512), 10, 0)
+
+    def _drawn(self, examples: int, classes: int, seed: int) -> Batch:
+        draw = np.random.Generator(np.random.PCG64([20261128, seed & 0xFFFFFFFF]))
+        logits = draw.normal(draw.uniform(-2.0, 2.0), draw.uniform(0.5, 4.0), size=(examples, classes))
+        return Labelled(logits.astype(np.float32), draw.integers(classes, size=examples)).pairs
 
     def facts(self) -> dict[str, Json]:
         """What is to be told of it. Raises what the oracle raises."""

@@ -14,9 +14,11 @@ from harness.judge.settings import Setting, declared, fingerprint_over, settings
 from harness.judge.standin import StandIn
 from harness.judge.static import make_result
 from harness.judge.subject import Subject
+from harness.judge.witness import STARTED_AFTER, hear, waiting
+from harness.oracle.again import Kept
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
-from harness.rules.wire import SANDBOX_DIED
+from harness.rules.wire import SANDBOX_DIED, TIME_LIMIT
 from harness.verdict import Rejected, Undecided, decide
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from harness.judge.pipeline import Bench, Ready
     from harness.judge.session import Suite
     from harness.judge.static import Screened
+    from harness.judge.witness import Waiting
     from harness.result import CheckResult
     from harness.verdict import Json, Verdict
 
@@ -87,11 +90,15 @@ def _replace_sandbox(bench: Bench, ready: Ready) -> Sandbox:
 
 
 def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Outcome, dict[str, Json]]:
-    one = ready.screened
-    subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready))
-    found = _timed(one, "facts", lambda: _facts(subject, outcome))
-    if subject.fault is None:
-        subject.oracle.finish()  # for the report to hold all that was printed, and the same each time
+    one, plan = ready.screened, bench.profile.witness
+    recipe = ready.sandbox.recipe if ready.sandbox is not None else bench.recipe
+    with waiting(bench.engine, recipe, plan) as second:
+        subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready, second))
+        found = _timed(one, "facts", lambda: _facts(bench, ready, subject, outcome))
+        if subject.fault is None:
+            subject.oracle.finish()  # for the report to hold all that was printed, and the same each time
+        if second is not None and not isinstance(decide(tuple(outcome.findings)), Rejected):
+            found["witness"] = _timed(one, "witness", lambda: _witnessed(bench, suite, subject, second, outcome))
     if one.program is not None and one.program.plan.parameters:
         program = one.program
         _timed(one, "ranges", lambda: _over_the_ranges(bench, suite, ready, program, outcome, found))
@@ -133,8 +140,7 @@ def _at(bench: Bench, suite: Suite, ready: Ready, setting: Setting, outcome: Out
     try:
         subject, more = _properties(bench, suite, ready)
         if subject.fault is None:
-            print_ = fingerprint(subject)
-            subject.oracle.finish()
+            print_ = _fingerprint(bench, ready, subject)
     except CandidateFault as fault:
         more = Outcome(list(fault.findings))
     outcome.findings += [setting.tag(f) for f in more.findings if f.rule not in told or f.severity == "error"]
@@ -144,10 +150,49 @@ def _at(bench: Bench, suite: Suite, ready: Ready, setting: Setting, outcome: Out
     return print_
 
 
-def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outcome]:
-    """Run the suite by heart where that can be, and from the beginning where that did not end well."""
+def _witnessed(bench: Bench, suite: Suite, subject: Subject, second: Waiting, outcome: Outcome) -> dict[str, Json]:
+    """Hold its answers against those of a fresh container; what that finds goes into the outcome. Gives what was asked.
+
+    Raises InfrastructureError for a fault of ours.
+    """
+    told: dict[str, Json] = {}
+    state, noise = suite.rule("state"), suite.rule("determinism")
+    try:
+        oracle = Oracle(second.sandbox(), subject.oracle.program, bench.recipe.limits)
+        findings, told = hear(subject, oracle, state, noise)
+    except CandidateFault as fault:
+        findings = list(fault.findings)
+    for finding in findings:
+        outcome.findings.append(finding)
+        outcome.properties[noise.id if finding.rule == noise.id else state.id] = "failed"
+    return told
+
+
+def _judges_nothing(bench: Bench, fault: CandidateFault) -> bool:
+    """Whether a fault where nothing is judged is no reason to reject: the answers took too long."""
+    return bench.recipe.limits.patience > 1.0 and fault.findings[0].rule == TIME_LIMIT.id
+
+
+def _fingerprint(bench: Bench, ready: Ready, subject: Subject) -> str:
+    """The fingerprint; empty where the answers to it took too long."""
+    try:
+        print_ = fingerprint(subject)
+        subject.oracle.finish()
+    except CandidateFault as fault:
+        if not _judges_nothing(bench, fault):
+            raise
+        _replace_sandbox(bench, ready)
+        return ""
+    return print_
+
+
+def _properties(bench: Bench, suite: Suite, ready: Ready, second: Waiting | None = None) -> tuple[Subject, Outcome]:
+    """Run the suite by heart where that can be, and from the beginning where that did not end well.
+
+    What is answered is kept where there is a `second` container to be asked again.
+    """
     sandbox = cast("Sandbox", ready.sandbox)
-    subject = subject_of(bench, sandbox, ready.screened)
+    subject = _watched(bench, subject_of(bench, sandbox, ready.screened), second)
     outcome = suite.rehearsed(subject)
     if outcome is None and (subject.oracle.calls or subject.fault is not None):
         if subject.fault is not None or subject.oracle.output:
@@ -156,10 +201,20 @@ def _properties(bench: Bench, suite: Suite, ready: Ready) -> tuple[Subject, Outc
         else:
             subject.oracle.restart()
             subject = _handle(bench, subject.oracle)
+        subject = _watched(bench, subject, second)
     if outcome is None:
         outcome = suite(subject)
         suite.recall(outcome)
     return subject, outcome
+
+
+def _watched(bench: Bench, subject: Subject, second: Waiting | None) -> Subject:
+    """The same, kept watch over for the second container."""
+    plan = bench.profile.witness
+    if second is not None and plan is not None:
+        subject.witnessing = plan
+        subject.oracle.kept = Kept(plan.every, plan.last, when=(STARTED_AFTER, second.start))
+    return subject
 
 
 def subject_of(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:
@@ -179,13 +234,17 @@ def _handle(bench: Bench, oracle: Oracle) -> Subject:
     return Subject(oracle, bench.profile.domain)
 
 
-def _facts(subject: Subject, outcome: Outcome) -> dict[str, Json]:
+def _facts(bench: Bench, ready: Ready, subject: Subject, outcome: Outcome) -> dict[str, Json]:
     """Facts of a candidate that answers; one that breaks the contract's shape has none worth telling."""
     if subject.fault is not None or outcome.properties.get(subject.shape_rule.id) != "passed":
         return {}
     try:
         return subject.facts()
     except CandidateFault as fault:
+        if _judges_nothing(bench, fault):
+            if ready.screened.program is not None and ready.screened.program.plan.parameters:
+                _replace_sandbox(bench, ready)  # its other settings are still to be judged
+            return {"missing": f"{fault.message} while facts were gathered"}
         # It failed where no property had asked. Everything that is asked by `answers` here is in the domain.
         told = {f.rule for f in outcome.findings}
         outcome.findings.extend(f for f in fault.findings if f.rule not in told)

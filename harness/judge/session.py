@@ -54,6 +54,11 @@ class Suite:
         self._plugin = plugin
         self._rehearsal = Rehearsal(items)
 
+    def rule(self, name: str) -> Rule:
+        """The rule of one of the properties, by the name of its file."""
+        rule: Rule = getattr(self._plugin.properties, f"test_{name}").RULE
+        return rule
+
     def learn(self, subject: Subject) -> None:
         """Learn the suite by heart from one that passes it, unless this process has done that."""
         if self._rehearsal.complete:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import CandidateFault, InfrastructureError
+from harness.judge import long_life
 from harness.judge.batches import batch_of
 from harness.judge.facts import facts
 from harness.judge.foresight import Foresight
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.judge.domain import Domain
+    from harness.oracle.again import Exchange
     from harness.oracle.batch import Answer, Batch
     from harness.oracle.oracle import Oracle
+    from harness.profiles import Witnessing
     from harness.rules import Rule
     from harness.verdict import Finding, Json, Severity
 
@@ -47,6 +50,11 @@ class Subject:
     foresight: Foresight = field(init=False)
     #: The first batches asked of the present fork and their answers, to be asked again at its end.
     first: tuple[list[Batch], list[Answer]] | None = field(default=None, repr=False)
+    #: How it is held against a fresh container (`harness.judge.witness`); None where it is not.
+    witnessing: Witnessing | None = None
+    #: What it was asked in a life that had gone on for `aged` calls, and nobody before.
+    late: list[Exchange] = field(default_factory=list, repr=False)
+    aged: int = 0
 
     def __post_init__(self) -> None:
         """All questions go through the one that may know them beforehand."""
@@ -165,6 +173,18 @@ class Subject:
         else:
             shown = {"beta": batch.beta, "progress": batch.progress, "pairs": batch.pairs}
         return CandidateFault(rule.finding(message, counterexample={**shown, **more}))
+
+    def distinct(self, count: int) -> Sequence[Batch]:
+        """So many small batches, no two alike: for calls that only have to be made."""
+        return long_life.distinct(count, self.smallest_batch, self.domain)
+
+    def unasked(self, count: int) -> list[Batch]:
+        """Batches as training has them that no property asks."""
+        return long_life.unasked(count, self.smallest_batch, self.domain)
+
+    def large(self) -> Batch:
+        """A batch far larger than those."""
+        return long_life.large(self.smallest_batch, self.domain)
 
     def note(self, rule: Rule, message: str, severity: Severity, **counterexample: Json) -> None:
         """Report something that does not reject, once."""

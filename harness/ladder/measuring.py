@@ -13,12 +13,12 @@ from harness.errors import InfrastructureError, UserError
 from harness.judge.judging import subject_of
 from harness.ladder.rungs import SEEDED
 from harness.ladder.training import KINDS, Trainings
-from harness.oracle.engine import Engine
+from harness.oracle.again import LAST, Kept
 from harness.oracle.sandbox import Sandbox
 from harness.oracle.spotcheck import GPU_TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from harness.judge.pipeline import Bench
@@ -48,7 +48,7 @@ def labelled(bench: Bench, labels: dict[str, str]) -> Recipe:
 @contextlib.contextmanager
 def connected(bench: Bench) -> Iterator[Bench]:
     """The same bench over a connection of its own, for another thread: one is not to be shared."""
-    engine = Engine(bench.engine.url)
+    engine = bench.engine.another()
     try:
         yield replace(bench, engine=engine)
     finally:
@@ -73,12 +73,23 @@ class _Served:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self.smallest_batch = subject.smallest_batch
-        subject.fresh()  # what was asked to find that out is no part of the training
+
+    @property
+    def smallest_batch(self) -> int:
+        """The smallest batch that it can work with."""
+        known = self._subject.known_smallest
+        if known is None:
+            known = self._subject.smallest_batch
+            self._subject.fresh()  # what was asked to find that out is no part of the training
+        return known
 
     def answer(self, batch: Batch) -> Answer:
         """Values and gradients of one batch."""
         return self._subject.alone([batch])[0]
+
+    def answers(self, batches: Sequence[Batch]) -> list[Answer]:
+        """Those of several, in one request."""
+        return self._subject.answers(batches)
 
 
 @contextlib.contextmanager
@@ -105,9 +116,15 @@ def trainings_of(
         device="cpu" if gpu is None else "cuda",
         keep=os.environ.get(KEEP_VARIABLE, "0") not in {"", "0"},
         tolerance=0.0 if gpu is None else GPU_TOLERANCE,
+        again=_again(bench),
         stopping=stopping,
         data_dir=bench.options.data_dir,
     )
+
+
+def _again(bench: Bench) -> int:
+    """One batch of a training in so many is asked again in a fresh sandbox; 0 for none."""
+    return bench.profile.witness.training_every if bench.profile.witness is not None else 0
 
 
 def _where(bench: Bench, labels: dict[str, str]) -> Where:
@@ -181,6 +198,7 @@ class Measuring:
         self._trainings = trainings
         self._stack = contextlib.ExitStack()
         self._subject: Subject | None = None
+        self._second: Subject | None = None
         #: The learning curve of the last seed; empty where the rung has none.
         self.curve = Curve()
         #: The answers that the trained model gave at the last seed, in JSON lines; empty where there are none.
@@ -200,10 +218,22 @@ class Measuring:
         if self._plan.kind in KINDS:
             return self._trained(seed, say)
         if self._subject is None:
-            self._subject = self._stack.enter_context(opened(self._bench, self._one, self._labels))
+            self._subject = self._open()
         else:
             self._subject.fresh()
-        return SEEDED[self._plan.kind](self._subject, self._plan, seed)
+        again = _again(self._bench)
+        if not again:
+            return SEEDED[self._plan.kind](self._subject, self._plan, seed)
+        kept = self._subject.oracle.kept = Kept(again, LAST)
+        metrics = SEEDED[self._plan.kind](self._subject, self._plan, seed)
+        # One for all seeds: what it is asked is little beside what it is held against.
+        self._second = self._second or self._open()
+        kept.ask(self._second.answers)
+        return metrics | {"asked_again": 1.0 / again}
+
+    def _open(self) -> Subject:
+        """The candidate in a sandbox of its own, until the end."""
+        return self._stack.enter_context(opened(self._bench, self._one, self._labels))
 
     def whole(self, seed: int, say: Callable[[Step, Progress], None]) -> Measured:
         """All that a seed came to. Raises as a call does."""
@@ -234,4 +264,6 @@ class Measuring:
         except UserError as error:
             raise InfrastructureError(error.message, remedy=error.remedy) from error
         # A training without the wall around it can be told from the others by whoever reads the ledger.
-        return metrics | ({"trained_in_process": 1.0} if trainings.where.name == "process" else {})
+        # As can one whose answers were held against a fresh sandbox's, and which share of them.
+        said = {"asked_again": 1.0 / trainings.again} if trainings.again else {}
+        return metrics | said | ({"trained_in_process": 1.0} if trainings.where.name == "process" else {})

@@ -76,6 +76,10 @@ class Engine:
         with engine_faults("connecting to the container engine"):
             self.client = APIClient(base_url=self.url, version="auto", timeout=ENGINE_TIMEOUT)
 
+    def another(self) -> Engine:
+        """A connection of its own to the same engine, for another thread."""
+        return Engine(self.url)
+
     def account(self) -> dict[str, Any]:
         """The engine's account of its version and those of its parts."""
         with engine_faults("asking the container engine about itself"):
@@ -130,6 +134,17 @@ class Engine:
             except NotFound:
                 return {}
             return state
+
+    def processor(self, container: str) -> float | None:
+        """Processor time that a container has used so far, in seconds, as the engine measures it from outside.
+
+        None where it cannot tell. It may take a second, since engines look once a second.
+        """
+        with contextlib.suppress(DockerException, RequestException, OSError, KeyError, TypeError, ValueError):
+            told = self.client.stats(container, stream=False, one_shot=True)
+            used = float(told["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+            return used if used > 0.0 else None
+        return None
 
     def remove(self, container: str) -> None:
         """Kill and remove a container; one that is already gone is fine."""

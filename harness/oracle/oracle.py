@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from harness.errors import CandidateFault, SandboxLostError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.contract import Program
+    from harness.oracle.again import Kept
     from harness.oracle.batch import Batch
     from harness.oracle.limits import Limits
     from harness.oracle.sandbox import Sandbox
@@ -34,8 +36,9 @@ _STOP_SECONDS = 10.0
 class Oracle:
     """The trusted handle on one sandbox with one candidate in it.
 
-    `calls` counts the batches answered since the beginning. Raises CandidateFault for the candidate's
-    faults, InfrastructureError for ours.
+    `calls` counts the batches answered since the beginning, `life` those since a fork was last said to be fresh, and
+    `born` is when that was (time.monotonic). `kept`, where there is one, is given all that is asked and answered on
+    the CPU. Raises CandidateFault for the candidate's faults, InfrastructureError for ours.
     """
 
     def __init__(self, sandbox: Sandbox, program: Program, limits: Limits, *, gpu: bool = False) -> None:
@@ -44,7 +47,9 @@ class Oracle:
         self._running = False
         self.program = program
         self.has_gpu = gpu
-        self.calls = 0
+        self.kept: Kept | None = None
+        self.calls = self.life = 0
+        self.born = 0.0
         self._sandbox.request(
             layout.LOAD, wire.pack_program(program, limits.lifetime), (layout.LOADED,), limits.load, cap=0
         )
@@ -60,10 +65,16 @@ class Oracle:
         """Versions of Python and torch inside."""
         return self._sandbox.versions
 
+    def cpu(self) -> float | None:
+        """Processor time that the sandbox has used so far, in seconds, measured from outside; None: not told."""
+        return self._sandbox.cpu()
+
     def restart(self) -> None:
         """Go on as if nothing had been asked: with a fresh fork, no calls counted and no time spent."""
         self.fresh()
         self.calls = 0
+        if self.kept is not None:
+            self.kept.clear()
         self._sandbox.reset_clock()
 
     def finish(self) -> None:
@@ -95,6 +106,7 @@ class Oracle:
             rule = rules.FORBIDDEN_OPERATION if complaint.status == "forbidden" else rules.RAISED_ON_LOAD
             raise CandidateFault(self._finding(rule, complaint, "while it was loaded"))
         self._running = True
+        self.life, self.born = 0, time.monotonic()
 
     def ask(
         self,
@@ -116,12 +128,18 @@ class Oracle:
         requests = list(batches)
         payload = packed or wire.pack_batches(requests, echo=echo, gpu=gpu, weights=weights)
         cap = wire.answer_cap(requests, echo=echo)
-        _, reply = self._sandbox.request(layout.EVAL, payload, (layout.ANSWER,), self._limits.call, cap=cap)
+        _, reply = self._sandbox.request(
+            layout.EVAL, payload, (layout.ANSWER,), self._limits.call, cap=cap, batches=len(requests)
+        )
         self.calls += len(requests)
+        self.life += len(requests)
         try:
-            return wire.parse_answers(reply, requests, echo=echo)
+            answers = wire.parse_answers(reply, requests, echo=echo)
         except wire.WireError as error:
             raise self._sandbox.forged(str(error)) from None
+        if self.kept is not None and not gpu and weights is None:
+            self.kept.take(requests, answers)
+        return answers
 
     def answers(
         self,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import CandidateFault, InfrastructureError, KernelLostError, SandboxLostError
 from harness.oracle import frames
 from harness.oracle.isolation import Asked, Evidence, NotIsolatedError, problems
+from harness.oracle.overdue import CANDIDATE, NOBODY, Overdue
 from harness.oracle.request import container_request
 from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
 from harness.rules import wire as rules
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _DRAIN_SECONDS = 0.3
 _SETTLE_SECONDS = 1.0
+#: Between two looks at a request that is late, in seconds.
+_BETWEEN_LOOKS = 1.0
 #: What a program in Go, such as gVisor, ends with where it is at fault itself. Our server never ends so.
 _GO_PANIC = 2
 #: What the server ends with when its stdin was closed: the engine lost the connection, and we said no farewell.
@@ -59,6 +62,10 @@ class Sandbox:
         self._limits = recipe.limits
         self._recipe = recipe
         self._spent = 0.0
+        self._batches = 0
+        self._began, self._starting = time.monotonic(), 0.0
+        #: The time by the clock at which the processor is looked at again, where all requests together are late.
+        self._look = 0.0
         self._saw_candidate = False
         self.versions = ("", "")
         #: What the witnesses said, once the sandbox is ready, and the layers that do not hold but may be waived.
@@ -106,6 +113,7 @@ class Sandbox:
             ready = frames.parse_ready(payload)
         except frames.WireError as error:
             raise InfrastructureError(f"the sandbox image is not usable: {error}") from error
+        self._starting = time.monotonic() - self._began
         self.versions = ready.versions
         self.evidence = Evidence(self._warnings, self._built, ready.confinement)
         self._isolated(self.evidence)
@@ -118,20 +126,31 @@ class Sandbox:
             raise self._dead(NotIsolatedError(refusals))
 
     def request(
-        self, kind: int, payload: bytes, expected: tuple[int, ...], seconds: float, cap: int = 1 << 16
+        self,
+        kind: int,
+        payload: bytes,
+        expected: tuple[int, ...],
+        seconds: float,
+        cap: int = 1 << 16,
+        batches: int = 0,
     ) -> tuple[int, bytes]:
-        """Send one frame and take its reply. From the first one on, failures count as the candidate's."""
+        """Send one frame, with so many batches in it, and take its reply.
+
+        From the first one on, failures count as the candidate's.
+        """
         self._saw_candidate = True
         started = time.monotonic()
-        left = self._limits.total - self._spent
-        if left <= 0:
-            raise self._dead(self._time_fault("all its answers together", self._limits.total))
-        deadline = started + min(seconds, left)
+        seconds += self._limits.batch * batches
+        self._batches += batches
+        left = self._left()
+        allowed = seconds if self._limits.patience > 1.0 else min(seconds, left)
+        deadline = started + allowed
         sequence = secrets.randbits(32) | 1
         if not self.container:
             raise SandboxLostError
         try:
-            self._streams.write(frames.pack_frame(kind, sequence, payload), deadline)
+            patient = started + allowed * self._limits.patience
+            self._streams.write(frames.pack_frame(kind, sequence, payload), patient)
         except DeadlineError:
             raise self._dead(self._why_late(self._time_fault("a request", seconds))) from None
         except StreamClosedError:
@@ -139,7 +158,9 @@ class Sandbox:
         # The end of a fork answers no request: it carries the number 0.
         answers = 0 if expected == (layout.ENDED,) else sequence
         try:
-            return self._receive(answers, expected, deadline, cap)
+            return self._receive(answers, expected, deadline, cap, allowed)
+        except DeadlineError:
+            raise self._dead(self._why_late(self._time_fault("one answer", seconds))) from None
         finally:
             self._spent += time.monotonic() - started
 
@@ -160,7 +181,8 @@ class Sandbox:
 
     def reset_clock(self) -> None:
         """Begin anew to count the time that all requests together may take."""
-        self._spent = 0.0
+        self._starting += self._spent  # not these requests', and used all the same
+        self._spent, self._batches, self._look = 0.0, 0, 0.0
 
     def forged(self, why: str) -> CandidateFault:
         """End the sandbox because a payload was no valid reply; give the fault to raise."""
@@ -183,31 +205,91 @@ class Sandbox:
         return self.container
 
     @property
+    def recipe(self) -> Recipe:
+        """What it is made of."""
+        return self._recipe
+
+    @property
     def asked(self) -> Asked:
         """What this sandbox was asked to be."""
         recipe, gpu = self._recipe, self._recipe.gpu is not None
         return Asked(recipe.limits, recipe.image, gpu, recipe.runtime, recipe.podman, recipe.variant)
 
     def _receive(
-        self, sequence: int, expected: tuple[int, ...], deadline: float, cap: int = 1 << 16
+        self, sequence: int, expected: tuple[int, ...], deadline: float, cap: int = 1 << 16, allowed: float = 0.0
     ) -> tuple[int, bytes]:
         if not self.container:
             raise SandboxLostError
         try:
-            head = self._streams.read(layout.HEADER.size, deadline)
+            head, deadline = self._read(layout.HEADER.size, deadline, allowed)
             kind, length = frames.parse_header(head, sequence=sequence, expected=expected)
             if length > cap:
                 raise frames.WireError(f"a reply announces {length} bytes where {cap} are the most")
-            return kind, self._streams.read(length, deadline)
+            return kind, self._read(length, deadline, allowed)[0]
         except frames.WireError as error:
             ended = self._fork_ended(head, deadline)
             raise self._dead(ended or self._forged(str(error))) from None
         except DeadlineError:
-            raise self._dead(self._why_late(self._time_fault("one answer", self._limits.call))) from None
+            if allowed:
+                raise
+            raise self._dead(self._why_late(self._time_fault("its start", self._limits.start))) from None
         except StreamClosedError:
             raise self._dead(self._why_closed()) from None
         except FloodError:
             raise self._dead(self._flooded()) from None
+
+    def _read(self, size: int, deadline: float, allowed: float) -> tuple[bytes, float]:
+        """Read, and where it gets late find out whose time it was; the data, and the deadline as it is then.
+
+        Raises DeadlineError where it was the candidate's, SandboxLostError where the host may be the reason.
+        """
+        overdue: Overdue | None = None
+        while True:
+            try:
+                return self._streams.read(size, deadline), deadline
+            except DeadlineError:
+                state = self._engine.state(self.container) if allowed and self._limits.patience > 1.0 else {}
+                if not state.get("Running") or state.get("Paused"):
+                    raise
+            overdue = overdue or Overdue(allowed, self._limits.patience)
+            used = self._engine.processor(self.container)
+            whose = overdue.whose(used, self._at_least(used))
+            if whose == CANDIDATE:
+                raise DeadlineError
+            if whose != NOBODY:
+                raise self._dead(self._busy())
+            deadline = time.monotonic() + _BETWEEN_LOOKS
+
+    def _at_least(self, used: float | None) -> float:
+        """What the sandbox has used of its processor for this request, if it used all that it could before it."""
+        return (used or 0.0) - self._limits.cpus * (self._starting + self._spent)
+
+    def _left(self) -> float:
+        """What is left of the time for all requests together, in seconds. Raises where nothing is."""
+        total = self._limits.total + self._limits.batch * self._batches
+        if (left := total - self._spent) > 0.0:
+            return left
+        if self._limits.patience > 1.0:
+            if self._spent < self._look:
+                return total
+            used = self._engine.processor(self.container)
+            of_its_own = (used or 0.0) - self._limits.cpus * self._starting
+            if of_its_own < total:
+                if self._spent > total * self._limits.patience:
+                    raise self._dead(self._busy())
+                self._look = self._spent + total - of_its_own
+                return total
+        raise self._dead(self._time_fault("all its answers together", total))
+
+    def _busy(self) -> SandboxLostError:
+        return SandboxLostError(
+            "the sandbox did not answer in time, and did not get the processor's time either",
+            remedy="run the check again when the host is less busy",
+        )
+
+    def cpu(self) -> float | None:
+        """Processor time that the sandbox has used so far, in seconds, as the engine measures it; None: not told."""
+        return self._engine.processor(self.container) if self.container else None
 
     def _fork_ended(self, head: bytes, deadline: float) -> Exception | None:
         """Recognise the report that the fork died in the middle of a request."""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from harness.errors import CandidateFault, HarnessError, InfrastructureError
 from harness.oracle import relay
+from harness.oracle.again import LAST, Kept
 from harness.oracle.frames import WireError, pack_frame
 from harness.oracle.spotcheck import EVERY, Rechecking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -38,12 +39,17 @@ class Served(Protocol):
     def answer(self, batch: Batch, /) -> Answer:
         """Values and gradients; raises CandidateFault, InfrastructureError."""
 
+    def answers(self, batches: Sequence[Batch], /) -> Sequence[Answer]:
+        """Several of them, in one request where that can be."""
+
 
 class Serving:
     """Answers trainers at `path` until it is closed; each rank gets what `opened(rank)` opens, for itself alone.
 
     Used in a `with`. The folder of `path` has to be private (0700): whoever can connect can ask. `fault` holds the
-    first error by whoever's fault, `calls` the batches answered and `checks` the repeated ones.
+    first error by whoever's fault, `calls` the batches answered and `checks` the repeated ones. When a trainer has
+    gone, what `opened(rank)` opens anew is asked one batch in `again` of those that it was answered, and the last ones
+    (0: none): the answers have to be the same. `asked_again` counts them.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Serving:
         *,
         ranks: int = 1,
         every: int = EVERY,
+        again: int = 0,
         tolerance: float = 0.0,
     ) -> None:
         if path.parent.stat().st_mode & 0o077:
@@ -61,8 +68,10 @@ class Serving:
         self.fault: HarnessError | None = None
         self.calls = 0
         self.checks = 0
+        self.asked_again = 0
         self._opened, self._ranks = opened, ranks
-        self._every, self._tolerance = every, tolerance
+        self._every, self._again, self._tolerance = every, again, tolerance
+        self._asking: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._taken: set[int] = set()
         self._connections: set[socket.socket] = set()
@@ -102,6 +111,8 @@ class Serving:
         """
         for thread in self._threads[1:]:  # the first one waits for further trainers
             thread.join(_ENDING)
+            while thread in self._asking:
+                thread.join(_ENDING)  # a fresh sandbox keeps its own time
             if thread.is_alive() and self.fault is None:
                 raise InfrastructureError("a trainer has ended, and its connection has not")
         self.raise_fault()
@@ -148,7 +159,10 @@ class Serving:
                 welcome = relay.GREETING.pack(relay.VERSION, 0, served.smallest_batch)
                 connection.sendall(pack_frame(relay.WELCOME, number, welcome))
                 connection.settimeout(None)
-                number = self._answer(connection, served)
+                kept = Kept(self._again, LAST) if self._again else None
+                number = self._answer(connection, served, kept)
+            if kept is not None and not self._closing:
+                self._ask_again(rank, kept)
         except HarnessError as fault:
             self._give_up(connection, fault)
         except WireError as error:
@@ -176,7 +190,18 @@ class Serving:
             self._taken.add(rank)
         return rank, number
 
-    def _answer(self, connection: socket.socket, served: Served) -> int:
+    def _ask_again(self, rank: int, kept: Kept) -> None:
+        """Ask a sandbox that was asked nothing yet."""
+        self._asking.add(threading.current_thread())
+        try:
+            with self._opened(rank) as fresh:
+                count = kept.ask(fresh.answers, self._tolerance)
+            with self._lock:
+                self.asked_again += count
+        finally:
+            self._asking.discard(threading.current_thread())
+
+    def _answer(self, connection: socket.socket, served: Served, kept: Kept | None) -> int:
         asked = Rechecking(served, every=self._every, tolerance=self._tolerance)
         try:
             while True:
@@ -188,7 +213,10 @@ class Serving:
                     return 0
                 if kind != relay.ASK:
                     raise WireError(f"a frame of kind {kind} is no question")
-                answer = asked.answer(relay.parse_ask(payload))
+                batch = relay.parse_ask(payload)
+                answer = asked.answer(batch)
+                if kept is not None:
+                    kept.take([batch], [answer])
                 connection.sendall(pack_frame(relay.TOLD, number, relay.pack_told(answer)))
         finally:
             with self._lock:

@@ -68,14 +68,18 @@ class Rechecking:
         self.checks += 1
         after = self._inner.answer(batch)
         if not same(before, after, self._tolerance):
-            message = f"its answer to batch {number} of the training was another one {self.calls - number} calls later"
-            shown = batch.as_counterexample(lengths=True) if batch.pairs <= 8 else {"beta": batch.beta}
-            raise CandidateFault(
-                ANSWERS_CHANGED.finding(
-                    message,
-                    counterexample={**shown, "progress": batch.progress, "before": before.mean, "after": after.mean},
-                )
-            )
+            raise changed(number, batch, before, after, f"{self.calls - number} calls later")
+
+
+def changed(number: int, batch: Batch, before: Answer, after: Answer, when: str) -> CandidateFault:
+    """The fault of an answer to the `number`th batch of a training that was another one when it was asked again."""
+    shown = batch.as_counterexample(lengths=True) if batch.pairs <= 8 else {"beta": batch.beta}
+    return CandidateFault(
+        ANSWERS_CHANGED.finding(
+            f"its answer to batch {number} of the training was another one {when}",
+            counterexample={**shown, "progress": batch.progress, "before": before.mean, "after": after.mean},
+        )
+    )
 
 
 def same(one: Answer, other: Answer, tolerance: float = 0.0) -> bool:

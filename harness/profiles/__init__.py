@@ -20,6 +20,23 @@ DEFAULTS = {"preference": DEFAULT, "classification": "classification-2026.2"}
 
 
 @dataclass(frozen=True)
+class Witnessing:
+    """How the candidate's answers are held against those of a fresh container; a profile without it does not.
+
+    A life of the first container has `calls` calls behind it, and `seconds` where a clock is within the candidate's
+    reach, before it is asked `new` batches that nobody was asked before. The fresh container is asked these first, then
+    the `last` ones of the first container and one in `every` of all; after a training, one in `training_every`.
+    """
+
+    calls: int
+    seconds: float
+    new: int
+    last: int
+    every: int
+    training_every: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """A profile as its file states it. `digest` is the SHA-256 of the file."""
 
@@ -32,6 +49,7 @@ class Profile:
     digest: str
     domain_numbers: tuple[tuple[str, float], ...]
     limit_numbers: tuple[tuple[str, float], ...]
+    witness: Witnessing | None = None
 
     @property
     def edition(self) -> str:
@@ -58,6 +76,9 @@ class Profile:
             call=numbers["call_seconds"],
             total=numbers["total_seconds"],
             output=int(numbers["output_bytes"]),
+            batch=numbers.get("batch_seconds", Limits.batch),
+            patience=numbers.get("patience", Limits.patience),
+            lifetime=numbers.get("lifetime_seconds", Limits.lifetime),
         )
 
 
@@ -98,4 +119,5 @@ def load(name: str) -> Profile:
         digest=hashlib.sha256(data).hexdigest(),
         domain_numbers=tuple(document["domain"].items()),
         limit_numbers=tuple(document["limits"].items()),
+        witness=Witnessing(**document["witness"]) if "witness" in document else None,
     )

@@ -169,8 +169,22 @@ def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
         rows.append(("uses", one_line(", ".join(str(u) for u in uses), 200)))
     for name, raw in _object(facts.get("parameters") or {}, "parameters").items():
         rows.append((f"parameter {one_line(name, 40)}", _range(_object(raw, "a parameter"))))
+    rows += _looked_at(facts)
     if facts.get("fingerprint"):
         rows.append(("fingerprint", one_line(str(facts["fingerprint"]), 80)[:16]))
+    return rows
+
+
+def _looked_at(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """How far state was looked for, since what waits for longer is not found; and why there are no other facts."""
+    rows = []
+    if facts.get("missing") is not None:
+        rows.append(("other facts", one_line(f"missing: {facts['missing']}", 200)))
+    if witness := _object(facts.get("witness") or {}, "witness"):
+        keys = ("calls_of_one_life", "never_asked_before", "asked_again")
+        calls, new, again = (int(to_float(witness[key])) for key in keys)
+        told = f"none in {calls:,} calls of one life; {new + again:,} batches asked again in a fresh container"
+        rows.append(("state", told))
     return rows
 
 

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.classification.batch import Labelled, Marks
+from harness.judge.long_life import grow_old
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.same import difference
 from property_tests.classification.strategies import labelled
+from property_tests.editions import since
 
 if TYPE_CHECKING:
     from harness.classification.classifier import Classifier
@@ -21,16 +23,24 @@ RULE = Rule(
     id="P410",
     name="labelled-no-hidden-state",
     severity=Severity.ERROR,
-    summary="An answer does not depend on what was asked before, in this process or in a fresh one.",
+    summary="An answer does not depend on what was asked before, in this container or in a fresh one.",
     why=(
         "A loss that counts its calls or keeps running averages is a different function at every step; it cannot be "
-        "resumed, and it can behave while it is tested."
+        "resumed, and it can behave while it is tested. It is judged over fresh containers: what one answered late "
+        "in a long life, another is asked first."
     ),
     fix="Compute everything from logits and targets.",
     before="CALLS[0] += 1; weight = 0.99 ** CALLS[0]",
     after="weight = 1.0",
     introduced_in="classification-2026.1",
 )
+
+
+@since("2026.2")
+def test_a_long_life(oracle: Classifier) -> None:
+    """Many calls, and then batches that nobody was asked before: a fresh container has to answer them alike."""
+    grow_old(oracle)
+
 
 #: Calls in one life of a fork between the early and the late question.
 LIFE = 400

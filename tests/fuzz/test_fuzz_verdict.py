@@ -168,6 +168,15 @@ class ModelEngine:
     def state(self, container: str) -> dict[str, Any]:
         return {"Running": False, "ExitCode": 1} if container in self.there else {}
 
+    def processor(self, container: str) -> None:
+        """Nobody can tell."""
+
+    def another(self) -> ModelEngine:
+        return self
+
+    def close(self) -> None:
+        """There is no connection."""
+
     def remove(self, container: str) -> None:
         self.there.remove(container)
 

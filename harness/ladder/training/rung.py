@@ -64,6 +64,8 @@ class Trainings:
     device: str = "cpu"
     keep: bool = False
     tolerance: float = 0.0
+    #: One batch in so many is asked again in a fresh sandbox when a training has ended; 0 for none.
+    again: int = 0
     stopping: Callable[[], bool] = lambda: False
     #: A folder of the user's, the input `data` of every rung.
     data_dir: str | None = None
@@ -169,6 +171,7 @@ class Trainings:
                 Path(private) / "oracle.sock",
                 lambda rank: asked(rank, limits.seconds),
                 ranks=limits.processes,
+                again=self.again,
                 tolerance=self.tolerance,
             )
             with serving:

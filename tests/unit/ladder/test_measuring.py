@@ -26,6 +26,7 @@ class Trained:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.where = type("Where", (), {"name": "process"})
+        self.again = 20
 
     def measure(self, *_: Any, say: Any, sampled: Any) -> dict[str, float]:
         if self.error is not None:
@@ -43,7 +44,7 @@ def measuring(trained: Trained, fault: CandidateFault | None = None) -> Measurin
 
 def test_metrics_say_where_it_was_trained_and_the_curve_is_kept() -> None:
     with measuring(Trained()) as measure:
-        assert measure(0) == {"score": 1.0, "trained_in_process": 1.0}
+        assert measure(0) == {"score": 1.0, "asked_again": 0.05, "trained_in_process": 1.0}
         assert json.loads(measure.curve.as_json()) == [{"step": "train", "done": 1, "total": 2, "loss": "nan"}]
         assert measure.samples == b'{"answer": "x"}\n'
 

@@ -17,6 +17,8 @@ from harness.screen import screen
 from sandbox import worker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.oracle.batch import Batch
 
 DPO = """
@@ -51,3 +53,6 @@ class Here:
         if isinstance(answer, Complaint):
             raise CandidateFault(RAISED_ON_CALL.finding(answer.message))
         return answer
+
+    def answers(self, batches: Sequence[Batch]) -> list[Answer]:
+        return [self.answer(batch) for batch in batches]

@@ -24,7 +24,7 @@ from harness.rules.wire import TIME_LIMIT
 from harness.train.job import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -127,6 +127,50 @@ def test_answers_that_change_late_are_found_on_the_hosts_side(place: Path) -> No
             remote.answer(batch(seed=step))
     assert isinstance(host.fault, CandidateFault)
     assert host.fault.findings[0].rule == "W210"
+
+
+class Turning:
+    """Turns round after so many calls, and goes on answering as before what it was asked before."""
+
+    smallest_batch = 1
+
+    def __init__(self, after: int) -> None:
+        self.after, self.calls = after, 0
+        self.modes: dict[bytes, bool] = {}
+
+    def answer(self, asked: Batch) -> Answer:
+        self.calls += 1
+        sign = -1.0 if self.modes.setdefault(asked.raw, self.calls > self.after) else 1.0
+        x = (sign * asked.beta * asked.rho).astype(np.float32)
+        slope = (-sign * asked.beta / (1.0 + np.exp(x)) / asked.pairs).astype(np.float32)
+        return Answer((asked.pairs,), x.dtype, np.logaddexp(0.0, -x), slope, -slope, detached=False)
+
+    def answers(self, asked: Sequence[Batch]) -> list[Answer]:
+        return [self.answer(one) for one in asked]
+
+
+def test_one_that_turns_round_late_and_remembers_what_it_said_is_found_by_a_fresh_sandbox(place: Path) -> None:
+    """The same container gives each answer twice: only one that knows nothing contradicts it."""
+
+    def train(again: int, after: int, calls: int) -> Serving:
+        with Serving(place, lambda _: contextlib.nullcontext(Turning(after)), again=again) as host:
+            with RemoteOracle(place) as remote:
+                for step in range(calls):
+                    remote.answer(batch(2, seed=step))
+            with contextlib.suppress(CandidateFault):
+                host.settle()
+        assert host.calls == calls
+        return host
+
+    late = train(20, 20_000, 20_100)
+    assert isinstance(late.fault, CandidateFault)
+    assert late.fault.findings[0].rule == "W210"
+    assert "in a fresh container" in late.fault.findings[0].message
+    assert train(20, 140, 150).fault is not None  # the last ones are all asked again
+    assert train(0, 140, 150).fault is None
+    honest = train(20, 10_000, 300)
+    # The last 64, and those of the twentieth ones that come before them.
+    assert (honest.fault, honest.asked_again) == (None, 64 + (300 - 64) // 20)
 
 
 def test_each_rank_has_a_sandbox_of_its_own(place: Path) -> None:
