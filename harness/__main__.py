@@ -1,6 +1,10 @@
 """`python -m harness` is the command `harness`."""
 
-from harness.cli import main
-
 if __name__ == "__main__":
+    from harness.imports import leave_out_the_callers_folder
+
+    leave_out_the_callers_folder()
+
+    from harness.cli import main
+
     main()

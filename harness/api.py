@@ -45,10 +45,11 @@ def submit(
     ledger: Ledger,
     profile: str = "bandit",
     priority: int = 0,
+    exclude: Sequence[str] = (),
 ) -> list[Submission]:
     """Queue candidates (paths, folders, or `text_candidate`) for a ladder; one run each, however often submitted.
 
-    `profile` is the name of a ladder, or the path of a file of your own (.toml). Raises UserError for a path that is
+    `exclude` are patterns of files that are left out of folders. `profile` is the name of a ladder, or the path of a file of your own (.toml). Raises UserError for a path that is
     none, or cannot be read as a candidate, and then submits nothing.
     """
     from harness.ladder.profile import load  # noqa: PLC0415 - pydantic is not needed to check
@@ -61,7 +62,7 @@ def submit(
         if isinstance(one, Candidate):
             entries.append((one, Path(one.path).stem))
             continue
-        for path in discover([Path(one)]):
+        for path in discover([Path(one)], exclude).candidates:
             try:
                 entries.append((read_candidate(path), path.stem))
             except CandidateFault as fault:

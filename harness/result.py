@@ -16,8 +16,9 @@ class CheckResult:
     """One candidate, one verdict.
 
     `facts` and `environment` are JSON-ready. `properties` maps each rule id that ran to "passed",
-    "failed", "warned" or "not-run", and `not_run` says why of the last kind. `timings` (seconds) is the only part that differs between two runs.
-    `output` is what the candidate printed: untrusted, capped, to be escaped wherever it is shown.
+    "failed", "warned" or "not-run", and `not_run` says why of the last kind. `timings` (seconds, for the
+    phases and for each rule) is the only part that differs between two runs. `output` is what the
+    candidate printed: untrusted, capped, to be escaped wherever it is shown.
     """
 
     path: str

@@ -14,7 +14,6 @@ os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
 try:
     from hypothesis import HealthCheck, Phase, Verbosity, core, given, seed, settings
     from hypothesis import strategies as st
-    from hypothesis.errors import Flaky as Flaky
     from hypothesis.internal.conjecture import junkdrawer, providers
     from hypothesis.internal.reflection import function_digest
 finally:

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from harness.api import submit
+from harness.candidate import discover
 from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.telling import tell_excluded
 
 
 @click.command("submit")
@@ -16,14 +18,24 @@ from harness.cli.ledgers import ledger_options, open_ledger
 @click.option(
     "--priority", default=0, show_default=True, help="Higher goes first; each step is ten minutes of waiting."
 )
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")
 @ledger_options
-def submit_command(paths: tuple[Path, ...], *, profile: str, priority: int, folder: Path, database: str | None) -> None:
+def submit_command(
+    paths: tuple[Path, ...],
+    *,
+    profile: str,
+    priority: int,
+    exclude: tuple[str, ...],
+    folder: Path,
+    database: str | None,
+) -> None:
     """Queue candidates for a ladder.
 
     A candidate has one run for each ladder, however often it is submitted.
     """
     with open_ledger(folder, database) as ledger:
-        done = submit(paths, ledger=ledger, profile=profile, priority=priority)
+        done = submit(paths, ledger=ledger, profile=profile, priority=priority, exclude=exclude)
+    tell_excluded(discover(paths, exclude), paths, exclude)
     fresh = [one.run for one in done if one.fresh]
     known = [one.run for one in done if not one.fresh]
     if fresh:

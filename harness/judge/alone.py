@@ -17,7 +17,7 @@ _PREFIXES = ("PYTEST_", "PY_IGNORE_", "PY_COLORS")
 
 
 class Alone(contextlib.AbstractContextManager[None]):
-    """Within it, the environment holds nothing that pytest obeys. `end` puts back what was there, and may come early."""
+    """Within it, the environment holds nothing that pytest obeys; `end` puts that back, and may come early."""
 
     def __init__(self) -> None:
         self._taken: dict[str, str] = {}

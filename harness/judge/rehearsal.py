@@ -102,7 +102,8 @@ class Rehearsal:
     def perform(self, subject: Subject) -> dict[pytest.Item, str | None] | None:
         """Put all examples to a candidate: None where a property failed.
 
-        Else for each property why it was not run, or None where it passed. Raises InfrastructureError for a fault of ours.
+        Else, for each property, why it was not run, or None where it passed. Raises InfrastructureError for a fault of
+        ours.
         """
         went: dict[pytest.Item, str | None] = {}
         self.fault = self.settled = None

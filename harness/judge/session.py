@@ -20,7 +20,7 @@ from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.judge.alone import Alone, quiet
 from harness.judge.rehearsal import NOTHING_ASKED, Rehearsal
 from harness.verdict import rejects
-from property_tests.configure import Flaky, draw, prepare, seeded
+from property_tests.configure import draw, prepare, seeded
 from property_tests.editions import belongs
 from property_tests.strategies import judge_over
 
@@ -358,6 +358,8 @@ def _findings(
         return error.findings
     if isinstance(error, BaseExceptionGroup) and (ours := error.subgroup(InfrastructureError)):
         raise ours.exceptions[0]
+    from hypothesis.errors import Flaky  # noqa: PLC0415 - not before property_tests, which loads it without plugins
+
     if isinstance(error, Flaky):
         message = f"{rule.name} failed once and passed when asked again: its answers vary"
         return (deterministic.finding(message, counterexample=_first_counterexample(error)),)
