@@ -49,8 +49,9 @@ def submit(
 ) -> list[Submission]:
     """Queue candidates (paths, folders, or `text_candidate`) for a ladder; one run each, however often submitted.
 
-    `exclude` are patterns of files that are left out of folders. `profile` is the name of a ladder, or the path of a file of your own (.toml). Raises UserError for a path that is
-    none, or cannot be read as a candidate, and then submits nothing.
+    `profile` is the name of a ladder, or the path of a file of your own (.toml), and `exclude` are patterns of files
+    that are left out of folders. Raises UserError for a path that is none, or cannot be read as a candidate, and then
+    submits nothing.
     """
     from harness.ladder.profile import load  # noqa: PLC0415 - pydantic is not needed to check
     from harness.ladder.rungs import check_kinds  # noqa: PLC0415

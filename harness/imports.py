@@ -1,7 +1,7 @@
 """Where programs of ours look for modules: candidates lie in the caller's folder, under names such as `random.py`.
 
-Python looks in that folder first in two cases, and would run there, on the host, what may only run in a sandbox:
-`python -m`, and the processes that multiprocessing starts, which begin with `-c`.
+Python looks in that folder first in two cases, and would run there, on the host, what may only run in a sandbox: for
+`python -m` (see `harness/__main__.py`), and in the processes that multiprocessing starts, which begin with `-c`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SAFE = "PYTHONSAFEPATH"
-
-
-def leave_out_the_callers_folder() -> None:
-    """For `python -m harness`, before anything else is imported: only our own folder may stand in front."""
-    first = sys.path[0] if sys.path and not sys.flags.safe_path else None
-    if first is not None and Path(first).resolve() != Path(__file__).resolve().parents[1]:
-        del sys.path[0]
 
 
 def put_the_callers_path_behind() -> None:

@@ -58,22 +58,17 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
         if progress is not None:
             progress(job, result)
 
+    lost = InfrastructureError("nothing came of its check", remedy="run the check again")
     try:
         _dispatch(jobs, options, emit)
     except InfrastructureError as error:
-        for job in jobs:
-            if job.place not in results:
-                emit(job, _undecided(job, error))
+        lost = error
     for job in jobs:
         if job.place not in results:
-            emit(job, _undecided(job, InfrastructureError("nothing came of its check", remedy="run the check again")))
-    return CheckReport(
-        options.profile,
-        options.seed,
-        tuple(results[j.place] for j in jobs),
-        tuple(map(str, excluded)),
-        screened_ok=options.screened_ok,
-    )
+            emit(job, _undecided(job, lost))
+    told = tuple(results[j.place] for j in jobs)
+    left_out = tuple(map(str, excluded))
+    return CheckReport(options.profile, options.seed, told, left_out, screened_ok=options.screened_ok)
 
 
 def _dispatch(jobs: list[Job], options: Options, emit: Emit) -> None:

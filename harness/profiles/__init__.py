@@ -46,7 +46,6 @@ class Profile:
         """Refuse a set of rules that could not mean what it says."""
         twice = [rule for rule, count in Counter(self.properties).items() if count > 1]
         malformed = [rule for rule in self.properties if not re.fullmatch(r"P[1-9][0-9]{2}", rule)]
-        malformed += [rule for rule, _ in self.not_run if rule not in self.properties]
         if twice or malformed or not self.properties:
             told = f"it names {', '.join(twice)} twice" if twice else f"there is no rule {', '.join(malformed)} in it"
             raise UserError(f"the profile {self.name} cannot be used: {told if self.properties else 'it has no rules'}")
