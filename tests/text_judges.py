@@ -21,9 +21,8 @@ _FILLERS = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\
 #: Colours and weights that Rich sets: the reset, one digit, or two; no cursor, title, link or mode.
 _COLOUR = re.compile(r"\x1b\[(?:[0-9]|[34][0-7])?(?:;(?:[0-9]|[349][0-7]))*m")
 #: How a line may begin at the left edge.
-_OURS = re.compile(
-    r"\S (?i:accepted|screened|rejected|undecided)  |verdict  |\d+ (accepted|screened|rejected|undecided)|\s|$"
-)
+_WORDS = "accepted|screened|rejected|undecided"
+_OURS = re.compile(rf"\S (?i:{_WORDS})  |verdict  |\d+ ({_WORDS})|\s|$")
 #: Longest text that any report may hold in one place, in characters.
 _LONGEST = 30_000
 
