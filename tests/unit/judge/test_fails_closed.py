@@ -24,6 +24,7 @@ from harness.profiles import DEFAULT, DEFAULTS, load, names
 from harness.rules import find_rule
 from harness.verdict import Accepted, Location, Rejected, Severity, Undecided, decide, refused
 from property_tests import test_gradient, test_zero
+from property_tests.editions import belongs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from harness.rules import Rule
 
 SMALL = replace(load(DEFAULT), properties=("P304", "P306"), examples=3)
-GRADIENT = [name for name in vars(test_gradient) if name.startswith("test_")]
+GRADIENT = [n for n, t in vars(test_gradient).items() if n.startswith("test_") and belongs(t, SMALL.edition)]
 
 
 def seen(profile: Profile = SMALL, function: Callable[[Batch], Answer] = DPO) -> list[Outcome]:
