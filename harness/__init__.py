@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# Nothing is imported here, by `typing` either: with `python -m` it might come from the caller's folder.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from harness.api import check, submit, text_candidate
     from harness.ledger import Ledger
 

@@ -46,12 +46,14 @@ def submit(
     profile: str = "bandit",
     priority: int = 0,
     again: bool = False,
+    exclude: Sequence[str] = (),
 ) -> list[Submission]:
     """Queue candidates (paths, folders, or `text_candidate`) for a ladder; one run each, however often submitted.
 
-    `profile` is the name of a ladder, or the path of a file of your own (.toml). `again` runs them whatever the ledger
-    knows: from the first rung on where they have ended, and though another run is the same function. Raises UserError
-    for a path that is none, or cannot be read as a candidate, and then submits nothing.
+    `profile` is the name of a ladder, or the path of a file of your own (.toml), and `exclude` are patterns of files
+    that are left out of folders. `again` runs them whatever the ledger knows: from the first rung on where they have
+    ended, and though another run is the same function. Raises UserError for a path that is none, or cannot be read as a
+    candidate, and then submits nothing.
     """
     from harness.ladder.profile import load  # noqa: PLC0415 - pydantic is not needed to check
     from harness.ladder.rungs import check_kinds  # noqa: PLC0415
@@ -63,7 +65,7 @@ def submit(
         if isinstance(one, Candidate):
             entries.append((one, Path(one.path).stem))
             continue
-        for path in discover([Path(one)]):
+        for path in discover([Path(one)], exclude).candidates:
             try:
                 entries.append((read_candidate(path), path.stem))
             except CandidateFault as fault:

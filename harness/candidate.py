@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import CandidateFault, InfrastructureError, UserError
 from harness.rules.screen import NOT_A_REGULAR_FILE, TOO_LARGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from harness.verdict import Finding
 
@@ -73,13 +74,22 @@ def read_candidate(path: Path, *, shown_as: str | None = None) -> Candidate:
     return Candidate(shown, data, hashlib.sha256(data).hexdigest())
 
 
-def discover(paths: Iterable[Path]) -> list[Path]:
+class Found(NamedTuple):
+    """The candidates that paths stand for, and those that were left out because a pattern says so."""
+
+    candidates: list[Path]
+    excluded: list[Path]
+
+
+def discover(paths: Iterable[Path], exclude: Sequence[str] = ()) -> Found:
     """Give the files that the paths stand for: a folder gives its candidates, sorted by path.
 
-    Hidden names, `__pycache__` and linked folders are left out. A folder without a candidate is a
-    UserError. A file given twice is listed once.
+    Hidden names, `__pycache__` and linked folders are left out, and what a pattern of `exclude` fits: the name of a
+    file or folder, or its path from the folder that was given. A folder without a candidate is a UserError. A file
+    given twice is listed once, and one that is named itself is never left out.
     """
     found: dict[Path, None] = {}
+    excluded: dict[Path, None] = {}
     for path in paths:
         if not path.is_dir() or path.is_symlink():
             found[path] = None
@@ -90,8 +100,28 @@ def discover(paths: Iterable[Path]) -> list[Path]:
                 f"there is no candidate in the folder {path}",
                 remedy="Give a folder that holds .py files, or .json replies.",
             )
-        found.update(dict.fromkeys(inside))
-    return list(found)
+        kept = [file for file in inside if not _excluded(file.relative_to(path), exclude)]
+        found.update(dict.fromkeys(kept))
+        excluded.update(dict.fromkeys(file for file in inside if file not in set(kept)))
+    return Found(list(found), [file for file in excluded if file not in found])
+
+
+def unmatched(found: Found, paths: Iterable[Path], exclude: Sequence[str]) -> list[str]:
+    """The patterns that left out nothing."""
+    folders = [path for path in paths if path.is_dir()]
+    inside = [file.relative_to(f) for file in found.excluded for f in folders if file.is_relative_to(f)]
+    return [pattern for pattern in exclude if not any(_excluded(file, [pattern]) for file in inside)]
+
+
+def _excluded(file: Path, patterns: Sequence[str]) -> bool:
+    """Whether a pattern fits a file, given by its path in the folder, or a folder that it is in."""
+    places = [file, *list(file.parents)[:-1]]
+    return any(
+        fnmatch.fnmatchcase(text, pattern.removeprefix("./").rstrip("/"))
+        for place in places
+        for pattern in patterns
+        for text in (place.name, place.as_posix())
+    )
 
 
 def _walk(folder: Path) -> Iterable[Path]:

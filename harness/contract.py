@@ -166,7 +166,8 @@ class Program:
     `text` is either the candidate's source as it stands (`guarded` false) or its RestrictedPython
     transformation. `lines[i]` is the candidate's own line for line i + 1 of `text`; empty means the
     lines are the same. `source` is the candidate's source, after a JSON reply or fence was taken off.
-    `chosen` holds the values of the declared parameters; empty means the middle of each range.
+    `chosen` holds the values of the declared parameters; empty means the middle of each range. `entry_line` is where
+    the loss begins in the candidate's file (0 where unknown).
     """
 
     text: str
@@ -176,6 +177,7 @@ class Program:
     source: str
     lines: tuple[int, ...] = ()
     chosen: tuple[tuple[str, float], ...] = ()
+    entry_line: int = 0
 
     @property
     def constants(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: Whatever JSON can carry. Non-finite floats are written as the strings "NaN", "Infinity", "-Infinity".
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Accepted:
-    """No rule is broken. `findings` holds warnings and notes only."""
+    """Every rule has an outcome, and none is broken. `findings` holds warnings and notes only."""
 
     findings: tuple[Finding, ...] = ()
 
@@ -82,11 +82,39 @@ class Undecided:
     word: str = field(default="undecided", init=False)
 
 
-Verdict: TypeAlias = Accepted | Rejected | Undecided
+@dataclass(frozen=True)
+class Screened:
+    """The screen refused nothing, and nothing was judged: not a word on what the loss is worth. Warnings and notes."""
+
+    findings: tuple[Finding, ...] = ()
+
+    word: str = field(default="screened", init=False)
 
 
-def decide(findings: tuple[Finding, ...]) -> Accepted | Rejected:
-    """Give the verdict that a complete list of findings calls for."""
-    if any(f.severity is Severity.ERROR for f in findings):
+#: What is said of such a candidate wherever there is room for a sentence.
+NOT_JUDGED = "screened, not judged: no property was checked, and nothing is known of what it answers"
+
+Verdict: TypeAlias = Accepted | Rejected | Undecided | Screened
+
+
+def rejects(findings: Iterable[Finding]) -> bool:
+    """Whether one of them is an error."""
+    return any(f.severity is Severity.ERROR for f in findings)
+
+
+def refused(findings: tuple[Finding, ...]) -> Rejected | Undecided:
+    """The verdict on a candidate that ended its check: what was not looked at can have passed nothing."""
+    if rejects(findings):
         return Rejected(findings)
+    return Undecided("the check ended early, with no finding that rejects", "report it, with the file", findings)
+
+
+def decide(findings: tuple[Finding, ...], unanswered: Sequence[str]) -> Accepted | Rejected | Undecided:
+    """The verdict on a candidate: `unanswered` names the rules that have no outcome, which leaves it undecided."""
+    if rejects(findings):
+        return Rejected(findings)
+    if unanswered:
+        reason = f"no verdict without an outcome of every rule, and there is none of {'; '.join(unanswered)}"
+        remedy = "run the check again; if that changes nothing, install the harness anew (make setup), or report it"
+        return Undecided(reason, remedy, findings)
     return Accepted(findings)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import os
 from typing import TYPE_CHECKING, Any, cast
 
-from hypothesis import HealthCheck, Phase, core, given, settings
-from hypothesis import strategies as st
-from hypothesis.internal.conjecture import junkdrawer, providers
-from hypothesis.internal.reflection import function_digest
+# What else is installed may register with Hypothesis, and would be loaded with it: nothing of the caller's judges.
+_KEPT = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("HYPOTHESIS_")}
+os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
+try:
+    from hypothesis import HealthCheck, Phase, Verbosity, core, given, seed, settings
+    from hypothesis import strategies as st
+    from hypothesis.internal.conjecture import junkdrawer, providers
+    from hypothesis.internal.reflection import function_digest
+finally:
+    del os.environ["HYPOTHESIS_NO_PLUGINS"]
+    os.environ |= _KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,9 +45,12 @@ class Watched:
         handle = function.hypothesis  # type: ignore[attr-defined]
         self.body = inspect.unwrap(handle.inner_test)
         self.sink: list[dict[str, Any]] | None = None
+        #: How often it was called: a property that is never called has passed nothing.
+        self.calls = 0
 
         @functools.wraps(self.body)
         def watched(**arguments: Any) -> None:
+            self.calls += 1
             if self.sink is not None:
                 self.sink.append(arguments)
             self.body(**arguments)
@@ -56,6 +67,9 @@ def configure() -> None:
         deadline=None,
         max_examples=EXAMPLES,
         print_blob=False,
+        verbosity=Verbosity.normal,
+        stateful_step_count=50,
+        backend="hypothesis",
         report_multiple_bugs=False,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
@@ -82,6 +96,11 @@ def draw(function: Callable[..., Any], examples: int) -> None:
     defined = _defined(function)
     if defined.max_examples == EXAMPLES:
         vars(function)["_hypothesis_internal_use_settings"] = settings(defined, max_examples=examples)
+
+
+def seeded(function: Callable[..., Any], number: int | None) -> None:
+    """Let a property draw by this seed; None is the seed that it has by itself."""
+    seed(number)(function)
 
 
 def prepare(properties: Iterable[Callable[..., Any]]) -> None:

@@ -63,6 +63,7 @@ RUN = closed(
         "columnKind": {"const": "unicodeCodePoints"},
         "automationDetails": closed({"id": TEXT}),
         "results": {"type": "array", "items": RESULT},
+        "properties": closed({"judged": {"type": "integer"}, "notJudged": {"type": "integer"}}),
     }
 )
 LOG = closed({"$schema": TEXT, "version": {"const": "2.1.0"}, "runs": {"items": RUN, "minItems": 1, "maxItems": 1}})

@@ -21,7 +21,8 @@ _FILLERS = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\
 #: Colours and weights that Rich sets: the reset, one digit, or two; no cursor, title, link or mode.
 _COLOUR = re.compile(r"\x1b\[(?:[0-9]|[34][0-7])?(?:;(?:[0-9]|[349][0-7]))*m")
 #: How a line may begin at the left edge.
-_OURS = re.compile(r"\S (?i:accepted|rejected|undecided)  |verdict  |\d+ (accepted|rejected|undecided)|\s|$")
+_WORDS = "accepted|screened|rejected|undecided"
+_OURS = re.compile(rf"\S (?i:{_WORDS})  |verdict  |\d+ ({_WORDS})|\s|$")
 #: Longest text that any report may hold in one place, in characters.
 _LONGEST = 30_000
 
@@ -66,11 +67,9 @@ def judge_terminal(text: str, words: list[str], *, coloured: bool = False) -> No
     assert len(text) < 200_000
     heads = re.findall(r"^\S ([A-Z]+)  examples/", plain, re.MULTILINE)
     assert heads == [word.upper() for word in words]
-    rows = re.findall(r"^\S (accepted|rejected|undecided)  +examples/", plain, re.MULTILINE)
+    rows = re.findall(rf"^\S ({_WORDS})  +examples/", plain, re.MULTILINE)
     assert rows == (words if len(words) > 1 else [])
-    ours = re.compile(
-        r"\S (ACCEPTED|REJECTED|UNDECIDED|accepted|rejected|undecided)  |verdict  |\d+ (acc|rej|und)|\s|$"
-    )
+    ours = re.compile(rf"\S ({_WORDS.upper()}|{_WORDS})  |verdict  |\d+ (acc|scr|rej|und)|\s|$")
     for line in plain.split("\n"):
         assert ours.match(line), line[:80]
 

@@ -6,12 +6,14 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from typing import NoReturn
 
 import click
 
 from harness import __version__
 from harness.errors import HarnessError, UserError
+from harness.imports import put_the_callers_path_behind
 
 #: Command, module and attribute; the help of the group must not load what the commands load.
 _COMMANDS = {
@@ -65,6 +67,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; exit codes are sorted by whose fault it is."""
+    put_the_callers_path_behind()
+    # What Python and its packages remark on is for developers, and may not end a check (-W error) either.
+    warnings.simplefilter("ignore")
     # Told to stop is interrupted: every path out has to pass where sandboxes are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.candidate import discover
+from harness.cli.telling import tell_excluded
 from harness.contract import CONTRACTS
 from harness.judge.options import Options
 from harness.judge.run import check
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     help="Write a report: text, json, sarif, junit, github, gitlab, html or markdown; - is standard output.",
 )
 @click.option("--static", is_flag=True, help="Stop after the screen: no container, no engine.")
+@click.option("--screened-ok", is_flag=True, help="With --static: exit 0 for candidates that pass the screen alone.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 256), help="Candidates at a time.")
 @click.option("--gpu", default="auto", show_default=True, metavar="auto|none|N", help="The GPU to pass through.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the engine, such as runsc (gVisor).")
@@ -55,6 +59,8 @@ def check_command(
     entry: str | None,
     reports: tuple[str, ...],
     static: bool,
+    screened_ok: bool,
+    exclude: tuple[str, ...],
     jobs: int,
     gpu: str,
     runtime: str | None,
@@ -68,7 +74,7 @@ def check_command(
     PATHS are files (Python, or a language model's reply in JSON) and folders of them.
 
     Exit code: 0 every candidate accepted, 1 at least one rejected, 2 the command makes no sense, 3 the
-    harness could not decide, 130 interrupted.
+    harness could not decide or (--static) judged nothing, 130 interrupted.
     """
     from harness.report import parse_report_option  # noqa: PLC0415 - after the options are known to be sound
 
@@ -85,10 +91,13 @@ def check_command(
         gpu=gpu,
         runtime=runtime,
         static=static,
+        screened_ok=screened_ok,
+        exclude=exclude,
         screen=screen_mode == "on",
         image=image,
     )
     report = _with_progress(paths, options)
+    tell_excluded(discover(paths, exclude), paths, exclude)
     _write(report, destinations)
     if plots is not None:
         from harness.report.plots import draw_all  # noqa: PLC0415
@@ -104,10 +113,9 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
     from rich.console import Console  # noqa: PLC0415 - only where it is shown
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    from harness.candidate import discover  # noqa: PLC0415
     from harness.report import sanitize  # noqa: PLC0415
 
-    total = len(discover(paths))
+    total = len(discover(paths, options.exclude).candidates)
     columns = (
         TextColumn("checking"),
         BarColumn(),

@@ -37,7 +37,7 @@ def profiles_command(name: str | None, *, as_json: bool) -> None:
     for profile in profiles:
         click.echo(f"{profile.name}  {profile.date}  {profile.contract}  sha256 {profile.digest[:12]}")
         if name:
-            for key in ("properties", "domain", "limits"):
+            for key in ("properties", "domain", "limits", "not_run"):
                 click.echo(f"  {key}: {_profile(profile)[key]}")
     for ladder in ladders:
         rungs = " > ".join(plan.name for plan in ladder.rungs)
@@ -70,6 +70,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
         "examples": profile.examples,
         "domain": dict(profile.domain_numbers),
         "limits": dict(profile.limit_numbers),
+        "not_run": dict(profile.not_run),
     }
 
 

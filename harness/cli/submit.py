@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from harness.api import submit
+from harness.candidate import discover
 from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
+from harness.cli.telling import tell_excluded
 from harness.ledger.states import State
 
 #: Known candidates of which is told what they are the same as.
@@ -20,19 +22,28 @@ _TOLD = 8
 @click.option(
     "--priority", default=0, show_default=True, help="Higher goes first; each step is ten minutes of waiting."
 )
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")
 @again_option
 @ledger_options
 def submit_command(
-    paths: tuple[Path, ...], *, profile: str, priority: int, again: bool, folder: Path, database: str | None
+    paths: tuple[Path, ...],
+    *,
+    profile: str,
+    priority: int,
+    exclude: tuple[str, ...],
+    again: bool,
+    folder: Path,
+    database: str | None,
 ) -> None:
     """Queue candidates for a ladder.
 
     A candidate has one run for each ladder, however often it is submitted.
     """
     with open_ledger(folder, database) as ledger:
-        done = submit(paths, ledger=ledger, profile=profile, priority=priority, again=again)
+        done = submit(paths, ledger=ledger, profile=profile, priority=priority, again=again, exclude=exclude)
         runs = [ledger.run(one.run) for one in done if not one.fresh][:_TOLD]
         same = [(run, ledger.answering(run)) for run in runs if run.state is State.DUPLICATE]
+    tell_excluded(discover(paths, exclude), paths, exclude)
     fresh = [one.run for one in done if one.fresh]
     known = [one.run for one in done if not one.fresh]
     if fresh:

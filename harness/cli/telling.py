@@ -6,18 +6,38 @@ Names of files, and through them whoever hands in candidates, reach these senten
 from __future__ import annotations
 
 import traceback
+from typing import TYPE_CHECKING
 
 import click
 
+from harness.candidate import unmatched
 from harness.report import logs, sanitize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.candidate import Found
 
 #: Longest sentence, in characters: a path may be long, and the sentence has to be read.
 _CAP = 2000
+#: Names of files in one sentence.
+_FEW = 8
 
 
 def say(sentence: str) -> None:
     """Say a sentence on one line, harmless whatever stands in it."""
     click.echo(logs.part(sanitize.one_line(sentence, _CAP)), err=True)
+
+
+def tell_excluded(found: Found, paths: Sequence[Path], exclude: Sequence[str]) -> None:
+    """Say which files were left out, and which pattern fits none."""
+    if found.excluded:
+        shown = ", ".join(map(str, found.excluded[:_FEW]))
+        more = f", and {len(found.excluded) - _FEW} more" if len(found.excluded) > _FEW else ""
+        say(f"harness: excluded: {shown}{more}")
+    for pattern in unmatched(found, paths, exclude):
+        say(f"harness: --exclude {pattern!r} fits no candidate of these folders")
 
 
 def say_usage(error: click.ClickException) -> None:

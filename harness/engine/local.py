@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.engine.base import News
 from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.imports import safe_children
 from harness.judge.options import Options
 from harness.judge.pipeline import open_bench
 from harness.ladder.profile import load
@@ -65,14 +66,16 @@ class LocalEngine:
         """Keep a worker process at each place; see `ExecutionEngine`."""
         self._try(orders)
         context = multiprocessing.get_context("spawn")
-        told: multiprocessing.Queue[object] = context.Queue()
+        with safe_children():
+            told: multiprocessing.Queue[object] = context.Queue()
         workers: dict[str, BaseProcess] = {}
         deaths: dict[str, list[float]] = {}
         climbs = 0
 
         def start(place: Place) -> None:
             workers[place.name] = context.Process(target=_worker, args=(place, orders, told, os.getpid()))
-            workers[place.name].start()
+            with safe_children():
+                workers[place.name].start()
 
         for place in self.places:
             start(place)

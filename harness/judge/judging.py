@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from harness.contract import CLASSIFICATION, PREFERENCE
 from harness.errors import CandidateFault, InfrastructureError, KernelLostError
+from harness.judge.alone import quiet
 from harness.judge.identity import fingerprint
 from harness.judge.session import Outcome, run_session
 from harness.judge.settings import Setting, declared, fingerprint_over, settings
@@ -19,10 +20,10 @@ from harness.oracle.again import Kept
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
 from harness.rules.wire import SANDBOX_DIED, TIME_LIMIT
-from harness.verdict import Rejected, Undecided, decide
+from harness.verdict import Location, Undecided, decide, refused, rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from harness.contract import Program
     from harness.judge.pipeline import Bench, Ready
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from harness.judge.static import Screened
     from harness.judge.witness import Waiting
     from harness.result import CheckResult
-    from harness.verdict import Json, Verdict
+    from harness.verdict import Finding, Json, Verdict
 
 __all__ = ["judged", "run_session", "subject_of"]
 
@@ -41,7 +42,7 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
     """Judge one candidate; a fault of ours makes it undecided, whatever was found before."""
     one, sandbox = ready.screened, ready.sandbox
     found: dict[str, Json] = {}
-    properties: dict[str, str] = {}
+    outcome = Outcome()
     environment = dict(bench.environment)
     verdict: Verdict
     started = time.perf_counter()
@@ -56,17 +57,35 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started
         outcome, found = _twice_where_the_kernel_ends(bench, suite, ready)
-        properties = outcome.properties
-        verdict = decide(tuple(outcome.findings))
+        one.timings |= outcome.seconds
+        unanswered = outcome.unanswered(dict(bench.profile.not_run))
+        verdict = decide(_placed(outcome.findings, one.program), unanswered)
     except CandidateFault as fault:
-        verdict = decide(fault.findings)
+        verdict = refused(_placed(fault.findings, one.program))
     except InfrastructureError as error:
         verdict = Undecided(error.message, error.remedy)
     except Exception as error:  # noqa: BLE001 - a mistake of ours costs this verdict, and not all the others
         verdict = Undecided(f"the harness itself failed: {type(error).__name__}: {error}", "report it, with the file")
     one.timings["total"] = time.perf_counter() - started + one.timings["screen"]
     output = ready.sandbox.output if ready.sandbox is not None else ""
-    return make_result(one, verdict, facts=found, properties=properties, environment=environment, output=output)
+    return make_result(
+        one,
+        verdict,
+        facts=found,
+        properties=outcome.properties,
+        not_run=outcome.not_run,
+        environment=environment,
+        output=output,
+    )
+
+
+def _placed(findings: Iterable[Finding], program: Program | None) -> tuple[Finding, ...]:
+    """The findings; those about what the loss answers, which have no line of their own, get the loss's."""
+    line = 0 if program is None else program.entry_line
+    return tuple(
+        replace(f, location=Location(line)) if line and f.location is None and f.rule.startswith("P") else f
+        for f in findings
+    )
 
 
 def _twice_where_the_kernel_ends(bench: Bench, suite: Suite, ready: Ready) -> tuple[Outcome, dict[str, Json]]:
@@ -97,7 +116,7 @@ def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Out
         found = _timed(one, "facts", lambda: _facts(bench, ready, subject, outcome))
         if subject.fault is None:
             subject.oracle.finish()  # for the report to hold all that was printed, and the same each time
-        if second is not None and not isinstance(decide(tuple(outcome.findings)), Rejected):
+        if second is not None and not rejects(outcome.findings):
             found["witness"] = _timed(one, "witness", lambda: _witnessed(bench, suite, subject, second, outcome))
     if one.program is not None and one.program.plan.parameters:
         program = one.program
@@ -122,7 +141,7 @@ def _over_the_ranges(
     kept = ready.screened
     try:
         for setting in others:
-            if isinstance(decide(tuple(outcome.findings)), Rejected):
+            if rejects(outcome.findings):
                 break
             ready.screened = replace(kept, program=program.at(dict(setting.values)))
             prints.append(_at(bench, suite, ready, setting, outcome))
@@ -142,11 +161,16 @@ def _at(bench: Bench, suite: Suite, ready: Ready, setting: Setting, outcome: Out
         if subject.fault is None:
             print_ = _fingerprint(bench, ready, subject)
     except CandidateFault as fault:
+        if not rejects(fault.findings):
+            raise InfrastructureError("a setting could not be judged, and no finding says why") from fault
         more = Outcome(list(fault.findings))
     outcome.findings += [setting.tag(f) for f in more.findings if f.rule not in told or f.severity == "error"]
-    for rule, went in more.properties.items():
-        if went in {"failed", "warned"}:
-            outcome.properties[rule] = went
+    ended = rejects(more.findings)
+    for rule, how in more.properties.items():
+        if how in {"failed", "warned"} or not ended:
+            outcome.went(rule, how, more.not_run.get(rule, ""))
+    for rule, seconds in more.seconds.items():
+        outcome.took(rule, seconds)
     return print_
 
 
@@ -176,7 +200,8 @@ def _judges_nothing(bench: Bench, fault: CandidateFault) -> bool:
 def _fingerprint(bench: Bench, ready: Ready, subject: Subject) -> str:
     """The fingerprint; empty where the answers to it took too long."""
     try:
-        print_ = fingerprint(subject)
+        with quiet():
+            print_ = fingerprint(subject)
         subject.oracle.finish()
     except CandidateFault as fault:
         if not _judges_nothing(bench, fault):
@@ -239,14 +264,15 @@ def _facts(bench: Bench, ready: Ready, subject: Subject, outcome: Outcome) -> di
     if subject.fault is not None or outcome.properties.get(subject.shape_rule.id) != "passed":
         return {}
     try:
-        return subject.facts()
+        with quiet():
+            return subject.facts()
     except CandidateFault as fault:
         if _judges_nothing(bench, fault):
             if ready.screened.program is not None and ready.screened.program.plan.parameters:
                 _replace_sandbox(bench, ready)  # its other settings are still to be judged
             return {"missing": f"{fault.message} while facts were gathered"}
         # It failed where no property had asked. Everything that is asked by `answers` here is in the domain.
-        told = {f.rule for f in outcome.findings}
+        told = {f.rule for f in outcome.findings if rejects((f,))}
         outcome.findings.extend(f for f in fault.findings if f.rule not in told)
         return {}
 

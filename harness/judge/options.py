@@ -13,7 +13,8 @@ class Options:
 
     `gpu` is auto, none or a number; `runtime` an engine runtime such as runsc; `image` replaces the
     current sandbox image by a tag of the user's own. `data_dir` is a folder of the user's for rungs
-    that train on one. `static` stops after the screen.
+    that train on one. `static` stops after the screen, and `screened_ok` makes what passes it count as success.
+    `exclude` are patterns of files that are left out of folders.
     """
 
     profile: str = DEFAULT
@@ -23,6 +24,8 @@ class Options:
     gpu: str = "auto"
     runtime: str | None = None
     static: bool = False
+    screened_ok: bool = False
+    exclude: tuple[str, ...] = ()
     screen: bool = True
     image: str | None = None
     data_dir: str | None = None

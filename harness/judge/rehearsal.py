@@ -9,13 +9,14 @@ Hypothesis to find the simplest counterexample.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import pytest
 
 from harness.errors import CandidateFault, InfrastructureError
+from harness.judge.alone import quiet
 from harness.judge.foresight import join
 from property_tests.configure import Watched
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from harness.judge.subject import Subject
 
 
+#: Why a property was not run that never came to its body: it has passed nothing.
+NOTHING_ASKED = "it asked nothing"
 #: By property: its examples, and its questions by smallest batch.
 Learnt: TypeAlias = "dict[str, tuple[list[dict[str, Any]] | None, dict[int | None, tuple[Joint | None, ...]]]]"
 
@@ -44,6 +47,8 @@ class Rehearsal:
 
     def __init__(self, items: list[pytest.Item]) -> None:
         self._parts: dict[pytest.Item, Part] = {}
+        #: The time that each property took in the last performance.
+        self.seconds: dict[pytest.Item, float] = {}
         #: What ended the last performance, and the property where it was asked nothing jointly before: that is settled.
         self.fault: CandidateFault | None = None
         self.settled: pytest.Item | None = None
@@ -60,10 +65,17 @@ class Rehearsal:
     def watch(self, item: pytest.Item, subject: Subject) -> None:
         """The property is about to run under Hypothesis: see its examples, unless they are known."""
         part = self._parts[item]
+        if part.watched is not None:
+            part.watched.calls = 0
         if part.watched is not None and part.examples is None:
             part.watched.sink = []
             part.smallest = subject.known_smallest
             subject.foresight.expect(())
+
+    def tried(self, item: pytest.Item) -> bool:
+        """Whether the property that was watched last has had an example."""
+        watched = self._parts[item].watched
+        return watched is None or watched.calls > 0
 
     def passed(self, item: pytest.Item, subject: Subject) -> None:
         """It passed: these are the examples of every candidate that passes, and what they ask."""
@@ -87,18 +99,20 @@ class Rehearsal:
             if part.watched is not None:
                 part.watched.sink = None
 
-    def perform(self, subject: Subject) -> dict[pytest.Item, str] | None:
-        """Put all examples to a candidate: how each property went, or None where one of them failed.
+    def perform(self, subject: Subject) -> dict[pytest.Item, str | None] | None:
+        """Put all examples to a candidate: None where a property failed.
 
-        Raises InfrastructureError for a fault of ours.
+        Else, for each property, why it was not run, or None where it passed. Raises InfrastructureError for a fault of
+        ours.
         """
-        went: dict[pytest.Item, str] = {}
+        went: dict[pytest.Item, str | None] = {}
         self.fault = self.settled = None
         try:
-            # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
-            with np.errstate(all="ignore"):
+            with quiet():
                 for item in self._parts:
+                    started = time.perf_counter()
                     went[item] = self._perform(item, subject)
+                    self.seconds[item] = time.perf_counter() - started
         except InfrastructureError:
             raise
         except CandidateFault as fault:
@@ -114,7 +128,7 @@ class Rehearsal:
     def noticed(self, subject: Subject) -> set[str]:
         """The rules that the examples find broken, each property by itself and none of them shrunk to its simplest."""
         rules: set[str] = set()
-        with np.errstate(all="ignore"):
+        with quiet():
             for item in self._parts:
                 try:
                     self._perform(item, subject)
@@ -122,7 +136,7 @@ class Rehearsal:
                     rules |= {finding.rule for finding in fault.findings}
         return rules
 
-    def _perform(self, item: pytest.Item, subject: Subject) -> str:
+    def _perform(self, item: pytest.Item, subject: Subject) -> str | None:
         part, smallest = self._parts[item], subject.known_smallest
         body = part.watched.body if part.watched is not None else item.function  # type: ignore[attr-defined]
         known = part.questions.get(smallest) if part.watched is not None else None
@@ -130,9 +144,9 @@ class Rehearsal:
         try:
             for example in part.examples or ():
                 body(oracle=subject, **example)
-        except pytest.skip.Exception:
-            return "not-run"
+        except pytest.skip.Exception as error:
+            return str(error)
         if known is None and part.watched is not None:
             asked: list[Question | None] = subject.foresight.asked
             part.questions[smallest] = join(asked)
-        return "passed"
+        return None if part.examples else NOTHING_ASKED

@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import queue
 import signal
+import warnings
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.imports import safe_children
 from harness.result import CheckReport, CheckResult
 from harness.verdict import Undecided
 
@@ -43,7 +45,12 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
     load(options.profile)
     if options.jobs < 1:
         raise UserError("--jobs takes a number from 1 up")
-    jobs = [Job(place, path, str(path)) for place, path in enumerate(discover(paths))]
+    if options.screened_ok and not options.static:
+        raise UserError("--screened-ok goes with --static", remedy="a check without --static judges; leave it out")
+    found, excluded = discover(paths, options.exclude)
+    jobs = [Job(place, path, str(path)) for place, path in enumerate(found)]
+    if not jobs:
+        raise UserError("there is nothing to check", remedy="name files, or folders that hold some")
     results: dict[int, CheckResult] = {}
 
     def emit(job: Job, result: CheckResult) -> None:
@@ -51,13 +58,17 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
         if progress is not None:
             progress(job, result)
 
+    lost = InfrastructureError("nothing came of its check", remedy="run the check again")
     try:
         _dispatch(jobs, options, emit)
     except InfrastructureError as error:
-        for job in jobs:
-            if job.place not in results:
-                emit(job, _undecided(job, error))
-    return CheckReport(options.profile, options.seed, tuple(results[j.place] for j in jobs))
+        lost = error
+    for job in jobs:
+        if job.place not in results:
+            emit(job, _undecided(job, lost))
+    told = tuple(results[j.place] for j in jobs)
+    left_out = tuple(map(str, excluded))
+    return CheckReport(options.profile, options.seed, told, left_out, screened_ok=options.screened_ok)
 
 
 def _dispatch(jobs: list[Job], options: Options, emit: Emit) -> None:
@@ -82,7 +93,8 @@ def _check_here(jobs: Iterator[Job], options: Options, emit: Emit, *, eager: boo
 def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
     """Give the jobs to worker processes, one at a time as they ask for them."""
     context = multiprocessing.get_context("spawn")
-    todo, done = context.Queue(), context.Queue()
+    with safe_children():
+        todo, done = context.Queue(), context.Queue()
     count = min(options.jobs, len(jobs))
     for job in jobs:
         todo.put(job)
@@ -92,8 +104,9 @@ def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
         context.Process(target=_worker, args=(todo, done, options), daemon=False) for _ in range(count)
     ]
     try:
-        for worker in workers:
-            worker.start()
+        with safe_children():
+            for worker in workers:
+                worker.start()
         _collect(workers, done, len(jobs), emit)
         # All is known; the last sandboxes are being removed, and nobody is to be told to stop.
         for worker in workers:
@@ -146,6 +159,7 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
     # Ctrl-C reaches the whole group: the parent decides, and tells its workers by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
+    warnings.simplefilter("ignore")  # as in the command itself
     try:
         _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)))
     except KeyboardInterrupt:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
-import numpy as np
 import pytest
 from _pytest.runner import runtestprotocol
-from hypothesis.errors import Flaky
 
 import property_tests
 from harness.contract import CLASSIFICATION
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
-from harness.judge.rehearsal import Rehearsal
-from property_tests.configure import draw, prepare
+from harness.judge.alone import Alone, quiet
+from harness.judge.rehearsal import NOTHING_ASKED, Rehearsal
+from harness.verdict import rejects
+from property_tests.configure import draw, prepare, seeded
 from property_tests.editions import belongs
 from property_tests.strategies import judge_over
 
@@ -38,12 +39,50 @@ _LEARNT: dict[tuple[object, ...], Learnt] = {}
 ESSENTIAL = ("P301", "P315", "P401", "P415")
 
 
+#: How a rule may have gone, from the best to the worst: a rule goes as the worst of its tests.
+_WORSE = ("passed", "warned", "not-run", "failed")
+
+
 @dataclass
 class Outcome:
-    """What the properties said: findings in order, and for each rule id how it went."""
+    """What the properties said: findings in order, and for each rule id how it went, and why where it did not run.
+
+    `seconds` has the time that each rule took.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     properties: dict[str, str] = field(default_factory=dict)
+    not_run: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def went(self, rule: str, how: str, why: str = "") -> None:
+        """Note how a rule went in one test, or at one setting: what was worse before stays."""
+        before = self.properties.get(rule)
+        if before is not None and _WORSE.index(how) <= _WORSE.index(before):
+            return
+        self.properties[rule] = how
+        self.not_run.pop(rule, None)
+        if how == "not-run":
+            self.not_run[rule] = why
+
+    def took(self, rule: str, seconds: float) -> None:
+        """Note the time that a test of a rule took."""
+        self.seconds[rule] = self.seconds.get(rule, 0.0) + seconds
+
+    def unanswered(self, allowed: Mapping[str, str]) -> list[str]:
+        """The rules that leave a candidate undecided, each with what is wrong.
+
+        A rule may be not run for the one reason that the profile allows it (`allowed`, by rule id), and a broken one
+        has a finding.
+        """
+        out = []
+        for rule, how in self.properties.items():
+            why = self.not_run.get(rule, "")
+            if how == "not-run" and why != allowed.get(rule):
+                out.append(f"{rule} ({why or 'not run'})")
+            elif how == "failed" and not rejects(self.findings):
+                out.append(f"{rule} (broken, by no finding that rejects)")
+        return out
 
 
 class Suite:
@@ -53,6 +92,8 @@ class Suite:
         self._items = items
         self._plugin = plugin
         self._rehearsal = Rehearsal(items)
+        #: Rules of which nothing, or not everything, was collected, and why: nobody is accepted without them.
+        self._absent = _absent(items, plugin)
 
     def rule(self, name: str) -> Rule:
         """The rule of one of the properties, by the name of its file."""
@@ -84,9 +125,11 @@ class Suite:
             # Before the first joint question all is as it is without a rehearsal: an end there is the end.
             return self._ended_at(self._rehearsal.settled) if self._rehearsal.settled is not None else None
         outcome = Outcome()
-        for item, how in went.items():
-            outcome.properties.setdefault(item.module.RULE.id, how)  # type: ignore[attr-defined]
-        return _with_notes(outcome, subject)
+        for item, why in went.items():
+            rule = item.module.RULE.id  # type: ignore[attr-defined]
+            outcome.went(rule, "passed" if why is None else "not-run", why or "")
+            outcome.took(rule, self._rehearsal.seconds[item])
+        return self._whole(outcome, subject)
 
     def noticed(self, subject: Subject) -> set[str]:
         """The rules that the learnt examples find broken, without looking for simple ones: for measuring."""
@@ -98,10 +141,22 @@ class Suite:
         for item in self._items:
             rule = item.module.RULE  # type: ignore[attr-defined]
             if item is place and fault is not None:
-                outcome.findings += self._findings(fault, rule)[:1]
-                outcome.properties[rule.id] = "failed"
+                outcome.findings += self._findings(fault, rule)
+                outcome.went(rule.id, "failed")
+            elif outcome.findings:
+                outcome.went(rule.id, "not-run", _after(place.module.RULE))  # type: ignore[attr-defined]
             else:
-                outcome.properties.setdefault(rule.id, "not-run" if outcome.findings else "passed")
+                outcome.went(rule.id, "passed")
+        return outcome
+
+    def _whole(self, outcome: Outcome, subject: Subject) -> Outcome:
+        """The outcome with what was noted and does not reject, and with the rules that no test asked about."""
+        for note in subject.notes:
+            outcome.findings.append(note)
+            if outcome.properties.get(note.rule) == "passed":
+                outcome.went(note.rule, "warned")
+        for rule, why in self._absent.items():
+            outcome.went(rule, "not-run", why)
         return outcome
 
     def recall(self, outcome: Outcome) -> None:
@@ -113,6 +168,7 @@ class Suite:
         first = fault.findings[0]
         message = f"{first.rule} failed once and passed when asked again: its answers vary"
         outcome.findings.append(deterministic.finding(message, counterexample=first.counterexample))
+        outcome.went(deterministic.id, "failed")
 
     def __call__(self, subject: Subject) -> Outcome:
         """Run every property. Raises InfrastructureError for a fault of ours, and then nothing is known."""
@@ -124,38 +180,44 @@ class Suite:
             # A run that stops early leaves its last module set up, and the next candidate would trip over it.
             self._items[0].session._setupstate.teardown_exact(None)  # noqa: SLF001 - as pytest's own runner does
             self._rehearsal.rest()
-        return _with_notes(outcome, subject)
+        return self._whole(outcome, subject)
 
     def _judge(self, subject: Subject, outcome: Outcome) -> None:
-        stop = False
+        stopped: Rule | None = None
         for place, item in enumerate(self._items):
             rule = item.module.RULE  # type: ignore[attr-defined]
-            if stop:
-                outcome.properties.setdefault(rule.id, "not-run")
+            if stopped is not None:
+                outcome.went(rule.id, "not-run", _after(stopped))
                 continue
             following = self._items[place + 1] if place + 1 < len(self._items) else None
             self._rehearsal.watch(item, subject)
+            started = time.perf_counter()
             error = self._run(item, following)
-            if error is None:
-                outcome.properties.setdefault(rule.id, "passed")
+            outcome.took(rule.id, time.perf_counter() - started)
+            if error is None and not self._rehearsal.tried(item):
+                outcome.went(rule.id, "not-run", NOTHING_ASKED)
+            elif error is None:
+                outcome.went(rule.id, "passed")
                 self._rehearsal.passed(item, subject)
             elif isinstance(error, pytest.skip.Exception):
-                outcome.properties[rule.id] = "not-run"
+                outcome.went(rule.id, "not-run", str(error))
                 self._rehearsal.passed(item, subject)
             else:
                 # One finding a rule: the first is the simplest, and the rest say the same.
-                told = {f.rule for f in outcome.findings}
-                outcome.findings += [f for f in self._findings(error, rule)[:1] if f.rule not in told]
-                outcome.properties[rule.id] = "failed"
-                stop = subject.fault is not None or rule.id in ESSENTIAL
+                told = {f.rule for f in outcome.findings if rejects((f,))}
+                outcome.findings += [f for f in self._findings(error, rule) if f.rule not in told]
+                outcome.went(rule.id, "failed")
+                if subject.fault is not None or rule.id in ESSENTIAL:
+                    stopped = rule
 
     def _findings(self, error: BaseException, rule: Rule) -> tuple[Finding, ...]:
-        return _findings(error, rule, self._plugin.properties.test_determinism.RULE)
+        """The one finding that is told of an exception: the first that rejects."""
+        found = _findings(error, rule, self._plugin.properties.test_determinism.RULE)
+        return next(((f,) for f in found if rejects((f,))), found[:1])
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> BaseException | None:
         self._plugin.error = None
-        # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
-        with np.errstate(all="ignore"):
+        with quiet():
             runtestprotocol(item, log=False, nextitem=following)
         return self._plugin.error
 
@@ -165,9 +227,12 @@ class _Plugin:
 
     def __init__(self, body: Callable[[Suite], None], profile: Profile, seed: int) -> None:
         self._body = body
-        self._profile = profile
+        self.profile = profile
         self._seed = seed
         self.properties = _suite(profile.contract)
+        #: The caller's environment, put back once pytest has been set up, and whether it came that far.
+        self.alone = Alone()
+        self.begun = False
         #: What decides about the examples that are drawn.
         self.drawn_by = (profile, seed)
         self.subject: Subject | None = None
@@ -193,17 +258,19 @@ class _Plugin:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running each test once, hand the collected suite to the one who asked."""
-        edition = self._profile.edition
-        judge_over(self._profile.domain, edition)
-        wanted = self._profile.properties
+        self.begun = True
+        self.alone.end()
+        edition = self.profile.edition
+        judge_over(self.profile.domain, edition)
+        wanted = self.profile.properties
         items = [i for i in session.items if i.module.RULE.id in wanted and belongs(i.function, edition)]  # type: ignore[attr-defined]
         items.sort(key=lambda i: wanted.index(i.module.RULE.id))  # type: ignore[attr-defined]
         for item in items:
             function = item.function  # type: ignore[attr-defined]
             if hasattr(function, "hypothesis"):
-                draw(function, self._profile.examples)
+                draw(function, self.profile.examples)
                 # Without a seed, too: the modules outlive the session, and with them the seed of the one before.
-                hypothesis.seed(self._seed or None)(function)
+                seeded(function, self._seed or None)
         prepare([item.function for item in items])  # type: ignore[attr-defined]
         # What is loaded by now stays: the collector need not walk it again and again.
         gc.freeze()
@@ -216,14 +283,42 @@ class _Plugin:
 
 
 def _suite(contract: str) -> Any:
-    """The package that holds the properties of a contract."""
+    """The package that holds the properties of a contract: ours, and none of that name that lies elsewhere."""
+    found = Path(property_tests.__file__).resolve().parents[1]
+    if found != (ours := Path(__file__).resolve().parents[2]):
+        message = f"the package property_tests was found in {found}, and belongs in {ours}"
+        raise InfrastructureError(message, remedy="see what PYTHONPATH holds, and run the check again without it")
     if contract == CLASSIFICATION.name:
         return importlib.import_module("property_tests.classification")
     return property_tests
 
 
+def _absent(items: list[pytest.Item], plugin: _Plugin) -> dict[str, str]:
+    """The rules of the profile of which a test was not collected, by what the suite's modules say there is."""
+    collected = {(i.module.RULE.id, i.function.__name__) for i in items}  # type: ignore[attr-defined]
+    modules = {module.RULE.id: module for module in plugin.properties.PROPERTY_MODULES}
+    out = {}
+    for rule in plugin.profile.properties:
+        if rule not in modules:
+            out[rule] = "there is no such rule"
+            continue
+        tests = [
+            name
+            for name, test in vars(modules[rule]).items()
+            if name.startswith("test_") and inspect.isfunction(test) and belongs(test, plugin.profile.edition)
+        ]
+        lost = [name for name in tests if (rule, name) not in collected]
+        if lost or not tests:
+            out[rule] = f"not collected: {', '.join(lost)}" if lost else "it has no test in this edition"
+    return out
+
+
 def run_session(body: Callable[[Suite], None], profile: Profile, seed: int) -> None:
-    """Collect the suite and call `body` with it, in this thread. Whatever `body` raises is raised here."""
+    """Collect the suite and call `body` with it, in this thread. Whatever `body` raises is raised here.
+
+    What is collected depends on the profile alone: no configuration, no plugin and no environment of the caller's is
+    read, and a test that is missing all the same leaves every candidate undecided.
+    """
     plugin = _Plugin(body, profile, seed)
     folder = Path(property_tests.__file__).parent
     files = [str(module.__file__) for module in plugin.properties.PROPERTY_MODULES]
@@ -241,15 +336,22 @@ def run_session(body: Callable[[Suite], None], profile: Profile, seed: int) -> N
         # These two collect all garbage several times before the session may end, to warn about tests of its own.
         "unraisableexception",
         "threadexception",
+        # It would read the filters that the interpreter was given; `quiet` is what is wanted here.
+        "warnings",
     ):
         arguments += ["-p", f"no:{name}"]
-    code = pytest.main([*arguments, *files], plugins=[plugin])
+    with plugin.alone:
+        code = pytest.main([*arguments, *files], plugins=[plugin])
     if plugin.failure is not None:
         raise plugin.failure
     if code == pytest.ExitCode.INTERRUPTED:
         # While the suite was collected: pytest takes an interrupt for itself there.
         raise KeyboardInterrupt
-    if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED}:
+    if not plugin.begun or code not in {
+        pytest.ExitCode.OK,
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+        pytest.ExitCode.TESTS_FAILED,
+    }:
         raise InfrastructureError(f"the property suite could not be run (pytest ended with {int(code)})")
 
 
@@ -261,6 +363,8 @@ def _findings(
         return error.findings
     if isinstance(error, BaseExceptionGroup) and (ours := error.subgroup(InfrastructureError)):
         raise ours.exceptions[0]
+    from hypothesis.errors import Flaky  # noqa: PLC0415 - not before property_tests, which loads it without plugins
+
     if isinstance(error, Flaky):
         message = f"{rule.name} failed once and passed when asked again: its answers vary"
         return (deterministic.finding(message, counterexample=_first_counterexample(error)),)
@@ -269,13 +373,9 @@ def _findings(
     raise InfrastructureError(f"the property {rule.id} itself failed: {type(error).__name__}: {error}") from error
 
 
-def _with_notes(outcome: Outcome, subject: Subject) -> Outcome:
-    """Add what was noted and does not reject."""
-    for note in subject.notes:
-        outcome.findings.append(note)
-        if outcome.properties.get(note.rule) == "passed":
-            outcome.properties[note.rule] = "warned"
-    return outcome
+def _after(rule: Rule) -> str:
+    """Why a rule was not run after one that ended the run."""
+    return f"{rule.id} was broken before it"
 
 
 def _first_counterexample(error: BaseException) -> Mapping[str, Json] | None:

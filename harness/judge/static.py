@@ -12,7 +12,8 @@ from harness.errors import CandidateFault, InfrastructureError
 from harness.profiles import load
 from harness.result import CheckResult
 from harness.screen import screen
-from harness.verdict import Undecided, decide
+from harness.verdict import Screened as NotJudged
+from harness.verdict import Undecided, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,15 +44,15 @@ class Screened:
 
 
 def static_result(job: Job, options: Options) -> CheckResult:
-    """The verdict of the screen alone."""
+    """The verdict of the screen alone: it can refuse, and accepts nobody."""
     ready = screened(job, options)
     verdict: Verdict
     if isinstance(ready.fault, CandidateFault):
-        verdict = decide(ready.fault.findings)
+        verdict = refused(ready.fault.findings)
     elif ready.fault is not None:
         verdict = Undecided(ready.fault.message, ready.fault.remedy)
     else:
-        verdict = decide(())
+        verdict = NotJudged()
     return make_result(ready, verdict, environment={"harness": __version__, "tier": "static"})
 
 
@@ -78,6 +79,7 @@ def make_result(
     environment: dict[str, Json],
     facts: dict[str, Json] | None = None,
     properties: dict[str, str] | None = None,
+    not_run: dict[str, str] | None = None,
     output: str = "",
 ) -> CheckResult:
     """Put a result together from what is known of the candidate."""
@@ -88,6 +90,7 @@ def make_result(
         verdict=verdict,
         facts=facts or {},
         properties=properties or {},
+        not_run=not_run or {},
         environment=environment,
         timings={k: round(v, 6) for k, v in ready.timings.items()},
         output=output,

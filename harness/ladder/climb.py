@@ -29,7 +29,8 @@ from harness.result import CheckReport
 from harness.screen import screen
 from harness.train.job import Progress as StepProgress
 from harness.train.job import Step
-from harness.verdict import Accepted, Rejected
+from harness.verdict import Accepted, Rejected, refused
+from harness.verdict import Screened as NotJudged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +225,7 @@ def _climb(ground: Ground, held: Claim) -> State:
             verdict = _screened(one) if plan.kind == "screen" else _properties(ground, held, plan, one)
             if isinstance(verdict, int):
                 return State.DUPLICATE
-            decision = _of_verdict(verdict)
+            decision = _of_verdict(verdict, judged=plan.kind != "screen")
         ground.watch(Progress(plan.name, decision=decision))
         state = ground.ledger.checkpoint(held, **_end_of(ground, held, decision, one))
         if state is not State.RUNNING:
@@ -234,10 +235,10 @@ def _climb(ground: Ground, held: Claim) -> State:
 
 def _screened(one: Screened) -> Verdict:
     if isinstance(one.fault, CandidateFault):
-        return Rejected(one.fault.findings)
+        return refused(one.fault.findings)
     if one.fault is not None:
         raise one.fault
-    return Accepted(())
+    return NotJudged()
 
 
 def _properties(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Verdict | int:
@@ -285,12 +286,17 @@ def _tuned(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> tuple[
     )
 
 
-def _of_verdict(verdict: Verdict) -> Decision:
+def _of_verdict(verdict: Verdict, *, judged: bool = True) -> Decision:
+    """The decision of a rung: what was only screened goes on from the rung that screens, and from no other."""
     if isinstance(verdict, Rejected):
         told = [f"{f.rule} {f.message}" for f in verdict.findings]
         return Decision("reject", "; ".join(told[:3]), {"rules": [f.rule for f in verdict.findings]})
     if isinstance(verdict, Accepted):
         return Decision("promote", "accepted", {"warnings": [f.rule for f in verdict.findings]})
+    if isinstance(verdict, NotJudged):
+        if judged:
+            raise InfrastructureError("the properties gave no verdict: it was only screened")
+        return Decision("promote", "it passes the screen", {"warnings": [f.rule for f in verdict.findings]})
     raise InfrastructureError(verdict.reason, remedy=verdict.remedy)
 
 

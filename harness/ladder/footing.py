@@ -17,7 +17,7 @@ from harness.ladder.climb import screened_text
 from harness.oracle import request
 from harness.oracle.engine import remove_labelled
 from harness.oracle.sandbox import Sandbox
-from harness.verdict import Undecided
+from harness.verdict import Accepted, Undecided
 
 if TYPE_CHECKING:
     from harness.judge.options import Options
@@ -105,4 +105,6 @@ class Footing:
                 ready.dispose()
         except InfrastructureError as error:
             return error.message
-        return verdict.reason if isinstance(verdict, Undecided) else None
+        if isinstance(verdict, Accepted):
+            return None
+        return verdict.reason if isinstance(verdict, Undecided) else f"it is {verdict.word} here"

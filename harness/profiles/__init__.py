@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import re
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 DEFAULT = "2026.2"
 #: The newest profile of each contract.
 DEFAULTS = {"preference": DEFAULT, "classification": "classification-2026.2"}
+#: What may be not run, and why, under a profile that says nothing about it.
+_WITHOUT_GPU = {
+    "preference": {"P316": "no GPU on this host"},
+    "classification": {"P416": "no GPU on this host"},
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,16 @@ class Profile:
     domain_numbers: tuple[tuple[str, float], ...]
     limit_numbers: tuple[tuple[str, float], ...]
     witness: Witnessing | None = None
+    #: For each rule that may be not run, the reason for which it may.
+    not_run: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a set of rules that could not mean what it says."""
+        twice = [rule for rule, count in Counter(self.properties).items() if count > 1]
+        malformed = [rule for rule in self.properties if not re.fullmatch(r"P[1-9][0-9]{2}", rule)]
+        if twice or malformed or not self.properties:
+            told = f"it names {', '.join(twice)} twice" if twice else f"there is no rule {', '.join(malformed)} in it"
+            raise UserError(f"the profile {self.name} cannot be used: {told if self.properties else 'it has no rules'}")
 
     @property
     def edition(self) -> str:
@@ -120,4 +137,5 @@ def load(name: str) -> Profile:
         domain_numbers=tuple(document["domain"].items()),
         limit_numbers=tuple(document["limits"].items()),
         witness=Witnessing(**document["witness"]) if "witness" in document else None,
+        not_run=tuple(document.get("not_run", _WITHOUT_GPU[document["contract"]]).items()),
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.report import places, sanitize
 from harness.report.numbers import assignments
-from harness.verdict import Location, Severity, Undecided
+from harness.report.tally import sentence
+from harness.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +82,8 @@ def _annotations(report: CheckReport) -> list[_Annotation]:
         if isinstance(verdict, Undecided):
             text = f"{verdict.reason}\n{verdict.remedy}".strip()
             out.append(_Annotation("error", result.path, "undecided", text))
+        if isinstance(verdict, Screened):
+            out.append(_Annotation("warning", result.path, "not judged", sentence(NOT_JUDGED)))
         out += [
             _Annotation(_COMMANDS[f.severity], result.path, f"{f.rule} {f.name}", _message(f), f.location)
             for f in verdict.findings

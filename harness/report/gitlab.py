@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from harness.report import logs, places, sanitize
-from harness.verdict import Severity
+from harness.report.tally import sentence
+from harness.verdict import NOT_JUDGED, Screened, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +23,28 @@ def write_gitlab(report: CheckReport, root: Path | None = None) -> str:
     issues: list[Json] = []
     for each in places.numbered(report, root):
         finding = each.finding
-        inside = places.relative(each.result.path, root)
-        issues.append(
-            {
-                "description": sanitize.one_line(f"{finding.rule} {finding.name}: {finding.message}"),
-                "check_name": finding.rule,
-                "fingerprint": each.fingerprint,
-                "severity": _SEVERITY[finding.severity],
-                "location": {
-                    "path": sanitize.path(each.result.path if inside is None else inside),
-                    "lines": {"begin": max(1, finding.location.line) if finding.location else 1},
-                },
-            }
-        )
+        description = sanitize.one_line(f"{finding.rule} {finding.name}: {finding.message}")
+        where = _place(each.result.path, max(1, finding.location.line) if finding.location else 1, root)
+        issues.append(_issue(description, finding.rule, each.fingerprint, _SEVERITY[finding.severity], where))
+    for result in report.results:
+        # A report without issues would look like that of candidates that were judged.
+        if isinstance(result.verdict, Screened):
+            fingerprint = places.fingerprint("screened", places.uri(result.path, root)[0])
+            where = _place(result.path, 1, root)
+            issues.append(_issue(sentence(NOT_JUDGED), "screened", fingerprint, "info", where))
     return logs.part_in_json(json.dumps(issues, indent=2, allow_nan=False)) + "\n"
+
+
+def _issue(description: str, check: str, fingerprint: str, severity: str, location: Json) -> Json:
+    return {
+        "description": description,
+        "check_name": check,
+        "fingerprint": fingerprint,
+        "severity": severity,
+        "location": location,
+    }
+
+
+def _place(path: str, line: int, root: Path | None) -> Json:
+    inside = places.relative(path, root)
+    return {"path": sanitize.path(path if inside is None else inside), "lines": {"begin": line}}

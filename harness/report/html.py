@@ -9,8 +9,8 @@ from harness.report import sanitize
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
 from harness.report.plots import inline_pictures
-from harness.report.tally import tally
-from harness.verdict import Undecided
+from harness.report.tally import not_run, sentence, tally
+from harness.verdict import NOT_JUDGED, Screened, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.verdict import Finding
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-_SYMBOLS = {"accepted": "✓", "rejected": "✗", "undecided": "?"}
+_SYMBOLS = {"accepted": "✓", "screened": "~", "rejected": "✗", "undecided": "?"}
 _STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --page: #f4f5f7; --ink: #1f2a37; --muted: #6b7280;
   --grid: #e3e6eb; --accent: #2457c5; --grey: #9aa3af; --alarm: #c8322b; --caution: #a86a0b; --calm: #dfe9e2;
@@ -38,7 +38,7 @@ h3 { font-size: .95rem; margin: 0 0 .4rem; }
 p { margin: .4rem 0; }
 a { color: inherit; }
 .muted { color: var(--muted); }
-.accepted { color: var(--good); } .rejected { color: var(--alarm); } .undecided { color: var(--caution); }
+.accepted { color: var(--good); } .rejected { color: var(--alarm); } .undecided, .screened { color: var(--caution); }
 .badge { font-weight: 700; margin-right: .6rem; white-space: nowrap; }
 section { background: var(--paper); border: 1px solid var(--grid); border-radius: 10px;
   padding: 1.25rem 1.4rem; margin: 1.25rem 0; }
@@ -101,13 +101,15 @@ def _section(result: CheckResult, index: int) -> Iterator[str]:
         yield f"<p><strong>The harness could not decide:</strong> {sanitize.html(verdict.reason)}</p>"
         if verdict.remedy:
             yield f"<p><strong>What to do:</strong> {sanitize.html(verdict.remedy)}</p>"
+    if isinstance(verdict, Screened):
+        yield f"<p><strong>{sanitize.html(sentence(NOT_JUDGED))}</strong></p>"
     for finding in verdict.findings:
         yield from _finding(finding)
     if rows := fact_rows(result.facts):
         yield "<table>"
         yield from (f"<tr><th>{sanitize.html(k)}</th><td>{sanitize.html(v)}</td></tr>" for k, v in rows)
         yield "</table>"
-    yield from (f"<p>{sanitize.html(sentence)}</p>" for sentence in stability_story(result.facts))
+    yield from (f"<p>{sanitize.html(told)}</p>" for told in (*stability_story(result.facts), *not_run(result)))
     yield from _pictures(result, index)
     if result.output:
         printed = sanitize.html(result.output)

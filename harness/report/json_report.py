@@ -21,7 +21,7 @@ from harness.report.models import (
 )
 from harness.report.numbers import strict
 from harness.result import CheckReport, CheckResult
-from harness.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
+from harness.verdict import Accepted, Finding, Location, Rejected, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +39,7 @@ def write_json(report: CheckReport) -> str:
         profile=sanitize.one_line(report.profile),
         seed=report.seed,
         exit_code=cast("Literal[0, 1, 3]", report.exit_code),
+        excluded=[sanitize.path(path) for path in report.excluded],
         results=[_result(r) for r in report.results],
     )
     return logs.part_in_json(pretty(model.model_dump(mode="json", by_alias=True))) + "\n"
@@ -53,7 +54,8 @@ def read_json(data: bytes) -> CheckReport:
         told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         remedy = "read it with the version that wrote it"
         raise InfrastructureError(f"this is no report of this version: {told}", remedy=remedy) from error
-    return CheckReport(model.profile, model.seed, results)
+    screened_ok = model.exit_code == 0 and any(isinstance(r.verdict, Screened) for r in results)
+    return CheckReport(model.profile, model.seed, results, tuple(model.excluded), screened_ok=screened_ok)
 
 
 def pretty(value: Json, indent: int = 0) -> str:
@@ -96,6 +98,7 @@ def _result(result: CheckResult) -> ResultModel:
             "findings": [_finding(f) for f in verdict.findings],
             "facts": _sorted(result.facts),
             "properties": dict(sorted(result.properties.items())),
+            "not_run": {rule: sanitize.clean(why) for rule, why in sorted(result.not_run.items())},
             "environment": _sorted(result.environment),
             "timings": {k: v for k, v in sorted(result.timings.items()) if math.isfinite(v)},
             "output": sanitize.clean(result.output),
@@ -142,6 +145,8 @@ def _read(model: ResultModel) -> CheckResult:
         verdict = Rejected(findings)
     elif model.verdict == "accepted":
         verdict = Accepted(findings)
+    elif model.verdict == "screened":
+        verdict = Screened(findings)
     return CheckResult(
         model.path,
         model.sha256,
@@ -149,6 +154,7 @@ def _read(model: ResultModel) -> CheckResult:
         verdict,
         facts=model.facts,
         properties=dict(model.properties),
+        not_run=model.not_run,
         environment=model.environment,
         timings=model.timings,
         output=model.output,

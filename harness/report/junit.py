@@ -1,6 +1,6 @@
 """JUnit XML: a suite per candidate, a test case per rule that ran.
 
-`<failure>` is the candidate's fault, `<error>` is ours.
+`<failure>` is the candidate's fault, `<error>` is ours, and `<skipped>` is what nobody looked at, with the reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from xml.etree import ElementTree as ET
 from harness.report import logs, sanitize
 from harness.report.catalogue import findings_by_rule, known_rules, rule_ids
 from harness.report.numbers import assignments
-from harness.verdict import Severity, Undecided
+from harness.report.tally import sentence
+from harness.verdict import NOT_JUDGED, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from harness.result import CheckReport, CheckResult
@@ -29,6 +30,7 @@ def write_junit(report: CheckReport) -> str:
         top.append(_suite(result, rules))
     for count in ("tests", "failures", "errors", "skipped"):
         top.set(count, str(sum(int(suite.get(count, "0")) for suite in top)))
+    top.set("time", f"{sum(float(suite.get('time', '0')) for suite in top):.6f}")
     ET.indent(top)
     # Two colons or hashes stand in no tag of ours: what is replaced is text.
     body = _unattached(logs.part_in_markup(ET.tostring(top, encoding="unicode")))
@@ -43,16 +45,18 @@ def _suite(result: CheckResult, rules: dict[str, Rule]) -> ET.Element:
         known = rules.get(rule_id)
         name = known.name if known else next((f.name for f in findings), "")
         case = _case(suite, result, f"{rule_id} {name}".strip())
-        _outcome(case, findings, result.properties.get(rule_id, "failed" if findings else "passed"))
-        seconds = result.timings.get(rule_id)
-        if seconds is not None and math.isfinite(seconds):
-            case.set("time", f"{seconds:.6f}")
+        state = result.properties.get(rule_id, "failed" if findings else "passed")
+        _outcome(case, findings, state, result.not_run.get(rule_id, ""))
+        _time(case, result, rule_id)
     if isinstance(result.verdict, Undecided):
         case = _case(suite, result, "verdict")
         error = ET.SubElement(case, "error", type="undecided", message=_text(result.verdict.reason))
         error.text = sanitize.clean(f"{result.verdict.reason}\n{result.verdict.remedy}".strip())
+    elif isinstance(result.verdict, Screened):
+        ET.SubElement(_case(suite, result, "verdict"), "skipped", message=_text(sentence(NOT_JUDGED)))
     elif not len(suite):
         _case(suite, result, "verdict")
+    _time(suite, result, "total" if "total" in result.timings else "screen")
     for count, tag in (("tests", None), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(count, str(sum(1 for c in suite if tag is None or c.find(tag) is not None)))
     if result.output:
@@ -64,7 +68,13 @@ def _case(suite: ET.Element, result: CheckResult, name: str) -> ET.Element:
     return ET.SubElement(suite, "testcase", name=sanitize.one_line(name), classname=sanitize.path(result.path))
 
 
-def _outcome(case: ET.Element, findings: list[Finding], state: str) -> None:
+def _time(element: ET.Element, result: CheckResult, name: str) -> None:
+    seconds = result.timings.get(name)
+    if seconds is not None and math.isfinite(seconds):
+        element.set("time", f"{seconds:.6f}")
+
+
+def _outcome(case: ET.Element, findings: list[Finding], state: str, why: str) -> None:
     errors = [f for f in findings if f.severity is Severity.ERROR]
     if errors:
         failure = ET.SubElement(case, "failure", type=errors[0].rule, message=_text(errors[0].message))
@@ -72,7 +82,7 @@ def _outcome(case: ET.Element, findings: list[Finding], state: str) -> None:
     elif state == "failed" and not findings:
         ET.SubElement(case, "failure", message="The rule is broken; the finding stands under another rule.")
     elif state == "not-run":
-        ET.SubElement(case, "skipped", message="not run")
+        ET.SubElement(case, "skipped", message=_text(f"not run: {why}" if why else "not run"))
     if others := [f for f in findings if f.severity is not Severity.ERROR]:
         ET.SubElement(case, "system-out").text = "\n\n".join(_body(f) for f in others)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from harness.report import sanitize
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
-from harness.report.tally import tally
-from harness.verdict import Undecided
+from harness.report.tally import not_run, sentence, tally
+from harness.verdict import NOT_JUDGED, Screened, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.result import CheckReport, CheckResult
     from harness.verdict import Finding
 
-_SYMBOLS = {"accepted": "✅", "rejected": "❌", "undecided": "❔"}
+_SYMBOLS = {"accepted": "✅", "screened": "🔎", "rejected": "❌", "undecided": "❔"}
 
 
 def write_markdown(report: CheckReport) -> str:
@@ -61,6 +61,9 @@ def _section(result: CheckResult) -> Iterator[str]:
         if verdict.remedy:
             yield f"**What to do:** {sanitize.markdown(verdict.remedy)}"
             yield ""
+    if isinstance(verdict, Screened):
+        yield f"**{sentence(NOT_JUDGED)}**"
+        yield ""
     for finding in verdict.findings:
         yield from _finding(finding)
     if rows := fact_rows(result.facts):
@@ -69,8 +72,8 @@ def _section(result: CheckResult) -> Iterator[str]:
         for label, text in rows:
             yield f"| {label} | {sanitize.markdown(text)} |"
         yield ""
-    for sentence in stability_story(result.facts):
-        yield f"- {sanitize.markdown(sentence)}"
+    for told in (*stability_story(result.facts), *not_run(result)):
+        yield f"- {sanitize.markdown(told)}"
     yield ""
 
 

@@ -45,12 +45,15 @@ class ResultModel(_Model):
     path: str
     sha256: str = Field(description="Digest of the candidate's bytes, in lower-case hex.")
     name: str = Field(description="What the candidate calls itself: untrusted.")
-    verdict: Literal["accepted", "rejected", "undecided"]
+    verdict: Literal["accepted", "rejected", "undecided", "screened"] = Field(
+        description="Screened: the screen found nothing to refuse, and nothing was judged."
+    )
     reason: str | None = Field(description="Why nothing could be decided; null for the other verdicts.")
     remedy: str | None = Field(description="What a person can do about it; null for the other verdicts.")
     findings: list[FindingModel]
     facts: dict[str, JsonValue] = Field(description="What was learnt about the loss, as far as it got.")
     properties: dict[str, Literal["passed", "failed", "warned", "not-run"]]
+    not_run: dict[str, str] = Field(default={}, description="Why, for each rule that was not run.")
     environment: dict[str, JsonValue]
     timings: dict[str, float] = Field(description="Seconds; the only part that differs between two runs.")
     output: str = Field(description="What the candidate printed: untrusted, stripped, capped.")
@@ -63,5 +66,6 @@ class ReportModel(_Model):
     harness_version: str
     profile: str
     seed: int
-    exit_code: Literal[0, 1, 3] = Field(description="0 all accepted, 1 one rejected, 3 one undecided.")
+    exit_code: Literal[0, 1, 3] = Field(description="0 all accepted, 1 one rejected, 3 one undecided or not judged.")
+    excluded: list[str] = Field(default=[], description="Files that were left out, as was asked.")
     results: list[ResultModel]

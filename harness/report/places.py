@@ -76,5 +76,9 @@ def numbered(report: CheckReport, root: Path | None) -> Iterator[Located]:
         for finding in result.verdict.findings:
             key = (finding.rule, where)
             seen[key] += 1
-            text = "\0".join((*key, str(seen[key])))
-            yield Located(result, finding, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
+            yield Located(result, finding, fingerprint(*key, str(seen[key])))
+
+
+def fingerprint(*parts: str) -> str:
+    """A digest of what tells a finding from all others."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()

@@ -13,13 +13,14 @@ from harness import __version__
 from harness.report import logs, places, sanitize
 from harness.report.catalogue import known_rules
 from harness.report.numbers import assignments, strict
-from harness.verdict import Location, Severity, Undecided
+from harness.report.tally import sentence
+from harness.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.report.places import Located
-    from harness.result import CheckReport
+    from harness.result import CheckReport, CheckResult
     from harness.rules.model import Rule
     from harness.verdict import Finding, Json
 
@@ -49,7 +50,7 @@ def _log(report: CheckReport, located: list[Located], limit: int, root: Path | N
         descriptors.setdefault(each.finding.rule, _bare_descriptor(each.finding))
     order = {rule_id: index for index, rule_id in enumerate(sorted(descriptors))}
     notices = _notifications(report, root)
-    complete = not notices
+    judged = sum(1 for result in report.results if not isinstance(result.verdict, Screened))
     if len(located) > limit:
         notices.append(_notification("warning", f"{len(located) - limit} further findings were left out."))
     return {
@@ -67,7 +68,8 @@ def _log(report: CheckReport, located: list[Located], limit: int, root: Path | N
                 },
                 "invocations": [
                     {
-                        "executionSuccessful": complete,
+                        # A run that left something undecided is none to rely upon, unless that is what was asked for.
+                        "executionSuccessful": not any(_unsettled(report, r) for r in report.results),
                         "exitCode": report.exit_code,
                         "toolExecutionNotifications": list(notices),
                     }
@@ -75,6 +77,7 @@ def _log(report: CheckReport, located: list[Located], limit: int, root: Path | N
                 "columnKind": "unicodeCodePoints",
                 "automationDetails": {"id": f"harness/{sanitize.one_line(report.profile)}/"},
                 "results": [_result(each, order, root) for each in located[:limit]],
+                "properties": {"judged": judged, "notJudged": len(report.results) - judged},
             }
         ],
     }
@@ -147,9 +150,17 @@ def _notifications(report: CheckReport, root: Path | None) -> list[dict[str, Jso
         if isinstance(result.verdict, Undecided):
             remedy = f" {_text(result.verdict.remedy)}" if result.verdict.remedy else ""
             notice = _notification("error", f"Undecided: {_text(result.verdict.reason)}{remedy}")
-            notice["locations"] = [_location(result.path, None, root)]
-            out.append(notice)
+        elif isinstance(result.verdict, Screened):
+            notice = _notification("warning", sentence(NOT_JUDGED))
+        else:
+            continue
+        notice["locations"] = [_location(result.path, None, root)]
+        out.append(notice)
     return out
+
+
+def _unsettled(report: CheckReport, result: CheckResult) -> bool:
+    return isinstance(result.verdict, Undecided) or (isinstance(result.verdict, Screened) and not report.screened_ok)
 
 
 def _notification(level: str, text: str) -> dict[str, Json]:

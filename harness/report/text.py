@@ -19,8 +19,8 @@ from rich.text import Text
 from harness.report import logs, sanitize
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
-from harness.report.tally import tally
-from harness.verdict import Severity, Undecided
+from harness.report.tally import not_run, sentence, tally
+from harness.verdict import NOT_JUDGED, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +30,14 @@ if TYPE_CHECKING:
     from harness.result import CheckReport, CheckResult
     from harness.verdict import Finding
 
-_SYMBOLS = {"accepted": "✓", "rejected": "✗", "undecided": "?"}
-_ASCII = {"accepted": "+", "rejected": "x", "undecided": "?"}
-_STYLES = {"accepted": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
+_SYMBOLS = {"accepted": "✓", "screened": "~", "rejected": "✗", "undecided": "?"}
+_ASCII = {"accepted": "+", "screened": "~", "rejected": "x", "undecided": "?"}
+_STYLES = {
+    "accepted": "bold green",
+    "screened": "bold yellow",
+    "rejected": "bold red",
+    "undecided": "bold yellow",
+}
 _SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 #: Width of the report where no terminal says otherwise, in columns.
 WIDTH = 100
@@ -108,10 +113,12 @@ def _block(result: CheckResult, console: Console) -> RenderableType:
         parts.append(_indented(_sentence("The harness could not decide: ", verdict.reason)))
         if verdict.remedy:
             parts.append(_indented(_sentence("What to do: ", verdict.remedy, label="bold")))
+    if isinstance(verdict, Screened):
+        parts.append(_indented(Text(sentence(NOT_JUDGED))))
     parts += [_indented(_finding(finding)) for finding in verdict.findings]
     if rows := fact_rows(result.facts):
         parts.append(_indented(_table(rows)))
-    parts += [_indented(Text(sanitize.one_line(s))) for s in stability_story(result.facts)]
+    parts += [_indented(Text(sanitize.one_line(s))) for s in (*stability_story(result.facts), *not_run(result))]
     return Group(*parts, Text())
 
 

@@ -25,7 +25,7 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
         _malformed(str(value["defect"])[:500])
     if set(value) == {"faults"}:
         return _complaints(value["faults"])
-    if set(value) != {"text", "lines", "source", "name", "plan"}:
+    if set(value) | {"line"} != {"text", "lines", "source", "name", "plan", "line"}:
         _malformed("other keys")
     lines = value["lines"]
     if not isinstance(lines, list) or not all(type(line) is int and line >= 0 for line in lines):
@@ -36,7 +36,10 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
     name = _text(value["name"])
     if not name.isprintable() or len(name) > _LONGEST_NAME:
         name = "".join(c for c in name if c.isprintable())[:_LONGEST_NAME]
-    return Program(text, guarded, _plan(value["plan"], contract), name, _text(value["source"]), tuple(lines))
+    plan, source, line = _plan(value["plan"], contract), _text(value["source"]), value.get("line", 0)
+    if type(line) is not int or line < 0:
+        _malformed("a line")
+    return Program(text, guarded, plan, name, source, tuple(lines), entry_line=line)
 
 
 def _complaints(value: object) -> list[Complaint]:

@@ -31,6 +31,8 @@ _FIRST_LINE = re.compile(
 )
 _PYTHON = {"", "python", "python3", "py", "py3", "pytorch"}
 _MOST_OBJECTS = 50
+#: Lines that are compared to find a piece of code in a reply.
+_COMPARED = 20
 _NAME_LENGTH = 80
 
 
@@ -53,6 +55,20 @@ class _Broken(NamedTuple):
 def looks_like_reply(text: str) -> bool:
     """Say whether text that holds no function, or is no Python, is a reply."""
     return bool(_OPEN_FENCE.search(text) or _CODE_KEY.search(text) or text.lstrip()[:1] in {"{", "["}) or is_prose(text)
+
+
+def line_in_reply(text: str, code: str, line: int) -> int:
+    """The line of the reply on which a line of its code stands: of the last such code, where it is there twice.
+
+    In a JSON string all of the code is on one line as a rule, and that is the one.
+    """
+    wanted = [each.strip() for each in code.splitlines()[line - 1 :][:_COMPARED]]
+    lines = text.splitlines()
+    for start in range(len(lines) - 1, -1, -1):
+        if all(own.strip() == each for own, each in zip(lines[start:], wanted, strict=False)):
+            return start + 1
+    escaped = json.dumps(wanted[0])[1:-1]
+    return next((n for n, own in enumerate(lines, 1) if wanted[0] in own or escaped in own), 1)
 
 
 def begins_as_python(text: str) -> bool:

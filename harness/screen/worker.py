@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.contract import CONTRACTS, PREFERENCE, CallPlan, Contract
 from harness.screen.parameters import not_taken, read_parameters
-from harness.screen.reply import begins_as_python, is_prose, looks_like_reply, take_code
+from harness.screen.reply import begins_as_python, is_prose, line_in_reply, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.text import Complaint, check_text, look_alike
 
@@ -96,6 +96,7 @@ def read(text: str, entry: str | None, *, guarded: bool, contract: Contract = PR
         source, name, tree, extracted = _parse(text)
         declared = read_parameters(tree, contract)
         plan = find_plan(tree, entry, declared, contract)
+        line = 0 if isinstance(plan, Complaint) else _line_of(plan.entry, tree)
         complaints = _look_alikes(source) if guarded else []
         complaints += declared.complaints
         complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)
@@ -112,7 +113,17 @@ def read(text: str, entry: str | None, *, guarded: bool, contract: Contract = PR
         "source": source,
         "name": name or plan.entry,
         "plan": _as_list(plan),
+        "line": line_in_reply(text, source, line) if extracted else line,
     }
+
+
+def _line_of(entry: str, tree: ast.Module) -> int:
+    """The line on which the function of this name begins: the last one, where it is defined twice."""
+    for statement in reversed(tree.body):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", statement)]
+        if any(entry in {getattr(t, "name", None), getattr(t, "id", None)} for t in targets):
+            return statement.lineno
+    return 0
 
 
 def _as_list(plan: CallPlan) -> list[Any]:

@@ -110,13 +110,13 @@ def test_folders_give_their_candidates_sorted(tmp_path):
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
-    found = discover([tmp_path, tmp_path / "b.py"])
+    found = discover([tmp_path, tmp_path / "b.py"]).candidates
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a.json", "b.py", "sub/c.py"]
 
 
 def test_given_files_are_kept_in_their_order_whatever_their_name(tmp_path):
     paths = [tmp_path / "z.txt", tmp_path / "a.py"]
-    assert discover(paths) == paths
+    assert discover(paths) == (paths, [])
 
 
 def test_a_folder_without_a_candidate_is_the_users_mistake(tmp_path):

@@ -86,8 +86,8 @@ def test_the_name_of_a_file_is_text_in_its_report(tmp_path, monkeypatch, capsys)
     for path in paths:
         (tmp_path / path).write_text(f"def f{FORMULA}:\n    return beta * policy_chosen_logps\n", encoding="utf-8")
     code, out, err = run(monkeypatch, capsys, "check", "--static", *paths)
-    assert (code, err) == (0, "")
-    judge_terminal(out, ["accepted"] * len(paths))
+    assert (code, err) == (3, "")
+    judge_terminal(out, ["screened"] * len(paths))
 
 
 # Words of the candidate's own text reach the screen's messages.
