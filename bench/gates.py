@@ -107,7 +107,12 @@ def many_candidates(turns: int = 100) -> Table:
     return table
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the four tables."""
     console = Console(width=110)
     for part in (false_promotions, prompts_needed, seeds_needed, many_candidates):
         console.print(part())
+
+
+if __name__ == "__main__":
+    main()

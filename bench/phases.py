@@ -77,8 +77,7 @@ def main(loss: str) -> None:
         with phases.phase("properties"):
             suite(subject)
         with phases.phase("facts and stability map"):
-            judging.facts(subject)
-            judging.stability(subject, pointwise=True)
+            subject.facts()
         phases.inside = lambda: 0.0
         with phases.phase("engine: remove"):
             sandbox.close()

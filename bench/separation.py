@@ -32,7 +32,8 @@ Made by `python -m bench.separation` from `bench/control.json` (`python -m bench
 oracle. Intervals are 95 %, over seeds. Decisions are those of the ladders {ladders}, as seeds come
 in; where more seeds would be needed it is `open`. The last column says which property stops a broken loss before
 anything is trained (`python -m bench.separation --check`); `none` means that its answers alone are those of a loss that
-might work, so that only training tells. Each broken loss is stopped by the one or by the other.
+might work, so that only training tells. Each broken loss is stopped by the one or by the other. The rows of AQL
+and PFL, in both of their forms, were measured later than the others, beside DPO's (whose row on control they brought).
 """
 
 

@@ -23,6 +23,7 @@ from property_tests import (  # noqa: E402 - Hypothesis has to be settled first
     test_gradient_direction,
     test_permutation,
     test_purity,
+    test_reference_sign,
     test_shape,
     test_smallest_batch,
     test_start,
@@ -54,5 +55,6 @@ PROPERTY_MODULES = (
     test_bands,
     test_time,
     test_device,
+    test_reference_sign,
 )
 PROPERTY_RULES = tuple(sorted((m.RULE for m in PROPERTY_MODULES), key=lambda rule: rule.id))

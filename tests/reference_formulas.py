@@ -90,8 +90,14 @@ def dbaql(p: Pairs) -> Vector:
 
 
 def aql(p: Pairs) -> Vector:
+    m = 0.5 + 0.01 * (sigma(np.mean(p.rho)) - 0.5)
+    q = sigma(-p.beta * (p.rho - m))
+    return q * D(p.x) + (1 - q) * H(p.x)
+
+
+def aql_refactored(p: Pairs) -> Vector:
     m = 0.5 + 0.01 * (sigma(np.mean(p.x / 0.05)) - 0.5)
-    q = sigma(0.05 * m - p.x)
+    q = sigma(-(p.x / 0.05 - m))
     return q * D(p.x) + (1 - q) * H(p.x)
 
 
@@ -113,8 +119,11 @@ def lrml(p: Pairs) -> Vector:
 
 
 def pfl(p: Pairs) -> Vector:
-    u = p.x / 0.05
-    return np.where(p.pc > p.pr, 0.5 * D(u), 2 * H(u))
+    return np.where(p.pc > p.pr, D(p.rho) / 2, 2 * H(p.rho))
+
+
+def pfl_refactored(p: Pairs) -> Vector:
+    return np.where(p.pc > p.pr, D(p.x) / 2, 2 * H(p.x))
 
 
 def exo_pair(p: Pairs) -> Vector:
@@ -177,11 +186,13 @@ FORMULAS: dict[str, Callable[[Pairs], Vector]] = {
     "exp": lambda p: E(p.x),
     "dbaql": dbaql,
     "aql": aql,
+    "aql_refactored": aql_refactored,
     "padll": padll,
     "aqfl": aqfl,
     "cell": lambda p: (D(p.x) + E(p.x)) / 2,
     "lrml": lrml,
     "pfl": pfl,
+    "pfl_refactored": pfl_refactored,
     "exo_pair": exo_pair,
     "nca_pair": nca_pair,
     "robust": robust,

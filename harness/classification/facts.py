@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.classification.batch import Labelled, Marks
-from harness.judge.facts import number
 from harness.judge.identity import fingerprint
+from harness.judge.numbers import number
 from harness.oracle.batch import Complaint
 
 if TYPE_CHECKING:

@@ -127,7 +127,7 @@ def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
     if not math.isnan(value):
         direction = "right" if value < -_FLAT else "wrong" if value > _FLAT else "flat"
     return (
-        "convex" if facts.get("convex") else "non-convex",
+        "convex" if facts.get("convex") else "unknown" if facts.get("convex", True) is None else "non-convex",
         "batch" if facts.get("statistic") == "batch" else "pointwise",
         direction,
         "reference-free" if facts.get("reference_free") else "reference",

@@ -154,9 +154,9 @@ def curve(points: tuple[tuple[int, float], ...]) -> str:
 def _facts(one: Known) -> str:
     facts = one.facts
     told = []
-    if "convex" in facts:
+    if facts.get("convex") is not None:
         told.append("convex in rho" if facts["convex"] else "not convex in rho")
-    if "statistic" in facts:
+    if facts.get("statistic") is not None:
         told.append(f"{'a batch statistic' if facts['statistic'] == 'batch' else 'pointwise'}")
     if facts.get("reference_free"):
         told.append("reference-free")

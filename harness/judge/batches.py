@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 #: Nats per token that the built completions come to, and the range that is still ordinary text.
 NATS_PER_TOKEN = 1.5
+LEAST_TOKENS = 4.0
 
 
 def _lengths(*vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Token counts at which no completion has more than NATS_PER_TOKEN nats per token, at least 4."""
     deepest = -np.minimum.reduce(vectors)
-    lengths: NDArray[np.float64] = np.maximum(4.0, np.ceil(deepest / NATS_PER_TOKEN))
+    lengths: NDArray[np.float64] = np.maximum(LEAST_TOKENS, np.ceil(deepest / NATS_PER_TOKEN))
     return lengths
 
 
@@ -109,7 +110,7 @@ def plain(rho: ArrayLike, beta: float, *, dtype: type[np.floating] = np.float32,
     margin = np.atleast_1d(np.asarray(rho, dtype=np.float64))
     ones = -np.ones_like(margin)
     chosen, rejected = ones + np.minimum(margin, 0.0), ones - np.maximum(margin, 0.0)
-    lengths = np.maximum(4.0, np.ceil(np.abs(margin) / NATS_PER_TOKEN))
+    lengths = np.maximum(LEAST_TOKENS, np.ceil(np.abs(margin) / NATS_PER_TOKEN))
     vectors = (chosen, rejected, ones, ones, lengths, lengths)
     return Batch.of((v.astype(dtype) for v in vectors), beta, progress)
 

@@ -2,161 +2,143 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.judge.batches import batch_of, plain
+from harness.judge.batches import batch_of
+from harness.judge.curve import BETA, PROGRESS, curve
 from harness.judge.identity import fingerprint
+from harness.judge.realistic import realistic
+from harness.judge.reference import entering
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
     from harness.oracle.batch import Answer, Batch
     from harness.verdict import Json
 
-#: The beta at which curves are drawn: the DiscoPOP paper's (arXiv 2406.08414).
-BETA = 0.05
-#: Reach of the curve in nats, its step, and the reach and step of the closer look around zero.
-REACH, STEP = 100.0, 0.5
-NEAR, NEAR_STEP = 10.0, 0.125
-
-
-def number(value: float) -> Json:
-    """A number as JSON can carry it."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return float(value)
-
-
-def numbers(values: np.ndarray) -> list[Json]:
-    """Numbers as JSON can carry them, to 9 significant digits."""
-    return [number(float(f"{v:.9g}")) for v in values]
+#: Nats by which log-probabilities are shifted, each pair's by another: some cross a gate or an order that looks at more
+#: than rho.
+_SHIFTS = (0.5, 300.0, 7.0, 60.0, 1.5, 1000.0, 20.0, 130.0)
 
 
 def facts(subject: Subject) -> dict[str, Json]:
-    """Collect the facts. Needs a live sandbox; raises what the oracle raises."""
+    """Collect the facts. Needs a live sandbox; raises what the oracle raises.
+
+    What the answers do not say, because none of them is finite, is None.
+    """
+    # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
+    with np.errstate(all="ignore"):
+        return _facts(subject)
+
+
+def _facts(subject: Subject) -> dict[str, Json]:
     plan = subject.oracle.program.plan
     wanted = ("beta", "chosen_lengths", "rejected_lengths", "progress")
     batch = batch_of(subject.fill([1.0, -2.0, 0.5, 3.0, -0.75, 2.5]), BETA, seed=11, dtype=np.float64)
     first = subject.answer(batch)
-    pointwise = _pointwise(subject, batch, first)
+    company = _company(subject, batch, first)
     out: dict[str, Json] = {
         "smallest_batch": subject.smallest_batch,
         "reduced": first.shape == (),
-        "statistic": "pointwise" if pointwise else "batch",
+        "statistic": None if company is None else "batch" if company.startswith("batch") else "pointwise",
+        "company": company,
         "reference_free": _reference_free(subject, batch, first),
         "uses": [w for w in wanted if plan.wants(w)],
+        "beta_matters": _beta_matters(subject),
+        **_of_the_reference(subject),
         "fingerprint": fingerprint(subject),
     }
-    return out | curve(subject, pointwise=pointwise)
+    return out | curve(subject, pointwise=out["statistic"] == "pointwise")
 
 
-def _pointwise(subject: Subject, batch: Batch, whole: Answer) -> bool:
-    """Whether each pair's value is the same with other company."""
+def _company(subject: Subject, batch: Batch, whole: Answer) -> str | None:
+    """What the other pairs of a batch are to a pair's value; None where no answer is finite.
+
+    "none", or "none, summed" for a scalar that is the sum of what its pairs would have alone; "batch" for a statistic;
+    "batch, all with all" where a batch is the mean (or the sum) over every pair's numbers beside every other pair's, as
+    a (B, B) broadcast gives. Such a mean over n pairs follows from those over two of them and over one.
+    """
+    if not whole.finite_values:
+        return None
     if subject.smallest_batch > 1:
-        return False
-    alone = subject.answers([batch.take([i]) for i in range(batch.pairs)])
-    values = np.array([a.mean for a in alone])
-    together = np.array([values.mean()]) if whole.shape == () else values
-    return bool(np.allclose(together, whole.values, rtol=1e-9, atol=1e-12, equal_nan=True))
+        return "batch"
+    alone = np.array([a.mean for a in subject.answers([batch.take([i]) for i in range(batch.pairs)])])
+    if whole.shape != ():
+        if _close(alone, whole.values):
+            return "none"
+    elif _close(alone.mean(), whole.mean):
+        return "none"
+    elif _close(alone.sum(), whole.mean):
+        return "none, summed"
+    n, one = batch.pairs, float(alone.sum())
+    twos = subject.answers([batch.take([i, j]) for i, j in itertools.combinations(range(n), 2)])
+    two = sum(a.mean for a in twos)
+    mixed = _close(n * n * whole.mean, 4 * two - (n - 2) * one) or _close(whole.mean, two - (n - 2) * one)
+    return "batch, all with all" if mixed else "batch"
 
 
-def _reference_free(subject: Subject, batch: Batch, first: Answer) -> bool:
-    """Whether the reference's log-probabilities change nothing."""
+def _close(one: np.ndarray | float, other: np.ndarray | float) -> bool:
+    return bool(np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True))
+
+
+def _reference_free(subject: Subject, batch: Batch, first: Answer) -> bool | None:
+    """Whether the reference's log-probabilities change nothing; None where the answers are not finite."""
     moved = replace(
         batch,
         reference_chosen=batch.reference_chosen - 3.0,
         reference_rejected=batch.reference_rejected - np.linspace(0.0, 2.0, batch.pairs),
     )
-    return subject.answer(moved).values.tobytes() == first.values.tobytes()
+    same = subject.answer(moved).values.tobytes() == first.values.tobytes()
+    return None if same and not np.isfinite(first.values).any() else same
 
 
-def _along(subject: Subject, rho: np.ndarray, beta: float, *, pointwise: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Value and slope d(value)/d(rho) at each rho, each in a batch of its own kind, float64.
+def _beta_matters(subject: Subject) -> bool | None:
+    """Whether another beta changes an answer to the same pairs: a loss may take it and not use it."""
+    batch = _realistic(subject)
+    answers = subject.answers([replace(batch, beta=beta) for beta in (*subject.domain.betas, BETA)])
+    told = {b"".join(v.tobytes() for v in (a.values, a.grad_chosen, a.grad_rejected)) for a in answers}
+    return None if len(told) == 1 and not answers[0].finite_values else len(told) > 1
 
-    A batch statistic is taken over pairs that are all alike, which is the one curve that it has.
+
+def _of_the_reference(subject: Subject) -> dict[str, Json]:
+    """Whether the loss is a function of rho, what it does not notice, and how the reference enters.
+
+    `unmoved_by` says for each way of shifting log-probabilities whether it leaves every answer as it was: one
+    completion under both models, which leaves rho as it is; both completions under one model, which does too; and all.
     """
-    alike = max(2, subject.smallest_batch)
-    if pointwise:
-        answers = subject.answers([plain(piece, beta, dtype=np.float64) for piece in np.array_split(rho, 4)])
-        if all(a.shape != () for a in answers):
-            values = np.concatenate([a.values for a in answers])
-            slopes = np.concatenate([_slope(a) * a.values.size for a in answers])
-            return values, slopes
-        alike = 1
-    answers = subject.answers([plain(np.full(alike, r), beta, dtype=np.float64) for r in rho])
-    return np.array([a.mean for a in answers]), np.array([float(_slope(a).sum()) for a in answers])
-
-
-def _slope(answer: Answer) -> np.ndarray:
-    """Slope over rho when it moves half by chosen and half by rejected."""
-    return (answer.grad_chosen.astype(np.float64) - answer.grad_rejected) / 2
-
-
-def curve(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
-    """Value and slope over rho at BETA, with DPO beside it; slope at zero, extrema, convexity."""
-    half = np.concatenate([np.arange(0.0, NEAR, NEAR_STEP), np.arange(NEAR, REACH + STEP / 2, STEP)])
-    rho = np.concatenate([-half[:0:-1], half])
-    value, slope = _along(subject, rho, BETA, pointwise=pointwise)
-    middle = rho.size // 2
-    minima, maxima = _extrema(subject, rho, slope, pointwise=pointwise)
-    second = np.diff(slope)
-    scale = max(float(np.nanmax(np.abs(slope), initial=0.0)), 1e-12)
-    bent = second < -1e-6 * scale
-    x = BETA * rho
+    batch = _realistic(subject)
+    by = -np.resize(_SHIFTS, batch.pairs)
+    shifts: dict[str, tuple[str, ...]] = {
+        "chosen": ("policy_chosen", "reference_chosen"),
+        "rejected": ("policy_rejected", "reference_rejected"),
+        "policy": ("policy_chosen", "policy_rejected"),
+        "reference": ("reference_chosen", "reference_rejected"),
+    }
+    shifts["all"] = shifts["policy"] + shifts["reference"]
+    asked = [replace(batch, **{name: getattr(batch, name) + by for name in names}) for names in shifts.values()]
+    first, *answers = subject.answers([batch, *asked])
+    if not first.finite_values:
+        return {"of_rho_alone": None, "unmoved_by": None, "reference_enters": None}
+    unmoved: dict[str, Json] = {name: _alike(first, a) for name, a in zip(shifts, answers, strict=True)}
+    enters = entering(subject)
     return {
-        "value_at_zero": number(float(value[middle])),
-        "slope_at_zero": number(float(slope[middle])),
-        "convex": not bool(bent.any()),
-        "non_convex_where": _runs(rho, bent),
-        "minima": minima,
-        "maxima": maxima,
-        "curve": {
-            "beta": BETA,
-            "rho": numbers(rho),
-            "value": numbers(value),
-            "slope": numbers(slope),
-            "dpo_value": numbers(np.logaddexp(0.0, -x)),
-            "dpo_slope": numbers(-BETA / (1.0 + np.exp(x))),
-        },
+        "of_rho_alone": all(unmoved.values()),
+        "unmoved_by": unmoved,
+        "reference_enters": None if enters is None else {side: one.as_json() for side, one in enters.items()},
     }
 
 
-def _runs(rho: np.ndarray, bent: np.ndarray) -> list[Json]:
-    """Intervals of rho in which the slope falls."""
-    runs: list[Json] = []
-    start = None
-    for i, flag in enumerate([*bent, False]):
-        if flag and start is None:
-            start = i
-        elif not flag and start is not None:
-            runs.append([float(rho[start]), float(rho[i])])
-            start = None
-    return runs
+def _alike(one: Answer, other: Answer) -> bool:
+    """Whether two answers are the same but for rounding: the sums that make up rho were of other numbers."""
+    return all(
+        np.allclose(a, b, rtol=1e-6, atol=1e-9 * max(float(np.abs(a).max()), 1e-30), equal_nan=True)
+        for a, b in ((one.values, other.values), (one.grad_chosen, other.grad_chosen))
+    )
 
 
-def _extrema(subject: Subject, rho: np.ndarray, slope: np.ndarray, *, pointwise: bool) -> tuple[list[Json], list[Json]]:
-    """Local minima and maxima inside the curve: changes of sign of the slope, refined by bisection."""
-    found: tuple[list[Json], list[Json]] = ([], [])
-    signs = np.sign(slope)
-    for i in range(rho.size - 1):
-        left, right = signs[i], signs[i + 1]
-        if not (left * right < 0 or (left != 0 and right == 0 and i + 2 < rho.size and signs[i + 2] == -left)):
-            continue
-        low, high = rho[i], rho[min(i + 2 if right == 0 else i + 1, rho.size - 1)]
-        for _ in range(6):
-            grid = np.linspace(low, high, 9)
-            _, inner = _along(subject, grid, BETA, pointwise=pointwise)
-            flips = np.flatnonzero(np.sign(inner[:-1]) * np.sign(inner[1:]) <= 0)
-            if not flips.size:
-                break
-            low, high = grid[flips[0]], grid[flips[0] + 1]
-        place = np.array([(low + high) / 2])
-        value, _ = _along(subject, place, BETA, pointwise=False)
-        entry: Json = {"rho": float(f"{place[0]:.6g}"), "value": number(float(f"{value[0]:.9g}"))}
-        found[0 if left < 0 else 1].append(entry)
-    return found
+def _realistic(subject: Subject) -> Batch:
+    pairs = max(len(_SHIFTS), subject.smallest_batch)
+    return realistic(23, pairs, beta=BETA, progress=PROGRESS, domain=subject.domain, dtype=np.float64)

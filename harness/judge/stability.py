@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.judge.batches import plain
+from harness.judge.batches import LEAST_TOKENS, NATS_PER_TOKEN, plain
 from harness.judge.domain import PAPER_BETAS
 from harness.oracle.batch import Complaint
 
@@ -60,8 +60,16 @@ def _pointwise_states(subject: Subject, rho: np.ndarray) -> np.ndarray:
 
 
 def stability(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
-    """The map and, for each beta, the margins from which on the answers are not finite."""
-    rho = margins()
+    """The map and, for each beta, the margins from which on the answers are not finite.
+
+    Lengths follow the margin, since only a long text has a large one: a token for each NATS_PER_TOKEN nats.
+    """
+    # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
+    with np.errstate(all="ignore"):
+        return _map(subject, margins(), pointwise=pointwise)
+
+
+def _map(subject: Subject, rho: np.ndarray, *, pointwise: bool) -> dict[str, Json]:
     if pointwise:
         states = _pointwise_states(subject, rho)
     else:
@@ -81,6 +89,8 @@ def stability(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
         "rho": [float(r) for r in rho],
         "state": [[int(s) for s in row] for row in states],
         "onset": onset,
+        "nats_per_token": NATS_PER_TOKEN,
+        "least_tokens": LEAST_TOKENS,
         "domain": {"beta": [domain.beta_low, domain.beta_high], "abs_beta_rho": domain.reach},
     }
 

@@ -2,10 +2,11 @@
 
 Formula: u = x / tau, m1 = std(u) <sigmoid(-u)>, m = m1 + 0.05 (sigmoid(<u>) - m1), r = sigmoid(0.1 |u - m|);
 r D(x) + (1 - r) H(x), with tau = 0.05 and <.> the batch mean.
-Source: arXiv 2406.08414, in the semantics of the code that was scored.
-Variant: sigmoid(<u>) where equation 13 prints <sigmoid(u)>; std (unbiased) where equation 24 prints Var. No
-statistic is detached, so that the gradient is the slope of the values. One pair has no unbiased std: a batch
-of 1 gives NaN, the smallest batch is 2.
+Source: arXiv 2406.08414; `adaptive_quantile_feedback_loss` of the authors' repository (SakanaAI/DiscoPOP).
+Variant: the code that was scored has rho in place of u: the same at beta 0.05, where it was scored. sigmoid(<u>)
+where equation 13 prints <sigmoid(u)>; std (unbiased) where equation 24 prints Var. No statistic is detached, so
+that the gradient is the slope of the values. One pair has no unbiased std: a batch of 1 gives NaN, the smallest
+batch is 2.
 """
 
 import torch

@@ -1,9 +1,9 @@
 """CPO, contrastive preference optimization.
 
 Formula: D(beta (pc - pr)) - alpha pc / chosen_lengths, alpha = 1.
-Source: arXiv 2401.08417, equation 3 with the likelihood term; trl's CPO trainer.
-Variant: reference-free; the likelihood is per token, as in trl. A length counts as one token where it is
-less.
+Source: arXiv 2401.08417, equation 3 with the likelihood term.
+Variant: reference-free; the likelihood is per token of each answer. trl's CPO trainer takes one mean over all
+tokens of the batch, so that a long answer weighs more there. A length counts as one token where it is less.
 """
 
 import torch

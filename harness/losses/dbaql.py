@@ -1,9 +1,10 @@
 """DBAQL, the dynamic blended adaptive quantile loss.
 
 Formula: u = x / 0.05, s = sigmoid(Var(u)); s D(x / 0.9) + (1 - s) E(0.9 x).
-Source: arXiv 2406.08414, in the semantics of the code that was scored.
-Variant: Var is the unbiased batch variance and is not detached, so that the gradient is the slope of the
-values. One pair has no unbiased variance: a batch of 1 gives NaN, the smallest batch is 2.
+Source: arXiv 2406.08414; `dynamic_blended_adaptive_quantile_loss` of the authors' repository (SakanaAI/DiscoPOP).
+Variant: the code that was scored has rho in place of u: the same at beta 0.05, where it was scored. Var is the
+unbiased batch variance and is not detached, so that the gradient is the slope of the values. One pair has no
+unbiased variance: a batch of 1 gives NaN, the smallest batch is 2.
 """
 
 import torch

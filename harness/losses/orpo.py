@@ -2,9 +2,10 @@
 
 Formula: -l_w + beta D(log odds(l_w) - log odds(l_r)), l the log-probability per token and
 log odds(l) = l - log(1 - exp(l)).
-Source: arXiv 2403.07691; trl's ORPO trainer, where beta is the paper's lambda.
+Source: arXiv 2403.07691; beta is the paper's lambda, as in trl's ORPO trainer.
 Variant: reference-free. The odds are unbounded at probability 1, so l is clamped to at most -1e-4 inside
-them; the slope of that term is 0 beyond. A length counts as one token where it is less.
+them; the slope of that term is 0 beyond. The first term is over the answer, token by token and pair by pair; trl's
+is one mean over all tokens of the batch, prompts included. A length counts as one token where it is less.
 """
 
 import torch

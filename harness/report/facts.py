@@ -6,6 +6,7 @@ not there is simply not told.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,11 @@ _LISTED = 6
 
 @dataclass(frozen=True)
 class Curve:
-    """A loss and its slope over rho (nats) at one beta, with DPO's; the DPO lists may be empty."""
+    """A loss and its slope over rho (nats) at one beta, with DPO's; the DPO lists may be empty.
+
+    `by_reference` is its value where the reference makes the same rho, and may be empty, too. `held` says what else the
+    loss takes and what it was all along the curve, such as ", completions of 64 tokens".
+    """
 
     beta: float
     rho: tuple[float, ...]
@@ -30,6 +35,8 @@ class Curve:
     slope: tuple[float, ...]
     dpo_value: tuple[float, ...]
     dpo_slope: tuple[float, ...]
+    by_reference: tuple[float, ...] = ()
+    held: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,9 +92,25 @@ def read_curve(facts: Mapping[str, Json]) -> Curve | None:
     raw = _object(facts["curve"], "curve")
     rho = _numbers(raw["rho"], "rho")
     columns = {k: _numbers(raw.get(k) or [], k) for k in ("value", "slope", "dpo_value", "dpo_slope")}
-    if not rho or any(len(columns[k]) != len(rho) for k in ("value", "slope")):
+    by_reference = _numbers(raw.get("value_by_reference") or [], "value_by_reference")
+    if not rho or any(len(c) != len(rho) for c in (columns["value"], columns["slope"], by_reference or rho)):
         raise ValueError("facts: the curve's lists differ in length")
-    return Curve(beta=to_float(raw["beta"]), rho=rho, **columns)
+    return Curve(to_float(raw["beta"]), rho, **columns, by_reference=by_reference, held=_held(facts, raw))
+
+
+def _held(facts: Mapping[str, Json], curve: dict[str, Json]) -> str:
+    """What a loss that asks for more than beta was given all along its curve."""
+    uses = _list(facts.get("uses") or [], "uses")
+    held = ""
+    if _uses_lengths(facts) and curve.get("length") is not None:
+        held = f", completions of {to_float(curve['length']):g} tokens"
+    if "progress" in uses and curve.get("progress") is not None:
+        held += f", progress {to_float(curve['progress']):g}"
+    return held
+
+
+def _uses_lengths(facts: Mapping[str, Json]) -> bool:
+    return any(str(u).endswith("_lengths") for u in _list(facts.get("uses") or [], "uses"))
 
 
 def read_stability(facts: Mapping[str, Json]) -> Stability | None:
@@ -128,6 +151,18 @@ def stability_story(facts: Mapping[str, Json]) -> list[str]:
     found = read_stability(facts)
     if found is None:
         return []
+    return [*_onsets_told(found), *_lengths_of_the_map(facts)]
+
+
+def _lengths_of_the_map(facts: Mapping[str, Json]) -> list[str]:
+    raw = _object(facts["stability"], "stability")
+    if not _uses_lengths(facts) or raw.get("nats_per_token") is None:
+        return []
+    nats, least = to_float(raw["nats_per_token"]), to_float(raw.get("least_tokens") or 1)
+    return [f"In the stability map a completion has a token for each {nats:g} nats of the margin, at least {least:g}."]
+
+
+def _onsets_told(found: Stability) -> list[str]:
     groups: dict[tuple[bool, str, str], list[str]] = {}
     for onset in found.onset:
         for sign, edge in (("<=", onset.below), (">=", onset.above)):
@@ -155,13 +190,11 @@ def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
     each = "example" if facts.get("contract") == "classification" else "pair"
     if facts.get("statistic") is not None:
         rows.append(("kind", _kind(facts)))
-    for key, label, yes, no in (
-        ("reference_free", "reference", "not used (reference-free)", "used"),
-        ("reduced", "output", "one scalar for a batch", f"one value per {each}"),
-        ("convex", "convex in rho", "yes", _not_convex(facts)),
-    ):
-        if facts.get(key) is not None:
-            rows.append((label, yes if facts[key] else no))
+    rows += _of_its_arguments(facts)
+    if facts.get("reduced") is not None:
+        summed = ", the sum over its pairs" if facts.get("company") == "none, summed" else ""
+        rows.append(("output", f"one scalar for a batch{summed}" if facts["reduced"] else f"one value per {each}"))
+    rows += _convexity(facts)
     for key, label in (("minima", "local minima"), ("maxima", "local maxima")):
         if points := read_points(facts, key):
             rows.append((label, _some([f"{short(p.value)} at rho {short(p.rho)}" for p in points])))
@@ -190,14 +223,18 @@ def _looked_at(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
 
 def _at_zero(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
     curve = read_curve(facts)
-    at = f" (beta {curve.beta:g})" if curve else ""
+    at = f" (beta {curve.beta:g}{curve.held})" if curve else ""
     rows = []
     if facts.get("value_at_zero") is not None:
-        rows.append(("value at rho = 0", short(to_float(facts["value_at_zero"])) + at))
+        value = to_float(facts["value_at_zero"])
+        rows.append(
+            ("value at rho = 0", (short(value) if math.isfinite(value) else f"not finite: {short(value)}") + at)
+        )
     if facts.get("slope_at_zero") is not None:
         slope = to_float(facts["slope_at_zero"])
         dpo = f"; DPO has {-curve.beta / 2:g}" if curve else ""
-        rows.append(("slope at rho = 0", f"{short(slope)}{at}{dpo}{'; it rises' if slope > 0 else ''}"))
+        told = short(slope) if math.isfinite(slope) else f"not finite: {short(slope)}"
+        rows.append(("slope at rho = 0", f"{told}{at}{dpo}{'; it rises' if slope > 0 else ''}"))
     return rows
 
 
@@ -214,11 +251,80 @@ def _of_classification(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
     return rows
 
 
+def _of_its_arguments(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """What it makes of reference, margin and beta."""
+    rows: list[tuple[str, str]] = []
+    if facts.get("reference_free") is not None:
+        rows.append(("reference", "not used (reference-free)" if facts["reference_free"] else _entering(facts)))
+    if facts.get("of_rho_alone") is not None:
+        rows.append(("function of rho alone", "yes" if facts["of_rho_alone"] else _not_of_rho(facts)))
+    if facts.get("beta_matters") is False:
+        taken = "beta" in _list(facts.get("uses") or [], "uses")
+        rows.append(("beta", "not used: no answer changes with it" if taken else "not taken"))
+    return rows
+
+
 def _kind(facts: Mapping[str, Json]) -> str:
     kind = "pointwise" if facts["statistic"] == "pointwise" else "batch statistic"
+    if facts.get("company") == "batch, all with all":
+        kind += " that mixes pairs: each pair's numbers beside every other pair's, as a (B, B) broadcast does"
     smallest = facts.get("smallest_batch")
     each = "examples" if facts.get("contract") == "classification" else "pairs"
     return f"{kind}; needs at least {smallest} {each}" if isinstance(smallest, int) and smallest > 1 else kind
+
+
+#: What may be shifted without a change of rho, by its key in `unmoved_by`.
+_SHIFTS = {
+    "chosen": "the chosen completion is shifted under both models",
+    "rejected": "the rejected completion is shifted under both models",
+    "policy": "both completions are shifted under the policy",
+    "reference": "both completions are shifted under the reference",
+    "all": "all four log-probabilities are shifted",
+    "either": "either completion is shifted under both models",
+}
+
+
+def _not_of_rho(facts: Mapping[str, Json]) -> str:
+    unmoved = _object(facts.get("unmoved_by") or {}, "unmoved_by")
+    keys = [key for key in _SHIFTS if unmoved.get(key) is False]
+    if {"chosen", "rejected"} <= set(keys):
+        keys = ["either", *(key for key in keys if key in {"policy", "reference"})]
+    moved = [_SHIFTS[key] for key in keys]
+    return f"no: the same rho has other answers where {', or where '.join(moved)}" if moved else "no"
+
+
+def _entering(facts: Mapping[str, Json]) -> str:
+    """How the reference enters, next to "used"."""
+    sides = _object(facts.get("reference_enters") or {}, "reference_enters")
+    told: dict[str, list[str]] = {}
+    for name, raw in sides.items():
+        side = _object(raw, "a side of the reference")
+        size, same = to_float(side["size"]), to_float(side["same_share"])
+        words = {
+            "opposite": "against the policy",
+            "same": "WITH THE POLICY'S SIGN",
+            "not at all": "not at all",
+        }.get(str(side["sign"]), f"with the policy's sign for {same:.0%} of the pairs by weight, else against it")
+        if side["sign"] != "not at all" and size != 1.0:
+            words += f", at {short(size)} of its size"
+        told.setdefault(words, []).append(one_line(name, 20))
+    each = [words if len(names) > 1 else f"{words} ({names[0]})" for words, names in told.items()]
+    return f"used: {'; '.join(each)}" if each else "used"
+
+
+def _convexity(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Whether it is convex, as far as its curve is finite, and how far that is."""
+    where = facts.get("finite_where")
+    if where is None:
+        return (
+            [] if facts.get("convex") is None else [("convex in rho", "yes" if facts["convex"] else _not_convex(facts))]
+        )
+    spans = [_numbers(span, "finite_where") for span in _list(where, "finite_where")]
+    if not spans:
+        return [("finite along the curve", "nowhere"), ("convex in rho", "unknown: no answer of the curve is finite")]
+    told = "yes, as far as it is finite" if facts.get("convex") else _not_convex(facts)
+    rho = _some([f"{short(s[0])} to {short(s[-1])}" for s in spans])
+    return [("finite along the curve", f"for rho {rho} only"), ("convex in rho", told)]
 
 
 def _not_convex(facts: Mapping[str, Json]) -> str:

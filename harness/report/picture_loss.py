@@ -31,6 +31,7 @@ def loss_figure(title: str, curve: Curve, minima: list[Point], findings: Sequenc
     marks = _counterexamples(findings)
     left, right = _window(curve, minima, [rho for _, rho in marks])
     _panel(value, curve, curve.value, curve.dpo_value, (left, right))
+    _by_reference(value, curve)
     _panel(slope, curve, curve.slope, curve.dpo_slope, (left, right))
     slope.axhline(0, color=canvas.MUTED, linewidth=0.8, zorder=1.5)
     for axes in (value, slope):
@@ -43,7 +44,7 @@ def loss_figure(title: str, curve: Curve, minima: list[Point], findings: Sequenc
     slope.set_xlabel("rho: margin of the policy over the reference (nats)")
     value.set_ylabel("loss")
     slope.set_ylabel("slope (loss per nat)")
-    value.set_title(f"{title}, beta {curve.beta:g}", loc="left", fontsize=11, pad=10)
+    value.set_title(f"{title}, beta {curve.beta:g}{curve.held}", loc="left", fontsize=11, pad=10)
     handles, labels = value.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4)
@@ -73,6 +74,22 @@ def _panel(axes: Axes, curve: Curve, ours: Sequence[float], dpo: Sequence[float]
     limits = _limits(rho, [y, np.array(dpo)], curve.beta, window)
     if limits is not None:
         axes.set_ylim(*limits)
+
+
+def _by_reference(axes: Axes, curve: Curve) -> None:
+    """Draw the value where the reference makes the margin, unless it is the same: a turned sign shows here alone."""
+    ours, other = np.array(curve.value), np.array(curve.by_reference)
+    if not other.size or np.allclose(ours, other, rtol=1e-6, atol=1e-9, equal_nan=True):
+        return
+    axes.plot(
+        curve.rho,
+        np.where(np.isfinite(other), other, np.nan),
+        color=canvas.CAUTION,
+        linewidth=1.6,
+        linestyle="--",
+        label="the same rho, made by the reference",
+        zorder=2.8,
+    )
 
 
 def _window(curve: Curve, minima: list[Point], marks: list[float]) -> tuple[float, float]:

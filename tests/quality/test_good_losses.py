@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = sorted(p for p in (ROOT / "examples").iterdir() if p.suffix in {".py", ".json"})
 BROKEN = sorted((ROOT / "examples/broken").glob("*.py"))
 #: The one rule that each of these is warned about: the smallest batch, or a finite jump.
-WARNINGS = {"dbaql": "P317", "aqfl": "P317", "padll": "P304", "pfl": "P304"}
+WARNINGS = {"dbaql": "P317", "aqfl": "P317", "padll": "P304", "pfl": "P304", "pfl_refactored": "P304"}
 
 
 @pytest.fixture(scope="module")

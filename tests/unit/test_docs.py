@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ from harness.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+sys.path.insert(0, str(ROOT / "tests"))
+
+from doc_commands import DOCUMENTS, Command, commands, read  # noqa: E402
+
+#: Commands that need no container and no data, and are run; every other is parsed and no more.
+RUN = ("explain P308", "profiles", "rules", "rules --markdown", "schema report", "doctor --markdown")
 
 
 def test_the_rules_page_is_the_generated_one() -> None:
@@ -47,3 +54,52 @@ def test_the_options_that_the_readme_uses_exist() -> None:
     result = CliRunner().invoke(cli, ["check", "--help"])
     for option in set(re.findall(r"harness check [^\n]*?(--[a-z]+)", README)):
         assert option in result.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_program_that_is_called_understands_every_command(document: Path) -> None:
+    failed = []
+    for command in commands(document):
+        try:
+            read(command)
+        except Exception as error:  # noqa: BLE001 - whatever a parser says
+            failed.append(f"{command}: {error!r}")
+    assert not failed
+
+
+def test_the_documents_have_their_commands() -> None:
+    found = [command.text for document in DOCUMENTS for command in commands(document)]
+    assert len(found) > 100
+    for text in ("python -m bench.reviews diverge", ".venv/bin/python -m bench.phases [LOSS]", "make redteam"):
+        assert text in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "harness check --no-such-option",
+        "harness chek loss.py",
+        "harness check examples/no_such_loss.py",
+        "harness check loss.py --contract poetry",
+        "harness queue more words",
+        "make tests",
+        "make check FILE=examples/dpo.py",
+        "python -m bench no-such-figure",
+        "python -m bench.reviews divrege",
+        "python -m bench.no_such_module",
+        "python -m bench.population reviews and more",
+        "python3 -m harness.setup --no-such-option",
+        "python tests/adversarial/no_such_script.py",
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_wrong_command_is_not_understood(text: str, *, whole: bool) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever a parser says
+        read(Command("here", text, whole))
+
+
+@pytest.mark.parametrize("text", RUN)
+def test_a_cheap_command_of_the_documents_runs(text: str) -> None:
+    named = {command.text.removeprefix(".venv/bin/") for document in DOCUMENTS for command in commands(document)}
+    assert any(one.partition(" >")[0] == f"harness {text}" for one in named)
+    assert CliRunner().invoke(cli, text.split()).exit_code == 0

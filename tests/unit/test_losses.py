@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from harness.losses import CATALOGUE, Entry, find, path_of, source_text
 
@@ -28,6 +30,7 @@ FOUR = [
     "beta",
 ]
 PAPER = ["dpo", "slic", "ipo", "kto_pair", "exp", "dbaql", "aql", "padll", "aqfl", "cell", "lrml", "pfl"]
+PAPER += ["aql_refactored", "pfl_refactored"]
 TRL = [
     "sigmoid",
     "hinge",
@@ -162,6 +165,44 @@ def test_samples_survive_float32_without_ties() -> None:
             np.testing.assert_array_equal(vector, vector.astype(np.float32).astype(np.float64))
             assert len(np.unique(vector)) == 64
         assert max(p.pc.max(), p.pr.max(), p.rc.max(), p.rr.max()) < 0
+
+
+#: What the functions of the authors' repository (SakanaAI/DiscoPOP, 3307865, src/alignment/gpo.py) answer to RECORDED,
+#: run in float64 by torch 2.13: AQL and PFL as they were scored (`..._old` there) and as they were refactored.
+RECORDED_VALUES = {
+    ("aql", 0.05): [0.7598638079, 0.9765749103, 0.9684376765, 0.8613848364],
+    ("aql", 0.25): [0.3952644715, 1.481668832, 1.440016402, 0.9185254608],
+    ("aql", 1.0): [0.009378399816, 4.028970376, 3.787023962, 1.115838244],
+    ("aql_refactored", 0.05): [0.8461834096, 0.8025675673, 0.7968744556, 0.7917850155],
+    ("aql_refactored", 0.25): [0.3750003283, 1.313261688, 1.267958211, 0.7751063987],
+    ("aql_refactored", 1.0): [2.496158547e-23, 4.018149928, 3.773245464, 0.9740915384],
+    ("pfl", 0.05): [0.03944486715, 10.0, 9.5, 0.4870384921],
+    ("pfl", 0.25): [0.03944486715, 10.0, 9.5, 0.4870384921],
+    ("pfl", 1.0): [0.03944486715, 10.0, 9.5, 0.4870384921],
+    ("pfl_refactored", 0.05): [0.3162995177, 2.4, 2.375, 0.3528626518],
+    ("pfl_refactored", 0.25): [0.2143503391, 4.0, 3.875, 0.3787995177],
+    ("pfl_refactored", 1.0): [0.03944486715, 10.0, 9.5, 0.4870384921],
+    ("dbaql", 0.05): [0.6261334886, 0.8104494499, 0.8027599328, 0.7071577949],
+    ("dbaql", 0.25): [0.4050328738, 1.395683093, 1.343892032, 0.7650009549],
+    ("dbaql", 1.0): [0.06032012748, 4.456119652, 4.182051563, 1.009019036],
+    ("aqfl", 0.05): [0.7504546246, 0.9410151993, 0.9344318382, 0.845920829],
+    ("aqfl", 0.25): [0.4043075603, 1.343830013, 1.301530308, 0.8352707608],
+    ("aqfl", 1.0): [0.0513601448, 4.018154068, 3.773252255, 0.9764978909],
+}
+#: Policy chosen and rejected, reference chosen and rejected: margins on both sides, and both orders of the policy.
+RECORDED = ([-40.0, -55, -62.5, -30], [-42.0, -50, -60, -36], [-41.0, -52, -59, -31.5], [-40.5, -51, -60.25, -38])
+
+
+@pytest.mark.parametrize(("name", "beta"), RECORDED_VALUES)
+def test_formula_and_text_give_the_values_of_the_authors_code(name: str, beta: float) -> None:
+    vectors = [np.array(v) for v in RECORDED]
+    ones = np.ones(4)
+    expected = RECORDED_VALUES[name, beta]
+    np.testing.assert_allclose(FORMULAS[name](Pairs(*vectors, ones, ones, beta)), expected, rtol=1e-9, atol=1e-30)
+    space: dict[str, Any] = {}
+    exec(source_text(name), space)  # noqa: S102 - text of this repository
+    answered = space[f"{name}_loss"](*(torch.tensor(v, dtype=torch.float64) for v in vectors), beta)
+    np.testing.assert_allclose(answered.numpy(), expected, rtol=1e-9, atol=1e-30)
 
 
 # --- headline numbers
