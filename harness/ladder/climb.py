@@ -13,9 +13,10 @@ from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
 from harness.ladder.ahead import seeds_of
 from harness.ladder.baselines import Baselines
+from harness.ladder.checks import check
 from harness.ladder.curves import curves
 from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
-from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
+from harness.ladder.rungs import GATED, TRAINED, evaluation_digest
 from harness.ladder.same import compared
 from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
@@ -110,7 +111,7 @@ class Ground:
 
     def __post_init__(self) -> None:
         """Refuse a ladder that cannot be climbed before anybody tries."""
-        check_kinds(self.ladder)
+        check(self.ladder)
         self.baselines = Baselines(self.folder / "baselines", self._measure_baseline, self.stopping)
         self._evaluations: dict[str, str] = {}
 

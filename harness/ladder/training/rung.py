@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -138,7 +139,7 @@ class Trainings:
 
     def _asked(self, plan: RungPlan, seed: int) -> tuple[Work, TrainerLimits]:
         """The first step of a seed, and what it may use. Raises UserError for a file that is not there."""
-        limits, settings = _split(plan)
+        limits, settings = split(plan)
         inputs = self.inputs(plan)
         for key, path in inputs.items():
             if not path.exists():
@@ -210,12 +211,15 @@ class Trainings:
         )
 
 
-def _split(plan: RungPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
-    """What a step may use, and what the task is told. Raises UserError for a limit that is no number."""
+def split(plan: RungPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
+    """What a step may use, and what the task is told. Raises UserError for a limit that is no positive number."""
     given = dict(plan.settings)
     own = {name: given.pop(name) for name in _HOST_SETTINGS if name in given}
-    if wrong := [name for name, value in own.items() if isinstance(value, bool) or not isinstance(value, (int, float))]:
-        raise UserError(f"the setting {wrong[0]} of the rung {plan.name} is no number")
+    for name, value in own.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+            raise UserError(f"the setting {name} of the rung {plan.name} is no positive number")
+        if name == "processes" and value != int(value):
+            raise UserError(f"the setting {name} of the rung {plan.name} is no whole number")
     numbers = cast("dict[str, float]", own)
     least = TrainerLimits()
     processes = int(numbers.get("processes", least.processes))

@@ -152,7 +152,7 @@ def test_progress_reaches_its_total_and_carries_the_curve(small: Path, tmp_path:
     assert set(said[0].curve) == {"on_policy-0.1.loss", "on_policy-0.1.accuracy"}
 
 
-SETTINGS = Settings.read({"sets": "on_policy,mixed", "betas": (0.1, 1.0)})
+SETTINGS = Settings.of({"sets": "on_policy,mixed", "betas": (0.1, 1.0)})
 
 
 def _gathered(**other: Outcome) -> dict[str, float]:
@@ -187,7 +187,7 @@ def test_the_learning_curve_is_that_of_the_best_betas_and_ends_at_the_score() ->
 
 
 def test_expert_over_reference_has_no_part_in_the_score() -> None:
-    settings = Settings.read({"sets": "on_policy,expert", "betas": (1.0,)})
+    settings = Settings.of({"sets": "on_policy,expert", "betas": (1.0,)})
     outcomes = [Outcome(0.4, 0.4, 1.0, -1.0, 0.8), Outcome(1.0, 1.0, 1.0, -1.0, 1.0)]
     found = gathered(settings, dict(zip(runs(settings), outcomes, strict=True)))
     assert (found["score"], found["score_expert"], found["worst"]) == (0.4, 1.0, 0.4)

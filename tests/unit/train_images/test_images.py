@@ -136,7 +136,7 @@ def test_seeds_hold_back_other_images(tmp_path: Path) -> None:
 
 def test_data_of_another_seed_are_refused(bench: Bench) -> None:
     with pytest.raises(StepError, match="another seed"):
-        data.opened(Job("images", Step.TRAIN, 1, SMALL, data=str(bench.folder / "data")), Settings.read(SMALL))
+        data.opened(Job("images", Step.TRAIN, 1, SMALL, data=str(bench.folder / "data")), Settings.of(SMALL))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_settings_that_cannot_be(tmp_path: Path, wrong: dict[str, Setting], told
 def test_the_ladders_settings_are_known(name: str) -> None:
     for plan in load(name).rungs[2:]:
         own = {k: v for k, v in plan.settings if k not in {"memory_mib", "minutes"}}
-        assert Settings.read(own).source == plan.name  # type: ignore[arg-type]
+        assert Settings.of(own).source == plan.name  # type: ignore[arg-type]
 
 
 # --- the loss
