@@ -37,8 +37,14 @@ def test_it_is_a_task() -> None:
     assert task("control") is control
 
 
+def declared(settings: dict) -> tuple[set[str], set[str]]:
+    """The metrics that are there whatever is learned, and those that are not."""
+    promised = Settings.of(settings).declared()
+    return set(promised.metrics) - set(promised.only_where), set(promised.only_where)
+
+
 def test_dpo_learns_and_its_negation_unlearns(small: Path, tmp_path: Path) -> None:
-    _, good = _trained(small, tmp_path / "dpo", LEARNS, dpo())
+    told, good = _trained(small, tmp_path / "dpo", LEARNS, dpo())
     _, bad = _trained(small, tmp_path / "negated", LEARNS, negated())
     assert good["score"] > 0.05
     assert bad["score"] < -0.1
@@ -46,6 +52,8 @@ def test_dpo_learns_and_its_negation_unlearns(small: Path, tmp_path: Path) -> No
     assert bad["accuracy"] < 0.3
     assert good["finite"] == bad["finite"] == 1.0
     assert good["kl"] > 0
+    measured = {name for name in (*told, *good) if "@" not in name} - {"seconds_per_step"}
+    assert (measured, set()) == declared(LEARNS)
 
 
 def test_what_has_no_slope_at_the_start_learns_exactly_nothing(small: Path, tmp_path: Path) -> None:
@@ -61,6 +69,10 @@ def test_the_quick_training_lets_through_what_learns(small: Path, tmp_path: Path
     assert trained["quick"] == scored["quick"]
     files = {p.name for p in tmp_path.iterdir()}
     assert files == ({"quick.safetensors", "on_policy-0.3.safetensors"} if passes else {"quick.safetensors"})
+    early, late = declared(settings)
+    measured = {name for name in (*trained, *scored) if "@" not in name} - {"seconds_per_step"}
+    assert measured == (early | late if passes else early)
+    assert late >= {"kl", "accuracy"}
     if not passes:
         assert scored == {"quick": scored["quick"], "score": scored["quick"], "worst": scored["quick"], "finite": 1.0}
 

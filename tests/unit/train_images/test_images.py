@@ -222,6 +222,9 @@ def test_resnet_takes_a_step_on_files_of_the_real_format(tmp_path: Path) -> None
     assert pairs.calls == 1
     assert told["finite"] == 1.0
     assert set(made.score()) == {"accuracy", "test_accuracy"}
+    assert {*told, "accuracy", "test_accuracy"} == {*Settings.of(CIFAR).declared().metrics, "seconds_per_step"}
+    assert Settings.of(CIFAR).declared().inputs == tuple(inputs)
+    assert set(Settings.of(SMALL).declared().metrics) == {"finite", "train_accuracy", "accuracy"}
 
 
 def test_resnet18_is_resnet18() -> None:

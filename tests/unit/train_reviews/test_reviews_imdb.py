@@ -106,8 +106,8 @@ def test_the_papers_settings_train_at_six_betas_and_are_scored_by_its_divergence
 
 def as_parquet(folder: Path) -> Path:
     (folder / "data").mkdir(parents=True)
-    for split, some in (("train", rows(48)), ("test", rows(12, 48))):
-        datasets.Dataset.from_list(some).to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
+    for part, some in (("train", rows(48)), ("test", rows(12, 48))):
+        datasets.Dataset.from_list(some).to_parquet(folder / "data" / f"{part}-00000-of-00001.parquet")
     return folder
 
 
