@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - pydantic reads the annotation
+import functools
 import hashlib
 import importlib.resources
 import math
@@ -101,6 +102,12 @@ def names() -> tuple[str, ...]:
     """All ladders, newest last."""
     files = importlib.resources.files(_FOLDER).iterdir()
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+@functools.cache
+def digest_of(name: str) -> str:
+    """The digest of one of the package's ladders."""
+    return hashlib.sha256(importlib.resources.files(_FOLDER).joinpath(f"{name}.toml").read_bytes()).hexdigest()
 
 
 def load(name: str = DEFAULT) -> Ladder:

@@ -19,7 +19,6 @@ from harness.train import finetune
 from harness.train.finetune import model as models
 from harness.train.finetune import resume, store, weights
 from harness.train.finetune.settings import Settings
-from harness.train.finetune.settings import Settings
 from harness.train.job import Progress, Step, StepError, silent
 
 if TYPE_CHECKING:
