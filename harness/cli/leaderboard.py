@@ -92,25 +92,14 @@ def _figures(row: Standing | Reference) -> dict[str, Any]:
 
 
 def _table(ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference]) -> Table:
-    heads = (
-        "",
-        "candidate",
-        "state",
-        "rung",
-        "metric",
-        "mean",
-        "95 % interval",
-        "seeds",
-        "less baseline",
-        "its interval",
-    )
-    table = Table(*heads, "run", title=called(ladder.name, ladder.digest))
+    heads = ("", "candidate", "state", "rung", "metric", "mean", "95 % interval", "seeds")
+    table = Table(*heads, "less baseline", "its interval", "run", title=called(ladder.name, ladder.digest))
     waiting = list(beside)
     for place, row in enumerate(rows, 1):
-        # A baseline stands above the first run of its rung that is not as good.
-        while waiting and waiting[-1].rung == row.rung and not row.mean > waiting[-1].mean:
-            _add(table, waiting.pop())
-        while waiting and _above(ladder, waiting[-1].rung, row.rung):
+        # A baseline stands above the first run of its rung that is not better.
+        while waiting and (waiting[-1].rung != row.rung or not row.mean > waiting[-1].mean):
+            if waiting[-1].rung != row.rung and not _above(ladder, waiting[-1].rung, row.rung):
+                break
             _add(table, waiting.pop())
         table.add_row(
             str(place),

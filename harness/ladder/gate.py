@@ -38,7 +38,7 @@ class GuardRail:
     most: float = math.inf
 
     def broken(self, measured: Measured) -> str:
-        """What is out of bounds, and where; empty where nothing is. NaN is out of any bounds, and so is what is missing."""
+        """What is out of bounds, and where; empty where nothing is. NaN and what is missing are out of any."""
         for seed, metrics in sorted(measured.items()):
             if not self.holds(metrics.get(self.metric, math.nan)):
                 return self.told(seed, metrics.get(self.metric, math.nan))
@@ -88,7 +88,7 @@ class Gate:
         return f"{100.0 * (1.0 - self.alpha):.4g} % interval{looks}"
 
     def difference(self, candidate: Measured, baseline: Measured, metric: str | None = None) -> Difference:
-        """What the gate sees at these seeds, in its own metric or in another. NaN, and no interval, where one is none."""
+        """What the gate sees at these seeds, in its own metric or another; NaN, and no interval, where one is none."""
         metric = self.metric if metric is None else metric
         values = [candidate[s].get(metric, math.nan) - baseline[s].get(metric, math.nan) for s in sorted(candidate)]
         finite = [value if math.isfinite(value) else math.nan for value in values]

@@ -149,13 +149,12 @@ def test_the_sentence_has_the_numbers() -> None:
     ("scores", "decision", "worth"),
     [
         ((0.495, 0.505), "promote", "not worse than dpo by more than 0.25 with 95 %, and worse: the estimate is -0.10"),
-        ((0.58, 0.60), "promote", "not worse than dpo by more than 0.25 with 95 %; it may still be worse: the estimate is -0.01"),
+        ((0.58, 0.60), "promote", "by more than 0.25 with 95 %; it may still be worse: the estimate is -0.01"),
         ((0.80, 0.81), "promote", "2 paired seeds: not worse than dpo by more than 0.25 with 95 %"),
         ((0.10, 0.11), "reject", "worse than dpo by more than 0.25 with 95 %"),
-        ((0.10, 0.90), "promote", "still open after the last look, and so it is promoted: "
-         "it may be worse than dpo by more than 0.25"),
+        ((0.10, 0.90), "promote", "last look, and so it is promoted: it may be worse than dpo by more than 0.25"),
     ],
-)  # fmt: skip
+)
 def test_the_sentence_says_what_a_promotion_is_worth(scores: tuple[float, ...], decision: str, worth: str) -> None:
     found = Gate("reward", 0.25, 0.05, (2,), against="dpo").decide(
         {seed: {"reward": score} for seed, score in enumerate(scores)}, {0: {"reward": 0.6}, 1: {"reward": 0.6}}
