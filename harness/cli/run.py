@@ -32,6 +32,7 @@ from harness.cli.ledgers import (
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves
+from harness.ladder.needs import meet
 from harness.ladder.own import called
 from harness.ladder.profile import load
 from harness.ladder.worker import Orders, Place, owner_name, work
@@ -175,6 +176,7 @@ def run_command(
                 run = ledger.retry(run.id)
             if run.state not in {State.QUEUED, State.RUNNING} or (run.state is State.RUNNING and run.id == number):
                 return run
+            meet(ladder, ledger.folder, gpu=gpu, data_dir=data_dir)
             needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
             place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
             orders = Orders(

@@ -7,6 +7,7 @@ for each candidate, evaluation and seed, from which a killed attempt is gone on 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -117,13 +118,14 @@ class Trainings:
         the next call with the same name goes on from there.
         """
         work, limits = self._asked(plan, seed)
-        data = self._prepared(work, limits, plan, say)
+        with _on_disk(self.folder):
+            data = self._prepared(work, limits, plan, say)
         place = (
             self.folder
             / "training"
             / digest_of(name=name, seed=seed, settings=dict(plan.settings), identity=self.identity(plan))[:32]
         )
-        with _alone(place):
+        with _on_disk(self.folder), _alone(place):
             trained = self._trained(asked, replace(work, step=Step.TRAIN, data=data), limits, place, say)
             scored = self._scored(replace(work, step=Step.SCORE, data=data), limits, place, say)
             if samples := whole_lines(place / "score" / SAMPLES):
@@ -135,7 +137,8 @@ class Trainings:
     def prepare(self, plan: RungPlan, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None) -> None:
         """Make the data of a seed, unless they are there. Raises as `measure` does."""
         work, limits = self._asked(plan, seed)
-        self._prepared(work, limits, plan, say)
+        with _on_disk(self.folder):
+            self._prepared(work, limits, plan, say)
 
     def _asked(self, plan: RungPlan, seed: int) -> tuple[Work, TrainerLimits]:
         """The first step of a seed, and what it may use. Raises UserError for a file that is not there."""
@@ -232,6 +235,17 @@ def split(plan: RungPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
         pids=least.pids * processes,
     )
     return limits, cast("dict[str, Setting]", given)
+
+
+@contextlib.contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    """A disk that is full, or takes nothing, is a fault of ours. Raises InfrastructureError."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        remedy = f"{'make room at' if full else 'see to'} {folder}, or name another place with --folder"
+        raise InfrastructureError(f"{error.filename or folder}: {error.strerror or error}", remedy=remedy) from error
 
 
 @contextlib.contextmanager
