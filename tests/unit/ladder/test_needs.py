@@ -99,7 +99,7 @@ def test_nothing_to_train_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 def test_run_refuses_before_it_climbs_and_submit_says_what_a_worker_has_to_have(tmp_path: Path) -> None:
     loss, folder = tmp_path / "loss.py", str(tmp_path / "project")
     loss.write_text(TEXT)
-    with pytest.raises(UserError, match="the rung imdb of .* needs a GPU"):
+    with pytest.raises(UserError, match=r"the rung imdb of .* needs a GPU"):
         run_command.main([str(loss), "--profile", "imdb", "--folder", folder], standalone_mode=False)
     done = CliRunner().invoke(submit_command, [str(loss), "--profile", "imdb", "--folder", folder])
     assert done.exit_code == 0
