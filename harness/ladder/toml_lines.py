@@ -47,10 +47,8 @@ def _read(text: str) -> Any:
 
 def _leads(document: Any, path: Path) -> bool:
     for key in path:
-        if (isinstance(document, dict) and key in document) or (
-            isinstance(document, list) and isinstance(key, int) and key < len(document)
-        ):
+        try:
             document = document[key]
-        else:
+        except (KeyError, IndexError, TypeError):
             return False
     return True
