@@ -16,7 +16,7 @@ from harness.ladder import needs
 from harness.ladder.measuring import VARIABLE
 from harness.ladder.needs import meet
 from harness.ladder.profile import load
-from harness.ladder.training import rung
+from harness.ladder.training.kept import Kept
 from harness.ladder.training.rung import Trainings
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_a_disk_that_takes_nothing_is_a_fault_of_ours(
         raise OSError(number, "no", str(tmp_path / "data"))
 
     where = type("Where", (), {"identity": "here"})()
-    monkeypatch.setattr(rung.Kept, "get", full)
+    monkeypatch.setattr(Kept, "get", full)
     (plan,) = (plan for plan in load("digits").rungs if plan.kind == "images")
     trainings = Trainings(tmp_path, where)
     for attempt in (
