@@ -59,7 +59,8 @@ def train(one: PairLoss, settings: dict[str, Any], data: Path) -> tuple[float, b
     """Train with a loss: seconds per step, and the weights that came of it."""
     from harness.train import reviews  # noqa: PLC0415 - as above
     from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.train.reviews.steps import weights_path  # noqa: PLC0415 - as above
 
     with TemporaryDirectory() as out:
         told = reviews.train(Job("reviews", Step.TRAIN, 0, settings, out=out, data=str(data)), one, silent)
-        return told["seconds_per_step"], reviews.weights_path(out, 0).read_bytes()
+        return told["seconds_per_step"], weights_path(out, 0).read_bytes()

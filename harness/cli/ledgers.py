@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.ladder.own import called
 from harness.ledger import Ledger
 from harness.report import sanitize
 
@@ -103,7 +104,8 @@ def told_seconds(seconds: float) -> str:
 
 def as_json(run: Run) -> dict[str, Any]:
     """A run as machines read it."""
-    return {name: getattr(run, name) for name in run.__dataclass_fields__}
+    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
+    return {**fields, "ladder": called(run.profile, run.profile_digest)}
 
 
 def number(value: float) -> float | str:

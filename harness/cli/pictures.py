@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, curves
 from harness.ladder.own import ladder_for
 from harness.report import picture_frontier, picture_learning, plots
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.ledger.records import Run
 
-_CURVE, _BASELINE = re.compile(r"curve-(\d+)\.json"), re.compile(r"baseline-(\d+)\.json")
+_CURVE = re.compile(r"curve-(\d+)\.json")
 
 
 def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
@@ -29,7 +30,7 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     out: list[Path] = []
     told: dict[str, dict[int, Any]] = defaultdict(dict)
-    beside: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+    beside = baselines_of(ledger, run.id)
     for one in ledger.attachments(run.id):
         if one.name == "report.json":
             result = json.loads(ledger.document(one.sha256))["results"][0]
@@ -37,14 +38,11 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
             out += plots.draw(shown, folder, stem="candidate")
         elif found := _CURVE.fullmatch(one.name):
             told[one.rung][int(found[1])] = json.loads(ledger.document(one.sha256))
-        elif found := _BASELINE.fullmatch(one.name):
-            metrics = json.loads(ledger.document(one.sha256))
-            beside[one.rung][int(found[1])] = {name: float(value) for name, value in metrics.items()}
     for rung, seeds in told.items():
         out += picture_learning.draw(f"{run.name} at {rung}", seeds, folder, stem=f"{rung}-learning")
     for rung, scores in ledger.scores(run.id).items():
         measured = by_seed(scores)
-        worth = _worth({run.name: measured, _baseline(ledger, run, rung): beside[rung]})
+        worth = _worth({run.name: measured, _baseline(ledger, run, rung): beside.get(rung, {})})
         out += picture_learning.draw_worth(f"{run.name} at {rung}", worth, folder, stem=f"{rung}-curve")
         if all("reward" in one and "kl" in one for one in measured.values()):
             curve = picture_frontier.curve_of(run.name, measured)

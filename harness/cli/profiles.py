@@ -55,9 +55,13 @@ def _chosen(name: str | None) -> tuple[list[Profile], list[Ladder]]:
         return [load(name)], []
     try:
         return [], [ladders.load(name)]
-    except UserError:
+    except UserError as error:
+        if name.endswith(".toml"):
+            raise
         known = ", ".join((*names(), *ladders.names()))
-        raise UserError(f"there is no profile and no ladder {name!r}", remedy=f"one of: {known}") from None
+        raise UserError(
+            f"there is no profile and no ladder {name!r}", remedy=f"one of: {known}, or a .toml file"
+        ) from error
 
 
 def _profile(profile: Profile) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from harness.cli.ledgers import (
     underway_json,
     underway_of,
 )
+from harness.ladder.own import called
 from harness.ledger.states import State
 from harness.report import sanitize
 
@@ -94,7 +95,7 @@ def _table(ledger: Ledger, underway: dict[int, list[Underway]], limit: int, *, e
         table.add_row(
             str(run.id),
             Text(name_of(run)),
-            Text(run.profile),
+            Text(called(run.profile, run.profile_digest)),
             Text(str(run.state), style=state_style(run)),
             str(run.rung),
             str(run.attempt),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -20,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api import submit
+from harness.cli.differences import difference_table
 from harness.cli.ledgers import (
     again_option,
     data_option,
@@ -31,8 +31,9 @@ from harness.cli.ledgers import (
 )
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
-from harness.ladder.curves import line, mean_curves, without_points
-from harness.ladder.gate import interval
+from harness.ladder.curves import line, mean_curves
+from harness.ladder.needs import meet
+from harness.ladder.own import called
 from harness.ladder.profile import load
 from harness.ladder.worker import Orders, Place, owner_name, work
 from harness.ledger.states import FINAL, State
@@ -113,7 +114,7 @@ class _Seen:
 
     def render(self) -> Group:
         """The rungs, and the metrics of the one that trains against its baseline."""
-        table = Table("rung", "", "seeds", "what the gate says", title=f"{self.ladder.name}")
+        table = Table("rung", "", "seeds", "what the gate says", title=called(self.ladder.name, self.ladder.digest))
         for plan in self.ladder.rungs:
             told = self.decisions.get(plan.name, "")
             mark = "✓" if told.startswith("promote") else "✗" if told else "…" if plan.name == self.at else ""
@@ -121,24 +122,13 @@ class _Seen:
             table.add_row(plan.name, mark, seeds, Text(sanitize.terminal(told, 300)))
         tables: list[Table | Text] = []
         for rung in self.scores:
-            tables += [_metrics(rung, self.scores[rung], self.baselines[rung])]
+            gate = next(plan.gate for plan in self.ladder.rungs if plan.name == rung)
+            if gate is not None:
+                tables += [difference_table(rung, gate, self.scores[rung], self.baselines[rung])]
             tables += _curves(self.scores[rung], self.baselines[rung])
         tables += [self._training(each) for each in list(self.trainings.values())]
         tables += [Text(sentence, style="dim") for sentence in self.told]
         return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
-
-
-def _metrics(rung: str, scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> Table:
-    table = Table("metric", "candidate", "baseline", "difference", "95 % interval", title=rung)
-    for metric in sorted(without_points(next(iter(scores.values())))):
-        own = np.array([scores[s][metric] for s in sorted(scores)])
-        base = np.array([baseline[s].get(metric, np.nan) for s in sorted(scores)])
-        with np.errstate(all="ignore"):
-            gap = own - base
-        low, high = interval(list(gap), 0.05)
-        spread = f"{low:+.3f} to {high:+.3f}" if np.isfinite(low) else ""
-        table.add_row(Text(metric), f"{own.mean():.3f}", f"{base.mean():.3f}", f"{gap.mean():+.3f}", spread)
-    return table
 
 
 def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> list[Text]:
@@ -186,6 +176,7 @@ def run_command(
                 run = ledger.retry(run.id)
             if run.state not in {State.QUEUED, State.RUNNING} or (run.state is State.RUNNING and run.id == number):
                 return run
+            meet(ladder, ledger.folder, gpu=gpu, data_dir=data_dir)
             needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
             place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
             orders = Orders(

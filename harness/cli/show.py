@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.differences import difference_json, difference_table
 from harness.cli.ledgers import (
     as_json,
     ledger_options,
@@ -26,13 +27,17 @@ from harness.cli.ledgers import (
 )
 from harness.cli.pictures import draw_run
 from harness.errors import UserError
+from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
+from harness.ladder.own import called, ladder_for
 from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
 from harness.report import sanitize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.ladder.board import Seeds
+    from harness.ladder.gate import Gate
     from harness.ledger import Ledger
     from harness.ledger.records import Run, Score
 
@@ -91,6 +96,7 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
             {"rung": rung, "decision": d.decision, "reason": d.reason, "detail": dict(d.detail)}
             for rung, d in ledger.decisions(run.id)
         ],
+        "differences": {rung: difference_json(*found) for rung, found in _compared(ledger, run).items()},
         "attachments": [dataclasses.asdict(a) for a in ledger.attachments(run.id)],
         **({"answered_by": as_json(answering)} if (answering := ledger.answering(run)).id != run.id else {}),
         "promotions": ledger.promotions(run.id),
@@ -100,8 +106,20 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
     }
 
 
+def _compared(ledger: Ledger, run: Run) -> dict[str, tuple[Gate, Seeds, Seeds]]:
+    """For each rung with a gate: it, the candidate's metrics by seed, and those of the baseline at the same seeds."""
+    ladder = ladder_for(ledger, run)
+    scores, baselines = ledger.scores(run.id), baselines_of(ledger, run.id)
+    out = {}
+    for plan in ladder.rungs if ladder is not None else ():
+        own, base = by_seed(scores.get(plan.name, ())), baselines.get(plan.name, {})
+        if plan.gate is not None and own and set(own) <= set(base):
+            out[plan.name] = (plan.gate, own, base)
+    return out
+
+
 def _print(ledger: Ledger, run: Run, console: Console) -> None:
-    console.print(Text(f"run {run.id}  {name_of(run)}  {run.profile}"))
+    console.print(Text(f"run {run.id}  {name_of(run)}  {called(run.profile, run.profile_digest)}"))
     console.print(Text(f"{run.state}", style=state_style(run)), Text(sanitize.one_line(run.reason, 400)))
     if (answering := ledger.answering(run)).id != run.id:
         told = f"  run {answering.id}, {name_of(answering)}, answers for it: {answering.state}"
@@ -110,8 +128,11 @@ def _print(ledger: Ledger, run: Run, console: Console) -> None:
         console.print(Text(f"  {rung}: {decision.decision}: {sanitize.one_line(decision.reason, 400)}"))
     if (tuned := tuned_of(ledger.events(run.id))) is not None:
         console.print(Text(f"  tuned: {sanitize.one_line(tuned.told(), 400)}"))
+    compared = _compared(ledger, run)
     for rung, scores in ledger.scores(run.id).items():
         console.print(_trials(rung, scores) if rung.startswith(f"{RUNG}-") else _scores(rung, scores))
+        if (found := compared.get(rung)) is not None:
+            console.print(difference_table(rung, *found))
         for metric, points in mean_curves(by_seed(scores).values()).items():
             console.print(Text(f"  {metric} by step, mean over seeds: {line(points)}"))
     for one in ledger.underway(run.id).get(run.id, []):

@@ -10,6 +10,8 @@ from harness.api import submit
 from harness.candidate import discover
 from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
 from harness.cli.telling import tell_excluded
+from harness.ladder.needs import missing
+from harness.ladder.profile import load
 from harness.ledger.states import State
 
 #: Known candidates of which is told what they are the same as.
@@ -39,6 +41,7 @@ def submit_command(
 
     A candidate has one run for each ladder, however often it is submitted.
     """
+    ladder = load(profile)
     with open_ledger(folder, database) as ledger:
         done = submit(paths, ledger=ledger, profile=profile, priority=priority, again=again, exclude=exclude)
         runs = [ledger.run(one.run) for one in done if not one.fresh][:_TOLD]
@@ -53,6 +56,8 @@ def submit_command(
     for run, answering in same:
         told = f"run {run.id} is the same function as run {answering.id}, {name_of(answering)}: {answering.state}"
         click.echo(f"{told}; --again runs it all the same")
+    for need in missing(ladder, folder.resolve(), gpu="auto"):
+        click.echo(f"note: {need.message}: a worker elsewhere has to", err=True)
     click.echo("next: `harness worker --drain` works on them, `harness queue` shows where they stand", err=True)
 
 

@@ -11,6 +11,7 @@ import click
 
 from harness.cli.ledgers import data_option, ledger_options, open_ledger
 from harness.errors import UserError
+from harness.ladder.profile import load
 from harness.ladder.worker import Orders
 from harness.ledger.queue import LEASE_SECONDS
 
@@ -62,6 +63,7 @@ def worker_command(
     What a worker holds when it is stopped goes back into the queue, and on where it was. A ledger or a container
     engine that is away for a while is waited for.
     """
+    load(profile)  # as is a ladder that nobody could climb
     open_ledger(folder, database).close()  # a ledger that cannot be opened is told here, and not by each worker
     orders = Orders(
         folder.resolve(),

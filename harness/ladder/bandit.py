@@ -12,17 +12,21 @@ fall apart under noise; good losses are not told from each other by it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.oracle.batch import Batch
+from harness.train.job import COUNT, SHARE, Declared, StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from harness.judge.subject import Subject
+    from harness.train.job import Setting
 
     Array = NDArray[np.float64]
 
@@ -44,6 +48,41 @@ class Settings:
     rate: float = 0.1
     betas: tuple[float, ...] = (0.25, 1.0)
     spread: float = 0.5
+
+    @classmethod
+    def of(cls, given: Mapping[str, Setting]) -> Settings:
+        """Read a rung's settings. Raises StepError (the user's) for an unknown name and a value that cannot be."""
+        known = {f.name: f.default for f in fields(cls)}
+        out = {}
+        for name, value in given.items():
+            if name not in known:
+                wanted = f"one of {', '.join(known)}"
+                raise StepError(f"the bandit has no setting {name!r}", fault="user", remedy=wanted)
+            wrong, out[name] = _wrong(known[name], value)
+            if wrong:
+                raise StepError(f"the setting {name} of the bandit is {value!r}", fault="user", remedy=f"it is {wrong}")
+        if out.get("arms", cls.arms) < 2:
+            raise StepError("the setting arms of the bandit is below 2", fault="user", remedy="a pair is of two arms")
+        return cls(**out)
+
+    def declared(self) -> Declared:
+        """What is measured: see `measure`."""
+        each = {"score": (-math.inf, 1.0), "kl": COUNT}
+        tasks = {f"{name}_{task}": span for task in TASKS for name, span in {**each, "accuracy": SHARE}.items()}
+        return Declared({**each, "best": each["score"], "worst": each["score"], "finite": SHARE, **tasks})
+
+
+def _wrong(default: object, value: Setting) -> tuple[str, Any]:
+    """What a setting has to be, empty where it is that; and the value in the default's type."""
+    several = value if isinstance(value, tuple) else (value,)
+    numbers = [v for v in several if isinstance(v, (int, float)) and not isinstance(v, bool) and 0 < v < math.inf]
+    fits = len(numbers) == len(several)
+    if isinstance(default, tuple):
+        ok = fits and 0 < len(set(numbers)) == len(numbers)
+        return ("" if ok else "different positive numbers, one or more"), tuple(map(float, numbers))
+    if isinstance(default, int):
+        return ("" if fits and isinstance(value, int) else "a whole number above 0"), value
+    return ("" if fits and value in numbers else "a positive number"), value
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,42 @@
-"""Who is ahead on a ladder: every measured run, by the highest rung it was measured at, with intervals."""
+"""Who is ahead on a ladder: every measured run, by the highest rung it was measured at, with intervals.
+
+Beside them stand the baselines, and each run's difference from its own on the same seeds, at the level of the gate that
+decided. Ladders are told apart by their digests: runs of two of one name are never ranked against one another.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.ladder.gate import interval
-from harness.ladder.profile import load
+from harness.ladder.curves import by_seed
+from harness.ladder.gate import Difference, interval
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.ladder.gate import Gate
+    from harness.ladder.profile import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
 
+    #: For each seed, each metric.
+    Seeds = dict[int, dict[str, float]]
+
 _ALPHA = 0.05
+_BASELINE = re.compile(r"baseline-(\d{1,9})\.json")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One run's place: the mean of a rung's gate metric over its seeds, with its 95 % interval."""
+    """One run's place: the mean of a rung's gate metric over its seeds, with its 95 % interval.
+
+    `difference` is the run's less the baseline's, `against`, on the same seeds; None where those were not kept.
+    """
 
     run: Run
     rung: str
@@ -28,22 +45,87 @@ class Standing:
     low: float
     high: float
     seeds: int
+    against: str
+    difference: Difference | None
 
 
-def standings(ledger: Ledger, profile: str) -> list[Standing]:
-    """All runs of a ladder that were measured, the best first. Raises UserError for an unknown ladder."""
-    ladder = load(profile)
+@dataclass(frozen=True)
+class Reference:
+    """What a rung's baseline reached, on the seeds that any run was measured at.
+
+    `settled` is false where runs met other values at the same seed, as after a change of the harness: then the newest
+    run's count here, and each run is compared with those that it met.
+    """
+
+    name: str
+    rung: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    settled: bool
+
+
+def standings(ledger: Ledger, ladder: Ladder) -> list[Standing]:
+    """All runs of a ladder that were measured, the best first."""
     order = {plan.name: place for place, plan in enumerate(ladder.rungs)}
-    metrics = {plan.name: plan.gate.metric for plan in ladder.rungs if plan.gate is not None}
+    gates = {plan.name: plan.gate for plan in ladder.rungs if plan.gate is not None}
     found = []
     for run in ledger.runs(profile_digest=ladder.digest, limit=1_000_000):
-        measured = {rung: scores for rung, scores in ledger.scores(run.id).items() if rung in metrics}
+        measured = {rung: by_seed(scores) for rung, scores in ledger.scores(run.id).items() if rung in gates}
         if not measured:
             continue
         rung = max(measured, key=order.__getitem__)
-        values = [s.value for s in measured[rung] if s.metric == metrics[rung]]
-        low, high = interval(values, _ALPHA)
-        mean = float(np.mean(values)) if values else float("nan")
-        found.append(Standing(run, rung, metrics[rung], mean, low, high, len(values)))
+        gate = gates[rung]
+        mean, low, high, count = _mean(measured[rung], gate.metric)
+        difference = _difference(ledger, run, rung, gate, measured[rung])
+        found.append(Standing(run, rung, gate.metric, mean, low, high, count, gate.against, difference))
     # A run that ended by a guard rail stands below all that did not, whatever its score.
     return sorted(found, key=lambda s: (-s.run.rung, -order[s.rung], -np.nan_to_num(s.mean, nan=-np.inf), s.run.id))
+
+
+def references(ledger: Ledger, ladder: Ladder, rows: list[Standing]) -> list[Reference]:
+    """The baselines of the rungs that these runs stand at."""
+    out = []
+    for plan in ladder.rungs:
+        known: Seeds = {}
+        settled = True
+        for row in sorted(rows, key=lambda row: row.run.id):
+            if plan.gate is None or row.rung != plan.name:
+                continue
+            for seed, metrics in baselines_of(ledger, row.run.id).get(plan.name, {}).items():
+                settled = settled and known.get(seed, metrics).get(plan.gate.metric) == metrics.get(plan.gate.metric)
+                known[seed] = metrics
+        if plan.gate is not None and known:
+            mean = _mean(known, plan.gate.metric)
+            out.append(Reference(plan.baseline, plan.name, plan.gate.metric, *mean, settled))
+    return out
+
+
+def baselines_of(ledger: Ledger, run: int) -> dict[str, Seeds]:
+    """What the baselines reached at a run's rungs, as they were kept with it; by rung and seed."""
+    out: dict[str, Seeds] = {}
+    for one in ledger.attachments(run):
+        if found := _BASELINE.fullmatch(one.name):
+            metrics = json.loads(ledger.document(one.sha256))
+            out.setdefault(one.rung, {})[int(found[1])] = {name: float(value) for name, value in metrics.items()}
+    return out
+
+
+def _difference(ledger: Ledger, run: Run, rung: str, gate: Gate, measured: Seeds) -> Difference | None:
+    """From what was kept with the run; from what its gate wrote down where runs are older than that."""
+    baseline = baselines_of(ledger, run.id).get(rung, {})
+    if baseline and set(measured) <= set(baseline):
+        return gate.difference(measured, baseline)
+    told = {name: decision.detail for name, decision in ledger.decisions(run.id)}.get(rung, {})
+    numbers = [told.get(name) for name in ("difference", "low", "high", "seeds")]
+    if None in numbers:
+        return None
+    mean, low, high, seeds = (float(str(number)) for number in numbers)
+    return Difference(mean, low, high, int(seeds))
+
+
+def _mean(measured: Mapping[int, Mapping[str, float]], metric: str) -> tuple[float, float, float, int]:
+    values = [metrics[metric] for _, metrics in sorted(measured.items()) if metric in metrics]
+    return (float(np.mean(values)) if values else float("nan"), *interval(values, _ALPHA), len(values))

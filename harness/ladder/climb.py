@@ -13,9 +13,9 @@ from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
 from harness.ladder.ahead import seeds_of
 from harness.ladder.baselines import Baselines
-from harness.ladder.curves import curves
+from harness.ladder.checks import check
 from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
-from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
+from harness.ladder.rungs import GATED, TRAINED, evaluation_digest
 from harness.ladder.same import compared
 from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
@@ -62,7 +62,7 @@ __all__ = [
 
 #: What the report of the properties is called among a run's documents.
 REPORT = "report.json"
-#: What the baseline's metrics of a seed are called there, by the seed; kept where they have a learning curve.
+#: What the baseline's metrics of a seed are called there, by the seed.
 BASELINE = "baseline-{}.json"
 #: What the answers are called there that a trained model gave, by the seed.
 SAMPLES = "samples-{}.jsonl"
@@ -111,7 +111,7 @@ class Ground:
 
     def __post_init__(self) -> None:
         """Refuse a ladder that cannot be climbed before anybody tries."""
-        check_kinds(self.ladder)
+        check(self.ladder)
         self.baselines = Baselines(self.folder / "baselines", self._measure_baseline, self.stopping)
         self._evaluations: dict[str, str] = {}
 
@@ -353,9 +353,7 @@ def _attach(
     ground: Ground, held: Claim, plan: RungPlan, seed: int, measured: Measured, baseline: dict[str, float]
 ) -> None:
     """Keep what a seed left besides its metrics; before them, since a seed that has metrics is not measured again."""
-    made = {}
-    if curves(baseline):
-        made[BASELINE.format(seed)] = json.dumps(plain(baseline), sort_keys=True).encode()
+    made = {BASELINE.format(seed): json.dumps(plain(baseline), sort_keys=True).encode()}
     if measured.curve:
         made[f"curve-{seed}.json"] = measured.curve
     if measured.samples:

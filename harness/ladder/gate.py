@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import InfrastructureError
-from harness.ladder.sentence import comparison, falls_short, suffices
+from harness.ladder.sentence import comparison, falls_short, left_open, suffices
 from harness.ledger.records import Decision
 
 if TYPE_CHECKING:
@@ -38,13 +38,30 @@ class GuardRail:
     most: float = math.inf
 
     def broken(self, measured: Measured) -> str:
-        """What is out of bounds, and where; empty where nothing is. NaN is out of any bounds."""
+        """What is out of bounds, and where; empty where nothing is. NaN and what is missing are out of any."""
         for seed, metrics in sorted(measured.items()):
-            value = metrics.get(self.metric, math.nan)
-            if not self.least <= value <= self.most:
-                bound = f"at least {self.least:g}" if not value >= self.least else f"at most {self.most:g}"
-                return f"{self.metric} is {value:.4g} for seed {seed}, and has to be {bound}"
+            if not self.holds(metrics.get(self.metric, math.nan)):
+                return self.told(seed, metrics.get(self.metric, math.nan))
         return ""
+
+    def holds(self, value: float) -> bool:
+        """Whether a value is within the bounds."""
+        return self.least <= value <= self.most
+
+    def told(self, seed: int, value: float) -> str:
+        """What is wrong with a value that is not."""
+        bound = f"at least {self.least:g}" if not value >= self.least else f"at most {self.most:g}"
+        return f"{self.metric} is {value:.4g} for seed {seed}, and has to be {bound}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Candidate minus baseline over paired seeds: the mean, and its interval at a gate's level."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -64,60 +81,96 @@ class Gate:
     rails: tuple[GuardRail, ...] = ()
     against: str = "the baseline"
 
+    @property
+    def level(self) -> str:
+        """What its intervals are, for the head of a column: all that is told of differences is of this one level."""
+        looks = f", right at all {len(self.looks)} looks" if len(self.looks) > 1 else ""
+        return f"{100.0 * (1.0 - self.alpha):.4g} % interval{looks}"
+
+    def difference(self, candidate: Measured, baseline: Measured, metric: str | None = None) -> Difference:
+        """What the gate sees at these seeds, in its own metric or another; NaN, and no interval, where one is none."""
+        metric = self.metric if metric is None else metric
+        values = [candidate[s].get(metric, math.nan) - baseline[s].get(metric, math.nan) for s in sorted(candidate)]
+        finite = [value if math.isfinite(value) else math.nan for value in values]
+        mean = float(np.mean(finite)) if finite else math.nan
+        return Difference(mean, *interval(finite, self.alpha / len(self.looks)), len(finite))
+
     def decide(self, candidate: Measured, baseline: Measured) -> Decision | None:
         """The decision on the seeds so far, or None while it is open and more seeds are planned.
 
-        A candidate whose metric is missing or not finite is rejected at once: no later seed can mend it. Raises
-        ValueError where the baseline lacks a seed that the candidate has, InfrastructureError where it is not finite.
+        A candidate whose metric is not finite where the baseline's is, is rejected at once: no later seed can mend it,
+        and nothing differs between the two but the loss. Raises ValueError where the baseline lacks a seed that the
+        candidate has. Raises InfrastructureError where a metric is not there, where the baseline's is not finite, and
+        where it breaks a rail that the candidate breaks: of the candidate that says nothing.
         """
         if missing := set(candidate) - set(baseline):
             raise ValueError(f"the baseline was not measured for the seeds {sorted(missing)}")
-        if stopped := self._stopped(candidate):
+        if stopped := self._stopped(candidate, baseline):
             return stopped
         if len(candidate) not in self.looks:
             return None
-        seeds = sorted(candidate)
-        differences = paired(candidate, baseline, self.metric)
-        low, high = interval(differences, self.alpha / len(self.looks))
-        mean = float(np.mean(differences))
+        found = self.difference(candidate, baseline)
+        span, confidence = (found.mean, found.low, found.high), 1.0 - self.alpha
         detail: dict[str, Json] = {
             "metric": self.metric,
-            "seeds": len(seeds),
-            "difference": mean,
-            "low": low,
-            "high": high,
+            "seeds": found.seeds,
+            "difference": found.mean,
+            "low": found.low,
+            "high": found.high,
             "margin": self.margin,
             "against": self.against,
             "alpha": self.alpha,
             "looks": len(self.looks),
         }
         looks = f", right at all {len(self.looks)} looks" if len(self.looks) > 1 else ""
-        told = comparison(
-            self.metric,
-            self.against,
-            (mean, low, high),
-            confidence=1.0 - self.alpha,
-            units=f"{len(seeds)} paired seeds{looks}",
-        )
-        if high < -self.margin:
-            return Decision("reject", f"{told}: {falls_short(self.margin)}", detail)
-        if low > -self.margin:
-            return Decision("promote", f"{told}: {suffices(self.margin)}", detail)
-        if len(seeds) < self.looks[-1]:
+        units = f"{found.seeds} paired seeds{looks}"
+        told = comparison(self.metric, self.against, span, confidence=confidence, units=units)
+        if found.high < -self.margin:
+            return Decision("reject", f"{told}: {falls_short(self.margin, self.against, confidence)}", detail)
+        if found.low > -self.margin:
+            return Decision("promote", f"{told}: {suffices(self.margin, self.against, confidence, span)}", detail)
+        if len(candidate) < self.looks[-1]:
             return None
-        return Decision(self.undecided, f"{told}: still open after the last look", detail)
+        end = left_open(self.margin, self.against, self.undecided, "look")
+        return Decision(self.undecided, f"{told}: {end}", detail)
 
-    def _stopped(self, candidate: Measured) -> Decision | None:
+    def _stopped(self, candidate: Measured, baseline: Measured) -> Decision | None:
         """What ends it at any seed: a metric out of bounds, or a score that is no number."""
+        absent: list[tuple[int, str]] = []
         for rail in self.rails:
-            if broken := rail.broken(candidate):
-                return Decision("reject", broken, {"rail": rail.metric, "seeds": len(candidate)})
+            for seed, metrics in sorted(candidate.items()):
+                if rail.metric not in metrics:
+                    absent.append((seed, rail.metric))
+                elif not rail.holds(metrics[rail.metric]):
+                    told = rail.told(seed, metrics[rail.metric])
+                    theirs = baseline[seed].get(rail.metric)
+                    if theirs is not None and not rail.holds(theirs):
+                        raise InfrastructureError(
+                            f"{told}, and {self.against} breaks that rail too, with {theirs:.4g}",
+                            remedy="mend the rail, or the settings that even the baseline falls apart with",
+                        )
+                    return self._ended(rail.metric, told, metrics, theirs, len(candidate))
+        absent += [(seed, self.metric) for seed, metrics in sorted(candidate.items()) if self.metric not in metrics]
+        for seed, metric in absent[:1]:
+            raise InfrastructureError(
+                f"the rung gave no {metric} for seed {seed}, and its gate reads it",
+                remedy="report this with `harness show`: a ladder's metrics are checked when it is named",
+            )
+        paired(candidate, baseline, self.metric)
         for seed, metrics in sorted(candidate.items()):
-            value = metrics.get(self.metric, math.nan)
-            if not math.isfinite(value):
-                told = f"{self.metric} is {value} for seed {seed}, and has to be finite"
-                return Decision("reject", told, {"rail": self.metric, "seeds": len(candidate)})
+            if not math.isfinite(metrics[self.metric]):
+                told = f"{self.metric} is {metrics[self.metric]} for seed {seed}, and has to be finite"
+                return self._ended(self.metric, told, metrics, baseline[seed][self.metric], len(candidate))
         return None
+
+    def _ended(
+        self, metric: str, told: str, metrics: Mapping[str, float], theirs: float | None, seeds: int
+    ) -> Decision:
+        """A rejection for one metric of one seed, with what tells that it is the candidate's doing."""
+        diverged = metrics.get("finite", 1.0) < 1.0 or not math.isfinite(metrics[metric])
+        why = ": its training did not stay finite" if diverged else ""
+        beside = f" ({self.against}: {theirs:.4g})" if theirs is not None else ""
+        return Decision("reject", f"{told}{why}{beside}", {"rail": metric, "seeds": seeds})
 
 
 def paired(candidate: Measured, baseline: Measured, metric: str) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - pydantic reads the annotation
+import functools
 import hashlib
 import importlib.resources
 import math
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
 from harness.ladder.gate import Gate, GuardRail
+from harness.ladder.toml_lines import line_of, misspelt
 
 DEFAULT = "bandit"
 #: What a ladder of the user's may be called: ledgers keep the name.
@@ -24,7 +26,8 @@ _FOLDER = "harness.ladder.profiles"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: a text is no number here, and `true` is none either.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class _Rail(_Strict):
@@ -37,9 +40,9 @@ class _Gate(_Strict):
     metric: str
     margin: float
     alpha: float = Field(gt=0, lt=1)
-    looks: tuple[int, ...] = Field(min_length=1)
+    looks: list[int] = Field(min_length=1)
     undecided: Literal["promote", "reject"] = "promote"
-    rails: tuple[_Rail, ...] = ()
+    rails: list[_Rail] = []
 
 
 class _Rung(_Strict):
@@ -56,7 +59,7 @@ class _File(_Strict):
     name: str
     date: dt.date
     properties: str
-    rungs: tuple[_Rung, ...] = Field(min_length=1)
+    rungs: list[_Rung] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
+@functools.cache
+def digest_of(name: str) -> str:
+    """The digest of one of the package's ladders."""
+    return hashlib.sha256(importlib.resources.files(_FOLDER).joinpath(f"{name}.toml").read_bytes()).hexdigest()
+
+
 def load(name: str = DEFAULT) -> Ladder:
     """Read a ladder; a name without a date is the newest of that name, and a path to a .toml file is one of the user's.
 
@@ -112,8 +121,8 @@ def load(name: str = DEFAULT) -> Ladder:
     dated = [n for n in known if n == name or n.rpartition("-")[0] == name]
     if not dated:
         raise UserError(f"there is no ladder {name!r}", remedy=f"one of: {', '.join(known)}, or a .toml file")
-    ladder = parse(importlib.resources.files(_FOLDER).joinpath(f"{dated[-1]}.toml").read_bytes())
-    return replace(ladder, source=ladder.name)
+    data = importlib.resources.files(_FOLDER).joinpath(f"{dated[-1]}.toml").read_bytes()
+    return _checked(parse(data, f"{dated[-1]}.toml"), data, dated[-1])
 
 
 def _own(path: Path) -> Ladder:
@@ -122,21 +131,49 @@ def _own(path: Path) -> Ladder:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"the ladder {path} cannot be read: {error.strerror}") from error
-    ladder = parse(data)
+    ladder = _checked(parse(data, str(path)), data, str(path.absolute()))
     if not _NAME.fullmatch(ladder.name) or ladder.name in names():
         raise UserError(
-            f"{path}: a ladder of your own cannot be called {ladder.name!r}",
+            f"{path}:{line_of(data.decode(), ('name',))}: a ladder of your own cannot be called {ladder.name!r}",
             remedy="up to 60 of a-z, 0-9, . and -, and no name that `harness profiles` lists",
         )
-    return replace(ladder, source=str(path.absolute()), own=data)
+    return replace(ladder, own=data)
 
 
-def parse(data: bytes) -> Ladder:
-    """Read a ladder from the bytes of its file. Raises UserError for what is no ladder."""
+def _checked(ladder: Ladder, data: bytes, source: str) -> Ladder:
+    """The ladder, known by what it was loaded by. Raises UserError for one that cannot be climbed."""
+    from harness.ladder.checks import check  # noqa: PLC0415 - loads all kinds of rungs
+
+    named = replace(ladder, source=source)
+    check(named, data.decode("utf-8"))
+    return named
+
+
+def parse(data: bytes, source: str = "") -> Ladder:
+    """Read a ladder from the bytes of its file. Raises UserError, with the line, for what is no ladder.
+
+    Whether it can be climbed is for `checks`; `load` asks there.
+    """
+    from harness.ladder.checks import Mistake, refused  # noqa: PLC0415 - as above
+
+    remedy = "`harness profiles` lists ladders to begin with; their files are in harness/ladder/profiles"
     try:
-        file = _File.model_validate(tomllib.loads(data.decode("utf-8")))
-    except (ValidationError, ValueError) as error:
-        raise UserError(f"this is no ladder: {error}") from error
+        text = data.decode("utf-8")
+        document = tomllib.loads(text)
+        file = _File.model_validate(document)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{source or 'ladder'}:{line}: this is no ladder: it is not UTF-8", remedy=remedy) from error
+    except tomllib.TOMLDecodeError as error:
+        line, wrong = misspelt(text, error)
+        raise UserError(f"{source or 'ladder'}:{line}: this is no ladder: {wrong}", remedy=remedy) from error
+    except ValidationError as error:
+        found: dict[tuple[str | int, ...], Mistake] = {}
+        for each in error.errors(include_url=False, include_input=False):
+            path = _known(document, each["loc"])
+            named = ".".join(str(key) for key in each["loc"] if isinstance(key, str)) or "it"
+            found.setdefault(path, Mistake(path, f"{named}: {each['msg']}", ""))
+        raise refused(source, text, list(found.values())) from error
     return Ladder(
         name=file.name,
         date=file.date.isoformat(),
@@ -144,6 +181,16 @@ def parse(data: bytes) -> Ladder:
         rungs=tuple(_plan(rung) for rung in file.rungs),
         digest=hashlib.sha256(data).hexdigest(),
     )
+
+
+def _known(document: object, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """As much of a path as leads to something: the rest of it is what pydantic calls its own parts, or is missing."""
+    for long, key in enumerate(path):
+        try:
+            document = document[key]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return path[:long]
+    return path
 
 
 def _plan(rung: _Rung) -> RungPlan:
@@ -160,7 +207,7 @@ def _plan(rung: _Rung) -> RungPlan:
             metric=gate.metric,
             margin=gate.margin,
             alpha=gate.alpha,
-            looks=tuple(sorted(gate.looks)),
+            looks=tuple(gate.looks),
             undecided=gate.undecided,
             rails=tuple(GuardRail(r.metric, r.least, r.most) for r in gate.rails),
             against=rung.baseline or "the baseline",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.ladder.evidence import by_bets, interval_by_bets
-from harness.ladder.sentence import comparison, falls_short, suffices
+from harness.ladder.sentence import comparison, falls_short, left_open, suffices
 from harness.ledger.records import Decision
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ class PromptGate:
         if not len(values) or (min(crossed) > len(values) and len(values) < self.most):
             return None
         low, high = interval_by_bets(values, self.alpha)
+        found, confidence = (float(values.mean()), low, high), 1.0 - self.alpha
         told = comparison(
             self.metric,
             self.against,
-            (float(values.mean()), low, high),
-            confidence=1.0 - self.alpha,
+            found,
+            confidence=confidence,
             units=f"{len(values)} prompts of one trained model",
         )
         detail: dict[str, Json] = {
@@ -74,10 +75,11 @@ class PromptGate:
             "evidence_against": float(against_it.max()),
         }
         if crossed[0] < crossed[1]:
-            return Decision("promote", f"{told}: {suffices(self.margin)}", detail)
+            return Decision("promote", f"{told}: {suffices(self.margin, self.against, confidence, found)}", detail)
         if crossed[1] < crossed[0]:
-            return Decision("reject", f"{told}: {falls_short(self.margin)}", detail)
-        return Decision(self.undecided, f"{told}: still open after the last prompt", detail)
+            return Decision("reject", f"{told}: {falls_short(self.margin, self.against, confidence)}", detail)
+        end = left_open(self.margin, self.against, self.undecided, "prompt")
+        return Decision(self.undecided, f"{told}: {end}", detail)
 
 
 def _first(evidence: NDArray[np.float64], needed: float) -> int:

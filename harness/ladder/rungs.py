@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from harness import __version__
-from harness.errors import UserError
 from harness.ladder import bandit
 from harness.ladder.sources import code_of
-from harness.train.tasks import MODULES
+from harness.ladder.training.rung import split
+from harness.train.tasks import CONTRACTS, MODULES, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.judge.subject import Subject
     from harness.ladder.profile import Ladder, RungPlan
+    from harness.train.job import Declared, Setting
 
 #: Rungs whose outcome is a verdict, and not metrics by seed.
 VERDICTS = ("screen", "properties")
 
 
 def _bandit(subject: Subject, plan: RungPlan, seed: int) -> dict[str, float]:
-    settings: dict[str, Any] = dict(plan.settings)
-    return bandit.measure(subject, seed, bandit.Settings(**settings))
+    return bandit.measure(subject, seed, bandit.Settings.of(cast("dict[str, Setting]", dict(plan.settings))))
 
 
 #: Rungs that are measured in this process.
@@ -39,13 +40,22 @@ TRAINED = tuple(MODULES)
 GATED = (*SEEDED, *TRAINED)
 
 
-def check_kinds(ladder: Ladder) -> None:
-    """Refuse a ladder with a rung that this version does not know, or one that trains and has no gate."""
-    for plan in ladder.rungs:
-        if plan.kind not in {*VERDICTS, *GATED}:
-            raise UserError(f"the ladder {ladder.name} has a rung of the unknown kind {plan.kind!r}")
-        if plan.kind in GATED and (plan.gate is None or not plan.baseline):
-            raise UserError(f"the rung {plan.name} of {ladder.name} needs a gate and a baseline")
+def contract_of(kind: str) -> str:
+    """The contract that losses keep which are trained with at rungs of a kind."""
+    return CONTRACTS.get(kind, "preference")
+
+
+def declared_by(plan: RungPlan, only: str | None = None) -> Declared:
+    """What a rung measures by its settings, and what it needs; by `only` one of them, all others being the defaults.
+
+    Raises StepError and UserError, the user's, for settings that make no sense.
+    """
+    settings = tuple((name, value) for name, value in plan.settings if only in {None, name})
+    given = cast("dict[str, Setting]", dict(settings))
+    if plan.kind in SEEDED:
+        return bandit.Settings.of(given).declared()
+    _, given = split(replace(plan, settings=settings))
+    return settings_of(plan.kind, given).declared()
 
 
 def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str, trained: str = "") -> str:

@@ -20,23 +20,43 @@ def comparison(metric: str, against: str, found: tuple[float, float, float], *, 
         word = "better than" if mean > 0.0 else "no different from"
     digits = _digits((high - low) / 2.0)
     by = f" by {mean:.{digits}f}" if mean > 0.0 else ""
-    percent = f"{100.0 * confidence:.4g} % interval"
+    percent = f"{_percent(confidence)} interval"
     spread = f"{percent} {low:.{digits}f} to {high:.{digits}f}" if math.isfinite(high - low) else f"no {percent} yet"
     return f"{word} {against}{by} ({metric}), {spread}, {units}"
 
 
-def falls_short(margin: float) -> str:
+def falls_short(margin: float, against: str, confidence: float) -> str:
     """Why what lies wholly below -margin is rejected."""
-    if margin > 0.0:
-        return f"worse by more than {margin:g}"
-    return f"not better by {-margin:g}" if margin < 0.0 else "not better"
+    by = f" by more than {margin:g}" if margin > 0.0 else f" by {-margin:g}" if margin < 0.0 else ""
+    return f"{'worse' if margin > 0.0 else 'not better'} than {against}{by} with {_percent(confidence)}"
 
 
-def suffices(margin: float) -> str:
-    """Why what lies wholly above -margin is promoted."""
-    if margin > 0.0:
-        return f"not worse by {margin:g}"
-    return f"better by more than {-margin:g}" if margin < 0.0 else "better"
+def suffices(margin: float, against: str, confidence: float, found: tuple[float, float, float]) -> str:
+    """What it is worth to lie wholly above -margin; `found` is (mean, low, high), as in `comparison`."""
+    mean, low, high = found
+    if margin <= 0.0:
+        by = f" by more than {-margin:g}" if margin else ""
+        return f"better than {against}{by} with {_percent(confidence)}"
+    told = f"not worse than {against} by more than {margin:g} with {_percent(confidence)}"
+    if low > 0.0:
+        return told
+    estimate = f"the estimate is {mean:.{_digits((high - low) / 2.0)}f}"
+    return f"{told}, and worse: {estimate}" if high < 0.0 else f"{told}; it may still be worse: {estimate}"
+
+
+def left_open(margin: float, against: str, undecided: str, units: str) -> str:
+    """What becomes of what lies on both sides of -margin when there is no more to come."""
+    told = f"still open after the last {units}"
+    if undecided == "reject":
+        return f"{told}, and so it is rejected"
+    may = f"it may be worse than {against} by more than {margin:g}"
+    if margin <= 0.0:
+        may = f"it may not be better than {against}" + (f" by {-margin:g}" if margin else "")
+    return f"{told}, and so it is promoted: {may}"
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.4g} %"
 
 
 def _digits(half: float) -> int:

@@ -20,6 +20,25 @@ if TYPE_CHECKING:
 Setting = float | int | str | bool | tuple[float, ...] | tuple[str, ...]
 
 
+#: The least and the most that a metric can be.
+Range = tuple[float, float]
+ANY, COUNT, SHARE = (-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a rung with certain settings measures, and what it needs: ladders are held against it before they are used.
+
+    `metrics` are those that a gate may read, with their ranges: no times, and no points of learning curves. `inputs`
+    are the user's files that it reads. `only_where` names metrics that are there only where another one reaches so
+    much, since a training that was ended early has no others.
+    """
+
+    metrics: Mapping[str, Range]
+    inputs: tuple[str, ...] = ()
+    only_where: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+
+
 class Step(enum.StrEnum):
     """The steps of a task, in their order."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from harness.train.job import Job, Say
+    from harness.train.job import Declared, Job, Say, Setting
 
 #: The module of each task; it offers `prepare`, `train` and `score` as `Task` says.
 MODULES = {
@@ -22,6 +22,8 @@ MODULES = {
     "finetune": "harness.train.finetune",
     "images": "harness.train.images",
 }
+#: Of those whose loss is no preference loss, the contract that it has to keep.
+CONTRACTS = {"images": "classification"}
 
 
 class PairLoss(Protocol):
@@ -65,6 +67,23 @@ class Task(Protocol):
 
     def score(self, job: Job, say: Say) -> Mapping[str, float]:
         """Score `job.weights` against `job.data`: the metrics that gates read."""
+
+
+class Settings(Protocol):
+    """A task's settings, in `settings.py` beside its steps: read on hosts that have nothing of what steps need."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Setting]) -> Settings:
+        """Read them. Raises StepError (the user's) for what makes no sense."""
+
+    def declared(self) -> Declared:
+        """What is measured with them, and what is needed."""
+
+
+def settings_of(name: str, given: Mapping[str, Setting]) -> Settings:
+    """The settings of the task of that name. Raises StepError (the user's) for what makes no sense."""
+    module = importlib.import_module(f"{MODULES[name]}.settings")
+    return cast("type[Settings]", module.Settings).of(given)
 
 
 def task(name: str) -> Task:

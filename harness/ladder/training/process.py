@@ -43,6 +43,15 @@ COMMAND = (sys.executable, "-s", "-P", "-u", "-m", "harness.train")
 _DECIDING = ("torch", "transformers", "trl", "peft", "accelerate", "numpy", "mujoco", "gymnasium", "vaderSentiment")
 
 
+def require_torch() -> None:
+    """Refuse where this Python cannot train. Raises InfrastructureError."""
+    if importlib.util.find_spec("torch") is None:
+        raise InfrastructureError(
+            "this Python has no torch to train with",
+            remedy="install the extra `train` (`python3 -m harness.setup --train`), or build the trainer image",
+        )
+
+
 class Processes:
     """Where steps run as processes."""
 
@@ -64,11 +73,7 @@ class Processes:
 
     def start(self, work: Work, limits: TrainerLimits) -> RunningProcess:
         """Start a step."""
-        if importlib.util.find_spec("torch") is None:
-            raise InfrastructureError(
-                "this Python has no torch to train with",
-                remedy="install the extra `train` (`python3 -m harness.setup --train`), or build the trainer image",
-            )
+        require_torch()
         if limits.processes > 1:
             raise InfrastructureError("several ranks need the trainer image", remedy="do not set HARNESS_TRAINER")
         return RunningProcess(self._command, work)

@@ -7,7 +7,9 @@ for each candidate, evaluation and seed, from which a killed attempt is gone on 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -116,13 +118,14 @@ class Trainings:
         the next call with the same name goes on from there.
         """
         work, limits = self._asked(plan, seed)
-        data = self._prepared(work, limits, plan, say)
+        with _on_disk(self.folder):
+            data = self._prepared(work, limits, plan, say)
         place = (
             self.folder
             / "training"
             / digest_of(name=name, seed=seed, settings=dict(plan.settings), identity=self.identity(plan))[:32]
         )
-        with _alone(place):
+        with _on_disk(self.folder), _alone(place):
             trained = self._trained(asked, replace(work, step=Step.TRAIN, data=data), limits, place, say)
             scored = self._scored(replace(work, step=Step.SCORE, data=data), limits, place, say)
             if samples := whole_lines(place / "score" / SAMPLES):
@@ -134,11 +137,12 @@ class Trainings:
     def prepare(self, plan: RungPlan, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None) -> None:
         """Make the data of a seed, unless they are there. Raises as `measure` does."""
         work, limits = self._asked(plan, seed)
-        self._prepared(work, limits, plan, say)
+        with _on_disk(self.folder):
+            self._prepared(work, limits, plan, say)
 
     def _asked(self, plan: RungPlan, seed: int) -> tuple[Work, TrainerLimits]:
         """The first step of a seed, and what it may use. Raises UserError for a file that is not there."""
-        limits, settings = _split(plan)
+        limits, settings = split(plan)
         inputs = self.inputs(plan)
         for key, path in inputs.items():
             if not path.exists():
@@ -210,12 +214,15 @@ class Trainings:
         )
 
 
-def _split(plan: RungPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
-    """What a step may use, and what the task is told. Raises UserError for a limit that is no number."""
+def split(plan: RungPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
+    """What a step may use, and what the task is told. Raises UserError for a limit that is no positive number."""
     given = dict(plan.settings)
     own = {name: given.pop(name) for name in _HOST_SETTINGS if name in given}
-    if wrong := [name for name, value in own.items() if isinstance(value, bool) or not isinstance(value, (int, float))]:
-        raise UserError(f"the setting {wrong[0]} of the rung {plan.name} is no number")
+    for name, value in own.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+            raise UserError(f"the setting {name} of the rung {plan.name} is no positive number")
+        if name == "processes" and value != int(value):
+            raise UserError(f"the setting {name} of the rung {plan.name} is no whole number")
     numbers = cast("dict[str, float]", own)
     least = TrainerLimits()
     processes = int(numbers.get("processes", least.processes))
@@ -228,6 +235,17 @@ def _split(plan: RungPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
         pids=least.pids * processes,
     )
     return limits, cast("dict[str, Setting]", given)
+
+
+@contextlib.contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    """A disk that is full, or takes nothing, is a fault of ours. Raises InfrastructureError."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        remedy = f"{'make room at' if full else 'see to'} {folder}, or name another place with --folder"
+        raise InfrastructureError(f"{error.filename or folder}: {error.strerror or error}", remedy=remedy) from error
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ class Data:
 
 def build(job: Job, say: Say) -> dict[str, float]:
     """Make the data of `job.seed` in `job.out`. The same settings and seed give the same bytes."""
-    settings, folder = Settings.read(job.settings), Path(job.out)
+    settings, folder = Settings.of(job.settings), Path(job.out)
     world, total = lanes(settings.environment), 3 + len(pairs.POOLS)
     actions = centres(settings.bins, min(settings.bound, world.bound))
     graded = _controllers(settings, world, actions, say)

@@ -15,7 +15,7 @@ from harness.train.control import data as prepared
 from harness.train.control import kept, training
 from harness.train.control.environment import lanes
 from harness.train.control.policy import sampler
-from harness.train.control.settings import Settings
+from harness.train.control.settings import QUICK, Settings, plain
 from harness.train.job import Progress
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ def score(job: Job, say: Say) -> dict[str, float]:
     has its own `score_expert` and no part in `score`. `quick` is the quick training's score; where that one ended the
     training, `score` and `worst` are its own and nothing else is there.
     """
-    settings = Settings.read(job.settings)
+    settings = Settings.of(job.settings)
     source, folder = prepared.read(Path(job.data), settings, job.seed), Path(job.weights)
     first, plan, metrics = training.quick_run(settings), training.runs(settings), {}
     if first is not None:
         ended, _ = training.unpacked(kept.read_tensors(folder / f"{first.name}.safetensors"), source, settings)
-        metrics[training.QUICK] = quick = training.quick_score(settings, source, ended)
+        metrics[QUICK] = quick = training.quick_score(settings, source, ended)
         if not quick >= settings.quick_least:
             return {**metrics, "score": quick, "worst": quick, "finite": float(ended is not None)}
     world, found = lanes(settings.environment), {}
@@ -89,7 +89,7 @@ def gathered(settings: Settings, found: Mapping[Run, Outcome]) -> dict[str, floa
     at = {(run.pairs, run.beta): outcome for run, outcome in found.items()}
     best = {name: max((at[name, beta] for beta in settings.betas), key=lambda o: o.score) for name in settings.sets}
     out = {f"score_{name}": outcome.score for name, outcome in best.items()}
-    out |= {f"score_{run.pairs}_beta_{_plain(run.beta)}": outcome.score for run, outcome in found.items()}
+    out |= {f"score_{run.pairs}_beta_{plain(run.beta)}": outcome.score for run, outcome in found.items()}
     # The axis of its own saturates every contrastive loss: where it is the only set, it is what there is.
     counted = [name for name in settings.sets if name != "expert"] or list(settings.sets)
     scores = {name: [at[name, beta].score for beta in settings.betas] for name in counted}
@@ -108,10 +108,6 @@ def gathered(settings: Settings, found: Mapping[Run, Outcome]) -> dict[str, floa
         "drift": min((o.drift for o in outcomes if o.finite), default=float("-inf")),
         "overoptimised": statistics.fmean(float(o.went_too_far) for o in outcomes),
     }
-
-
-def _plain(beta: float) -> str:
-    return f"{beta:g}".replace(".", "_")
 
 
 def _outcome(

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.train.job import StepError
+from harness.train.job import ANY, COUNT, SHARE, Declared, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: The preference sets, in the order in which they are shown. `expert` (expert over reference) is an axis of its own:
 #: its log-ratios reach hundreds of nats, and every contrastive loss saturates on it.
 SETS = ("on_policy", "noisy", "mixed", "expert")
+#: The metric of the short training that comes first.
+QUICK = "quick"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Settings:
     search_steps: int = 200
 
     @classmethod
-    def read(cls, given: Mapping[str, Setting]) -> Settings:
+    def of(cls, given: Mapping[str, Setting]) -> Settings:
         """Take a job's settings. A list of words may be written as one text with commas.
 
         Raises StepError (the user's) for a name that is not known and for a value that cannot be.
@@ -69,6 +71,17 @@ class Settings:
             raise StepError(f"a setting of the control task is wrong: {error}", fault="user") from error
         return settings
 
+    def declared(self) -> Declared:
+        """What is measured. A quick training that learned nothing is the last, and has few metrics."""
+        early = {"score": ANY, "worst": ANY, "finite": SHARE}
+        late = {f"score_{name}": ANY for name in self.sets}
+        late |= {f"score_{name}_beta_{plain(beta)}": ANY for name in self.sets for beta in self.betas}
+        late |= {"sd": COUNT, "accuracy": SHARE, "kl": COUNT, "drift": ANY, "overoptimised": SHARE}
+        if not self.quick_steps:
+            return Declared(early | late)
+        only_where = dict.fromkeys(late, (QUICK, self.quick_least))
+        return Declared(early | {QUICK: ANY} | late, only_where=only_where)
+
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
         counts = "prompts segment horizon hidden clone_steps steps batch evaluations search_steps"
@@ -83,8 +96,15 @@ class Settings:
             raise ValueError(f"sets are some of {', '.join(SETS)}, and there is at least one beta")
         if len(set(self.sets)) < len(self.sets) or len(set(self.betas)) < len(self.betas):
             raise ValueError("a set and a beta is named once")
+        if not math.isfinite(self.quick_least):
+            raise ValueError(f"quick_least has to be a finite number, and is {self.quick_least}")
         if not 0 <= self.flipped <= 1 or self.bins < 2 or self.lead_in < 0 or self.quick_steps < 0:
             raise ValueError("flipped lies between 0 and 1, there are two bins at least, and no count is negative")
+
+
+def plain(beta: float) -> str:
+    """A beta in a metric's name."""
+    return f"{beta:g}".replace(".", "_")
 
 
 #: What `prepare` does not look at: data made with other values of these are the same data.

@@ -17,7 +17,7 @@ from harness.train.control import data as prepared
 from harness.train.control import kept
 from harness.train.control.environment import lanes
 from harness.train.control.policy import Policy, sampler
-from harness.train.control.settings import Settings
+from harness.train.control.settings import QUICK, Settings
 from harness.train.job import Progress, StepError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from harness.train.job import Job, Say
     from harness.train.tasks import PairLoss
 
-QUICK = "quick"
 #: Weights are also kept at this share of the steps, to see whether the return falls afterwards.
 _MIDDLE = 0.4
 _TOLD_EVERY = 25
@@ -67,7 +66,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> dict[str, float]:
     what was trained now, absent where nothing was), and `quick`, the score of the quick training: below `quick_least`
     it is the only one.
     """
-    settings, out = Settings.read(job.settings), Path(job.out)
+    settings, out = Settings.of(job.settings), Path(job.out)
     source = prepared.read(Path(job.data), settings, job.seed)
     if loss.smallest > min(len(p) for p in source.pairs.values()):
         raise StepError(f"the loss needs {loss.smallest} pairs at once, and there are fewer", fault="user")

@@ -7,21 +7,49 @@ formats. Nothing is fetched, and nothing is sent: the libraries are told so befo
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-# All three are read when the libraries are imported, so they have to stand before anything of theirs.
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-import datasets
-from transformers.utils import logging
+    from harness.train.job import Job, Say
+    from harness.train.tasks import PairLoss
 
-from harness.train.finetune.fitting import train
-from harness.train.finetune.preparing import prepare
-from harness.train.finetune.scoring import score
+# What the steps need (torch, transformers, trl) is imported when a step is done: settings are for hosts without it.
 
-# A step tells its progress on its own lines.
-datasets.disable_progress_bars()
-logging.disable_progress_bar()
 
-__all__ = ["prepare", "score", "train"]
+def _settle() -> None:
+    """Keep the libraries off the network, and from drawing: a step tells its progress on its own lines."""
+    # All three are read when the libraries are imported, so they have to stand before anything of theirs.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import datasets  # noqa: PLC0415 - see above
+    from transformers.utils import logging  # noqa: PLC0415 - as above
+
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
+
+
+def prepare(job: Job, say: Say) -> Mapping[str, float]:
+    """Read the pairs, ask the reference; see `harness.train.finetune.preparing`."""
+    _settle()
+    from harness.train.finetune import preparing  # noqa: PLC0415 - see above
+
+    return preparing.prepare(job, say)
+
+
+def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
+    """Fine-tune; see `harness.train.finetune.fitting`."""
+    _settle()
+    from harness.train.finetune import fitting  # noqa: PLC0415 - see above
+
+    return fitting.train(job, loss, say)
+
+
+def score(job: Job, say: Say) -> Mapping[str, float]:
+    """Score what was trained; see `harness.train.finetune.scoring`."""
+    _settle()
+    from harness.train.finetune import scoring  # noqa: PLC0415 - see above
+
+    return scoring.score(job, say)

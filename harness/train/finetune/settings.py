@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from harness.train.job import StepError
+from harness.train.job import ANY, COUNT, SHARE, Declared, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.train.job import Setting
 
+#: The user's files that it reads.
+INPUTS = ("model", "preferences")
 #: What becomes of pairs that are longer than the limits.
 TOO_LONG = ("refuse", "drop", "truncate")
 WEIGHTS = ("float32", "bfloat16")
@@ -63,6 +65,14 @@ class Settings:
     answer: int = 128
     temperature: float = 1.0
     evaluation_batch: int = 8
+
+    def declared(self) -> Declared:
+        """What is measured; without `samples` nothing is asked of the policy but held-out pairs."""
+        metrics = {"finite": SHARE, "steps": COUNT, "accuracy": SHARE, "margin": ANY, "margin_sd": COUNT}
+        metrics |= {"chosen_change": ANY}
+        if self.samples:
+            metrics |= dict.fromkeys(("kl_chosen", "kl", "kl_answer", "length_ratio"), COUNT) | {"ended": SHARE}
+        return Declared(metrics, INPUTS)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is loaded."""

@@ -24,14 +24,14 @@ def prepare(job: Job, say: Say) -> Mapping[str, float]:
     """Choose the images of `job.seed` to train with and to hold back; see `harness.train.images.data`."""
     from harness.train.images import data  # noqa: PLC0415 - see above
 
-    return data.prepare(job, Settings.read(job.settings), say)
+    return data.prepare(job, Settings.of(job.settings), say)
 
 
 def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
     """Train a network with the loss; see `harness.train.images.fit`."""
     from harness.train.images import data, fit  # noqa: PLC0415 - see above
 
-    settings = Settings.read(job.settings)
+    settings = Settings.of(job.settings)
     return fit.fit(job, settings, data.opened(job, settings), loss, say)
 
 
@@ -39,5 +39,5 @@ def score(job: Job, say: Say) -> Mapping[str, float]:
     """The accuracy of what was trained on held images, and on test images where there are some."""
     from harness.train.images import data, fit  # noqa: PLC0415 - see above
 
-    settings = Settings.read(job.settings)
+    settings = Settings.of(job.settings)
     return fit.score(job, settings, data.opened(job, settings), Path(job.weights), say)

@@ -30,7 +30,7 @@ _REMEDY = "unpack cifar-10-binary.tar.gz or cifar-10-python.tar.gz there, and na
 
 def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     """One file: images, uint8, shape (N, 3, 32, 32), and classes, int64, shape (N,). Raises StepError (the user's)."""
-    place = _place(folder)
+    place = place_of(folder)
     binary = place / f"{name}.bin"
     path = binary if binary.is_file() else place / name
     try:
@@ -45,7 +45,7 @@ def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     return images.reshape(-1, *SHAPE), classes
 
 
-def _place(folder: Path) -> Path:
+def place_of(folder: Path) -> Path:
     """The folder itself, or one of the two that the archives unpack to."""
     for place in (folder, folder / "cifar-10-batches-bin", folder / "cifar-10-batches-py"):
         if (place / f"{TRAINING[0]}.bin").is_file() or (place / TRAINING[0]).is_file():

@@ -15,6 +15,7 @@ import torch
 
 from harness.train.checkpoint import load, save
 from harness.train.images import cifar
+from harness.train.images.settings import INPUT
 from harness.train.job import Progress, StepError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from harness.train.job import Job, Say
 
 _FILE = "split.safetensors"
-#: The name of the input that holds the user's images.
-INPUT = "data"
 
 
 @dataclass(frozen=True)

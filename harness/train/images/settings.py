@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.train.job import StepError
+from harness.train.job import SHARE, Declared, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Where images come from, and the networks, by their names.
 SOURCES = ("digits", "cifar10")
 NETWORKS = ("small", "resnet18")
+#: The input that names the folder of CIFAR-10.
+INPUT = "data"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Settings:
     augment: int = 0
 
     @classmethod
-    def read(cls, given: Mapping[str, Setting]) -> Settings:
+    def of(cls, given: Mapping[str, Setting]) -> Settings:
         """Take a job's settings. Raises StepError (the user's) for an unknown name and a value that cannot be."""
         fields = {f.name: f for f in dataclasses.fields(cls)}
         if unknown := sorted(set(given) - set(fields)):
@@ -48,6 +50,12 @@ class Settings:
             return cls(**{name: _as(name, fields[name].default, value) for name, value in given.items()})
         except ValueError as error:
             raise StepError(f"a setting of the images task is wrong: {error}", fault="user") from error
+
+    def declared(self) -> Declared:
+        """What is measured; CIFAR-10 is the user's, and has test images of its own."""
+        names = ["finite", "train_accuracy", "accuracy", *(["test_accuracy"] if self.source == "cifar10" else [])]
+        inputs = (INPUT,) if self.source == "cifar10" else ()
+        return Declared(dict.fromkeys(names, SHARE), inputs)
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""

@@ -18,6 +18,7 @@ from harness.train.job import Progress, StepError
 from harness.train.reviews.loading import load_classifier, load_model, load_tokenizer
 from harness.train.reviews.preferences import Preference, preferences
 from harness.train.reviews.reward import by_classifier
+from harness.train.reviews.settings import INPUTS
 from harness.train.reviews.store import digest_file, digest_of
 from harness.train.reviews.texts import Pairs, Tokens
 from harness.train.reviews.world import Material
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from harness.train.reviews.model import Model
     from harness.train.reviews.settings import Settings
 
-INPUTS = ("model", "pairs", "classifier")
 #: Splits that are held out, by the first that a set has.
 _HELD = ("test", "validation")
 

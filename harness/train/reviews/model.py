@@ -25,9 +25,15 @@ CHUNK = 128
 
 def logits(model: Model, batch: Rows, precision: str = "float32") -> torch.Tensor:
     """Logits of every next token, shape (N, L - 1, V), float32."""
+    return _all_logits(model, batch, precision)[:, :-1]
+
+
+def _all_logits(model: Model, batch: Rows, precision: str = "float32") -> torch.Tensor:
+    """With those of what follows the last token, shape (N, L, V), float32."""
     with _in(precision, batch.ids.device):
         out = model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
-    return out[:, :-1].float()
+    whole: torch.Tensor = out.float()
+    return whole
 
 
 def log_probs(model: Model, batch: Rows, precision: str = "float32") -> torch.Tensor:
@@ -50,21 +56,28 @@ def all_log_probs(
 
 
 @torch.no_grad()
-def divergence(
-    policy: Model, reference: Model, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]
-) -> torch.Tensor:
-    """KL(policy || reference) in nats along each completion, shape (N,): the whole vocabulary at every token.
+def divergences(
+    policy: Model, reference: Model, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], end: int
+) -> tuple[torch.Tensor, float]:
+    """How far the policy is from the reference, in nats, both ways, over the whole vocabulary at every token.
 
-    With completions that the policy sampled, the mean is an estimate of the divergence between the two over whole
-    completions, with less variance than log-ratios of the samples have.
+    First KL(policy || reference) along each completion, shape (N,). With completions that the policy sampled, the mean
+    is an estimate of the divergence between the two over whole completions, with less variance than log-ratios of the
+    samples have. Then the mean of KL(reference || policy) over all tokens, those of the prompts among them, and
+    without the `end` token: what follows each of them. That is the divergence of arXiv 2406.08414, Figure 5, as its
+    authors' `run_eval_imdb.py` computes it.
     """
-    out = []
+    out, forward, tokens = [], 0.0, 0
     for i in range(0, len(prompts), CHUNK):
         batch = rows(prompts[i : i + CHUNK], completions[i : i + CHUNK]).to(policy.device)
-        now, before = (logits(model, batch).log_softmax(dim=2) for model in (policy, reference))
+        now, before = (_all_logits(model, batch).log_softmax(dim=2) for model in (policy, reference))
         each = (now.exp() * (now - before)).sum(dim=2)
-        out.append(torch.where(batch.answer, each, 0.0).sum(dim=1).cpu())
-    return torch.cat(out)
+        out.append(torch.where(batch.answer, each[:, :-1], 0.0).sum(dim=1).cpu())
+        there = batch.mask.bool() & (batch.ids != end)
+        each = (before.exp() * (before - now)).sum(dim=2)
+        forward += float(torch.where(there, each, 0.0).double().sum())
+        tokens += int(there.sum())
+    return torch.cat(out), forward / max(tokens, 1)
 
 
 @torch.no_grad()

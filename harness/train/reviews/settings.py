@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from harness.train.job import StepError
+from harness.train.job import ANY, COUNT, SHARE, Declared, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.train.job import Setting
 
+#: The user's files that the source `files` reads.
+INPUTS = ("model", "pairs", "classifier")
 #: Settings that are one of a few words.
 _CHOICES = {"source": ("grammar", "files"), "precision": ("float32", "bfloat16"), "too_long": ("refuse", "drop")}
 #: The least that each count may be.
@@ -76,6 +78,15 @@ class Settings:
         out = cls(**{name: _like(name, value, known[name]) for name, value in given.items()})  # type: ignore[arg-type]
         out._check()
         return out
+
+    def declared(self) -> Declared:
+        """What is measured; nobody can say what is grammatical in the user's files."""
+        each = {"reward": SHARE, "reward_gain": (-1.0, 1.0), "accuracy": SHARE, "length_ratio": COUNT}
+        each |= {"kl": COUNT, "kl_forward": COUNT, **({"grammar": SHARE} if self.source == "grammar" else {})}
+        every = {f"{name}_at_{beta:g}": span for beta in self.betas for name, span in each.items()}
+        training = {"finite": SHARE, "stable_steps": COUNT, "steps": COUNT, "lowest_margin": ANY}
+        whole = {"best": SHARE, "worst": SHARE, "reference_reward": SHARE}
+        return Declared(training | each | whole | every, INPUTS if self.source == "files" else ())
 
     def _check(self) -> None:
         for name, least in _LEAST.items():

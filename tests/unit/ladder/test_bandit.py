@@ -75,6 +75,14 @@ def test_good_losses_stand_above_bad_ones_with_intervals_apart(scores: dict[str,
             assert ranges[good][0] > ranges[bad][1], (good, bad, ranges)
 
 
+def test_what_is_measured_is_what_was_declared(scores: dict[str, list[dict[str, float]]]) -> None:
+    declared = Settings().declared().metrics
+    for metrics in (one for each in scores.values() for one in each):
+        measured = {name: value for name, value in metrics.items() if "@" not in name}
+        assert set(measured) == set(declared)
+        assert all(declared[name][0] <= value <= declared[name][1] for name, value in measured.items())
+
+
 def test_what_does_not_learn_stays_exactly_where_it_is(scores: dict[str, list[dict[str, float]]]) -> None:
     assert all(m["score"] == 0.0 and m["kl"] == 0.0 for m in scores["constant"])
 

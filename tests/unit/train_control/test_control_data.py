@@ -41,12 +41,12 @@ TINY = {**SMALL, "prompts": 12, "segment": 4, "horizon": 4, "clone_steps": 3, "e
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(StepError) as caught:
-        Settings.read(wrong)
+        Settings.of(wrong)
     assert caught.value.fault == "user"
 
 
 def test_settings_come_as_files_write_them() -> None:
-    read = Settings.read({"sets": "noisy, expert", "betas": 1, "prompts": 20.0})
+    read = Settings.of({"sets": "noisy, expert", "betas": 1, "prompts": 20.0})
     assert (read.sets, read.betas, read.prompts) == (("noisy", "expert"), (1.0,), 20)
     assert type(read.prompts) is int
     assert type(read.betas[0]) is float
@@ -112,7 +112,7 @@ def test_one_turned_bit_is_noticed(small: Path, tmp_path: Path, name: str) -> No
     content[-3] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(StepError, match=name):
-        data.read(folder, Settings.read(SMALL), 0)
+        data.read(folder, Settings.of(SMALL), 0)
 
 
 @pytest.mark.parametrize("gone", ["about.json", "data.safetensors"])
@@ -120,26 +120,26 @@ def test_a_part_of_the_data_is_not_taken_for_them(small: Path, tmp_path: Path, g
     folder = _copy(small, tmp_path)
     (folder / gone).unlink()
     with pytest.raises(StepError):
-        data.read(folder, Settings.read(SMALL), 0)
+        data.read(folder, Settings.of(SMALL), 0)
 
 
 def test_data_of_other_settings_are_refused_and_training_is_no_part_of_them(small: Path) -> None:
     with pytest.raises(StepError, match="other settings"):
-        data.read(small, Settings.read({**SMALL, "noise": 0.5}), 0)
+        data.read(small, Settings.of({**SMALL, "noise": 0.5}), 0)
     with pytest.raises(StepError, match="another seed"):
-        data.read(small, Settings.read(SMALL), 1)
-    data.read(small, Settings.read({**SMALL, "steps": 77, "betas": (2.0,)}), 0)
+        data.read(small, Settings.of(SMALL), 1)
+    data.read(small, Settings.of({**SMALL, "steps": 77, "betas": (2.0,)}), 0)
 
 
 def test_scores_are_scaled_by_reference_and_expert(small: Path) -> None:
-    read = data.read(small, Settings.read(SMALL), 0)
+    read = data.read(small, Settings.of(SMALL), 0)
     assert read.score(read.reference) == 0.0
     assert read.score(read.best) == 1.0
     assert read.score(read.nothing) < -0.5
 
 
 def test_the_policys_probabilities_are_probabilities(small: Path) -> None:
-    read = data.read(small, Settings.read(SMALL), 0)
+    read = data.read(small, Settings.of(SMALL), 0)
     seen = read.seen[0, :3]
     each = read.policy(seen).exp()
     assert torch.allclose(each.sum(-1), torch.ones(each.shape[:-1]), atol=1e-5)
@@ -180,5 +180,5 @@ def test_an_environment_by_settings_is_prepared(tmp_path: Path) -> None:
     settings |= {"segment": 6, "lead_in": 4}
     made = control.prepare(Job("control", Step.PREPARE, 0, settings, out=str(tmp_path)), silent)
     assert made["best"] > made["reference"]
-    read = data.read(tmp_path, Settings.read(settings), 0)
+    read = data.read(tmp_path, Settings.of(settings), 0)
     assert read.seen.shape == (5, 12, 6, 4)

@@ -37,8 +37,14 @@ def test_it_is_a_task() -> None:
     assert task("control") is control
 
 
+def declared(settings: dict) -> tuple[set[str], set[str]]:
+    """The metrics that are there whatever is learned, and those that are not."""
+    promised = Settings.of(settings).declared()
+    return set(promised.metrics) - set(promised.only_where), set(promised.only_where)
+
+
 def test_dpo_learns_and_its_negation_unlearns(small: Path, tmp_path: Path) -> None:
-    _, good = _trained(small, tmp_path / "dpo", LEARNS, dpo())
+    told, good = _trained(small, tmp_path / "dpo", LEARNS, dpo())
     _, bad = _trained(small, tmp_path / "negated", LEARNS, negated())
     assert good["score"] > 0.05
     assert bad["score"] < -0.1
@@ -46,6 +52,8 @@ def test_dpo_learns_and_its_negation_unlearns(small: Path, tmp_path: Path) -> No
     assert bad["accuracy"] < 0.3
     assert good["finite"] == bad["finite"] == 1.0
     assert good["kl"] > 0
+    measured = {name for name in (*told, *good) if "@" not in name} - {"seconds_per_step"}
+    assert (measured, set()) == declared(LEARNS)
 
 
 def test_what_has_no_slope_at_the_start_learns_exactly_nothing(small: Path, tmp_path: Path) -> None:
@@ -61,6 +69,10 @@ def test_the_quick_training_lets_through_what_learns(small: Path, tmp_path: Path
     assert trained["quick"] == scored["quick"]
     files = {p.name for p in tmp_path.iterdir()}
     assert files == ({"quick.safetensors", "on_policy-0.3.safetensors"} if passes else {"quick.safetensors"})
+    early, late = declared(settings)
+    measured = {name for name in (*trained, *scored) if "@" not in name} - {"seconds_per_step"}
+    assert measured == (early | late if passes else early)
+    assert late >= {"kl", "accuracy"}
     if not passes:
         assert scored == {"quick": scored["quick"], "score": scored["quick"], "worst": scored["quick"], "finite": 1.0}
 
@@ -152,7 +164,7 @@ def test_progress_reaches_its_total_and_carries_the_curve(small: Path, tmp_path:
     assert set(said[0].curve) == {"on_policy-0.1.loss", "on_policy-0.1.accuracy"}
 
 
-SETTINGS = Settings.read({"sets": "on_policy,mixed", "betas": (0.1, 1.0)})
+SETTINGS = Settings.of({"sets": "on_policy,mixed", "betas": (0.1, 1.0)})
 
 
 def _gathered(**other: Outcome) -> dict[str, float]:
@@ -187,7 +199,7 @@ def test_the_learning_curve_is_that_of_the_best_betas_and_ends_at_the_score() ->
 
 
 def test_expert_over_reference_has_no_part_in_the_score() -> None:
-    settings = Settings.read({"sets": "on_policy,expert", "betas": (1.0,)})
+    settings = Settings.of({"sets": "on_policy,expert", "betas": (1.0,)})
     outcomes = [Outcome(0.4, 0.4, 1.0, -1.0, 0.8), Outcome(1.0, 1.0, 1.0, -1.0, 1.0)]
     found = gathered(settings, dict(zip(runs(settings), outcomes, strict=True)))
     assert (found["score"], found["score_expert"], found["worst"]) == (0.4, 1.0, 0.4)

@@ -76,6 +76,7 @@ def test_dpo_learns_and_its_negation_learns_the_opposite(
         assert [p.name for p in (run / "train").iterdir()] == [resume.WEIGHTS], "safetensors alone, no checkpoint left"
         found[name] = _score(base, preferences, run, **changed)
         assert all(math.isfinite(value) for value in found[name].values())
+        assert {*metrics, *found[name]} == {*Settings.of(world.SETTINGS).declared().metrics, "seconds_per_step"}
     assert found["dpo"]["accuracy"] > 0.9
     assert found["negated"]["accuracy"] < 0.1
     assert found["dpo"]["margin"] > 0.5

@@ -136,7 +136,7 @@ def test_seeds_hold_back_other_images(tmp_path: Path) -> None:
 
 def test_data_of_another_seed_are_refused(bench: Bench) -> None:
     with pytest.raises(StepError, match="another seed"):
-        data.opened(Job("images", Step.TRAIN, 1, SMALL, data=str(bench.folder / "data")), Settings.read(SMALL))
+        data.opened(Job("images", Step.TRAIN, 1, SMALL, data=str(bench.folder / "data")), Settings.of(SMALL))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_settings_that_cannot_be(tmp_path: Path, wrong: dict[str, Setting], told
 def test_the_ladders_settings_are_known(name: str) -> None:
     for plan in load(name).rungs[2:]:
         own = {k: v for k, v in plan.settings if k not in {"memory_mib", "minutes"}}
-        assert Settings.read(own).source == plan.name  # type: ignore[arg-type]
+        assert Settings.of(own).source == plan.name  # type: ignore[arg-type]
 
 
 # --- the loss
@@ -222,6 +222,9 @@ def test_resnet_takes_a_step_on_files_of_the_real_format(tmp_path: Path) -> None
     assert pairs.calls == 1
     assert told["finite"] == 1.0
     assert set(made.score()) == {"accuracy", "test_accuracy"}
+    assert {*told, "accuracy", "test_accuracy"} == {*Settings.of(CIFAR).declared().metrics, "seconds_per_step"}
+    assert Settings.of(CIFAR).declared().inputs == tuple(inputs)
+    assert set(Settings.of(SMALL).declared().metrics) == {"finite", "train_accuracy", "accuracy"}
 
 
 def test_resnet18_is_resnet18() -> None:

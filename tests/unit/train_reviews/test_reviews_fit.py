@@ -16,6 +16,7 @@ from harness.train.job import Job, Progress, Step, StepError, silent
 from harness.train.reviews.fit import Kept, _backward, schedule, spacing
 from harness.train.reviews.prepared import open_prepared
 from harness.train.reviews.settings import Settings
+from harness.train.reviews.steps import weights_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def changed(job: Job, out: Path, **settings: Any) -> Job:
 
 
 def weights(out: Path, number: int = 0) -> bytes:
-    return reviews.weights_path(str(out), number).read_bytes()
+    return weights_path(str(out), number).read_bytes()
 
 
 def test_a_preference_is_learned_and_its_negation_unlearned(job: Job, tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(job: Job, tmp_path: Path,
 
     with pytest.raises(KilledError):
         reviews.train(changed(job, tmp_path / "killed"), Loss(killed), silent)
-    assert not reviews.weights_path(str(tmp_path / "killed"), 0).exists()
+    assert not weights_path(str(tmp_path / "killed"), 0).exists()
     (tmp_path / "killed" / ".new-half").write_bytes(b"half a file")
     again = dpo()
     after = reviews.train(changed(job, tmp_path / "killed"), again, silent)

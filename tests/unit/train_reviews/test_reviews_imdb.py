@@ -15,6 +15,8 @@ from reviewing import Loss, dpo
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from harness.ladder.profile import load
+from harness.ladder.training.rung import split
 from harness.train import reviews
 from harness.train.job import Job, Step, StepError, silent
 from harness.train.reviews.imdb import Files
@@ -70,15 +72,42 @@ def test_from_files_to_metrics(inputs: dict[str, str], tmp_path: Path) -> None:
         scores[name] = reviews.score(job(Step.SCORE, inputs, tmp_path), silent)
     assert scores["dpo"]["accuracy"] > 0.9
     assert scores["dpo"]["kl"] > 0.01
+    assert scores["dpo"]["kl_forward"] > 0.001
+    declared = Settings.of(SETTINGS).declared()
+    assert set(trained) | set(scores["dpo"]) == {*declared.metrics, "seconds_per_step"}
+    assert set(declared.inputs) == set(inputs)
     assert scores["constant"]["kl"] == 0.0
     assert scores["constant"]["reward_gain"] == 0.0
     assert "grammar" not in scores["dpo"]
 
 
+def test_the_papers_settings_train_at_six_betas_and_are_scored_by_its_divergence(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    """`imdb-2026.2` as it stands, but for what tiny files have no room for."""
+    plan = load("imdb").rungs[-1]
+    assert plan.gate is not None
+    limits, own = split(plan)
+    assert limits.seconds == 6 * 3600
+    assert (own["batch"], own["answer"], own["limit"], own["epochs"], own["rate"]) == (128, 60, 1024, 3, 5e-5)
+    assert own["betas"] == (0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+    assert "kl_forward" in {rail.metric for rail in plan.gate.rails}
+    small: dict[str, Any] = {**own, **SETTINGS, "micro": 4, "epochs": 1}
+    assert Settings.of(small).betas == own["betas"]
+    prepare(inputs, tmp_path, **small)
+    (tmp_path / "out").mkdir()
+    trained = reviews.train(job(Step.TRAIN, inputs, tmp_path, **small), dpo(), silent)
+    scored = reviews.score(job(Step.SCORE, inputs, tmp_path, **small), silent)
+    assert trained["finite"] == 1.0
+    assert {plan.gate.metric, *(rail.metric for rail in plan.gate.rails)} <= {*trained, *scored}
+    each = [scored[f"kl_forward_at_{beta:g}"] for beta in Settings.of(small).betas]
+    assert scored["kl_forward"] == max(each) > min(each) > 0.0
+
+
 def as_parquet(folder: Path) -> Path:
     (folder / "data").mkdir(parents=True)
-    for split, some in (("train", rows(48)), ("test", rows(12, 48))):
-        datasets.Dataset.from_list(some).to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
+    for part, some in (("train", rows(48)), ("test", rows(12, 48))):
+        datasets.Dataset.from_list(some).to_parquet(folder / "data" / f"{part}-00000-of-00001.parquet")
     return folder
 
 

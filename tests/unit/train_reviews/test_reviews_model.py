@@ -10,7 +10,7 @@ import torch
 
 from harness.train.job import StepError
 from harness.train.reviews.embedded import small_model
-from harness.train.reviews.model import all_log_probs, divergence, load_weights, logits, sample, save_weights
+from harness.train.reviews.model import all_log_probs, divergences, load_weights, logits, sample, save_weights
 from harness.train.reviews.settings import Settings
 from harness.train.reviews.texts import rows
 
@@ -44,11 +44,27 @@ def test_log_probs_are_those_of_each_text_alone(model: Any) -> None:
 
 def test_divergence_is_the_sum_over_tokens_of_the_whole_vocabulary(model: Any) -> None:
     other = small_model(Settings(width=32, layers=2), 4)
-    got = divergence(model, other, PROMPTS, ANSWERS)
+    got, _ = divergences(model, other, PROMPTS, ANSWERS, end=0)
     for value, prompt, answer in zip(got, PROMPTS, ANSWERS, strict=True):
         now, before = plainly(model, prompt, answer), plainly(other, prompt, answer)
         assert float(value) == pytest.approx(float((now.exp() * (now - before)).sum()), rel=1e-4)
-    assert divergence(model, model, PROMPTS, ANSWERS).abs().max() == 0.0
+    same, forward = divergences(model, model, PROMPTS, ANSWERS, end=0)
+    assert (same.abs().max(), forward) == (0.0, 0.0)
+
+
+def test_the_divergence_of_the_paper_goes_the_other_way_over_every_token_but_ends(model: Any) -> None:
+    """As `run_eval_imdb.py` has it: `kl_div(policy, reference)` at each token that is not the end, prompts included."""
+    other = small_model(Settings(width=32, layers=2), 4)
+    nats, tokens = 0.0, 0
+    for prompt, answer in zip(PROMPTS, ANSWERS, strict=True):
+        text = [*prompt, *answer]
+        with torch.no_grad():
+            now, before = (m(input_ids=torch.tensor([text])).logits[0].log_softmax(dim=1) for m in (model, other))
+        each = torch.nn.functional.kl_div(now, before, log_target=True, reduction="none").sum(-1)
+        there = torch.tensor([token != 0 for token in text])
+        nats, tokens = nats + float(each[there].double().sum()), tokens + int(there.sum())
+    assert tokens == 15
+    assert divergences(model, other, PROMPTS, ANSWERS, end=0)[1] == pytest.approx(nats / tokens, rel=1e-5)
 
 
 def test_samples_have_the_models_own_frequencies_after_prompts_of_any_length(model: Any) -> None:

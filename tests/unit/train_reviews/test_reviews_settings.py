@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.ladder.profile import load
+from harness.ladder.training.rung import split
 from harness.train.job import StepError
 from harness.train.reviews.settings import Settings
 
@@ -14,7 +15,7 @@ from harness.train.reviews.settings import Settings
 @pytest.mark.parametrize("ladder", ["reviews", "imdb"])
 def test_the_ladders_settings_are_understood(ladder: str) -> None:
     plan = load(ladder).rungs[-1]
-    settings = Settings.of(dict(plan.settings))  # type: ignore[arg-type]
+    settings = Settings.of(split(plan)[1])
     assert plan.kind == "reviews"
     assert settings.source == ("grammar" if ladder == "reviews" else "files")
 

@@ -1,0 +1,127 @@
+"""What a ladder needs and nobody has is told before anything begins, and to the one who can see to it."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.run import run_command
+from harness.cli.submit import submit_command
+from harness.errors import HarnessError, ImageMissingError, InfrastructureError, UserError
+from harness.ladder import needs
+from harness.ladder.measuring import VARIABLE
+from harness.ladder.needs import meet
+from harness.ladder.profile import load
+from harness.ladder.training.kept import Kept
+from harness.ladder.training.rung import Trainings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "def loss(pc, pr, rc, rr, beta):\n    return -beta * (pc - pr - rc + rr)\n"
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that can train, with a GPU."""
+    monkeypatch.setattr(needs, "host_gpus", lambda: (0,))
+    monkeypatch.setenv(VARIABLE, "process")
+
+
+def refused(ladder: str, folder: Path, **given: Any) -> HarnessError:
+    with pytest.raises(HarnessError) as error:
+        meet(load(ladder), folder, **{"gpu": "auto", **given})
+    assert error.value.remedy
+    return error.value
+
+
+@pytest.mark.parametrize("ladder", ["imdb", "cifar10", "zephyr-7b-gemma"])
+def test_a_gpu_that_nobody_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ladder: str) -> None:
+    monkeypatch.setattr(needs, "host_gpus", lambda: ())
+    error = refused(ladder, tmp_path)
+    assert error.exit_code == 2
+    assert "needs a GPU, and this host has none" in error.message
+    monkeypatch.setattr(needs, "host_gpus", lambda: (0,))
+    assert "it was not given one" in refused(ladder, tmp_path, gpu="none").message
+
+
+@pytest.mark.usefixtures("trainer")
+@pytest.mark.parametrize(
+    ("ladder", "names"),
+    [("imdb", ("model", "pairs", "classifier")), ("zephyr-7b-gemma", ("model", "preferences")), ("cifar10", ("data",))],
+)
+def test_files_that_nobody_named_or_that_are_not_there(tmp_path: Path, ladder: str, names: tuple[str, ...]) -> None:
+    lines: list[str] = []
+    for name in names:
+        error = refused(ladder, tmp_path)
+        assert (error.exit_code, f"reads {name}, and nobody says" in error.message) == (2, True)
+        assert f'{name} = "/a/path" into {tmp_path / "inputs.toml"}' in error.remedy
+        (tmp_path / "inputs.toml").write_text("\n".join([*lines, f'{name} = "nowhere"']))
+        error = refused(ladder, tmp_path)
+        assert (error.exit_code, f"nothing is at {tmp_path / 'nowhere'}" in error.message) == (2, True)
+        (tmp_path / name).mkdir()
+        lines.append(f'{name} = "{name}"')
+        (tmp_path / "inputs.toml").write_text("\n".join(lines))
+    if ladder != "cifar10":
+        meet(load(ladder), tmp_path, gpu="auto")
+
+
+@pytest.mark.usefixtures("trainer")
+def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
+    error = refused("cifar10", tmp_path, data_dir=str(tmp_path))
+    assert (error.exit_code, error.message) == (2, f"the rung cifar10 reads data: there is no CIFAR-10 in {tmp_path}")
+    (tmp_path / "data_batch_1.bin").write_bytes(b"")
+    meet(load("cifar10"), tmp_path, gpu="auto", data_dir=str(tmp_path))
+    assert "leave --data-dir out" in refused("bandit", tmp_path, data_dir=str(tmp_path)).remedy
+
+
+def test_nothing_to_train_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def absent(_: str) -> None:
+        raise ImageMissingError("the trainer image is not on this machine", remedy="build it")
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr("harness.image.current", absent)
+    assert refused("reviews", tmp_path).exit_code == 3
+    meet(load("bandit"), tmp_path, gpu="none")  # trains in no container
+    monkeypatch.setenv(VARIABLE, "process")
+    meet(load("reviews"), tmp_path, gpu="none")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    error = refused("reviews", tmp_path)
+    assert (error.exit_code, "no torch to train with" in error.message) == (3, True)
+    monkeypatch.setenv(VARIABLE, "somewhere")
+    assert refused("reviews", tmp_path).exit_code == 2
+
+
+def test_run_refuses_before_it_climbs_and_submit_says_what_a_worker_has_to_have(tmp_path: Path) -> None:
+    loss, folder = tmp_path / "loss.py", str(tmp_path / "project")
+    loss.write_text(TEXT)
+    with pytest.raises(UserError, match=r"the rung imdb of .* needs a GPU"):
+        run_command.main([str(loss), "--profile", "imdb", "--folder", folder], standalone_mode=False)
+    done = CliRunner().invoke(submit_command, [str(loss), "--profile", "imdb", "--folder", folder])
+    assert done.exit_code == 0
+    assert "note: the rung imdb reads model, and nobody says where it lies: a worker elsewhere has to" in done.stderr
+    assert "note" not in CliRunner().invoke(submit_command, [str(loss), "--folder", folder]).stderr
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "make room at"), (errno.EROFS, "see to")])
+def test_a_disk_that_takes_nothing_is_a_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, said: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, "no", str(tmp_path / "data"))
+
+    where = type("Where", (), {"identity": "here"})()
+    monkeypatch.setattr(Kept, "get", full)
+    (plan,) = (plan for plan in load("digits").rungs if plan.kind == "images")
+    trainings = Trainings(tmp_path, where)
+    for attempt in (
+        lambda: trainings.prepare(plan, 0),
+        lambda: trainings.measure(cast("Any", None), plan, 0, "name"),
+    ):
+        with pytest.raises(InfrastructureError, match="data: no") as error:
+            attempt()
+        assert said in error.value.remedy
