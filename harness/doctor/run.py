@@ -39,6 +39,7 @@ CHECKS = (
     *container.CHECKS,
     *judge.KERNEL_CHECKS,
     *judge.FILE_CHECKS,
+    *judge.COUNTED_CHECKS,
     *probing.CHECKS,
 )
 _TOOLKIT = (("nvidia-ctk", "--version"), ("nvidia-container-cli", "--version"))

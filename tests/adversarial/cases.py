@@ -69,7 +69,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Case:
-    """One case; `kind` is its class in the list of attacks (1 to 78), `expected` is there for each mode it runs in."""
+    """One case; `kind` is its class in the list of attacks (1 to 83), `expected` is there for each mode it runs in."""
 
     name: str
     kind: int
