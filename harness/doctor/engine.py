@@ -85,7 +85,7 @@ DISK = Check(
     "D112",
     "disk-limit",
     "What a sandbox reads from the engine's disk each second can be limited.",
-    "use a rootful Docker on this host with its data on an ordinary disk; else expect candidates that keep the disk busy",
+    "use a rootful Docker on this host, its data on an ordinary disk; else a candidate may keep the disk busy",
 )
 CHECKS = (
     ANSWERS, ADDRESS, REMAPPED, SECCOMP, ACCESS_CONTROL, LIMITS, RUNTIME, RUNC, DESKTOP, TOOLKIT, WARNINGS, DISK,

@@ -7,7 +7,6 @@ import hashlib
 import importlib.resources
 import math
 import re
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
+from harness.files import SMALL, load_bytes, toml_of
 from harness.ladder.gate import Gate, GuardRail
 
 DEFAULT = "bandit"
@@ -118,11 +118,10 @@ def load(name: str = DEFAULT) -> Ladder:
 
 def _own(path: Path) -> Ladder:
     """A ladder of the user's. It is known by its digest, and so may not take a name that stands for another."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"the ladder {path} cannot be read: {error.strerror}") from error
-    ladder = parse(data)
+    data = load_bytes(
+        path, SMALL, "the ladder", remedy="`harness profiles` lists the ladders that come with the harness"
+    )
+    ladder = parse(data, f"the ladder {path}")
     if not _NAME.fullmatch(ladder.name) or ladder.name in names():
         raise UserError(
             f"{path}: a ladder of your own cannot be called {ladder.name!r}",
@@ -131,12 +130,13 @@ def _own(path: Path) -> Ladder:
     return replace(ladder, source=str(path.absolute()), own=data)
 
 
-def parse(data: bytes) -> Ladder:
+def parse(data: bytes, where: str = "this ladder") -> Ladder:
     """Read a ladder from the bytes of its file. Raises UserError for what is no ladder."""
+    content = toml_of(data, where)
     try:
-        file = _File.model_validate(tomllib.loads(data.decode("utf-8")))
-    except (ValidationError, ValueError) as error:
-        raise UserError(f"this is no ladder: {error}") from error
+        file = _File.model_validate(content)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise UserError(f"{where} is no ladder: {error}", remedy="docs/ladder.md says what a ladder holds") from error
     return Ladder(
         name=file.name,
         date=file.date.isoformat(),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
+from harness.files import LINES, read_bytes
 from harness.ladder.training.locks import alone
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _remembered(file: Path) -> str:
 
 def _whole(place: Path, key: str) -> bool:
     try:
-        manifest = json.loads((place / _MANIFEST).read_text("utf-8"))
+        manifest = json.loads(read_bytes(place / _MANIFEST, LINES))
         return bool(manifest["key"] == key and manifest["files"] == digests(place / _FILES))
-    except (OSError, ValueError, KeyError, TypeError, InfrastructureError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InfrastructureError):
         return False
