@@ -16,6 +16,7 @@ import json
 import os
 import stat
 import tomllib
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
@@ -31,6 +32,8 @@ SMALL, LINES, LARGE = 1 * MIB, 64 * MIB, 1024 * MIB
 #: How a file is opened that may be none: no waiting for the other end of a pipe, no link, no terminal of ours.
 OPENED = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _PIECE = 1 << 20
+#: Controls, text that runs backwards, ends of lines and paragraphs, and what has no character.
+_UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -108,7 +111,9 @@ def load_bytes(
     try:
         return read_bytes(path, cap, links=links)
     except FileNotFoundError as error:
-        raise fault(f"{what} {path} cannot be read: there is no such file", remedy=remedy or "check the path") from error
+        raise fault(
+            f"{what} {path} cannot be read: there is no such file", remedy=remedy or "check the path"
+        ) from error
     except PermissionError as error:
         raise fault(f"{what} {path} cannot be read: {error.strerror}", remedy="check its permissions") from error
     except NotAFileError as error:
@@ -152,11 +157,30 @@ def toml_of(data: bytes, where: str, *, remedy: str = "") -> dict[str, Any]:
     """TOML; raises UserError with the line."""
     text = text_of(data, where)
     try:
-        return tomllib.loads(text)
+        content = tomllib.loads(text)
     except RecursionError as error:
         raise UserError(f"{where} is nested too deeply", remedy=remedy or "write it flatter") from error
     except ValueError as error:  # its own error says the line; an integer that is too long does not
         raise UserError(f"{where} is no TOML: {error}", remedy=remedy or "mend that line") from error
+    if found := _hidden(content, ""):
+        raise UserError(f"{where}: {found}, which nobody can see", remedy="write it without that character")
+    return content
+
+
+def _hidden(value: Any, place: str) -> str:
+    """The first character in a key or a text that commands a terminal or is not drawn, and where; else nothing."""
+    if isinstance(value, str):
+        # TOML's own rules let such characters through where they are escaped.
+        odd = next((c for c in value if c not in "\n\t" and unicodedata.category(c) in _UNSEEN), "")
+        return f"{place} holds U+{ord(odd):04X}" if odd else ""
+    if isinstance(value, dict):
+        inner = [(f"{place}.{key}".lstrip("."), one) for key, one in value.items()]
+        return next((f for key in value if (f := _hidden(key, f"a key of {place or 'the file'}"))), "") or next(
+            (f for at, one in inner if (f := _hidden(one, at))), ""
+        )
+    if isinstance(value, list):
+        return next((f for number, one in enumerate(value) if (f := _hidden(one, f"{place}[{number}]"))), "")
+    return ""
 
 
 def json_of(data: bytes | str, where: str, *, remedy: str = "") -> Any:

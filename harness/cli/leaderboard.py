@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli.ledgers import ledger_options, name_of, number, open_ledger, state_style
 from harness.ladder.board import standings
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,4 +58,4 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
             str(row.seeds),
             str(row.run.id),
         )
-    Console().print(table)
+    Terminal().print(table)

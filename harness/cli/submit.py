@@ -8,6 +8,7 @@ import click
 
 from harness.api import submit
 from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.telling import tell
 
 
 @click.command("submit")
@@ -27,10 +28,10 @@ def submit_command(paths: tuple[Path, ...], *, profile: str, priority: int, fold
     fresh = [one.run for one in done if one.fresh]
     known = [one.run for one in done if not one.fresh]
     if fresh:
-        click.echo(f"queued: {len(fresh)} (run {_numbers(fresh)})")
+        tell(f"queued: {len(fresh)} (run {_numbers(fresh)})")
     if known:
-        click.echo(f"in the ledger already: {len(known)} (run {_numbers(known)})")
-    click.echo("next: `harness worker --drain` works on them, `harness queue` shows where they stand", err=True)
+        tell(f"in the ledger already: {len(known)} (run {_numbers(known)})")
+    tell("next: `harness worker --drain` works on them, `harness queue` shows where they stand", err=True)
 
 
 def _numbers(runs: list[int]) -> str:

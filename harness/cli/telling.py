@@ -20,6 +20,11 @@ def say(sentence: str) -> None:
     click.echo(logs.part(sanitize.one_line(sentence, _CAP)), err=True)
 
 
+def tell(line: str, *, err: bool = False) -> None:
+    """Print a line of a command's result, laid out as it is and harmless whatever stands in it."""
+    click.echo(logs.part(sanitize.piece(line).replace("\n", " ")), err=err)
+
+
 def say_usage(error: click.ClickException) -> None:
     """Say what is wrong with the words of the command."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
