@@ -150,7 +150,7 @@ def text_of(data: bytes, where: str, *, fault: type[HarnessError] = UserError) -
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise fault(f"{where}, line {line}: no text in UTF-8", remedy="save it as UTF-8") from error
+        raise fault(f"{where} cannot be read: line {line} is no text in UTF-8", remedy="save it as UTF-8") from error
 
 
 def toml_of(data: bytes, where: str, *, remedy: str = "") -> dict[str, Any]:
