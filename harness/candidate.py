@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import CandidateFault, InfrastructureError, UserError
+from harness.files import NotAFileError, TooLargeError, read_bytes
 from harness.rules.screen import NOT_A_REGULAR_FILE, TOO_LARGE
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 256 * 1024
 #: What a folder is searched for: Python files, and replies of language models.
 SUFFIXES = (".py", ".json")
-
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
 
 
 @dataclass(frozen=True)
@@ -48,12 +41,12 @@ def read_candidate(path: Path, *, shown_as: str | None = None) -> Candidate:
     too many bytes is a CandidateFault.
     """
     shown = shown_as if shown_as is not None else str(path)
-    # A symbolic link is named as such; O_NOFOLLOW below is what makes sure.
-    if path.is_symlink():
-        raise CandidateFault(_not_regular("a symbolic link"))
     try:
-        # Non-blocking, so that opening a pipe nobody writes to returns at once.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        data = read_bytes(path, SIZE_LIMIT)
+    except NotAFileError as error:
+        raise CandidateFault(_not_regular(error.kind)) from error
+    except TooLargeError as error:
+        raise CandidateFault(_too_large(error.size)) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"there is no file {shown}", remedy="Check the path.") from error
     except PermissionError as error:
@@ -61,16 +54,11 @@ def read_candidate(path: Path, *, shown_as: str | None = None) -> Candidate:
     except ValueError as error:
         raise UserError(f"{shown!r} is not a path", remedy="Check the path.") from error
     except OSError as error:
-        # ELOOP: swapped for a link in between. ENXIO: a socket, or a device without a driver.
-        raise CandidateFault(_not_regular(f"not a file that can be opened ({error.strerror})")) from error
-    try:
-        data = _read(descriptor)
-    except OSError as error:
+        if error.errno in {errno.ENAMETOOLONG, errno.EINVAL}:
+            raise UserError(f"{shown} cannot be opened: {error.strerror}", remedy="Check the path.") from error
         raise InfrastructureError(
             f"{shown} could not be read: {error.strerror}", remedy="Check the disk or network share it is on."
         ) from error
-    finally:
-        os.close(descriptor)
     return Candidate(shown, data, hashlib.sha256(data).hexdigest())
 
 
@@ -130,22 +118,6 @@ def _walk(folder: Path) -> Iterable[Path]:
         for name in files:
             if name.endswith(SUFFIXES) and not name.startswith(".") and name != "__init__.py":
                 yield Path(root, name)
-
-
-def _read(descriptor: int) -> bytes:
-    about = os.fstat(descriptor)
-    if not stat.S_ISREG(about.st_mode):
-        kind = next((words for test, words in _KINDS if test(about.st_mode)), "not a regular file")
-        raise CandidateFault(_not_regular(kind))
-    if about.st_size > SIZE_LIMIT:
-        raise CandidateFault(_too_large(about.st_size))
-    data = b""
-    # The size may have grown, or (as in /proc) not have been told: read to one byte past the limit.
-    while len(data) <= SIZE_LIMIT and (more := os.read(descriptor, SIZE_LIMIT + 1 - len(data))):
-        data += more
-    if len(data) > SIZE_LIMIT:
-        raise CandidateFault(_too_large(len(data)))
-    return data
 
 
 def _not_regular(kind: str) -> Finding:

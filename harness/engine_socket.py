@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from harness.errors import EngineUnavailableError
+from harness.files import SMALL, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,8 +173,8 @@ def _connect(host: str, port: int, seconds: float) -> None:
 def _configured_context(env: Mapping[str, str]) -> str:
     """Return what `docker context use` chose; empty where nothing was chosen or readable."""
     try:
-        content = json.loads((_docker_config(env) / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(read_bytes(_docker_config(env) / "config.json", SMALL, links=True))
+    except (OSError, ValueError, RecursionError):
         return ""
     name = content.get("currentContext", "") if isinstance(content, dict) else ""
     # "default" in the file means that nobody chose, which leaves the usual sockets open.
@@ -185,8 +186,8 @@ def _context_endpoint(name: str, env: Mapping[str, str]) -> Endpoint:
     digest = hashlib.sha256(name.encode()).hexdigest()
     meta = _docker_config(env) / "contexts" / "meta" / digest / "meta.json"
     try:
-        host = cast("object", json.loads(meta.read_text(encoding="utf-8"))["Endpoints"]["docker"]["Host"])
-    except (OSError, ValueError, KeyError, TypeError):
+        host = cast("object", json.loads(read_bytes(meta, SMALL, links=True))["Endpoints"]["docker"]["Host"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         host = ""
     if not isinstance(host, str) or not host:
         raise EngineUnavailableError(

@@ -25,8 +25,10 @@ FACTS = struct.Struct("<HBxIIH2x2Q9Q")
     INET_SOCKET,
     GVISOR,
     REMAPPED,
-) = (1 << bit for bit in range(8))
-ALL_FLAGS = 0xFF
+    TERMINAL,
+    QUEUES,
+) = (1 << bit for bit in range(10))
+ALL_FLAGS = 0x3FF
 #: Instead of a number: there is no limit; nothing could be seen.
 UNLIMITED, UNSEEN = (1 << 64) - 2, (1 << 64) - 1
 UNSEEN_MODE, UNSEEN_COUNT = 0xFF, 0xFFFF
@@ -53,6 +55,7 @@ def facts() -> bytes:
     for bit, word in ((TMP_NOEXEC, "noexec"), (TMP_NOSUID, "nosuid"), (TMP_NODEV, "nodev")):
         flags |= bit * (word in options.get("/tmp", ()))  # noqa: S108 - inside the container
     flags |= INET_SOCKET * _can_make_a_socket(libc) | GVISOR * _is_gvisor(libc) | REMAPPED * _is_remapped()
+    flags |= TERMINAL * _can_open("/dev/ptmx") | QUEUES * os.access("/dev/mqueue", os.W_OK)
     mode = _number(status.get("Seccomp", ""))
     tmp = os.statvfs("/tmp")  # noqa: S108 - inside the container
     return FACTS.pack(
@@ -101,6 +104,14 @@ def _can_make_a_socket(libc: ctypes.CDLL) -> bool:
     if made >= 0:
         os.close(made)
     return made >= 0
+
+
+def _can_open(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _is_gvisor(libc: ctypes.CDLL) -> bool:

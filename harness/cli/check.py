@@ -110,10 +110,10 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
     """Check, with a progress bar where somebody watches."""
     if not sys.stderr.isatty() or os.environ.get("CI") or options.static:
         return check(paths, options)
-    from rich.console import Console  # noqa: PLC0415 - only where it is shown
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     from harness.report import sanitize  # noqa: PLC0415
+    from harness.report.terminal import Terminal  # noqa: PLC0415 - only where it is shown
 
     total = len(discover(paths, options.exclude).candidates)
     columns = (
@@ -123,7 +123,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
         TimeElapsedColumn(),
         TextColumn("{task.fields[last]}", markup=False),  # a file name may look like markup
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
         task = bar.add_task("checking", total=total, last="")
 
         def advance(job: Job, result: CheckResult) -> None:

@@ -7,12 +7,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from harness.report import sanitize
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ class Display:
     """Shows a track on stderr. A context manager: live inside of it."""
 
     def __init__(self, run: str, proposer: str, generations: int) -> None:
-        self._console = Console(stderr=True)
+        self._console = Terminal(stderr=True)
         self._head = f"{run}  {proposer}"
         self._generations = generations
         self._track: Track | None = None

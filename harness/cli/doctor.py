@@ -50,8 +50,9 @@ def _progress() -> Iterator[Callable[[str], None]]:
     if os.environ.get("CI") or not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console  # noqa: PLC0415 - only where it is shown
     from rich.markup import escape  # noqa: PLC0415
 
-    with Console(stderr=True).status("examining") as status:
+    from harness.report.terminal import Terminal  # noqa: PLC0415 - only where it is shown
+
+    with Terminal(stderr=True).status("examining") as status:
         yield lambda step: status.update(escape(f"examining {step}"))

@@ -10,9 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from harness.cli.telling import say
+from harness.cli.telling import say, tell
 from harness.errors import HarnessError
 from harness.image.base import BASE_CHOICES
 from harness.image.build import build
@@ -20,6 +19,7 @@ from harness.image.listing import list_images, verify
 from harness.image.progress import Say, silent
 from harness.image.targets import PURPOSES, SANDBOX_VARIANTS, variant_for
 from harness.report.sanitize import one_line, terminal
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def build_command(
         click.echo(json.dumps({**asdict(built.image), "rebuilt": built.rebuilt}))
     else:
         done = "built" if built.rebuilt else "up to date"
-        click.echo(f"{built.image.tag}  {built.image.digest}  {done}")
+        tell(f"{built.image.tag}  {built.image.digest}  {done}")
 
 
 @image.command("list")
@@ -78,9 +78,9 @@ def list_command(*, as_json: bool) -> None:
     for entry in images:
         mark = "  current" if entry.current else ""
         size = f"{entry.size / 1e6:6.0f} MB"
-        click.echo(f"{entry.tag}  {entry.digest[:19]}  {entry.created[:19]}  {size}{mark}")
+        tell(f"{entry.tag}  {entry.digest[:19]}  {entry.created[:19]}  {size}{mark}")
     if not images:
-        click.echo("no sandbox image here; `harness image build` makes one")
+        tell("no sandbox image here; `harness image build` makes one")
 
 
 @image.command("verify")
@@ -103,9 +103,9 @@ def verify_command(tag: str | None, purpose: str, variant: str, expect: str | No
     if as_json:
         click.echo(json.dumps({**asdict(found), "intact": found.intact}, indent=2))
     else:
-        click.echo(f"{one_line(found.tag)}  {found.digest}  {'intact' if found.intact else 'ALTERED'}")
+        tell(f"{one_line(found.tag)}  {found.digest}  {'intact' if found.intact else 'ALTERED'}")
         for check in found.checks:
-            click.echo(f"  {'ok ' if check.ok else 'BAD'} {check.name}: {one_line(check.detail)}")
+            tell(f"  {'ok ' if check.ok else 'BAD'} {check.name}: {one_line(check.detail)}")
     if not found.intact:
         raise SystemExit(ALTERED)
 
@@ -129,7 +129,7 @@ def _fail(fault: HarnessError) -> NoReturn:
 @contextmanager
 def _progress(title: str) -> Iterator[Say]:
     """Show the running step on a terminal; stay quiet under CI and in pipes, where only the result counts."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if os.environ.get("CI") or not sys.stderr.isatty():
         yield silent
         return

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.telling import tell
 from harness.errors import UserError
 from harness.report import sanitize
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ def judge_command(ours: str, theirs: str | None, *, folder: Path, database: str 
     with _judge(folder, given) as (judge, place):
         if not given["json_wanted"]:
             how = "by the calls in" if given["replay"] is not None else "calls are kept in"
-            click.echo(f"{len(pairs)} pairs, in both orders; {how} {place}", err=True)
+            tell(f"{len(pairs)} pairs, in both orders; {how} {place}", err=True)
         outcome = compare(judge, pairs, weighted=given["weighted"])
     equal = _controlled(pairs, outcome) if given["controlled"] else None
     found = asdict(outcome) | {"length_controlled": None if equal is None else asdict(equal)}
@@ -196,7 +197,7 @@ def _tell(document: dict[str, Any], show: Any, given: dict[str, Any]) -> None:
     show()
     spent = document["recorded"]
     money = f", {spent['dollars']:.4f} dollars" if spent["dollars"] else ""
-    click.echo(f"{document['recording']} holds {spent['calls']} calls, {spent['tokens']} tokens{money}")
+    tell(f"{document['recording']} holds {spent['calls']} calls, {spent['tokens']} tokens{money}")
 
 
 def _show_pairs(outcome: Outcome, equal: Controlled | None) -> None:
@@ -221,12 +222,10 @@ def _show_scores(scores: Scores) -> None:
         table.add_row(Text(sanitize.one_line(name, 60)), f"{value:.2f}")
     _print(table, scores)
     if scores.defused:
-        click.echo(f"{scores.defused} marks of the prompts were taken out of answers: look at these answers")
+        tell(f"{scores.defused} marks of the prompts were taken out of answers: look at these answers")
 
 
 def _print(table: Table, found: Outcome | Scores) -> None:
-    Console().print(table)
+    Terminal().print(table)
     models = ", ".join(sanitize.one_line(model, 60) for model in found.models)
-    click.echo(
-        f"{found.replies} replies of {models or 'nobody'}, {found.nonsense} not readable, {found.excluded} left out"
-    )
+    tell(f"{found.replies} replies of {models or 'nobody'}, {found.nonsense} not readable, {found.excluded} left out")

@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -48,7 +47,7 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
     if json_wanted:
         click.echo(json.dumps(_document(profile, ladder, rows, beside)))
         return
-    console = Console()
+    console = Terminal()
     console.print(_table(ladder, rows, beside))
     for line in _told(ladder, beside):
         console.print(Text(line, style="dim"))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
@@ -17,6 +16,7 @@ from harness.discover.folder import JOURNAL, find_run
 from harness.discover.journal import read_entries
 from harness.report import sanitize
 from harness.report.save import save_bytes
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from harness.discover.lineage import Node
@@ -54,7 +54,7 @@ def lineage_command(*, run: str, json_wanted: bool, plots: Path | None, folder: 
     root = Tree(Text(f"{sanitize.one_line(run)}: gain in {sanitize.one_line(metric)} over {baseline}"))
     for node in lineage.forest(rows):
         _grow(root, node, names)
-    Console().print(root)
+    Terminal().print(root)
 
 
 def _grow(tree: Tree, node: Node, names: dict[str, str]) -> None:

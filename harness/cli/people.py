@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.ledgers import ledger_options, name_of, open_ledger
+from harness.cli.telling import tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _say(run: Run) -> None:
-    click.echo(f"run {run.id}  {name_of(run)}  {run.state}")
+    tell(f"run {run.id}  {name_of(run)}  {run.state}")
 
 
 @click.command("cancel")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.telling import tell
 from harness.errors import UserError
 from harness.ledger.records import plain
 from harness.profiles import load, names
@@ -35,13 +36,13 @@ def profiles_command(name: str | None, *, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     for profile in profiles:
-        click.echo(f"{profile.name}  {profile.date}  {profile.contract}  sha256 {profile.digest[:12]}")
+        tell(f"{profile.name}  {profile.date}  {profile.contract}  sha256 {profile.digest[:12]}")
         if name:
             for key in ("properties", "domain", "limits", "not_run"):
-                click.echo(f"  {key}: {_profile(profile)[key]}")
+                tell(f"  {key}: {_profile(profile)[key]}")
     for ladder in ladders:
         rungs = " > ".join(plan.name for plan in ladder.rungs)
-        click.echo(f"{ladder.name}  {ladder.date}  {rungs}  sha256 {ladder.digest[:12]}")
+        tell(f"{ladder.name}  {ladder.date}  {rungs}  sha256 {ladder.digest[:12]}")
         if name:
             _show(ladder)
 
@@ -56,7 +57,7 @@ def _chosen(name: str | None) -> tuple[list[Profile], list[Ladder]]:
     try:
         return [], [ladders.load(name)]
     except UserError as error:
-        if name.endswith(".toml"):
+        if name.endswith(".toml"):  # it says what is wrong with the file
             raise
         known = ", ".join((*names(), *ladders.names()))
         raise UserError(
@@ -100,12 +101,12 @@ def _ladder(ladder: Ladder) -> dict[str, Any]:
 
 
 def _show(ladder: Ladder) -> None:
-    click.echo(f"  judges by profile {ladder.properties}")
+    tell(f"  judges by profile {ladder.properties}")
     for plan in ladder.rungs:
         against = f", against {plan.baseline}" if plan.baseline else ""
         asks = ", then a person is asked" if plan.ask_a_person else ""
-        click.echo(f"  {plan.name}: {plan.kind} on {plan.needs}{against}{asks}")
+        tell(f"  {plan.name}: {plan.kind} on {plan.needs}{against}{asks}")
         if plan.gate is not None:
-            click.echo(f"    gate: {plan.gate}")
+            tell(f"    gate: {plan.gate}")
         if plan.settings:
-            click.echo(f"    settings: {', '.join(f'{key} {value}' for key, value in plan.settings)}")
+            tell(f"    settings: {', '.join(f'{key} {value}' for key, value in plan.settings)}")

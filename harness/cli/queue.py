@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +25,7 @@ from harness.cli.ledgers import (
 from harness.ladder.own import called
 from harness.ledger.states import State
 from harness.report import sanitize
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def queue_command(
                 time.sleep(1.0)
                 click.echo(json.dumps(_document(ledger, limit, everything=everything)))
             return
-        console = Console()
+        console = Terminal()
         if not watch:
             console.print(_view(ledger, limit, everything=everything))
             return

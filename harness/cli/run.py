@@ -38,6 +38,7 @@ from harness.ladder.profile import load
 from harness.ladder.worker import Orders, Place, owner_name, work
 from harness.ledger.states import FINAL, State
 from harness.report import sanitize
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from harness.ladder.climb import Progress, Training
@@ -165,7 +166,7 @@ def run_command(
     that one's run, its exit code too. Interrupted, it goes on where it was the next time. Exit code: 0 it came to the
     end (or waits for a person), 1 rejected, 3 a fault of ours.
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     ladder = load(profile)
     with open_ledger(folder, database) as ledger:
         number = submit([path], ledger=ledger, profile=profile, again=again)[0].run

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -26,15 +25,19 @@ from harness.cli.ledgers import (
     underway_of,
 )
 from harness.cli.pictures import draw_run
+from harness.cli.telling import tell
 from harness.errors import UserError
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
 from harness.ladder.own import called, ladder_for
 from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
 from harness.report import sanitize
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rich.console import Console
 
     from harness.ladder.board import Seeds
     from harness.ladder.gate import Gate
@@ -64,7 +67,7 @@ def show_command(
         found = ledger.run(run)
         if plots is not None:
             for path in draw_run(ledger, found, plots):
-                click.echo(path)
+                tell(str(path))
         elif text:
             click.echo(sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20))
         elif report:
@@ -72,7 +75,7 @@ def show_command(
         elif json_wanted:
             click.echo(json.dumps(_document(ledger, found)))
         else:
-            _print(ledger, found, Console())
+            _print(ledger, found, Terminal())
 
 
 def _report(ledger: Ledger, run: int) -> bytes:

@@ -9,7 +9,7 @@ import click
 from harness.api import submit
 from harness.candidate import discover
 from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
-from harness.cli.telling import tell_excluded
+from harness.cli.telling import tell, tell_excluded
 from harness.ladder.needs import missing
 from harness.ladder.profile import load
 from harness.ledger.states import State
@@ -50,15 +50,15 @@ def submit_command(
     fresh = [one.run for one in done if one.fresh]
     known = [one.run for one in done if not one.fresh]
     if fresh:
-        click.echo(f"queued: {len(fresh)} (run {_numbers(fresh)})")
+        tell(f"queued: {len(fresh)} (run {_numbers(fresh)})")
     if known:
-        click.echo(f"{'queued again' if again else 'in the ledger already'}: {len(known)} (run {_numbers(known)})")
+        tell(f"{'queued again' if again else 'in the ledger already'}: {len(known)} (run {_numbers(known)})")
     for run, answering in same:
         told = f"run {run.id} is the same function as run {answering.id}, {name_of(answering)}: {answering.state}"
-        click.echo(f"{told}; --again runs it all the same")
+        tell(f"{told}; --again runs it all the same")
     for need in missing(ladder, folder.resolve(), gpu="auto"):
-        click.echo(f"note: {need.message}: a worker elsewhere has to", err=True)
-    click.echo("next: `harness worker --drain` works on them, `harness queue` shows where they stand", err=True)
+        tell(f"note: {need.message}: a worker elsewhere has to", err=True)
+    tell("next: `harness worker --drain` works on them, `harness queue` shows where they stand", err=True)
 
 
 def _numbers(runs: list[int]) -> str:

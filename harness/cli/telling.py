@@ -30,6 +30,11 @@ def say(sentence: str) -> None:
     click.echo(logs.part(sanitize.one_line(sentence, _CAP)), err=True)
 
 
+def tell(line: str, *, err: bool = False) -> None:
+    """Print a line of a command's result, laid out as it is and harmless whatever stands in it."""
+    click.echo(logs.part(sanitize.piece(line).replace("\n", " ")), err=err)
+
+
 def tell_excluded(found: Found, paths: Sequence[Path], exclude: Sequence[str]) -> None:
     """Say which files were left out, and which pattern fits none."""
     if found.excluded:

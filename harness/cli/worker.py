@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.ledgers import data_option, ledger_options, open_ledger
+from harness.cli.telling import tell
 from harness.errors import UserError
 from harness.ladder.profile import load
 from harness.ladder.worker import Orders
@@ -80,7 +81,7 @@ def worker_command(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     climbs = engine.serve(orders, stopping=stop.is_set, news=_say)
-    click.echo(f"{climbs} attempts ended", err=True)
+    tell(f"{climbs} attempts ended", err=True)
 
 
 def _engine(name: str, address: str | None, slots: int | None, gpus_each: int) -> ExecutionEngine:
@@ -96,4 +97,4 @@ def _engine(name: str, address: str | None, slots: int | None, gpus_each: int) -
 
 
 def _say(news: News) -> None:
-    click.echo(f"{news.place}  run {news.run}  {news.what}" if news.run else f"{news.place}  {news.what}", err=True)
+    tell(f"{news.place}  run {news.run}  {news.what}" if news.run else f"{news.place}  {news.what}", err=True)

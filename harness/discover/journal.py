@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.errors import InfrastructureError, UserError
+from harness.files import LARGE, OPENED, read_bytes, read_descriptor
 from harness.ledger.records import plain
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | OPENED, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._descriptor)
@@ -41,6 +42,9 @@ class Journal:
             raise InfrastructureError(f"{path} could not be opened: {error.strerror}") from error
         try:
             self.entries = _read(self._descriptor, path)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name another folder") from error
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -100,26 +104,22 @@ class Journal:
 def read_entries(path: Path) -> list[dict[str, Any]]:
     """The entries of a journal or a recording, without locking it. Raises UserError for what is neither."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        data = read_bytes(path, LARGE)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name a journal or a recording") from error
-    try:
-        return _read(descriptor, path, mend=False)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name a journal or a recording") from error
-    finally:
-        os.close(descriptor)
+    return _entries(data.rpartition(b"\n")[0], path)
 
 
-def _read(descriptor: int, path: Path, *, mend: bool = True) -> list[dict[str, Any]]:
-    size = os.fstat(descriptor).st_size
-    data = b""
-    while len(data) < size and (more := os.pread(descriptor, size - len(data), len(data))):
-        data += more
+def _read(descriptor: int, path: Path) -> list[dict[str, Any]]:
+    data = read_descriptor(descriptor, LARGE)
     whole, _, torn = data.rpartition(b"\n")
-    if torn and mend:  # the process was killed while it wrote its last line, which nothing has followed from
+    if torn:  # the process was killed while it wrote its last line, which nothing has followed from
         os.ftruncate(descriptor, len(data) - len(torn))
         os.fsync(descriptor)
+    return _entries(whole, path)
+
+
+def _entries(whole: bytes, path: Path) -> list[dict[str, Any]]:
     entries = [_entry(line, number, path) for number, line in enumerate(whole.split(b"\n"), 1)] if whole else []
     if entries and (entries[0]["kind"] != "head" or entries[0].get("schema") != SCHEMA):
         raise UserError(f"{path} is no journal of this version", remedy=f"its first line has to say {SCHEMA}")

@@ -18,6 +18,7 @@ from harness.discover import duel
 from harness.discover.archive import kept
 from harness.discover.clock import Clock
 from harness.errors import CandidateFault, InfrastructureError
+from harness.files import SMALL, load_bytes
 from harness.judge.options import Options
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.climb import REPORT, screened_text
@@ -144,10 +145,7 @@ class LadderJudge:
     def _text(self, identity: str) -> str:
         """A text that was judged, as it was."""
         path = self._path(identity)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InfrastructureError(f"{path} cannot be read: {error.strerror}", remedy="restore it") from error
+        data = load_bytes(path, SMALL, "the candidate", remedy="restore it", fault=InfrastructureError)
         if hashlib.sha256(data).hexdigest() != identity:
             raise InfrastructureError(f"{path} is no longer what was judged", remedy="restore it from the ledger")
         return data.decode("utf-8")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.discover import lineage, picture
 from harness.errors import UserError
+from harness.files import SMALL, read_bytes
 from harness.report.save import save_bytes
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def leave(place: Path, track: Track, document: Mapping[str, Json], *, metric: st
     save_bytes(archive.encode(), place / "archive.json")
     top = track.archive.top()
     if top is not None and (source := place / "candidates" / f"{top.id[:16]}.py").is_file():
-        save_bytes(source.read_bytes(), place / "best.py")
+        save_bytes(read_bytes(source, SMALL), place / "best.py")
     try:
         drawn = picture.progress(lineage.progress([*track.burn_in, *track.rows]), metric, baseline)
     except UserError:  # no matplotlib: the numbers are all in the summary

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.doctor import versions
 from harness.doctor.model import Check
+from harness.oracle.request import DISK_BYTES, DISK_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,8 +81,14 @@ WARNINGS = Check(
     "The engine has no warnings about itself.",
     "do what the engine's warning says; `docker info` prints it",
 )
+DISK = Check(
+    "D112",
+    "disk-limit",
+    "What a sandbox reads from the engine's disk each second can be limited.",
+    "use a rootful Docker on this host, its data on an ordinary disk; else a candidate may keep the disk busy",
+)
 CHECKS = (
-    ANSWERS, ADDRESS, REMAPPED, SECCOMP, ACCESS_CONTROL, LIMITS, RUNTIME, RUNC, DESKTOP, TOOLKIT, WARNINGS,
+    ANSWERS, ADDRESS, REMAPPED, SECCOMP, ACCESS_CONTROL, LIMITS, RUNTIME, RUNC, DESKTOP, TOOLKIT, WARNINGS, DISK,
 )  # fmt: skip
 _BACKPORTS = "distributions mend old versions, so the number alone proves nothing"
 #: What the bridge's own filters are told; no sandbox has a bridge.
@@ -93,7 +100,8 @@ class EngineView:
     """What there is to look at: the engine's two accounts of itself, its address, and what is asked of it.
 
     `socket_mode` are the permission bits of a socket file; `toolkit` is what the NVIDIA toolkit's own command
-    says about its version, empty where there is none.
+    says about its version, empty where there is none. `disk` is the device that images are read from, or None for
+    the reason in `about_disk`.
     """
 
     url: str
@@ -103,6 +111,8 @@ class EngineView:
     runtime: str | None = None
     gpu: GpuChoice | None = None
     toolkit: str = ""
+    disk: str | None = None
+    about_disk: str = ""
 
     @property
     def security(self) -> tuple[str, ...]:
@@ -138,6 +148,8 @@ def examine(view: EngineView) -> Iterator[Outcome]:
     yield _desktop(view)
     yield _toolkit(view)
     yield _warnings(view)
+    known = f"{view.disk}, {DISK_BYTES >> 20} MiB and {DISK_REQUESTS} requests a second"
+    yield DISK.ok(known) if view.disk else DISK.warning(f"it is not known which disk that is: {view.about_disk}")
 
 
 def _address(view: EngineView) -> Outcome:

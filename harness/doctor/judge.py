@@ -11,6 +11,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from harness.doctor.model import Check
+from harness.oracle.request import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +52,7 @@ DOORS = dict(
 NETWORK = Check("D420", "no-network", "No interface but the loopback, and no way out.", _ENGINE)
 WRITE_ROOT = Check("D421", "read-only-root", "The root and /usr are mounted read-only.", _ENGINE)
 SETTINGS = Check("D422", "kernel-settings", "Nothing under /proc/sys, /sys and the cgroups can be written.", _ENGINE)
-WRITABLE = Check("D423", "writable-folders", "No folder but /tmp and /dev/mqueue can be written to.", _ENGINE)
+WRITABLE = Check("D423", "writable-folders", "No folder but /tmp can be written to.", _ENGINE)
 NOEXEC = Check("D424", "noexec", "No code runs from a file in /tmp.", _ENGINE)
 CANARY = Check("D425", "host-canary", "A secret file of the host is out of reach.", _ENGINE)
 ENVIRONMENT = Check("D426", "environment", "The environment holds what the harness set, and nothing else.", _ENGINE)
@@ -69,10 +70,23 @@ TOOLS = Check("D432", "no-tools", "The image has no shell, compiler, installer o
 FILE_CHECKS = (
     WRITE_ROOT, SETTINGS, WRITABLE, NOEXEC, CANARY, ENVIRONMENT, MOUNTS, DEVICES, SOCKETS, PROCESSES, SETUID, TOOLS,
 )  # fmt: skip
+TERMINALS = Check("D433", "pseudo-terminals", "No pseudo-terminal can be had: the host has a fixed number.", _ENGINE)
+QUEUES = Check("D434", "message-queues", "No message queue can be made: they are counted by user.", _ENGINE)
+PAGES = Check("D435", "page-cache", "What the host keeps of its files in memory cannot be dropped.", _FILTER)
+WATCHES = Check("D436", "watches", "No watch of files or descriptors can be set: they are counted by user.", _FILTER)
+PIPES = Check("D437", "pipes", "No pipe can be made larger: their pages are counted by user.", _FILTER)
+CRASHES = Check("D438", "crashes", "A crash is not handed to the host's program for cores.", _FILTER)
+SIGNALS = Check("D439", "signals", "Few signals can be kept waiting: they are counted by user.", _ENGINE)
+COUNTERS = Check("D440", "counters", "No timers, asynchronous reads and System V objects can be had.", _FILTER)
+COUNTED_CHECKS = (TERMINALS, QUEUES, PAGES, WATCHES, PIPES, CRASHES, SIGNALS, COUNTERS)
 KERNEL_CHECKS = (*DOORS.values(), NETWORK)
 
 #: What a refusal looks like: not permitted, or not there at all.
 _REFUSED = {errno.EPERM, errno.ENOSYS, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
+#: And where a path leads to what is not there, or may not be touched.
+_ABSENT = {errno.EPERM, errno.ENOSYS, errno.ENOENT, errno.EROFS, errno.EACCES, errno.ENXIO}
+#: The kernel's own sign that a crash is handed to nobody: a limit of one byte.
+_NO_HANDLER = 1
 _ENVIRONMENT = {
     "HOME", "HOSTNAME", "LANG", "LC_CTYPE", "MKL_NUM_THREADS", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES",
     "OMP_NUM_THREADS", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED",
@@ -81,8 +95,9 @@ _ENVIRONMENT = {
 _PODMAN_ENVIRONMENT = {"container"}
 _MOUNTED = {"/", "/tmp", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"}  # noqa: S108 - inside
 _DEVICES = {"console", "core", "full", "null", "ptmx", "random", "tty", "urandom", "zero"}
-#: The engine mounts a folder of message queues; the seccomp list has no call for them, and it is wiped like /tmp.
-_WRITABLE = {"/tmp", "/dev/mqueue"}  # noqa: S108 - inside
+_WRITABLE = {"/tmp"}  # noqa: S108 - inside
+#: gVisor's folder of message queues is its own.
+_GVISOR_WRITABLE = {"/dev/mqueue", "/dev/shm"}  # noqa: S108 - inside
 _GVISOR_DEVICES = {"fuse"}
 _FEW = 16
 
@@ -114,7 +129,8 @@ def files(
     yield WRITE_ROOT.holds(when=set(writes.values()) <= refused, seen=_attempts(writes))
     done = [path for path, number in findings["settings"].items() if number == 0]
     yield SETTINGS.holds(when=not done, seen=f"could be opened: {', '.join(done) or 'none'}")
-    yield WRITABLE.holds(when=set(findings["writable"]) <= _WRITABLE, seen=_list(findings["writable"]))
+    writable = _WRITABLE | (_GVISOR_WRITABLE if gvisor else set())
+    yield WRITABLE.holds(when=set(findings["writable"]) <= writable, seen=_list(findings["writable"]))
     mapped = int(findings["run from tmp"])
     if gvisor and mapped == 0:
         yield NOEXEC.warning("gVisor maps a file of a noexec folder for execution", "use a newer gVisor, or runc")
@@ -134,6 +150,34 @@ def files(
     yield PROCESSES.holds(when=alone, seen=f"{findings['processes']} in /proc; started by {findings['server']}")
     yield SETUID.holds(when=not findings["privileged"], seen=_list(findings["privileged"]))
     yield TOOLS.holds(when=not findings["tools"], seen=_list(findings["tools"]))
+
+
+def counted(findings: Mapping[str, Any], *, gpu: bool = False, gvisor: bool = False) -> Iterator[Outcome]:
+    """The probe `counted`. CUDA waits by epoll, whose number is large."""
+    for check, names in (
+        (TERMINALS, ("terminal",)),
+        (QUEUES, ("queue", "mq_open")),
+        (PAGES, ("drop",)),
+        (WATCHES, ("inotify_init1", "fanotify_init", "notify", *(() if gpu else ("epoll_create1",)))),
+        (PIPES, ("resize",)),
+        (CRASHES, ("core",)),
+        (SIGNALS, ()),
+        (COUNTERS, ("timer_create", "io_setup", "shmget", "semget", "msgget")),
+    ):
+        numbers = {name: int(findings[name]) for name in names}
+        seen = _attempts(numbers)
+        holds = set(numbers.values()) <= (_ABSENT if check in {TERMINALS, QUEUES} else _REFUSED)
+        if check is CRASHES:
+            seen = f"the limit of a core: {findings['core limit']}; another limit: {seen.rpartition(' ')[2]}"
+            holds = holds and findings["core limit"] == _NO_HANDLER
+        elif check is SIGNALS:
+            most = dict(COUNTED)["sigpending"]
+            seen = f"{findings['waiting']} waited"
+            holds = 0 <= findings["waiting"] <= most
+        if gvisor and not holds:
+            yield check.not_applicable(f"gVisor's own kernel counts them, and not the host's ({seen})")
+        else:
+            yield check.holds(when=holds, seen=seen)
 
 
 def _mounts(places: Iterable[str], *, gpu: bool) -> Outcome:

@@ -54,6 +54,7 @@ class Lab:
         return (
             ("system calls", self.kernel),
             ("files", self.files),
+            ("what is counted for the whole host", self.counted),
             ("processes", self.processes),
             ("memory", lambda: self.outlasts(MEMORY, "memory", rules.MEMORY_LIMIT.id, MOST=self._beyond_memory)),
             ("output", lambda: self.outlasts(OUTPUT, "output", rules.OUTPUT_FLOOD.id, MOST=_GIGABYTE)),
@@ -93,6 +94,18 @@ class Lab:
             return judge.files(findings, gpu=gpu, podman=self.recipe.podman, gvisor=gvisor)
 
         return _tried(judge.FILE_CHECKS, look)
+
+    def counted(self) -> list[Outcome]:
+        """What there is a number of on the whole host, or for a user."""
+
+        def look() -> Iterable[Outcome]:
+            with _Opened(self) as opened:
+                opened.sandbox.wait_ready()
+                findings = opened.ask("counted")
+                gvisor = opened.behind_gvisor
+            return judge.counted(findings, gpu=self.recipe.gpu is not None, gvisor=gvisor)
+
+        return _tried(judge.COUNTED_CHECKS, look)
 
     def processes(self) -> list[Outcome]:
         """Twice as many processes as there may be."""

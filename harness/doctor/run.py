@@ -20,6 +20,7 @@ from harness.doctor import container, engine, image, judge, probing
 from harness.doctor.model import Examination, Result
 from harness.errors import InfrastructureError
 from harness.image import current
+from harness.oracle.disk import disk_of
 from harness.oracle.engine import Engine, engine_faults, sweep
 from harness.oracle.gpu import choose
 from harness.oracle.sandbox import Recipe
@@ -38,6 +39,7 @@ CHECKS = (
     *container.CHECKS,
     *judge.KERNEL_CHECKS,
     *judge.FILE_CHECKS,
+    *judge.COUNTED_CHECKS,
     *probing.CHECKS,
 )
 _TOOLKIT = (("nvidia-ctk", "--version"), ("nvidia-container-cli", "--version"))
@@ -84,6 +86,7 @@ def _with_engine(
     info = connection.info()
     version, podman = connection.version()
     gpu = choose(wishes.gpu, info)
+    disk, about_disk = disk_of(connection.url, info, podman=podman)
     view = engine.EngineView(
         connection.url,
         connection.account(),
@@ -92,6 +95,8 @@ def _with_engine(
         runtime=wishes.runtime,
         gpu=gpu,
         toolkit=_toolkit_version() if gpu else "",
+        disk=disk,
+        about_disk=about_disk,
     )
     about |= {
         "engine": f"{'Podman' if podman else 'Docker'} {version}",
@@ -122,14 +127,16 @@ def _with_engine(
     if any(outcome.check is engine.RUNTIME and outcome.result is Result.FAILED for outcome in found):
         return
     sweep(connection)
-    recipe = _recipe(digest, variant, gpu, wishes.runtime, podman=podman)
+    recipe = _recipe(digest, variant, gpu, wishes.runtime, podman=podman, disk=view.disk)
     yield from _probed(connection.url, recipe, say)
 
 
-def _recipe(image_: str, variant: str, gpu: GpuChoice | None, runtime: str | None, *, podman: bool) -> Recipe:
+def _recipe(
+    image_: str, variant: str, gpu: GpuChoice | None, runtime: str | None, *, podman: bool, disk: str | None
+) -> Recipe:
     """The sandbox that `harness check` would start."""
     limits = load(DEFAULT).limits(gpu=gpu is not None)
-    return Recipe(image_, limits, variant=variant, gpu=gpu, runtime=runtime, podman=podman)
+    return Recipe(image_, limits, variant=variant, gpu=gpu, runtime=runtime, podman=podman, disk=disk)
 
 
 def _probed(url: str, recipe: Recipe, say: Callable[[str], None]) -> Iterator[Outcome]:

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
 from harness.evaluate.pairwise import Pair
+from harness.files import LINES, load_bytes, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,21 +50,14 @@ class Completion:
 
 def read_file(path: Path) -> list[Completion]:
     """The answers of a file. Raises UserError for a file that cannot be read, or is none; see `read_lines`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}", remedy="name a file of answers, or a run"
-        ) from error
-    return read_lines(data, str(path))
+    return read_lines(
+        load_bytes(path, LINES, "the file of answers", remedy="name a file of answers, or a run"), str(path)
+    )
 
 
 def read_lines(data: bytes, where: str) -> list[Completion]:
     """The answers of a text. Raises UserError for a line that is none, a prompt that comes twice, and an empty text."""
-    try:
-        lines = data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{where} is no text in UTF-8") from error
+    lines = text_of(data, where).split("\n")
     out: dict[str, Completion] = {}
     for number, text in enumerate(lines, 1):
         if not text.strip():

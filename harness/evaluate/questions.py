@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
+from harness.files import LINES, load_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +94,7 @@ def fill(template: str, values: dict[str, str]) -> str:
 
 
 def _lines(path: Path, kind: type[M]) -> list[M]:
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+    text = load_text(path, LINES, f"the file of {_words(kind)}s", remedy=f"name a file with a {_words(kind)} a line")
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -107,11 +105,16 @@ def _lines(path: Path, kind: type[M]) -> list[M]:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise UserError(
-                f"line {number} of {path} is no {kind.__name__.strip('_').lower()}: {where or 'line'}: {first['msg']}"
+                f"line {number} of {path} is no {_words(kind)}: {where or 'line'}: {first['msg']}",
+                remedy=f"mend that line: the file has a {_words(kind)} a line, as JSON",
             ) from error
     if not found:
         raise UserError(f"{path} is empty")
     return found
+
+
+def _words(kind: type[BaseModel]) -> str:
+    return kind.__name__.strip("_").lower()
 
 
 def _unique(path: Path, found: list[M], key: Callable[[M], str]) -> dict[str, M]:

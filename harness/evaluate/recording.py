@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import InfrastructureError, UserError
 from harness.evaluate.request import Message, Reply, Request
+from harness.files import LARGE, OPENED, read_bytes, read_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,9 +81,9 @@ class Recording:
         try:
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+                self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | OPENED, 0o600)
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            data = path.read_bytes()
+            data = read_bytes(path, LARGE) if self._handle is None else read_descriptor(self._handle, LARGE)
         except BlockingIOError as error:
             self.close()
             raise UserError(f"another process writes to {path}", remedy="wait for it, or record elsewhere") from error

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.files import SMALL, read_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -108,8 +110,8 @@ class Records:
 def _load(path: Path) -> dict[str, str]:
     """Read a record; one that is damaged is the same as one that is not there: the build is done again."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(read_bytes(path, SMALL))
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) and all(isinstance(v, str) for v in content.values()) else {}
 

@@ -15,8 +15,9 @@ from harness import __version__
 from harness.errors import InfrastructureError
 from harness.judge.options import Options
 from harness.judge.static import Job, Screened, screened
+from harness.oracle.disk import disk_of
 from harness.oracle.engine import Engine, sweep
-from harness.oracle.gpu import choose, host_gpus, is_numbers
+from harness.oracle.gpu import choose
 from harness.oracle.pool import Ahead
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.profiles import load
@@ -64,9 +65,8 @@ def open_bench(options: Options) -> Bench:
     engine = Engine()
     version, podman = engine.version()
     wish = options.gpu if profile.gpu else "none"
-    # What the engine says about itself at length takes it a while, and only a GPU makes it worth asking.
-    matters = is_numbers(wish) or (wish == "auto" and host_gpus())
-    gpu = choose(wish, engine.info() if matters else {})
+    info = engine.info()
+    gpu = choose(wish, info)
     variant = "cuda" if gpu is not None else "cpu"
     tag, digest = options.image, ""
     if tag is None:
@@ -74,7 +74,8 @@ def open_bench(options: Options) -> Bench:
         tag, digest = image.tag, image.digest
     sweep(engine)
     limits = profile.limits(gpu=gpu is not None)
-    recipe = Recipe(digest or tag, limits, variant=variant, gpu=gpu, runtime=options.runtime, podman=podman)
+    disk, _ = disk_of(engine.url, info, podman=podman)
+    recipe = Recipe(digest or tag, limits, variant=variant, gpu=gpu, runtime=options.runtime, podman=podman, disk=disk)
     environment: dict[str, Json] = {
         "harness": __version__,
         "profile_digest": profile.digest,

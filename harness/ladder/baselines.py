@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.candidate import Candidate
 from harness.errors import CandidateFault, InfrastructureError, UserError
+from harness.files import SMALL, read_bytes
 from harness.ladder.training.locks import alone
 
 if TYPE_CHECKING:
@@ -110,10 +111,10 @@ class Baselines:
 
 def _read(path: Path) -> dict[str, float] | None:
     try:
-        return {str(k): float(v) for k, v in json.loads(path.read_text("utf-8")).items()}
+        return {str(k): float(v) for k, v in json.loads(read_bytes(path, SMALL)).items()}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None  # damaged: it is measured again, and written anew
 
 

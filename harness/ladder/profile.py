@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UserError
+from harness.files import SMALL, load_bytes, no_hidden
 from harness.ladder.gate import Gate, GuardRail
 from harness.ladder.toml_lines import line_of, misspelt
 
@@ -127,10 +128,9 @@ def load(name: str = DEFAULT) -> Ladder:
 
 def _own(path: Path) -> Ladder:
     """A ladder of the user's. It is known by its digest, and so may not take a name that stands for another."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"the ladder {path} cannot be read: {error.strerror}") from error
+    data = load_bytes(
+        path, SMALL, "the ladder", remedy="`harness profiles` lists the ladders that come with the harness"
+    )
     ladder = _checked(parse(data, str(path)), data, str(path.absolute()))
     if not _NAME.fullmatch(ladder.name) or ladder.name in names():
         raise UserError(
@@ -160,6 +160,7 @@ def parse(data: bytes, source: str = "") -> Ladder:
     try:
         text = data.decode("utf-8")
         document = tomllib.loads(text)
+        no_hidden(document, source or "ladder")
         file = _File.model_validate(document)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -167,6 +168,8 @@ def parse(data: bytes, source: str = "") -> Ladder:
     except tomllib.TOMLDecodeError as error:
         line, wrong = misspelt(text, error)
         raise UserError(f"{source or 'ladder'}:{line}: this is no ladder: {wrong}", remedy=remedy) from error
+    except RecursionError as error:
+        raise UserError(f"{source or 'ladder'} is nested too deeply", remedy=remedy) from error
     except ValidationError as error:
         found: dict[tuple[str | int, ...], Mistake] = {}
         for each in error.errors(include_url=False, include_input=False):

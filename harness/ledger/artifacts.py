@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.files import LARGE, read_bytes
 from harness.ledger.failures import COPY, ROOM, LedgerError, disk_passes
 
 
@@ -43,7 +44,7 @@ class Artifacts:
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
             raise UserError(f"{digest[:80]!r} is no digest")
         try:
-            data = self._path(digest).read_bytes()
+            data = read_bytes(self._path(digest), LARGE)
         except FileNotFoundError as error:
             raise UserError(f"there is no artifact {digest} in {self._folder}") from error
         except OSError as error:
@@ -58,8 +59,7 @@ class Artifacts:
 
 def _holds(path: Path, digest: str) -> bool:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        return hashlib.sha256(read_bytes(path, LARGE)).hexdigest() == digest
     except FileNotFoundError:
         return False
 

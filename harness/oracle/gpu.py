@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError, UserError
+from harness.files import LINES, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,7 @@ def engine_method(info: Mapping[str, Any], root: Path = Path("/")) -> str | None
 
 def _names_nvidia(folder: Path) -> bool:
     try:
-        return any("nvidia.com/gpu" in p.read_text("utf-8", "replace") for p in folder.iterdir())
+        return any(b"nvidia.com/gpu" in read_bytes(p, LINES, links=True) for p in folder.iterdir() if p.is_file())
     except OSError:
         return False
 

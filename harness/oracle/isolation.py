@@ -6,8 +6,9 @@ around it, may drop a limit without a word); and the server inside, about itself
 candidate and only our image has run.
 
 Covered: seccomp, privileges, capabilities, user, read-only root, the one writable folder, network, the
-runtime that was asked for, limits of memory, swap, processes, processor, descriptors, files and cores, and
-that nothing of the host is mounted. Not covered: whether any of it holds against an attack. `harness
+runtime that was asked for, limits of memory, swap, processes, processor, descriptors, files, cores and, where
+it was asked for, of reads from the disk, that there are neither terminals nor message queues, and that nothing
+of the host is mounted. Not covered: whether any of it holds against an attack. `harness
 doctor` attacks, and looks.
 
 gVisor ignores the list of system calls that the engine hands it, unless it was registered with
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError
-from harness.oracle.request import USER, pids_limit, seccomp_profile
+from harness.oracle.request import COUNTED, COVERED, DISK_BYTES, USER, pids_limit, seccomp_profile
 from sandbox import confinement as seen
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _SHARE_THE_KERNEL = ("", "runc", "crun", "io.containerd.runc.v2")
 _ROUNDING = 1.01
 _SECCOMP = "seccomp"
 _MOUNTS = ("Binds", "Mounts", "VolumesFrom")
-_FOLDER = ("tmpfs", "/tmp")  # noqa: S108 - inside the container; some engines list it
+_FOLDERS = {("tmpfs", place) for place in ("/tmp", *COVERED)}  # noqa: S108 - inside the container; some engines list them
 #: Words in an engine's warning, and the layer that they are about.
 _WARNED = {
     "memory": "memory limit",
@@ -50,6 +51,8 @@ _WARNED = {
     "resource limit": "limits",
     "limitation discarded": "limits",
 }
+#: The most that each process may have of a core, in bytes.
+_CORE = dict(COUNTED)["core"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Asked:
     runtime: str | None = None
     podman: bool = False
     variant: str = "cpu"
+    disk: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class NotIsolatedError(InfrastructureError):
 _ENGINE = "use a current Docker or Podman with nothing between it and the harness that rewrites requests"
 _CGROUPS = "have the engine use cgroups that hold this limit (cgroup v2, delegated where the engine is rootless)"
 _KERNEL = "use an engine and a kernel with seccomp (`docker info` names it), and start the harness's own image"
+DISK = "have the engine limit block I/O (the controller blkio of cgroup v1, or io of v2)"
 _RUNTIME = "register gVisor's runsc with the engine under that name, or leave --runtime out"
 
 
@@ -120,7 +125,9 @@ def warned(warnings: Iterable[str]) -> Iterator[Problem]:
     for warning in warnings:
         text = warning.lower()
         said = f"the engine says: {warning[:200]}"
-        if "swap" in text:
+        if "block i/o" in text:
+            yield Problem("disk limit", said, DISK, waivable=True)
+        elif "swap" in text:
             remedy = "turn swap accounting on (swapaccount=1 for the kernel), use cgroup v2, or turn swap off"
             yield Problem("swap limit", said, remedy, waivable=True)
         elif layer := next((layer for word, layer in _WARNED.items() if word in text), ""):
@@ -139,7 +146,7 @@ def built(description: Mapping[str, Any], asked: Asked) -> Iterator[Problem]:
     yield from differs("privileges", holds=host.get("Privileged") is False, shown="all privileges")
     for name in ("Binds", "Mounts", "VolumesFrom", "Devices", "CapAdd", "GroupAdd", "Links"):
         yield from differs("mounts" if name in _MOUNTS else "privileges", holds=not host.get(name), shown=name)
-    mounted = [m for m in description.get("Mounts") or () if (m.get("Type"), m.get("Destination")) != _FOLDER]
+    mounted = [m for m in description.get("Mounts") or () if (m.get("Type"), m.get("Destination")) not in _FOLDERS]
     yield from differs("mounts", holds=not mounted, shown="a mount of its own")
     if not asked.gpu:
         yield from differs("privileges", holds=not host.get("DeviceRequests"), shown="a device")
@@ -169,6 +176,9 @@ def built(description: Mapping[str, Any], asked: Asked) -> Iterator[Problem]:
     yield from differs(
         "pids limit", holds=_at_most(host, "PidsLimit", pids_limit(asked.limits, asked.runtime)), shown="no such limit"
     )
+    if asked.disk is not None:
+        rates = [r.get("Rate") for r in host.get("BlkioDeviceReadBps") or () if r.get("Path") == asked.disk]
+        yield from differs("disk limit", holds=rates == [DISK_BYTES], shown="no such limit")
 
 
 def _at_most(host: Mapping[str, Any], name: str, most: float) -> bool:
@@ -194,6 +204,8 @@ def confined(inside: Confinement, asked: Asked, *, runtime: str) -> Iterator[Pro
         ("writable folder", inside.has(seen.TMP_NOEXEC), "programs can be run from it", _ENGINE),
         ("writable folder", gvisor or inside.has(seen.TMP_NOSUID), "it is not mounted nosuid", _ENGINE),
         ("writable folder", gvisor or inside.has(seen.TMP_NODEV), "it is not mounted nodev", _ENGINE),
+        ("terminals", gvisor or not inside.has(seen.TERMINAL), "a pseudo-terminal of the host can be opened", _ENGINE),
+        ("message queues", gvisor or not inside.has(seen.QUEUES), "message queues can be made", _ENGINE),
     )
     yield from (Problem(layer, how, remedy) for layer, holds, how, remedy in rows if not holds)
     yield from _limited(inside, asked, gvisor=gvisor)
@@ -219,7 +231,7 @@ def _limited(inside: Confinement, asked: Asked, *, gvisor: bool) -> Iterator[Pro
     for layer, number, most in (
         ("descriptor limit", inside.descriptors, limits.descriptors),
         ("file size limit", inside.file_size, limits.file_size),
-        ("core limit", inside.core, 0),
+        ("core limit", inside.core, _CORE),
         ("writable folder", inside.tmp_size, limits.tmp_size * _ROUNDING),
         # Podman knows no limit on inodes: its folder is bounded by its size alone.
         ("writable folder", 0 if asked.podman else inside.tmp_inodes, limits.tmp_inodes),

@@ -31,6 +31,14 @@ ENVIRONMENT = {
 USER = "65532:65532"
 LABEL = "harness.sandbox"
 OWNER_LABEL = "harness.owner"
+#: Folders of the engine's in which things are made that are counted once for the whole host: terminals, and queues that
+#: a user has. An empty folder that cannot be written lies over each. (Pseudo-terminals: `kernel.pty.max`.)
+COVERED = ("/dev/pts", "/dev/mqueue")
+#: What the kernel counts by user, and all sandboxes are one user: this one process may not go beyond. A core of 1 byte
+#: is what keeps the kernel from handing a crash to a program of the host's (`kernel.core_pattern`); 0 does not.
+COUNTED = (("core", 1), ("msgqueue", 0), ("sigpending", 256))
+#: What a sandbox may read a second from the host's disk, where it is known: bytes, requests.
+DISK_BYTES, DISK_REQUESTS = 100 << 20, 4000
 #: Runtimes whose processes are the host's, one for one.
 _SHARE_THE_KERNEL = (None, "", "runc", "crun", "io.containerd.runc.v2")
 #: Tasks of the host that one process in gVisor may stand for, those of the kernel itself included.
@@ -66,10 +74,12 @@ def pids_limit(limits: Limits, runtime: str | None) -> int:
     return limits.pids if runtime in _SHARE_THE_KERNEL else limits.pids * _GVISOR_TASKS
 
 
-def _tmpfs(limits: Limits, *, podman: bool) -> str:
-    """Options of the one writable place. Podman knows no limit on inodes; there the size alone holds."""
+def _tmpfs(limits: Limits, *, podman: bool) -> dict[str, str]:
+    """The one writable place, and the covered ones. Podman knows no limit on inodes; there the size alone holds."""
     options = f"rw,noexec,nosuid,nodev,mode=1777,size={limits.tmp_size}"
-    return options if podman else f"{options},nr_inodes={limits.tmp_inodes}"
+    options = options if podman else f"{options},nr_inodes={limits.tmp_inodes}"
+    covered = dict.fromkeys(COVERED, "ro,noexec,nosuid,nodev,mode=0555,size=4096")
+    return {"/tmp": options, **covered}  # noqa: S108 - inside the container
 
 
 def environment(gpu: GpuChoice | None, indices: tuple[int, ...] | None = None) -> list[str]:
@@ -93,9 +103,13 @@ def container_request(
     gpu: GpuChoice | None = None,
     runtime: str | None = None,
     podman: bool = False,
+    disk: str | None = None,
     labels: tuple[tuple[str, str], ...] = (),
 ) -> dict[str, Any]:
-    """The body of POST /containers/create; `labels` stand beside those that every sandbox has."""
+    """The body of POST /containers/create; `labels` stand beside those that every sandbox has.
+
+    `disk` is the device that the engine keeps its data on, where that is known and can be limited.
+    """
     host: dict[str, Any] = {
         "NetworkMode": "none",
         "IpcMode": "none",
@@ -111,10 +125,10 @@ def container_request(
         "Ulimits": [
             {"Name": "nofile", "Soft": limits.descriptors, "Hard": limits.descriptors},
             {"Name": "fsize", "Soft": limits.file_size, "Hard": limits.file_size},
-            {"Name": "core", "Soft": 0, "Hard": 0},
             {"Name": "memlock", "Soft": 65536, "Hard": 65536},
+            *({"Name": name, "Soft": most, "Hard": most} for name, most in COUNTED),
         ],
-        "Tmpfs": {"/tmp": _tmpfs(limits, podman=podman)},  # noqa: S108 - inside the container
+        "Tmpfs": _tmpfs(limits, podman=podman),
         "LogConfig": {"Type": "none", "Config": {}},
         "AutoRemove": False,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
@@ -123,6 +137,9 @@ def container_request(
     if podman:
         # Its own default may be more than this host allows. Counted over all sandboxes of the host, so not small.
         host["Ulimits"].append({"Name": "nproc", "Soft": 4096, "Hard": 4096})
+    if disk is not None:
+        host["BlkioDeviceReadBps"] = [{"Path": disk, "Rate": DISK_BYTES}]
+        host["BlkioDeviceReadIOps"] = [{"Path": disk, "Rate": DISK_REQUESTS}]
     if gpu is not None:
         host["DeviceRequests"] = [gpu.device_request()]
     if runtime is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import CandidateFault, InfrastructureError, KernelLostError, SandboxLostError
-from harness.oracle import frames
-from harness.oracle.isolation import Asked, Evidence, NotIsolatedError, problems
+from harness.oracle import frames, isolation
+from harness.oracle.isolation import Asked, Evidence, NotIsolatedError, Problem, problems
 from harness.oracle.overdue import CANDIDATE, NOBODY, Overdue
 from harness.oracle.request import container_request
 from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
@@ -21,9 +21,10 @@ from sandbox import wire as layout
 if TYPE_CHECKING:
     from harness.oracle.engine import Engine
     from harness.oracle.gpu import GpuChoice
-    from harness.oracle.isolation import Problem
     from harness.oracle.limits import Limits
 
+#: Words of engines and runtimes about a limit of the disk that they cannot set.
+_OF_THE_DISK = ("blkio", "io.max", "throttle")
 _DRAIN_SECONDS = 0.3
 _SETTLE_SECONDS = 1.0
 #: Between two looks at a request that is late, in seconds.
@@ -39,7 +40,7 @@ _ENGINE_HEARS_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a sandbox is made of: image, limits, GPU and runtime. `labels` say whose it is."""
+    """What a sandbox is made of: image, limits, GPU, runtime and disk. `labels` say whose it is."""
 
     image: str
     limits: Limits
@@ -47,6 +48,8 @@ class Recipe:
     gpu: GpuChoice | None = None
     runtime: str | None = None
     podman: bool = False
+    #: The device that the engine keeps its data on, where reads from it can be limited (`harness.oracle.disk`).
+    disk: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
 
 
@@ -71,6 +74,26 @@ class Sandbox:
         #: What the witnesses said, once the sandbox is ready, and the layers that do not hold but may be waived.
         self.evidence: Evidence | None = None
         self.reservations: tuple[Problem, ...] = ()
+        try:
+            attached = self._start()
+        except InfrastructureError as error:
+            if recipe.disk is None or not any(word in error.message for word in (recipe.disk, *_OF_THE_DISK)):
+                raise
+            # Some other disk than it looked, or a cgroup without the controller: the rest of the layers stand.
+            self._recipe = replace(recipe, disk=None)
+            self.reservations = (Problem("disk limit", error.message, isolation.DISK, waivable=True),)
+            attached = self._start()
+        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown)
+        try:
+            # Torch is being loaded inside meanwhile, so that nobody waits for this.
+            self._built = engine.describe(self.container)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> Any:
+        """Create the container and start it; give its streams."""
+        recipe, engine = self._recipe, self._engine
         body = container_request(
             recipe.image,
             recipe.limits,
@@ -78,22 +101,16 @@ class Sandbox:
             gpu=recipe.gpu,
             runtime=recipe.runtime,
             podman=recipe.podman,
+            disk=recipe.disk,
             labels=recipe.labels,
         )
         created = engine.create(body)
         self.container = created.container
         self._warnings = created.warnings
         try:
-            attached = engine.attach_and_start(self.container)
+            return engine.attach_and_start(self.container)
         except BaseException:
             engine.remove(self.container)
-            raise
-        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown)
-        try:
-            # Torch is being loaded inside meanwhile, so that nobody waits for this.
-            self._built = engine.describe(self.container)
-        except BaseException:
-            self.close()
             raise
 
     @property
@@ -121,7 +138,7 @@ class Sandbox:
     def _isolated(self, evidence: Evidence) -> None:
         """See that every layer holds that was asked for, and let nobody send a candidate where one does not."""
         found = problems(evidence, self.asked)
-        self.reservations = tuple(p for p in found if p.waivable)
+        self.reservations += tuple(p for p in found if p.waivable)
         if refusals := [p for p in found if not p.waivable]:
             raise self._dead(NotIsolatedError(refusals))
 
@@ -213,7 +230,7 @@ class Sandbox:
     def asked(self) -> Asked:
         """What this sandbox was asked to be."""
         recipe, gpu = self._recipe, self._recipe.gpu is not None
-        return Asked(recipe.limits, recipe.image, gpu, recipe.runtime, recipe.podman, recipe.variant)
+        return Asked(recipe.limits, recipe.image, gpu, recipe.runtime, recipe.podman, recipe.variant, recipe.disk)
 
     def _receive(
         self, sequence: int, expected: tuple[int, ...], deadline: float, cap: int = 1 << 16, allowed: float = 0.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import UserError
+from harness.files import LINES, read_bytes
 from harness.report import canvas
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ _PATHS = {
 def draw(path: Path) -> tuple[bytes, bytes]:
     """Draw `picture.json`: SVG and PNG. Raises UserError for a file that holds no such numbers."""
     try:
-        numbers = json.loads(path.read_text("utf-8"))
+        numbers = json.loads(read_bytes(path, LINES))
         with canvas.settings():
             figure = control_figure(numbers)
             return canvas.to_svg(figure), canvas.to_png(figure)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} holds no numbers of the control rung's data: {error}", remedy="Prepare the data again."
         ) from error

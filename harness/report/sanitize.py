@@ -62,6 +62,17 @@ class _Table(dict[int, "str | None"]):
 _TABLE = _Table()
 
 
+class _Pieces(dict[int, "str | None"]):
+    """As `_Table`, with a blank where a line would begin that nobody laid out."""
+
+    def __missing__(self, code: int) -> str | None:
+        self[code] = out = " " if chr(code) in _NEWLINES else _TABLE[code]
+        return out
+
+
+_PIECES = _Pieces()
+
+
 def clean(text: str, cap: int = BLOCK_CAP) -> str:
     """Strip escape sequences, controls, bidi and invisible characters; cap to `cap` characters.
 
@@ -94,6 +105,12 @@ def _settled(text: str) -> str:
 def one_line(text: str, cap: int = LINE_CAP) -> str:
     """Clean, with every run of white space made one space."""
     return " ".join(clean(text, cap).split())
+
+
+def piece(text: str) -> str:
+    r"""Clean, of any length, and a line end only where a plain one was: for pieces of what is laid out already."""
+    whole = _ESCAPES.sub("", text).translate(_PIECES)
+    return _settled(whole)
 
 
 def path(text: str) -> str:

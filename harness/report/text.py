@@ -20,6 +20,7 @@ from harness.report import logs, sanitize
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
 from harness.report.tally import not_run, sentence, tally
+from harness.report.terminal import Terminal
 from harness.verdict import NOT_JUDGED, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def make_console(stream: IO[str], environment: Mapping[str, str] | None = None) 
         colour = env["FORCE_COLOR"] != "0"
     else:
         colour = tty and env.get("TERM") != "dumb"
-    return Console(
+    return Terminal(
         file=stream,
         # Rich's own reading of the environment is left out: the order of the two variables is ours.
         _environ={k: env[k] for k in ("TERM", "COLORTERM", "COLUMNS", "LINES") if k in env},

@@ -70,6 +70,14 @@ def _drop_limit(name: str) -> Callable[[], None]:
     return _request(change)
 
 
+def _queues() -> None:
+    def change(body: dict[str, Any]) -> None:
+        del body["HostConfig"]["Tmpfs"]["/dev/mqueue"]
+        body["HostConfig"]["Ulimits"] = [u for u in body["HostConfig"]["Ulimits"] if u["Name"] != "msgqueue"]
+
+    _request(change)()
+
+
 def _screen() -> None:
     whole = front.screen
     front.screen = lambda candidate, *, entry=None, **_: whole(candidate, entry=entry, policy=False)
@@ -123,6 +131,10 @@ LAYERS: dict[str, Layer] = {
     "file size": Layer(_drop_limit("fsize"), ("21_one_big_file",)),
     "descriptors": Layer(_drop_limit("nofile"), ("29_every_descriptor",)),
     "small /tmp": Layer(_host(Tmpfs={"/tmp": "rw,exec,mode=1777"}), ("30_inode_bomb", "46_library_from_tmp")),
+    "terminals": Layer(_request(lambda body: body["HostConfig"]["Tmpfs"].pop("/dev/pts")), ("79_opens_terminals",)),
+    "queues": Layer(_queues, ("81_message_queues",)),
+    "signals": Layer(_drop_limit("sigpending"), ("81_waiting_signals",)),
+    "core limit": Layer(_drop_limit("core"), ("83_asks_for_cores",)),
     "strict wire": Layer(_strict_wire, ("54_one_answer_too_many", "54_fault_with_a_tail")),
 }
 

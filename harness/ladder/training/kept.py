@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UserError
+from harness.files import LINES, read_bytes
 from harness.ladder.training.locks import alone
 
 if TYPE_CHECKING:
@@ -83,10 +84,13 @@ def digests(folder: Path) -> dict[str, str]:
 def digest_of_input(path: Path) -> str:
     """SHA-256 (hex) of a file or a folder of the user's, by names and contents; links are followed.
 
-    The digest of a file is remembered beside its size and times for as long as the process lives.
+    The digest of a file is remembered beside its size and times for as long as the process lives. Raises UserError
+    for a pipe or a device.
     """
     if not path.exists():
         return "missing"
+    if not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is neither a file nor a folder", remedy="name data that lies on a disk")
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     whole = hashlib.sha256()
     for file in files:
@@ -109,7 +113,7 @@ def _remembered(file: Path) -> str:
 
 def _whole(place: Path, key: str) -> bool:
     try:
-        manifest = json.loads((place / _MANIFEST).read_text("utf-8"))
+        manifest = json.loads(read_bytes(place / _MANIFEST, LINES))
         return bool(manifest["key"] == key and manifest["files"] == digests(place / _FILES))
-    except (OSError, ValueError, KeyError, TypeError, InfrastructureError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InfrastructureError):
         return False

@@ -13,13 +13,13 @@ import math
 import os
 import shutil
 import tempfile
-import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.files import SMALL, load_toml, read_bytes
 from harness.ladder.training.answers import SAMPLES, whole_lines
 from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests
 from harness.ladder.training.locks import taken
@@ -85,19 +85,14 @@ class Trainings:
         """The user's files for a rung. Raises UserError for a file that names none."""
         place = self.folder / INPUTS
         named = {"data": self.data_dir} if self.data_dir is not None else {}
-        try:
-            content = tomllib.loads(place.read_text("utf-8"))
-        except FileNotFoundError:
-            content = {}
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{place} cannot be read: {error}", remedy='write lines such as model = "/a/path"'
-            ) from error
+        remedy = 'write lines such as model = "/a/path"'
+        there = place.exists() or place.is_symlink()
+        content = load_toml(place, SMALL, "the file of inputs", remedy=remedy) if there else {}
         own = content.get(plan.name, {})
         listed = {k: v for k, v in content.items() if not isinstance(v, dict)} | (own if isinstance(own, dict) else {})
         named = {**listed, **named}
         if wrong := [name for name, path in named.items() if not isinstance(path, str)]:
-            raise UserError(f"{place}: {wrong[0]} is no path", remedy='write lines such as model = "/a/path"')
+            raise UserError(f"{place}: {wrong[0]} is no path", remedy=remedy)
         return {name: (self.folder / path).absolute() for name, path in named.items()}
 
     def measure(
@@ -275,11 +270,11 @@ def _write_done(path: Path, metrics: Mapping[str, float], weights: Path) -> None
 def _read_done(path: Path, weights: Path) -> dict[str, float] | None:
     """The metrics of a training that is over; None where it is not, or where its weights are others by now."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_bytes(path, SMALL))
         if content["files"] != digests(weights):
             return None
         return {str(k): float(v) for k, v in content["metrics"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError
+from harness.files import read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +52,8 @@ def check_weights(folder: Path) -> list[Path]:
 
 def _check_json(path: Path, name: str) -> None:
     try:
-        if path.stat().st_size > _JSON_CAP:
-            raise ValueError("too long")
-        json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        json.loads(read_bytes(path, _JSON_CAP))
+    except (OSError, ValueError, RecursionError) as error:
         raise InfrastructureError(f"the training left {name}, which is no JSON") from error
 
 

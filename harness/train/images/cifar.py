@@ -34,6 +34,8 @@ def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     binary = place / f"{name}.bin"
     path = binary if binary.is_file() else place / name
     try:
+        if path.exists() and not path.is_file():
+            _refuse(path, "it is no regular file")
         if path.stat().st_size > _MOST * (_BYTES + 1):
             _refuse(path, "it is too large")
         data = path.read_bytes()

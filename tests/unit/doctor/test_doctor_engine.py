@@ -34,12 +34,20 @@ VERSION: dict[str, Any] = {
         {"Name": "runc", "Version": "1.3.3"},
     ],
 }
-GOOD = EngineView("unix:///var/run/docker.sock", VERSION, INFO, socket_mode=0o660)
+GOOD = EngineView(
+    "unix:///var/run/docker.sock", VERSION, INFO, socket_mode=0o660, disk="/dev/sda", about_disk="/dev/sda"
+)
 
 
 def outcome(name: str, view: EngineView) -> Outcome:
     (found,) = (o for o in engine.examine(view) if o.check.id == name)
     return found
+
+
+def test_a_disk_that_is_not_known_is_told_with_the_reason() -> None:
+    found = outcome("D112", replace(GOOD, disk=None, about_disk="the engine is rootless"))
+    assert found.result is Result.WARNING
+    assert "rootless" in found.seen
 
 
 def with_info(**changes: Any) -> EngineView:

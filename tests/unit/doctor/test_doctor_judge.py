@@ -22,7 +22,7 @@ KERNEL: dict[str, Any] = {
 FILES: dict[str, Any] = {
     "write": {"/harness-doctor": errno.EROFS, "/usr/harness-doctor": errno.EROFS},
     "settings": {"/proc/sys/kernel/core_pattern": errno.EACCES},
-    "writable": ["/dev/mqueue", "/tmp"],
+    "writable": ["/tmp"],
     "privileged": [],
     "run from tmp": errno.EPERM,
     "tools": [],
@@ -80,6 +80,7 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
     "only permissions hold": ({"write": {"/harness-doctor": errno.EACCES}}, "D421"),
     "a setting": ({"settings": {"/proc/sys/kernel/core_pattern": 0}}, "D422"),
     "a folder": ({"writable": ["/tmp", "/var/tmp"]}, "D423"),
+    "message queues": ({"writable": ["/tmp", "/dev/mqueue"]}, "D423"),
     "code from /tmp": ({"run from tmp": 0}, "D424"),
     "the canary is read": ({"canary": 0}, "D425"),
     "the canary is there": ({"canary": errno.EACCES}, "D425"),
@@ -153,3 +154,51 @@ def test_the_probe_finds_a_shell_and_a_setuid_file_where_there_are_some(tmp_path
     writable, privileged = files_probe.walk(str(tmp_path))
     assert privileged == [str(raised)]
     assert writable == [str(tmp_path)]
+
+
+COUNTED: dict[str, Any] = {
+    "terminal": errno.ENOENT,
+    "queue": errno.EROFS,
+    **dict.fromkeys(
+        ("mq_open", "drop", "inotify_init1", "fanotify_init", "epoll_create1", "notify", "resize"), errno.EPERM
+    ),
+    **dict.fromkeys(("core", "timer_create", "io_setup", "shmget", "semget", "msgget"), errno.EPERM),
+    "core limit": 1,
+    "waiting": 256,
+}
+HAD: dict[str, tuple[dict[str, int], str]] = {
+    "a terminal": ({"terminal": 0}, "D433"),
+    "a terminal, but for their number": ({"terminal": errno.ENOSPC}, "D433"),
+    "a queue": ({"queue": 0}, "D434"),
+    "a queue by its call": ({"mq_open": errno.EMFILE}, "D434"),
+    "pages are dropped": ({"drop": 0}, "D435"),
+    "inotify": ({"inotify_init1": errno.EMFILE}, "D436"),
+    "notes of folders": ({"notify": 0}, "D436"),
+    "epoll": ({"epoll_create1": 0}, "D436"),
+    "a larger pipe": ({"resize": 0}, "D437"),
+    "another limit of cores": ({"core": 0}, "D438"),
+    "no core at all": ({"core limit": 0}, "D438"),
+    "many signals": ({"waiting": 1024}, "D439"),
+    "nobody knows how many": ({"waiting": -1}, "D439"),
+    "a timer": ({"timer_create": 0}, "D440"),
+}
+
+
+def test_where_nothing_is_counted_for_the_host_all_is_ok() -> None:
+    found = list(judge.counted(COUNTED))
+    assert {o.result for o in found} == {Result.OK}
+    assert tuple(o.check for o in found) == judge.COUNTED_CHECKS
+
+
+@pytest.mark.parametrize("name", HAD)
+def test_what_can_be_had_fails_its_check_and_under_gvisor_it_is_its_own(name: str) -> None:
+    change, check = HAD[name]
+    found = {o.check.id: o.result for o in judge.counted({**COUNTED, **change})}
+    assert [key for key, result in found.items() if result is not Result.OK] == [check]
+    assert found[check] is Result.FAILED
+    behind = {o.check.id: o.result for o in judge.counted({**COUNTED, **change}, gvisor=True)}
+    assert behind[check] is Result.NOT_APPLICABLE
+
+
+def test_cuda_may_wait_by_epoll() -> None:
+    assert {o.result for o in judge.counted({**COUNTED, "epoll_create1": 0}, gpu=True)} == {Result.OK}

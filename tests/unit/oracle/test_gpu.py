@@ -198,7 +198,6 @@ def bench_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: Path) -> C
         stops.append(listening)
         monkeypatch.setenv("DOCKER_HOST", url)
         monkeypatch.setattr(pipeline, "load", lambda name: replace(load(name), gpu=profile_says))
-        monkeypatch.setattr(pipeline, "host_gpus", lambda: host_gpus(host))
         monkeypatch.setattr(pipeline, "choose", lambda wish, info: choose(wish, info, host))
         monkeypatch.setattr(
             "harness.image.current", lambda variant: ImageRef(f"tag-{variant}", f"id-{variant}", variant)

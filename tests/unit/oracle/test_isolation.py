@@ -62,6 +62,8 @@ INSIDE: dict[str, tuple[dict[str, Any], str]] = {
     "descriptors unknown": ({"descriptors": None}, "descriptor limit"),
     "files": ({"file_size": confinement.UNLIMITED}, "file size limit"),
     "cores": ({"core": confinement.UNLIMITED}, "core limit"),
+    "a terminal": ({"flags": GOOD_FLAGS | confinement.TERMINAL}, "terminals"),
+    "message queues": ({"flags": GOOD_FLAGS | confinement.QUEUES}, "message queues"),
     "a large /tmp": ({"tmp_size": 1 << 34}, "writable folder"),
     "many inodes": ({"tmp_inodes": 1 << 20}, "writable folder"),
 }
@@ -236,7 +238,7 @@ def test_a_kernel_that_only_says_that_it_is_gvisors_is_judged_as_any_other() -> 
         ({"interfaces": 1}, "network"),
         ({"flags": confinement.GVISOR | confinement.TMP_NOEXEC}, "read-only root"),
         ({"flags": confinement.GVISOR | confinement.ROOT_READ_ONLY}, "writable folder"),
-        ({"core": 1}, "core limit"),
+        ({"core": 2}, "core limit"),
     ],
 )
 def test_gvisor_is_not_excused_from_the_rest(changes: dict[str, Any], layer: str) -> None:

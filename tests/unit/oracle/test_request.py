@@ -16,6 +16,11 @@ from harness.oracle.request import container_request, seccomp_profile
 IMAGE = "sha256:" + "a" * 64
 #: What would let a candidate out, or in deeper; in either profile and under any name.
 DANGEROUS = [
+    "fadvise64",
+    "setrlimit",
+    "inotify_init1",
+    "timer_create",
+    "io_setup",
     "socket",
     "socketpair",
     "connect",
@@ -115,7 +120,7 @@ DANGEROUS = [
     "symlinkat",
 ]
 #: The CUDA driver makes a node in its tmpfs and shares memory by descriptor; the CPU profile needs neither.
-CPU_ONLY_DANGEROUS = ["memfd_create", "mknod", "mknodat", "mkdir", "mkdirat"]
+CPU_ONLY_DANGEROUS = ["memfd_create", "mknod", "mknodat", "mkdir", "mkdirat", "epoll_create1"]
 
 
 @pytest.fixture
@@ -173,7 +178,10 @@ def test_processes_and_processor(host: dict[str, Any]) -> None:
 def test_descriptors_files_and_cores(host: dict[str, Any]) -> None:
     assert ulimit(host, "nofile") == (256, 256)
     assert ulimit(host, "fsize") == (8 * MIB, 8 * MIB)
-    assert ulimit(host, "core") == (0, 0)
+    # One byte keeps the kernel from handing a crash to the host's program for cores; none does not.
+    assert ulimit(host, "core") == (1, 1)
+    assert ulimit(host, "msgqueue") == (0, 0)
+    assert ulimit(host, "sigpending") == (256, 256)
     assert ulimit(host, "memlock") == (65536, 65536)
 
 
@@ -193,7 +201,9 @@ def test_a_user_that_is_not_root(body: dict[str, Any]) -> None:
 
 
 def test_the_one_writable_folder(host: dict[str, Any]) -> None:
-    assert list(host["Tmpfs"]) == ["/tmp"]
+    assert list(host["Tmpfs"]) == ["/tmp", "/dev/pts", "/dev/mqueue"]
+    for covered in ("/dev/pts", "/dev/mqueue"):
+        assert {"ro", "noexec", "size=4096"} <= set(host["Tmpfs"][covered].split(","))
     options = host["Tmpfs"]["/tmp"].split(",")
     assert {"noexec", "nosuid", "nodev", f"size={16 * MIB}", "nr_inodes=1024"} <= set(options)
     assert not {"exec", "suid", "dev"} & set(options)
@@ -245,6 +255,13 @@ def test_the_label_says_whose_it_is(body: dict[str, Any]) -> None:
 
 def test_there_is_no_start_time_of_a_process_that_is_not() -> None:
     assert request.start_time(1 << 30) == ""
+
+
+def test_reads_from_a_known_disk_are_limited(host: dict[str, Any]) -> None:
+    assert not [name for name in host if name.startswith("Blkio")]
+    limited = container_request(IMAGE, Limits(), disk="/dev/sda")["HostConfig"]
+    assert limited["BlkioDeviceReadBps"] == [{"Path": "/dev/sda", "Rate": 100 * MIB}]
+    assert limited["BlkioDeviceReadIOps"] == [{"Path": "/dev/sda", "Rate": 4000}]
 
 
 def test_a_runtime_is_passed_on_and_none_by_default(host: dict[str, Any]) -> None:

@@ -1,0 +1,290 @@
+"""What the trusted side is given to read: regular files of a size that fits, as strict text, and in no other way."""
+
+from __future__ import annotations
+
+import ast
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import ROOT
+
+from harness import files
+from harness.discover.journal import Journal, read_entries
+from harness.engine_socket import _configured_context
+from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.evaluate import completions, questions
+from harness.evaluate.recording import Recording
+from harness.ladder import profile as ladders
+from harness.ladder.training.kept import digest_of_input
+from harness.ladder.training.rung import INPUTS, Trainings
+from harness.report import picture_control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Longest that a reader may take to refuse what is no file, in seconds.
+PATIENCE = 10
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    here = Path.cwd()
+    with socket.socket(socket.AF_UNIX) as made:
+        os.chdir(path.parent)  # such an address may have 108 bytes at most
+        try:
+            made.bind(path.name)
+        finally:
+            os.chdir(here)
+
+
+def _sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(files.LARGE + 1)
+
+
+MADE: dict[str, Callable[[Path], None]] = {
+    "a pipe": _pipe,
+    "a socket": _socket,
+    "a link to a device without an end": lambda path: path.symlink_to("/dev/zero"),
+    "a link to a pipe": lambda path: (_pipe(path.with_suffix(".pipe")), path.symlink_to(path.with_suffix(".pipe")))[1],
+    "a folder": lambda path: path.mkdir(),
+    "more than any of them may have": _sparse,
+    "no text": lambda path: path.write_bytes(b"a = 1\nb = '\xff'\n") and None,
+    "a text that is nested a hundred thousand times": lambda path: path.write_text("[" * 100_000 + "\n") and None,
+}
+
+
+def _inputs(path: Path) -> object:
+    path.rename(path.parent / INPUTS)
+    trainings = object.__new__(Trainings)
+    object.__setattr__(trainings, "folder", path.parent)
+    object.__setattr__(trainings, "data_dir", None)
+    return Trainings.inputs(trainings, ladders.load().rungs[0])
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "ladder": lambda path: ladders.load(str(path)),
+    "inputs": _inputs,
+    "answers": completions.read_file,
+    "questions": questions.read_questions,
+    "prompts": questions.read_prompts,
+    "reference answers": questions.read_answers,
+    "recording": lambda path: Recording(path, read_only=True),
+    "recording to write": Recording,
+    "replay": read_entries,
+    "journal": Journal,
+    "numbers of a picture": picture_control.draw,
+}
+
+
+def within(seconds: float, what: Callable[[], object]) -> BaseException | None:
+    """What it raised; a reader that waits for ever fails the test and not the session."""
+    caught: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            what()
+        except BaseException as error:  # noqa: BLE001 - handed on
+            caught.append(error)
+        else:
+            caught.append(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert caught, "it still reads"
+    return caught[0]
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("reader", READERS)
+def test_no_reader_waits_or_takes_what_is_none(reader: str, made: str, tmp_path: Path) -> None:
+    path = tmp_path / ("mine.toml" if reader == "ladder" else "given")
+    MADE[made](path)
+    error = within(PATIENCE, lambda: READERS[reader](path))
+    assert isinstance(error, HarnessError), (reader, made, error)
+    wants = {InfrastructureError, UserError} if reader == "journal" else {UserError}
+    assert type(error) in wants, error
+    assert error.message
+    assert len(error.message) < 1000
+    if made not in {"no text", "a text that is nested a hundred thousand times"}:
+        assert str(tmp_path) in error.message
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom", "/dev/null", "/proc/kmsg"])
+def test_a_device_is_no_file(device: str) -> None:
+    error = within(PATIENCE, lambda: files.load_bytes(Path(device), files.SMALL, "the file"))
+    assert isinstance(error, UserError) or device == "/proc/kmsg"
+    if device != "/proc/kmsg":
+        assert "a device" in str(error)
+
+
+def test_a_file_that_does_not_tell_its_size_is_capped_while_it_is_read() -> None:
+    assert len(files.read_bytes(Path("/proc/self/status"), files.SMALL)) > 100
+    with pytest.raises(files.TooLargeError):
+        files.read_bytes(Path("/proc/self/status"), 100)
+
+
+def test_a_file_that_is_just_small_enough(tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(b"x" * 1000)
+    assert files.read_bytes(path, 1000) == b"x" * 1000
+    with pytest.raises(files.TooLargeError):
+        files.read_bytes(path, 999)
+
+
+def test_a_link_is_followed_where_that_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("text")
+    (tmp_path / "link").symlink_to("there")
+    assert files.read_bytes(tmp_path / "link", 10, links=True) == b"text"
+    with pytest.raises(files.NotAFileError, match="a symbolic link"):
+        files.read_bytes(tmp_path / "link", 10)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "line"),
+    [
+        (files.toml_of, "a = 1\nb = \n", "line 2"),
+        (files.toml_of, "a = 1\n\nb = '\udcff'", "line 3"),
+        (files.toml_of, f"a = {'9' * 5000}", "no TOML"),
+        (files.toml_of, "a = " + "[" * 50_000, "deeply"),
+        (files.json_of, '{\n "a": 1,\n}', "line 3"),
+        (files.json_of, '{"a": "\udcff"}', "line 1"),
+        (files.json_of, "9" * 5000, "no JSON"),
+        (files.json_of, "[" * 500_000, "deeply"),
+    ],
+)
+def test_bad_text_is_told_with_its_line_and_a_next_step(parse: Callable[..., object], text: str, line: str) -> None:
+    with pytest.raises(UserError, match=line) as caught:
+        parse(text.encode("utf-8", "surrogateescape"), "the file /some/where")
+    assert caught.value.message.startswith("the file /some/where")
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "escape", [r"\u001b[2J", r"\u0007", r"\r", r"\u202e", r"\u200b", r"\u0085", r"\u2028", r"\ue000"]
+)
+@pytest.mark.parametrize("place", ['name = "x{}"', '[[rungs]]\nname = "x{}"', '[a]\n"k{}" = 1', 'list = ["a", ["{}"]]'])
+def test_a_file_of_settings_holds_nothing_that_is_not_seen(escape: str, place: str) -> None:
+    with pytest.raises(UserError, match=r"holds U\+[0-9A-F]{4}") as caught:
+        files.toml_of(place.format(escape).encode(), "the file")
+    assert caught.value.message.isprintable()
+
+
+def test_ordinary_words_of_other_languages_are_taken() -> None:
+    assert files.toml_of('name = "Größe, δ, 損失, 🙂"\ntext = "a\\nb\\tc"'.encode(), "the file")
+
+
+def test_the_engines_settings_may_be_a_pipe_or_missing(tmp_path: Path) -> None:
+    _pipe(tmp_path / "config.json")
+    found: list[str] = []
+    error = within(PATIENCE, lambda: found.append(_configured_context({"DOCKER_CONFIG": str(tmp_path)})))
+    assert (error, found) == (None, [""])
+
+
+def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
+    _pipe(tmp_path / "pipe")
+    error = within(PATIENCE, lambda: digest_of_input(tmp_path / "pipe"))
+    assert isinstance(error, UserError)
+
+
+#: Where else files are opened or read, how often, and why that is no path from outside.
+ELSEWHERE: dict[str, tuple[int, str]] = {
+    "harness/discover/journal.py": (1, "opened to be written, with the reader's own flags, and read by it"),
+    "harness/doctor/inside/__init__.py": (2, "our own package"),
+    "harness/doctor/inside/counted.py": (4, "runs in a sandbox"),
+    "harness/doctor/inside/files.py": (6, "runs in a sandbox"),
+    "harness/doctor/inside/kernel.py": (3, "runs in a sandbox"),
+    "harness/doctor/probing.py": (1, "the canary, which we wrote a moment before"),
+    "harness/evaluate/recording.py": (1, "opened to be written, with the reader's own flags, and read by it"),
+    "harness/files.py": (1, "the reader"),
+    "harness/image/base.py": (1, "an archive that we wrote a moment before"),
+    "harness/image/context.py": (2, "wheels of our own cache, known by their digests"),
+    "harness/image/debian.py": (4, "the system's own lists of packages"),
+    "harness/image/inputs.py": (2, "our own sources"),
+    "harness/image/records.py": (1, "a lock in our own cache"),
+    "harness/image/rootfs.py": (2, "archives that we wrote a moment before"),
+    "harness/image/wheelhouse.py": (3, "our own lock files, and wheels known by their digests"),
+    "harness/ladder/baselines.py": (2, "our own package; a file of our own making"),
+    "harness/ladder/profile.py": (1, "our own package"),
+    "harness/ladder/training/answers.py": (2, "the same discipline; what is too long is cut, not refused"),
+    "harness/ladder/training/kept.py": (2, "asked beforehand whether they are files; digested in pieces"),
+    "harness/ladder/training/locks.py": (1, "a lock of our own"),
+    "harness/ladder/training/process.py": (1, "our own sources"),
+    "harness/ladder/training/rung.py": (2, "a lock and a file of our own making"),
+    "harness/ladder/training/weights.py": (1, "asked beforehand whether it is a file; its header is capped"),
+    "harness/ledger/artifacts.py": (2, "a folder and a file of our own making"),
+    "harness/losses/__init__.py": (1, "our own package"),
+    "harness/oracle/disk.py": (1, "the kernel's"),
+    "harness/oracle/request.py": (3, "our own package; the kernel's"),
+    "harness/profiles/__init__.py": (1, "our own package"),
+    "harness/report/github.py": (1, "written, never read"),
+    "harness/report/json_report.py": (1, "our own package"),
+    "harness/report/picture_frontier.py": (1, "our own package"),
+    "harness/report/save.py": (3, "written, never read"),
+    "harness/screen/process.py": (1, "the kernel's"),
+    "harness/setup/engine.py": (2, "the log of an engine that we started"),
+    "harness/setup/environment.py": (5, "our own checkout"),
+    "harness/setup/gvisor.py": (2, "the system's settings, as root"),
+    "harness/setup/relock.py": (5, "our own checkout"),
+    "harness/train/__main__.py": (1, "a descriptor of our own"),
+    "harness/train/checkpoint.py": (3, "runs in the trainer; files of its own making"),
+    "harness/train/control/kept.py": (4, "runs in the trainer; files of its own making"),
+    "harness/train/finetune/resume.py": (3, "runs in the trainer; files of its own making"),
+    "harness/train/finetune/store.py": (3, "runs in the trainer; files of its own making"),
+    "harness/train/hub.py": (1, "runs in the trainer; asked beforehand whether it is a file"),
+    "harness/train/images/cifar.py": (1, "runs in the trainer; asked beforehand whether it is a file, and how large"),
+    "harness/train/job.py": (1, "runs in the trainer; the host wrote it"),
+    "harness/train/reviews/store.py": (3, "runs in the trainer; files of its own making"),
+}  # fmt: skip
+_METHODS = {"open", "fdopen", "read_text", "read_bytes", "load_file", "safe_open"}
+_LOADERS = {"json", "tomllib", "np", "numpy", "pickle", "torch"}
+
+
+def raw_reads(text: str) -> Iterator[ast.Call]:
+    """Calls that open or read a file by themselves."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        if isinstance(called, ast.Name) and called.id in {"open", "safe_open"}:
+            yield node
+        elif isinstance(called, ast.Attribute):
+            owner = called.value.id if isinstance(called.value, ast.Name) else ""
+            if called.attr in _METHODS or (called.attr == "load" and owner in _LOADERS):
+                yield node
+
+
+def test_no_file_is_read_but_by_the_reader_or_for_a_reason() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix(): count
+        for path in sorted((ROOT / "harness").rglob("*.py"))
+        if (count := len(list(raw_reads(path.read_text("utf-8")))))
+    }
+    assert found == {name: count for name, (count, _) in ELSEWHERE.items()}, (
+        "read files by harness.files; where a path is nobody's but ours, say so in ELSEWHERE"
+    )
+    assert all(reason for _, reason in ELSEWHERE.values())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open(p)",
+        "p.open()",
+        "p.read_text('utf-8')",
+        "Path(p).read_bytes()",
+        "os.open(p, 0)",
+        "tomllib.load(f)",
+        "np.load(p)",
+    ],
+)
+def test_the_walk_sees_every_way_to_read(line: str) -> None:
+    assert list(raw_reads(line))
