@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from harness.contract import PARAMS, PREFERENCE, CallPlan, Contract
+from harness.contract import NAMES, PARAMS, PREFERENCE, CallPlan, Contract
+from harness.screen import makers
+from harness.screen.binding import Meaning, meaning, nearest
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:
@@ -17,12 +19,16 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Definition(NamedTuple):
-    """A function at the top level of a candidate, under the name by which it is found, and what the text declares."""
+    """A function at the top level of a candidate, under the name by which it is found, and what the text declares.
+
+    `binding` says how its parameters are paired with arguments.
+    """
 
     name: str
     node: Function
     line: int
     declared: Declared
+    binding: str
 
 
 class _Mismatch(NamedTuple):
@@ -33,18 +39,26 @@ class _Mismatch(NamedTuple):
 
 
 def find_plan(
-    tree: ast.Module, entry: str | None, declared: Declared, contract: Contract = PREFERENCE
+    tree: ast.Module, entry: str | None, declared: Declared, contract: Contract = PREFERENCE, binding: str = NAMES
 ) -> CallPlan | Complaint:
     """Find the loss and its call plan, or say what is missing."""
-    functions = _functions(tree, declared)
+    functions = functions_of(tree, declared, binding)
+    made = makers.made(tree, functions.keys())
+    if entry is not None and entry in functions:
+        return _plan_or_complaint(functions[entry], contract)
+    if entry is not None and entry in made:
+        return made[entry]
     if not functions:
-        return _nothing(tree)
+        return next(iter(made.values()), None) or _nothing(tree)
     if entry is not None:
-        if entry in functions:
-            return _plan_or_complaint(functions[entry], contract)
         names = ", ".join(sorted(functions))
         return Complaint("S107", f"There is no top-level function {entry}; there are: {names}.")
-    return _choose(functions, contract)
+    chosen = _choose(functions, contract)
+    public = [complaint for name, complaint in made.items() if not name.startswith("_")]
+    if public and (binding == NAMES or isinstance(chosen, Complaint)):
+        # Which of the two was meant to be the loss is anyone's guess.
+        return public[-1]
+    return chosen
 
 
 def _choose(functions: dict[str, Definition], contract: Contract) -> CallPlan | Complaint:
@@ -59,28 +73,32 @@ def _choose(functions: dict[str, Definition], contract: Contract) -> CallPlan | 
     if not plans:
         return _none_fits(public, contract)
     # A function that names the arguments outranks one that could take them by position.
-    named = {name: plan for name, plan in plans.items() if _names_vectors(functions[name].node, contract)}
-    chosen = _root(named or plans, functions)
+    named = {name: plan for name, plan in plans.items() if _names_vectors(functions[name].node, contract)} or plans
+    chosen = _root(named, functions)
+    if chosen is None and named is plans:
+        # One whose names say what they are in other words outranks the rest, unless it serves them.
+        worded = {name: plan for name, plan in plans.items() if not by_position(functions[name], plan, contract)}
+        chosen = _root(worded, functions) if worded else None
     if chosen is None:
-        lines = ", ".join(f"{name} (line {functions[name].line})" for name in (named or plans))
-        first = functions[next(iter(named or plans))]
+        lines = ", ".join(f"{name} (line {functions[name].line})" for name in named)
+        first = functions[next(iter(named))]
         return Complaint("S108", f"Any of these could be the loss: {lines}.", first.line, 1)
     return plans[chosen]
 
 
-def _functions(tree: ast.Module, declared: Declared) -> dict[str, Definition]:
+def functions_of(tree: ast.Module, declared: Declared, binding: str = NAMES) -> dict[str, Definition]:
     """Give the functions at the top level, the last one where a name is defined twice."""
     found: dict[str, Definition] = {}
     for statement in tree.body:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             found.pop(statement.name, None)
-            found[statement.name] = Definition(statement.name, statement, statement.lineno, declared)
+            found[statement.name] = Definition(statement.name, statement, statement.lineno, declared, binding)
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Lambda):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for target in targets:
                 if isinstance(target, ast.Name):
                     found.pop(target.id, None)
-                    found[target.id] = Definition(target.id, statement.value, statement.lineno, declared)
+                    found[target.id] = Definition(target.id, statement.value, statement.lineno, declared, binding)
     return found
 
 
@@ -89,8 +107,10 @@ def _nothing(tree: ast.Module) -> Complaint:
         return Complaint("S101", "The file holds comments and blank lines only.")
     for statement in tree.body:
         if isinstance(statement, ast.ClassDef):
-            fix = "Write the loss as a plain function at the top level, beside the class or in its place."
-            message = f"There is the class {statement.name}, and no function at the top level."
+            return makers.of_class(statement)
+        if makers.is_reply(statement):
+            message = "There is a dictionary with a key code, and no function: this is a reply, written as Python."
+            fix = "Answer with one JSON object, or with the function alone."
             return Complaint("S107", message, statement.lineno, 1, fix)
     return Complaint("S107", "There is no function at the top level.", tree.body[0].lineno, 1)
 
@@ -100,7 +120,7 @@ def _none_fits(public: list[Definition], contract: Contract) -> Complaint:
         return _plan_or_complaint(public[0], contract)  # type: ignore[return-value]
     named = set(contract.arguments)
     # The function that comes nearest to the contract is the one to explain.
-    nearest = max(public, key=lambda f: len({contract.canonical(own) for own in _parameter_names(f.node)} & named))
+    nearest = max(public, key=lambda f: len({contract.canonical(own) for own in parameter_names(f.node)} & named))
     complaint = _plan(nearest, contract)
     if isinstance(complaint, _Mismatch) and _names_vectors(nearest.node, contract):
         return Complaint("S109", f"{nearest.name}: {complaint.message}", nearest.line, 1, complaint.fix)
@@ -144,18 +164,27 @@ def _plan(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
         return _Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
         return _Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
-    return _bind(node, function.name, function.declared, contract)
+    if isinstance(node, ast.FunctionDef) and (told := makers.factory(node)):
+        return _Mismatch(*told)
+    return _bind(function, contract)
 
 
-def _bind(node: Function, name: str, declared: Declared, contract: Contract) -> CallPlan | _Mismatch:
+def _bind(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
     """Pair parameters with arguments: leading ones by position, the rest by name, as the declared ones are."""
+    name, node, declared = function.name, function.node, function.declared
     positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
     dialect = "method" if contract.methods and positional[:1] == ["self"] else "function"
     positional = positional[dialect == "method" :]
     required = positional[: max(0, len(positional) - len(node.args.defaults))]
     open_ = declared.lines.keys()
     fixed = [own for own in required if own not in open_]
-    by_position = _by_position(fixed, [own for own in positional if own not in open_], contract)
+    closed = [own for own in positional if own not in open_]
+    if function.binding == NAMES:
+        bound = _by_words(node, fixed, closed, contract)
+        if isinstance(bound, _Mismatch):
+            return bound
+    else:
+        bound = _by_position(fixed, closed, contract)
     only = {a.arg for a in node.args.posonlyargs}
     needed = {*required} | {
         a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
@@ -165,7 +194,7 @@ def _bind(node: Function, name: str, declared: Declared, contract: Contract) -> 
     taken: dict[str, str] = {}
     unknown: list[str] = []
     for own in (*positional, *(a.arg for a in node.args.kwonlyargs)):
-        argument = by_position.get(own) or contract.canonical(own)
+        argument = bound.get(own) or contract.canonical(own)
         if own in open_ and own in only:
             return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
         if own in open_:
@@ -184,6 +213,10 @@ def _bind(node: Function, name: str, declared: Declared, contract: Contract) -> 
             keyword.append((own, argument))
     if unknown:
         words = f"parameter {unknown[0]} is" if len(unknown) == 1 else f"parameters {', '.join(unknown)} are"
+        near = {own: close for own in unknown if (close := nearest(own, contract)) and close not in taken}
+        if near:
+            meant = ", and ".join(f"{close} in place of {own}" for own, close in near.items())
+            return _Mismatch(f"the required {words} not in the contract. Did you mean {meant}?", f"Write {meant}.")
         fix = (
             f'Use the contract\'s names; give others a default, or a range: {PARAMS} = {{"{unknown[0]}": (0.1, 1.0)}}.'
         )
@@ -192,7 +225,7 @@ def _bind(node: Function, name: str, declared: Declared, contract: Contract) -> 
     missing = [argument for argument in contract.required if argument not in taken]
     if missing:
         return _Mismatch(f"it does not take {' and '.join(missing)}.")
-    own_names = set(_parameter_names(node))
+    own_names = set(parameter_names(node))
     parameters = tuple(p for p in declared.parameters if p.name in own_names)
     return CallPlan(name, dialect, tuple(leading), tuple(keyword), parameters)
 
@@ -210,12 +243,75 @@ def _by_position(required: list[str], positional: list[str], contract: Contract)
     return dict(zip(first, contract.leading, strict=True))
 
 
-def _parameter_names(node: Function) -> list[str]:
+def _by_words(
+    node: Function, required: list[str], positional: list[str], contract: Contract
+) -> dict[str, str] | _Mismatch:
+    """Give meaning to parameters by the words in their names; by position only where those do not say otherwise."""
+    vectors = set(contract.leading)
+    defaults = defaults_of(node)
+    said = {own: said_by(own, parameter_names(node), contract) for own in parameter_names(node)}
+    count = len(contract.leading)
+    first = required[:count]
+    settled = {
+        own: said[own].argument for own in said if said[own].argument in vectors and _may_bind(own, defaults, contract)
+    }
+    unsettled = [own for own in required if not said[own].argument]
+    if not unsettled or not any(own in first for own in unsettled):
+        return settled
+    exact = any(contract.canonical(own) in contract.arguments for own in first)
+    others = settled.keys() - set(first)
+    following = required[count : count + 1]
+    fits = len(first) == count and not exact and not others
+    if not fits or (following and contract.canonical(following[0]) not in contract.arguments):
+        return settled
+    for own, argument in zip(first, contract.leading, strict=True):
+        if not said[own].possible:
+            return settled
+        if argument not in said[own].possible:
+            means = said[own].argument or " or ".join(v for v in contract.leading if v in said[own].possible)
+            unclear = ", ".join(o for o in first if not said[o].argument)
+            message = f"{own} reads as {means}, stands where {argument} is expected, and {unclear} could be anything."
+            return _Mismatch(message, f"Name all of them: {', '.join(contract.leading)}.")
+    return dict(zip(first, contract.leading, strict=True))
+
+
+def said_by(own: str, names: list[str], contract: Contract) -> Meaning:
+    """What a name says among the others: w and l alone mean something beside each other only."""
+    if own.lower() in {"w", "l"} and not {"w", "l"} <= {name.lower() for name in names}:
+        return Meaning("", frozenset(contract.leading))
+    return meaning(own, contract)
+
+
+def by_position(function: Definition, plan: CallPlan, contract: Contract) -> bool:
+    """Whether a plan gives any vector to a parameter whose name does not settle it."""
+    names = parameter_names(function.node)
+    own = names[plan.dialect == "method" :]
+    return any(said_by(name, names, contract).argument != given for name, given in zip(own, plan.positional, strict=False))
+
+
+def _may_bind(own: str, defaults: dict[str, ast.expr], contract: Contract) -> bool:
+    """Whether words suffice: a parameter with a number for its default is more likely a number."""
+    if own not in defaults or contract.canonical(own) in contract.arguments:
+        return True
+    default = defaults[own]
+    return isinstance(default, ast.Constant) and default.value is None
+
+
+def defaults_of(node: Function) -> dict[str, ast.expr]:
+    """The parameters that have a default, and what it is."""
+    positional = [*node.args.posonlyargs, *node.args.args]
+    given = zip(positional[len(positional) - len(node.args.defaults) :], node.args.defaults, strict=True)
+    named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return {a.arg: default for a, default in (*given, *named) if default is not None}
+
+
+def parameter_names(node: Function) -> list[str]:
+    """The names of a function's parameters, in the order in which they are written."""
     return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
 
 
 def _names_vectors(node: Function, contract: Contract) -> bool:
-    return any(contract.canonical(own) in contract.leading for own in _parameter_names(node))
+    return any(contract.canonical(own) in contract.leading for own in parameter_names(node))
 
 
 def _own_nodes(node: Function) -> Iterator[ast.AST]:

@@ -1,0 +1,74 @@
+"""The parts of a reply in which a reasoning model thinks aloud: what stands in them is a draft."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import NamedTuple
+
+_TAG = r"(?:\w{1,8}:|ant)?(?:think|thinking|thoughts?|reasoning|reflection|analysis|scratchpad|draft)"
+#: What begins and ends a thought: tags of several models, and the channels of the harmony format.
+_MARK = re.compile(
+    rf"<(?P<end>/?)(?P<tag>{_TAG})\b[^<>\n]{{0,40}}>"
+    r"|(?P<open>\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|channel\|>(?:analysis|commentary)\b|\Aanalysis(?=[A-Z]))"
+    r"|(?P<shut>\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|end\|>|<\|start\|>|<\|channel\|>final\b|assistantfinal)",
+    re.IGNORECASE,
+)
+_KINDS = {"[": "bracket", "◁": "triangle", "<|START_T": "command", "<|END_THI": "command"}
+_MOST_MARKS = 1000
+
+
+class Thoughts(NamedTuple):
+    """A reply without its thoughts, line for line, and whether one of them has no beginning or no end."""
+
+    rest: str
+    unclosed: bool = False
+    unopened: bool = False
+
+
+def begins_with_thought(text: str) -> bool:
+    """Say whether the first thing in a text is the mark of a thought."""
+    return bool(_MARK.match(text.lstrip()))
+
+
+def without_thoughts(text: str) -> Thoughts:
+    """Blank the thoughts of a reply. A beginning may be missing, since chat templates write it themselves."""
+    spans: list[tuple[int, int]] = []
+    begun: list[tuple[str, int]] = []
+    unopened = False
+    for mark in islice(_MARK.finditer(text), _MOST_MARKS):
+        kind = _kind(mark)
+        if mark["open"] or (mark["tag"] and not mark["end"]):
+            begun.append((kind, mark.start()))
+        elif any(name == kind for name, _ in begun):
+            while True:
+                name, start = begun.pop()
+                if name == kind:
+                    break
+            if not begun:
+                spans.append((start, mark.end()))
+        elif mark["tag"] and not begun:
+            spans, unopened = [(0, mark.end())], True
+    if begun:
+        spans.append((begun[0][1], len(text)))
+    return Thoughts(_blanked(text, spans), bool(begun), unopened)
+
+
+def without_marks(text: str) -> str:
+    """Blank the marks alone."""
+    return _blanked(text, [mark.span() for mark in islice(_MARK.finditer(text), _MOST_MARKS)])
+
+
+def _kind(mark: re.Match[str]) -> str:
+    if mark["tag"]:
+        return mark["tag"].lower()
+    said = mark.group().upper()
+    return next((kind for begin, kind in _KINDS.items() if said.startswith(begin)), "channel")
+
+
+def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
+    parts, at = [], 0
+    for start, end in spans:
+        parts += [text[at:start], re.sub(r"[^\n]", " ", text[start:end])]
+        at = end
+    return "".join((*parts, text[at:]))
