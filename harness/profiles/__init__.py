@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.contract import POSITION
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Profile:
     digest: str
     domain_numbers: tuple[tuple[str, float], ...]
     limit_numbers: tuple[tuple[str, float], ...]
+    #: How parameters are paired with the contract's arguments: see `harness.contract`.
+    binding: str = POSITION
 
     @property
     def edition(self) -> str:
@@ -98,4 +101,5 @@ def load(name: str) -> Profile:
         digest=hashlib.sha256(data).hexdigest(),
         domain_numbers=tuple(document["domain"].items()),
         limit_numbers=tuple(document["limits"].items()),
+        binding=document.get("binding", POSITION),
     )

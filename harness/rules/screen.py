@@ -198,8 +198,8 @@ DRAFTS = Rule(
     name="drafts-left-aside",
     severity=Severity.NOTE,
     summary="The reply holds more than the code that is judged.",
-    why="A reasoning model thinks aloud, and drafts what it then gives up: in its thoughts, or in a fenced block before "
-    "the last. That makes no second candidate. The last whole piece of code counts, one in a JSON object before all "
+    why="A reasoning model thinks aloud, and drafts what it then gives up: in its thoughts, or in an earlier fenced "
+    "block. That makes no second candidate. The last whole piece of code counts, one in a JSON object before all "
     "others, and the report says what was left aside.",
     fix='Answer with one JSON object, and nothing else: {"thought": "...", "name": "...", "code": "def ..."}.',
     before="```python\ndef dpo(...): ...\n```\nOr better:\n```python\ndef slic(...): ...\n```",

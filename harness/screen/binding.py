@@ -60,14 +60,18 @@ _FOREIGN = _LENGTH | _words(
 _GROUPS = (_MODEL, _POLICY, _REFERENCE, _CHOSEN, _REJECTED, _NOT, _LOG, _FILLER, _RATIO, _FOREIGN)
 #: Words that are found inside longer ones, as in refchosen or logpi.
 _PARTS = tuple(
-    sorted((w for group in _GROUPS for w in group if len(w) > 2 or w in {"pi", "lp", "yw", "yl"}), key=len, reverse=True)
+    sorted(
+        (w for group in _GROUPS for w in group if len(w) > 2 or w in {"pi", "lp", "yw", "yl"}), key=len, reverse=True
+    )
 )
 _LONGEST = 60
 #: Whole names of two letters, besides the contract's own.
 _SHORT = {"pw": VECTORS[0], "pl": VECTORS[1], "rw": VECTORS[2], "rl": VECTORS[3]}
 _GREEK = {"π": "pi_", "θ": "theta_", "β": "beta_"}
 
-_LOGITS = _words("logit logits output outputs pred preds prediction predictions predicted score scores input inputs hat")
+_LOGITS = _words(
+    "logit logits output outputs pred preds prediction predictions predicted score scores input inputs hat"
+)
 _TARGETS = _words("target targets label labels truth true gt gold ground answer answers")
 #: Words for the right classes that also stand beside one for the logits, as in y_pred.
 _CLASSES = _words("y class classes cls")
@@ -141,8 +145,8 @@ def _of_pair(words: list[str]) -> Meaning:
     possible = frozenset(
         vector
         for vector, whose, which in zip(VECTORS, "pprr", "crcr", strict=True)
-        if not (whose == "p" and reference or whose == "r" and policy)
-        and not (which == "c" and rejected or which == "r" and chosen)
+        if not ((whose == "p" and reference) or (whose == "r" and policy))
+        and not ((which == "c" and rejected) or (which == "r" and chosen))
     )
     known = all(word in {"p", "c", "r"} or any(word in group for group in _GROUPS) for word in said)
     if known and (chosen or rejected):

@@ -32,8 +32,9 @@ def screen(
     """Give the program of a candidate, or raise CandidateFault with every finding, in order of lines.
 
     `entry` names the loss where a file has several, `contract` what it has to take, `binding` how its
-    parameters are paired with that. Without `policy` only the bytes, the syntax, the dialect and the signature are checked, and the program's text is the
-    candidate's own. An InfrastructureError says that the screening process itself could not run.
+    parameters are paired with that. Without `policy` only the bytes, the syntax, the dialect and the signature
+    are checked, and the program's text is the candidate's own. An InfrastructureError says that the screening
+    process itself could not run.
     """
     if entry is not None and not entry.isidentifier():
         raise UserError(f"{entry!r} is not the name of a function", remedy="Give a name to --entry.")
@@ -51,7 +52,7 @@ def screen(
     if isinstance(result, list):
         raise CandidateFault(*map(_finding, result))
     if complaints := check_text(result.source):
-        # The process looked at these already; what it gives is looked at once more, since the text may have taken it over.
+        # The process looked at these already; but the text may have taken it over.
         raise CandidateFault(*map(_finding, complaints))
     if offered is CLASSIFICATION:
         from harness.classification.adapter import adapted  # noqa: PLC0415 - the usual contract needs none

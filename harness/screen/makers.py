@@ -35,9 +35,9 @@ def made(tree: ast.Module, functions: Collection[str]) -> dict[str, Complaint]:
             fix = f"Move the function that {called} returns to the top level, and write its numbers into it."
             found[name] = Complaint("S107", f"{name} is what {called}(...) returns: a closure.", line, 1, fix)
         elif called in classes:
-            found[name] = of_class(classes[called], f"{name} is an object of the class {called}, and no function.")._replace(
-                line=line
-            )
+            found[name] = of_class(
+                classes[called], f"{name} is an object of the class {called}, and no function."
+            )._replace(line=line)
     used = {node.id for s in tree.body for node in ast.walk(s) if isinstance(node, ast.Name) and _inside(s)}
     return {name: complaint for name, complaint in found.items() if name not in used}
 
@@ -62,8 +62,8 @@ def of_class(node: ast.ClassDef, message: str = "") -> Complaint:
     method = _method(node)
     if method:
         fix = (
-            f"Take {method} out of the class: def {method.strip('_')}(self, ...) at the top level is a loss; self.beta is "
-            "the only attribute, and other numbers are constants."
+            f"Take {method} out of the class: def {method.strip('_')}(self, ...) at the top level is a loss; "
+            "self.beta is its only attribute, and other numbers are constants."
         )
         return Complaint("S107", f"{message} Its loss is the method {method}.", node.lineno, 1, fix)
     fix = "Write the loss as a plain function at the top level, beside the class or in its place."
@@ -73,7 +73,9 @@ def of_class(node: ast.ClassDef, message: str = "") -> Complaint:
 def is_reply(statement: ast.stmt) -> bool:
     """Say whether a statement holds a reply's object, written as a dictionary of Python's."""
     value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr) else None
-    return isinstance(value, ast.Dict) and any(isinstance(key, ast.Constant) and key.value == "code" for key in value.keys)
+    return isinstance(value, ast.Dict) and any(
+        isinstance(key, ast.Constant) and key.value == "code" for key in value.keys
+    )
 
 
 def _method(node: ast.ClassDef) -> str:

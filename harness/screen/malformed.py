@@ -31,12 +31,14 @@ _MISTAKES = tuple(
 _BEGINNING = re.compile(
     r"\{\s*(?=['`“”„‟«»‹›‘’‚‛″＂「」]|//|/\*|\#|&quot;|[A-Za-z_]\w*\s*:)",
 )
-_CODE = re.compile(r"(?:['\"`“”„‟«»‹›‘’‚‛″＂「」{,\s]|&quot;)code(?:['\"`“”„‟«»‹›‘’‚‛″＂「」]|&quot;)?\s*:", re.IGNORECASE)
+_CODE = re.compile(
+    r"(?:['\"`“”„‟«»‹›‘’‚‛″＂「」{,\s]|&quot;)code(?:['\"`“”„‟«»‹›‘’‚‛″＂「」]|&quot;)?\s*:", re.IGNORECASE
+)
 _DIFF = re.compile(r"^<{5,9} ?(?:SEARCH|HEAD|ORIGINAL)?|^@@ -\d+", re.MULTILINE)
 
 
 class Broken(NamedTuple):
-    """An object that is no JSON: why, where, whether the text simply ends too early, and whether a key code is in it."""
+    """An object that is no JSON: why, where, whether the text ends too early, and whether it has a key code."""
 
     reason: str
     fix: str
@@ -88,7 +90,10 @@ def _reason(text: str, at: int) -> tuple[str, str] | None:
         return f"it has typographic quotes ({name})", 'Write plain " around keys and texts.'
     if '"""' in text[max(0, at - 2) : at + 3]:
         if before.rstrip('"').rstrip()[-1:] == ":":
-            return "a text stands in triple quotes, as in Python", 'Write " around the code, and \\n for its line breaks.'
+            return (
+                "a text stands in triple quotes, as in Python",
+                'Write " around the code, and \\n for its line breaks.',
+            )
         return "a quote inside the code is not escaped", _ESCAPE_QUOTES
     if character and character in "}]" and before[-1:] == ",":
         return f"there is a comma before the closing {character}", "Leave the last comma out."
@@ -103,7 +108,7 @@ def of_code(code: str) -> tuple[str, str] | None:
     if re.search(r"&(?:gt|lt|amp|quot|#39|#x27);", code):
         return "it is escaped for HTML, as in &gt; for >", "Write <, >, & and quotes as they are."
     if "\n" not in code.strip() and r"\n" in code:
-        return "its line breaks are escaped twice, so that it is one line", 'Write \\n once in the JSON string.'
+        return "its line breaks are escaped twice, so that it is one line", "Write \\n once in the JSON string."
     if is_diff(code):
         return "it is a change (search and replace) and no code of its own", "Answer with the whole function."
     return None

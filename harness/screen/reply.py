@@ -198,12 +198,14 @@ def _without_code(found: dict[str, object]) -> Complaint:
     keys = _clean(", ".join(sorted(found)[:8])) or "no key"
     message = f"The reply's JSON object has no key code; it has: {keys}"
     for key, value in found.items():
-        if isinstance(value, dict) and "code" in value or isinstance(value, str) and _CODE_KEY.search(value):
+        if (isinstance(value, dict) and "code" in value) or (isinstance(value, str) and _CODE_KEY.search(value)):
             fix = "Answer with the inner object alone."
             return Complaint("S116", f"{message}. The key code stands inside {_clean(key)}.", fix=fix)
     near = next((key for key in found if key.strip().lower() == "code"), "")
     if near:
-        return Complaint("S116", f"{message}. Keys are told apart by case.", fix=f'Write "code" in place of "{_clean(near)}".')
+        return Complaint(
+            "S116", f"{message}. Keys are told apart by case.", fix=f'Write "code" in place of "{_clean(near)}".'
+        )
     return Complaint("S116", f"{message}.")
 
 

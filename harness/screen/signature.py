@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from harness.contract import NAMES, PARAMS, PREFERENCE, CallPlan, Contract
-from harness.screen import makers
-from harness.screen.binding import Meaning, meaning, nearest
+from harness.contract import NAMES, PREFERENCE, CallPlan, Contract
+from harness.screen import makers, pairing
+from harness.screen.pairing import Function, Mismatch, is_by_position, parameter_names
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.screen.parameters import Declared
-
-Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Definition(NamedTuple):
@@ -29,13 +27,6 @@ class Definition(NamedTuple):
     line: int
     declared: Declared
     binding: str
-
-
-class _Mismatch(NamedTuple):
-    """Why a function cannot be called with the contract's arguments."""
-
-    message: str
-    fix: str | None = None
 
 
 def find_plan(
@@ -77,7 +68,7 @@ def _choose(functions: dict[str, Definition], contract: Contract) -> CallPlan | 
     chosen = _root(named, functions)
     if chosen is None and named is plans:
         # One whose names say what they are in other words outranks the rest, unless it serves them.
-        worded = {name: plan for name, plan in plans.items() if not by_position(functions[name], plan, contract)}
+        worded = {name: p for name, p in plans.items() if not is_by_position(functions[name].node, p, contract)}
         chosen = _root(worded, functions) if worded else None
     if chosen is None:
         lines = ", ".join(f"{name} (line {functions[name].line})" for name in named)
@@ -122,7 +113,7 @@ def _none_fits(public: list[Definition], contract: Contract) -> Complaint:
     # The function that comes nearest to the contract is the one to explain.
     nearest = max(public, key=lambda f: len({contract.canonical(own) for own in parameter_names(f.node)} & named))
     complaint = _plan(nearest, contract)
-    if isinstance(complaint, _Mismatch) and _names_vectors(nearest.node, contract):
+    if isinstance(complaint, Mismatch) and _names_vectors(nearest.node, contract):
         return Complaint("S109", f"{nearest.name}: {complaint.message}", nearest.line, 1, complaint.fix)
     names = ", ".join(f.name for f in public)
     return Complaint("S107", f"None of {names} takes {contract.wanted}.", public[0].line, 1)
@@ -156,20 +147,21 @@ def _plan_or_complaint(function: Definition, contract: Contract) -> CallPlan | C
     return Complaint("S109", f"{function.name}: {plan.message}", function.line, 1, plan.fix)
 
 
-def _plan(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
+def _plan(function: Definition, contract: Contract) -> CallPlan | Mismatch:
     node = function.node
     if isinstance(node, ast.AsyncFunctionDef):
-        return _Mismatch("it is an async function.", "Write def in place of async def.")
+        return Mismatch("it is an async function.", "Write def in place of async def.")
     if any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(node)):
-        return _Mismatch("it is a generator.", "Return one tensor in place of yield.")
+        return Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
-        return _Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
+        return Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
     if isinstance(node, ast.FunctionDef) and (told := makers.factory(node)):
-        return _Mismatch(*told)
-    return _bind(function, contract)
+        return Mismatch(*told)
+    bound = pairing.pairs(node, function.declared.lines, contract, function.binding)
+    return bound if isinstance(bound, Mismatch) else _bind(function, bound, contract)
 
 
-def _bind(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
+def _bind(function: Definition, bound: dict[str, str], contract: Contract) -> CallPlan | Mismatch:
     """Pair parameters with arguments: leading ones by position, the rest by name, as the declared ones are."""
     name, node, declared = function.name, function.node, function.declared
     positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
@@ -177,14 +169,6 @@ def _bind(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
     positional = positional[dialect == "method" :]
     required = positional[: max(0, len(positional) - len(node.args.defaults))]
     open_ = declared.lines.keys()
-    fixed = [own for own in required if own not in open_]
-    closed = [own for own in positional if own not in open_]
-    if function.binding == NAMES:
-        bound = _by_words(node, fixed, closed, contract)
-        if isinstance(bound, _Mismatch):
-            return bound
-    else:
-        bound = _by_position(fixed, closed, contract)
     only = {a.arg for a in node.args.posonlyargs}
     needed = {*required} | {
         a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
@@ -195,119 +179,29 @@ def _bind(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
     unknown: list[str] = []
     for own in (*positional, *(a.arg for a in node.args.kwonlyargs)):
         argument = bound.get(own) or contract.canonical(own)
-        if own in open_ and own in only:
-            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
         if own in open_:
-            continue
-        if argument not in contract.arguments:
+            if own in only:
+                return Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+        elif argument not in contract.arguments:
             unknown += [own] if own in needed else []
         elif argument in taken:
-            return _Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
+            return Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
         elif own in positional and positional.index(own) == len(leading):
             taken[argument] = own
             leading.append(argument)
         elif own in only:
-            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+            return Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
         else:
             taken[argument] = own
             keyword.append((own, argument))
     if unknown:
-        words = f"parameter {unknown[0]} is" if len(unknown) == 1 else f"parameters {', '.join(unknown)} are"
-        near = {own: close for own in unknown if (close := nearest(own, contract)) and close not in taken}
-        if near:
-            meant = ", and ".join(f"{close} in place of {own}" for own, close in near.items())
-            return _Mismatch(f"the required {words} not in the contract. Did you mean {meant}?", f"Write {meant}.")
-        fix = (
-            f'Use the contract\'s names; give others a default, or a range: {PARAMS} = {{"{unknown[0]}": (0.1, 1.0)}}.'
-        )
-        offered = ", ".join(contract.arguments)
-        return _Mismatch(f"the required {words} not in the contract, which offers {offered}.", fix)
+        return pairing.unknown(unknown, taken, contract)
     missing = [argument for argument in contract.required if argument not in taken]
     if missing:
-        return _Mismatch(f"it does not take {' and '.join(missing)}.")
+        return Mismatch(f"it does not take {' and '.join(missing)}.")
     own_names = set(parameter_names(node))
     parameters = tuple(p for p in declared.parameters if p.name in own_names)
     return CallPlan(name, dialect, tuple(leading), tuple(keyword), parameters)
-
-
-def _by_position(required: list[str], positional: list[str], contract: Contract) -> dict[str, str]:
-    """Give meaning to exactly as many leading required parameters as there are, where their names say nothing."""
-    count = len(contract.leading)
-    first = required[:count]
-    if len(first) < count or any(contract.canonical(own) in contract.arguments for own in first):
-        return {}
-    if any(contract.canonical(own) in contract.leading for own in positional):
-        return {}
-    if len(required) > count and contract.canonical(required[count]) not in contract.arguments:
-        return {}
-    return dict(zip(first, contract.leading, strict=True))
-
-
-def _by_words(
-    node: Function, required: list[str], positional: list[str], contract: Contract
-) -> dict[str, str] | _Mismatch:
-    """Give meaning to parameters by the words in their names; by position only where those do not say otherwise."""
-    vectors = set(contract.leading)
-    defaults = defaults_of(node)
-    said = {own: said_by(own, parameter_names(node), contract) for own in parameter_names(node)}
-    count = len(contract.leading)
-    first = required[:count]
-    settled = {
-        own: said[own].argument for own in said if said[own].argument in vectors and _may_bind(own, defaults, contract)
-    }
-    unsettled = [own for own in required if not said[own].argument]
-    if not unsettled or not any(own in first for own in unsettled):
-        return settled
-    exact = any(contract.canonical(own) in contract.arguments for own in first)
-    others = settled.keys() - set(first)
-    following = required[count : count + 1]
-    fits = len(first) == count and not exact and not others
-    if not fits or (following and contract.canonical(following[0]) not in contract.arguments):
-        return settled
-    for own, argument in zip(first, contract.leading, strict=True):
-        if not said[own].possible:
-            return settled
-        if argument not in said[own].possible:
-            means = said[own].argument or " or ".join(v for v in contract.leading if v in said[own].possible)
-            unclear = ", ".join(o for o in first if not said[o].argument)
-            message = f"{own} reads as {means}, stands where {argument} is expected, and {unclear} could be anything."
-            return _Mismatch(message, f"Name all of them: {', '.join(contract.leading)}.")
-    return dict(zip(first, contract.leading, strict=True))
-
-
-def said_by(own: str, names: list[str], contract: Contract) -> Meaning:
-    """What a name says among the others: w and l alone mean something beside each other only."""
-    if own.lower() in {"w", "l"} and not {"w", "l"} <= {name.lower() for name in names}:
-        return Meaning("", frozenset(contract.leading))
-    return meaning(own, contract)
-
-
-def by_position(function: Definition, plan: CallPlan, contract: Contract) -> bool:
-    """Whether a plan gives any vector to a parameter whose name does not settle it."""
-    names = parameter_names(function.node)
-    own = names[plan.dialect == "method" :]
-    return any(said_by(name, names, contract).argument != given for name, given in zip(own, plan.positional, strict=False))
-
-
-def _may_bind(own: str, defaults: dict[str, ast.expr], contract: Contract) -> bool:
-    """Whether words suffice: a parameter with a number for its default is more likely a number."""
-    if own not in defaults or contract.canonical(own) in contract.arguments:
-        return True
-    default = defaults[own]
-    return isinstance(default, ast.Constant) and default.value is None
-
-
-def defaults_of(node: Function) -> dict[str, ast.expr]:
-    """The parameters that have a default, and what it is."""
-    positional = [*node.args.posonlyargs, *node.args.args]
-    given = zip(positional[len(positional) - len(node.args.defaults) :], node.args.defaults, strict=True)
-    named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return {a.arg: default for a, default in (*given, *named) if default is not None}
-
-
-def parameter_names(node: Function) -> list[str]:
-    """The names of a function's parameters, in the order in which they are written."""
-    return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
 
 
 def _names_vectors(node: Function, contract: Contract) -> bool:

@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from harness.contract import Told
-from harness.screen.signature import by_position, defaults_of, functions_of, parameter_names
+from harness.screen.pairing import defaults_of, is_by_position, parameter_names
+from harness.screen.signature import functions_of
 
 if TYPE_CHECKING:
     from harness.contract import CallPlan, Contract
@@ -17,7 +18,7 @@ _MOST = 20
 _CROSSING_CALLS = {"outer", "cdist", "cartesian_prod", "meshgrid"}
 
 
-def told(tree: ast.Module, plan: CallPlan, declared: Declared, contract: Contract, notes: tuple[str, ...]) -> Told:
+def told(tree: ast.Module, plan: CallPlan, declared: Declared, contract: Contract) -> Told:
     """Say how the chosen loss was read."""
     function = functions_of(tree, declared)[plan.entry]
     names = parameter_names(function.node)[plan.dialect == "method" :]
@@ -26,10 +27,9 @@ def told(tree: ast.Module, plan: CallPlan, declared: Declared, contract: Contrac
     fixed = [(own, ast.unparse(value)) for own, value in defaults_of(function.node).items() if own not in given]
     return Told(
         bound=bound,
-        by_position=by_position(function, plan, contract),
+        by_position=is_by_position(function.node, plan, contract),
         fixed=tuple((own, text[:_LONGEST_DEFAULT]) for own, text in fixed[:_MOST]),
         crossed=_crossed(tree),
-        notes=notes,
     )
 
 

@@ -15,9 +15,9 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract, Told
-from harness.screen.parameters import not_taken, read_parameters
+from harness.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract
 from harness.screen.malformed import of_code
+from harness.screen.parameters import not_taken, read_parameters
 from harness.screen.reply import begins_as_python, is_prose, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.telling import is_sketch, told
@@ -108,7 +108,6 @@ def read(
         complaints = _look_alikes(source) if guarded else []
         complaints += declared.complaints
         complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)
-        known = Told(notes=parsed.notes) if isinstance(plan, Complaint) else told(tree, plan, declared, contract, parsed.notes)
         written, mapped = source, _SAME
         if guarded:
             written, mapped = _transform(tree, source, complaints)
@@ -116,13 +115,14 @@ def read(
         return _faults(refused.complaints, parsed)
     if complaints or not isinstance(plan, CallPlan):
         return _faults(complaints, parsed)
+    known = told(tree, plan, declared, contract)
     return {
         "text": written,
         "lines": list(mapped),
         "source": source,
         "name": parsed.name or plan.entry,
         "plan": _as_list(plan),
-        "told": [known.bound, known.by_position, known.fixed, known.crossed, known.notes],
+        "told": [known.bound, known.by_position, known.fixed, known.crossed, parsed.notes],
     }
 
 
@@ -196,8 +196,9 @@ def _extracted(code: str) -> ast.Module:
         return _tree(code)
     except _Refused as refused:
         complaints = [_in_code(complaint) for complaint in refused.complaints]
-        if (told := of_code(code)) and complaints[0].rule == "S105":
-            complaints[0] = complaints[0]._replace(message=f"{complaints[0].message} The code is odd: {told[0]}.", fix=told[1])
+        if (why := of_code(code)) and complaints[0].rule == "S105":
+            message = f"{complaints[0].message} Look at the code: {why[0]}."
+            complaints[0] = complaints[0]._replace(message=message, fix=why[1])
         raise _Refused(*complaints) from refused
 
 
