@@ -88,12 +88,10 @@ def _reason(text: str, at: int) -> tuple[str, str] | None:
     if character and character in _TYPOGRAPHIC:
         name = f"U+{ord(character):04X}, {unicodedata.name(character).lower()}"
         return f"it has typographic quotes ({name})", 'Write plain " around keys and texts.'
+    if text[max(0, at - 2) : at + 1] == '"""' and before[:-2].rstrip()[-1:] == ":":
+        fix = 'Write " around the code, and \\n for its line breaks.'
+        return "a text stands in triple quotes, as in Python", fix
     if '"""' in text[max(0, at - 2) : at + 3]:
-        if before.rstrip('"').rstrip()[-1:] == ":":
-            return (
-                "a text stands in triple quotes, as in Python",
-                'Write " around the code, and \\n for its line breaks.',
-            )
         return "a quote inside the code is not escaped", _ESCAPE_QUOTES
     if character and character in "}]" and before[-1:] == ",":
         return f"there is a comma before the closing {character}", "Leave the last comma out."

@@ -52,10 +52,11 @@ class Reply(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A JSON object, and where it begins."""
+    """A JSON object, and where it begins and ends."""
 
     value: dict[str, object]
     start: int
+    end: int
 
 
 class _Block(NamedTuple):
@@ -90,15 +91,16 @@ def take_code(text: str, whole: Callable[[str], bool] = lambda _: True) -> Reply
     taken = _take(answer.rest, whole)
     if isinstance(taken, Reply):
         return _with_notes(taken, text)
-    if answer.rest != text and (taken is None or answer.unclosed):
+    bare = bool(_FUNCTION.search(answer.rest)) and not _CODE_KEY.search(answer.rest)
+    if answer.rest != text and (taken is None or answer.unclosed) and not bare:
         # An answer that was given within a thought is better than none; so is one that only names such a mark.
         again = _take(without_marks(text), whole)
         if isinstance(again, Reply):
-            return _with_notes(again, text, within=not _begins_outside(text, answer.rest))
+            return _with_notes(again, text, within=not _mentions(text))
         taken = taken or again
     if taken is not None:
         return taken
-    if answer.unclosed:
+    if answer.unclosed and not bare:
         return Complaint("S116", "The reply is cut off inside its thoughts, before any code.", fix=_LONGER)
     return _nothing(text)
 
@@ -146,7 +148,7 @@ def _objects(text: str) -> tuple[list[_Found], malformed.Broken | None, str]:
                 broken = malformed.failed(error, text, has_code=bool(_CODE_KEY.search(text)))
             position = match.end()
             continue
-        found.append(_Found(value, match.start()))
+        found.append(_Found(value, match.start(), position))
     return found, broken, text
 
 
@@ -215,8 +217,8 @@ def _nothing(text: str) -> Complaint:
     if re.search(r"\r(?!\n)", text):
         message = "The reply holds no code that can be told: its lines end with a carriage return alone."
         return Complaint("S116", message, fix="End lines with a line feed.")
-    if text.lstrip()[:1] == "<" and _STATEMENT.search(text):
-        message = "The reply holds no code that can be told: it stands between tags, neither in JSON nor in a fence."
+    if _FUNCTION.search(text):
+        message = "The reply's code stands among sentences or tags, neither in JSON nor in a fence."
         return Complaint("S116", message, fix="Put the code into one fenced block, or answer with one JSON object.")
     return Complaint("S116", "The reply holds no code.")
 
@@ -280,10 +282,11 @@ def _with_notes(taken: Reply, text: str, *, within: bool = False) -> Reply:
     return taken._replace(notes=tuple(notes))
 
 
-def _begins_outside(text: str, rest: str) -> bool:
-    """Whether the answer's own object holds what looked like the mark of a thought."""
-    match = _OBJECT.search(text)
-    return match is not None and rest[match.start()] == "{"
+def _mentions(text: str) -> bool:
+    """Whether the mark of a thought only stands inside the answer's own object, which reaches beyond it."""
+    objects, _, text = _objects(text)
+    rest = without_thoughts(text).rest
+    return any("code" in o.value and (rest[o.start] == "{" or rest[o.end - 1] == "}") for o in objects)
 
 
 def _dedent(code: str) -> str:

@@ -15,14 +15,14 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract
+from harness.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract, Told
 from harness.screen.malformed import of_code
 from harness.screen.parameters import not_taken, read_parameters
 from harness.screen.reply import begins_as_python, is_prose, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.telling import is_sketch, told
 from harness.screen.text import Complaint, check_source, check_text, look_alike
-from harness.screen.thoughts import without_thoughts
+from harness.screen.thoughts import after_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +108,8 @@ def read(
         complaints = _look_alikes(source) if guarded else []
         complaints += declared.complaints
         complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)
+        # Before the tree is rewritten.
+        known = told(tree, plan, declared, contract) if isinstance(plan, CallPlan) else Told()
         written, mapped = source, _SAME
         if guarded:
             written, mapped = _transform(tree, source, complaints)
@@ -115,7 +117,6 @@ def read(
         return _faults(refused.complaints, parsed)
     if complaints or not isinstance(plan, CallPlan):
         return _faults(complaints, parsed)
-    known = told(tree, plan, declared, contract)
     return {
         "text": written,
         "lines": list(mapped),
@@ -172,7 +173,7 @@ def _parse(text: str, whole: Callable[[str], bool]) -> _Parsed:
             if hidden:
                 raise _Refused(*hidden)
             return _Parsed(text, tree)
-    bare = without_thoughts(text).rest
+    bare = after_thoughts(text)
     if bare != text and begins_as_python(bare):
         hidden = check_source(bare)
         if hidden:
