@@ -38,7 +38,7 @@ def made(tree: ast.Module, functions: Collection[str]) -> dict[str, Complaint]:
             found[name] = of_class(
                 classes[called], f"{name} is an object of the class {called}, and no function."
             )._replace(line=line)
-    used = {node.id for s in tree.body for node in ast.walk(s) if isinstance(node, ast.Name) and _inside(s)}
+    used = {name for s in tree.body if _inside(s) for name in _names(s)}
     return {name: complaint for name, complaint in found.items() if name not in used}
 
 
@@ -104,6 +104,13 @@ def _inside(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or (
         isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Lambda)
     )
+
+
+def _names(statement: ast.stmt) -> set[str]:
+    """Names that a statement uses, and does not give to functions of its own."""
+    inner = list(ast.walk(statement))
+    own = {node.name for node in inner[1:] if isinstance(node, ast.FunctionDef)}
+    return {node.id for node in inner if isinstance(node, ast.Name)} - own
 
 
 def _own(node: ast.FunctionDef) -> Iterator[ast.AST]:
