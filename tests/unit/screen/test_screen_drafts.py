@@ -3,9 +3,7 @@
 import json
 
 import pytest
-from screening import VECTORS, candidate, faults, findings, read
-
-from harness.screen import screen
+from screening import VECTORS, faults, findings, read
 
 HEAD = "    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)\n"
 
@@ -64,7 +62,7 @@ def test_a_draft_in_a_thought_is_none_of_the_answer(thought, given):
 
 @pytest.mark.parametrize("thought", THOUGHTS)
 def test_what_was_left_aside_is_told(thought):
-    (note,) = screen(candidate(thought + fence(FINAL))).told.notes
+    (note,) = read(thought + fence(FINAL))["told"][4]
     assert "the last whole one is judged" in note
     assert read(fence(FINAL))["told"][4] == ()
     assert read(f"<think>\nplain words\n</think>\n{fence(FINAL)}")["told"][4] == ()
@@ -189,10 +187,10 @@ def test_prose_may_hold_any_character(character):
         f"<think>\nso{character}ft\n</think>\n{FINAL}",
         f"```text\n{character}\n```\n{fence(FINAL)}",
     ):
-        program = screen(candidate(text))
-        assert program.plan.entry == "final"
-        assert character not in program.source
-        assert program.name.isprintable()
+        got = read(text)
+        assert got["plan"][0] == "final"
+        assert character not in got["source"]
+        assert got["name"].isprintable()
 
 
 @pytest.mark.parametrize("character", HIDDEN)
@@ -206,8 +204,8 @@ def test_what_runs_may_not(character, place):
         f"<think>\nso\n</think>\n{code}",
         f"<think>{fence(DRAFT)}</think>{fence(code)}",
     ):
-        assert "S111" in {f.rule for f in findings(text)}, text
-        assert "S111" in {f.rule for f in findings(text, policy=False)}
+        assert "S111" in {rule for rule, _ in faults(text)}, text
+        assert "S111" in {rule for rule, _ in faults(text, guarded=False)}
 
 
 def test_a_heading_declares_no_encoding():
