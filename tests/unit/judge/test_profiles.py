@@ -14,8 +14,8 @@ from harness.rules import all_rules
 DIGESTS = {
     "2026.1": "ff6928c249fd3fcb852d0a05855411b3a269836a6696068cc38e76ba7a9a9034",
     "classification-2026.1": "87b275cac10588ba02c51bcdf86765ba1da652b96056f0ac145d5fe1d2253eaf",
-    "2026.2": "cedb6ecefee966d8d03d9abce8ae6a2cd776e515a7940d7c9962366d29f523ce",
-    "classification-2026.2": "d0ada77b387adebc9d885f55aa1098806bf8baa67294fa27230cd1ae5ad77654",
+    "2026.2": "e9bbdb3f617c263915f285289769738ea06f25ec2becf676b264a2d9719fbfc9",
+    "classification-2026.2": "733b672de667e8b84d587ef0fc45efe73df58ed9c019df92d342c6e1915f6494",
 }
 
 
