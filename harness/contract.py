@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import keyword
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from harness.verdict import Json
 
 #: The four vectors of shape (B,), in the order in which they cross the wire.
 VECTORS = (
@@ -136,6 +138,11 @@ CLASSIFICATION = Contract(
 CONTRACTS = {contract.name: contract for contract in (PREFERENCE, CLASSIFICATION)}
 
 
+#: How parameters are paired with arguments whose names they do not have: by the words in them, or by position alone.
+NAMES, POSITION = "names", "position"
+BINDINGS = (NAMES, POSITION)
+
+
 @dataclass(frozen=True)
 class CallPlan:
     """How to call a candidate.
@@ -160,6 +167,34 @@ class CallPlan:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a report tells of how a candidate was read.
+
+    `bound` pairs each parameter of the candidate's with the argument that it is given; `by_position` says that the
+    names did not settle it. `fixed` are parameters that stay at their defaults, each with its default as it is written.
+    `crossed` are lines in which pairs seem to be set against all pairs. `notes` are sentences about a reply.
+    """
+
+    bound: tuple[tuple[str, str], ...] = ()
+    by_position: bool = False
+    fixed: tuple[tuple[str, str], ...] = ()
+    crossed: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """The same as facts of a report; nothing where nothing is known."""
+        found: dict[str, Json] = {}
+        if self.bound:
+            found["binding"] = {"how": "position" if self.by_position else "names", "parameters": dict(self.bound)}
+        if self.fixed:
+            found["fixed"] = dict(self.fixed)
+        if self.crossed:
+            found["crossed"] = list(self.crossed)
+        return found
+
+
+@dataclass(frozen=True)
 class Program:
     """What the sandbox is given: text to compile inside, and the call plan.
 
@@ -167,7 +202,7 @@ class Program:
     transformation. `lines[i]` is the candidate's own line for line i + 1 of `text`; empty means the
     lines are the same. `source` is the candidate's source, after a JSON reply or fence was taken off.
     `chosen` holds the values of the declared parameters; empty means the middle of each range. `entry_line` is where
-    the loss begins in the candidate's file (0 where unknown).
+    the loss begins in the candidate's file (0 where unknown). `told` is for reports, and changes nothing.
     """
 
     text: str
@@ -178,6 +213,7 @@ class Program:
     lines: tuple[int, ...] = ()
     chosen: tuple[tuple[str, float], ...] = ()
     entry_line: int = 0
+    told: Told = field(default_factory=Told, compare=False)
 
     @property
     def constants(self) -> dict[str, float]:

@@ -118,7 +118,7 @@ def _one(call: Any, payload: memoryview, offset: int) -> tuple[bytes, int]:
 def _pack(output: Any, leaves: list[torch.Tensor], weights: torch.Tensor | None) -> bytes:
     """Pack shape, values and both gradients."""
     if type(output) is not torch.Tensor:
-        raise _WrongOutputError(f"it returned {type(output).__name__}, not a torch.Tensor")
+        raise _WrongOutputError(f"it returned {_described(output)}, not a torch.Tensor")
     if output.dtype not in _CODES:
         raise _WrongOutputError(f"it returned a tensor of {str(output.dtype).removeprefix('torch.')}")
     pairs, shape, count = leaves[0].numel(), tuple(output.shape), output.numel()
@@ -138,6 +138,15 @@ def _pack(output: Any, leaves: list[torch.Tensor], weights: torch.Tensor | None)
     head = wire.RESULT.pack(wire.OK, len(shape), code, flags, count) + sizes
     filled = [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(gradients, leaves, strict=True)]
     return head + _raw(output) + b"".join(map(_raw, filled))
+
+
+def _described(output: Any) -> str:
+    """What stands in the place of a tensor: its type, and for a few usual ones what is in it."""
+    kind = type(output)
+    if kind is not tuple and kind is not list:
+        return "None" if output is None else kind.__name__
+    inside = {type(part).__name__ for part in output}
+    return f"a {kind.__name__} of {len(output)} ({', '.join(sorted(inside))})"
 
 
 def _weights(output: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:

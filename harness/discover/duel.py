@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness import profiles
 from harness.api import text_candidate
 from harness.errors import InfrastructureError
 from harness.judge.judging import run_session
@@ -40,7 +41,7 @@ def rung_of(ladder: Ladder) -> RungPlan | None:
 
 def tuned_for(ledger: Ledger, ladder: Ladder, identity: str, source: str) -> Tuned | None:
     """The values that the ladder tuned for a loss, in its run or in the one that it is a duplicate of; else None."""
-    program = screened_text(text_candidate(source, "loss.py")).program
+    program = screened_text(text_candidate(source, "loss.py"), profiles.load(ladder.properties)).program
     if program is None or not program.plan.parameters:
         return None
     own = ledger.runs(profile_digest=ladder.digest, candidate=identity)
@@ -73,10 +74,10 @@ def fight(
     measured, metric = bandit.Settings(**settings), plan.gate.metric
     bench = open_bench(Options(profile=ladder.properties, gpu=gpu, runtime=runtime))
     name, source = own
-    ones = [screened_text(text_candidate(source, f"{name}.py"))]
+    ones = [screened_text(text_candidate(source, f"{name}.py"), bench.profile)]
     if ones[0].program is not None:
         ones[0] = replace(ones[0], program=with_values(ones[0].program, tuned))
-    ones += [screened_text(baseline_candidate(other)) for other in against]
+    ones += [screened_text(baseline_candidate(other), bench.profile) for other in against]
 
     def body(suite: Suite) -> None:
         del suite

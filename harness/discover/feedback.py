@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.discover import fencing, prompts
 from harness.discover.reading import SENTENCES
 from harness.report.numbers import assignments
+from harness.rules.screen import UNUSABLE_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,10 @@ _NUMBERS = 6
 _AGAIN = "Correct it, and answer with the whole JSON object again."
 
 
-def unreadable(kind: str) -> str:
-    """For a reply that no candidate was taken from."""
-    return SENTENCES[kind]
+def unreadable(kind: str, findings: Sequence[Finding] = ()) -> str:
+    """For a reply that no candidate was taken from; `findings` say what was met in it."""
+    told = [f"{finding.message} {finding.fix}" for finding in findings if finding.rule == UNUSABLE_REPLY.id]
+    return SENTENCES[kind] + (f"\nWhat was met: {fencing.sentence(told[0])}" if kind == "not-json" and told else "")
 
 
 def rejected(findings: Sequence[Finding], source: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
+from harness import profiles
 from harness.api import submit, text_candidate
 from harness.discover import duel
 from harness.discover.archive import kept
@@ -180,11 +181,12 @@ class LadderJudge:
 
     def _broken(self, run: Run, candidate: Candidate, result: CheckResult | None) -> tuple[Finding, ...]:
         """The findings that a run was rejected for before anything was trained."""
+        profile = profiles.load(self._ladder.properties)
         kind = self._ladder.rungs[min(run.rung, len(self._ladder.rungs) - 1)].kind
         if run.state is not State.REJECTED or kind not in {"screen", "properties"}:
             return ()
         found = result.verdict.findings if result is not None else ()
-        if kind == "screen" and isinstance(fault := screened_text(candidate).fault, CandidateFault):
+        if kind == "screen" and isinstance(fault := screened_text(candidate, profile).fault, CandidateFault):
             found = fault.findings
         return tuple(finding for finding in found if finding.severity is Severity.ERROR)
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness import profiles
 from harness.discover import feedback, fencing, prompts, templates
 from harness.discover.duel import FIRST_SEED
 from harness.discover.journal import SCHEMA
@@ -197,7 +198,7 @@ class Discovery:
         entry = self._journal.recall("judged")
         if entry is None:
             self._say("reading the reply")
-            reading = read(reply, self._plan.contract)
+            reading = read(reply, self._plan.contract, profiles.load(self._ladder.properties).binding)
             row = self._row_of(reading, reply)
             self._undecided = self._undecided + 1 if row.fate == "undecided" else 0
             entry = self._journal.record("judged", **row.entry())
@@ -214,7 +215,7 @@ class Discovery:
             "reply": reading.kind,
         }
         if reading.unreadable:
-            answer = feedback.unreadable(reading.kind)
+            answer = feedback.unreadable(reading.kind, reading.findings)
             return Row(**base, fate="unreadable", rung="reading", told=reading.kind, answer=answer)
         parents = reply.parents or self._parents(reading.parents)
         base |= {"name": track.unique_name(fencing.name(reading.name)), "code": fencing.code(reading.source)}

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from harness.api import text_candidate
 from harness.candidate import SIZE_LIMIT
+from harness.contract import NAMES
 from harness.errors import CandidateFault
 from harness.screen import screen
+from harness.verdict import Severity
 
 if TYPE_CHECKING:
     from harness.contract import Program
@@ -60,7 +62,7 @@ class Reading:
     """What a reply was. `kind` is a key of SENTENCES, or one of READ.
 
     `program` is set where there is a candidate that the screen accepts; `source` also where it only parses. `findings`
-    are the screen's. `parents` are names that the reply says it builds on, as it wrote them.
+    are the screen's errors. `parents` are names that the reply says it builds on, as it wrote them.
     """
 
     kind: str
@@ -76,7 +78,7 @@ class Reading:
         return self.kind in SENTENCES
 
 
-def read(reply: Reply, contract: str = "preference") -> Reading:
+def read(reply: Reply, contract: str = "preference", binding: str = NAMES) -> Reading:
     """Sort a reply. Raises InfrastructureError where the screening process cannot run."""
     text = reply.text
     if reply.refused:
@@ -89,18 +91,18 @@ def read(reply: Reply, contract: str = "preference") -> Reading:
     candidate = text_candidate(data.decode("utf-8"), "reply.json")
     parents = _parents(text)
     try:
-        program = screen(candidate, contract=contract)
+        program = screen(candidate, contract=contract, binding=binding)
     except CandidateFault as fault:
-        findings = fault.findings
+        findings = tuple(finding for finding in fault.findings if finding.severity is Severity.ERROR)
     else:
         kind = "json" if _is_object(text) else "code-in-prose"
         return Reading(kind, program, program.source, program.name, parents=parents)
     if unusable := _unusable(text, findings, cut=reply.cut):
-        return Reading(unusable)
+        return Reading(unusable, findings=findings)
     source, name = "", ""
     try:
         # The same text without the policy: what parses can be shown, and goes no further.
-        lax = screen(candidate, policy=False, contract=contract)
+        lax = screen(candidate, policy=False, contract=contract, binding=binding)
         source, name = lax.source, lax.name
     except CandidateFault:
         pass

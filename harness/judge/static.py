@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.candidate import read_candidate
+from harness.contract import Told
 from harness.errors import CandidateFault, InfrastructureError
 from harness.profiles import load
 from harness.result import CheckResult
+from harness.rules.screen import DRAFTS
 from harness.screen import screen
 from harness.verdict import Screened as NotJudged
 from harness.verdict import Undecided, refused
@@ -63,8 +65,13 @@ def screened(job: Job, options: Options) -> Screened:
     try:
         candidate = read_candidate(job.path, shown_as=job.shown)
         ready.sha256 = candidate.sha256
+        profile = load(options.profile)
         ready.program = screen(
-            candidate, entry=options.entry, policy=options.screen, contract=load(options.profile).contract
+            candidate,
+            entry=options.entry,
+            policy=options.screen,
+            contract=profile.contract,
+            binding=profile.binding,
         )
     except (CandidateFault, InfrastructureError) as fault:
         ready.fault = fault
@@ -82,13 +89,15 @@ def make_result(
     not_run: dict[str, str] | None = None,
     output: str = "",
 ) -> CheckResult:
-    """Put a result together from what is known of the candidate."""
+    """Put a result together from what is known of the candidate; how it was read is told with every verdict."""
+    told = ready.program.told if ready.program is not None else Told()
+    notes = tuple(DRAFTS.finding(note) for note in told.notes)
     return CheckResult(
         path=ready.job.shown,
         sha256=ready.sha256,
         name=ready.program.name if ready.program is not None else ready.job.path.stem,
-        verdict=verdict,
-        facts=facts or {},
+        verdict=replace(verdict, findings=verdict.findings + notes) if notes else verdict,
+        facts=told.facts | (facts or {}),
         properties=properties or {},
         not_run=not_run or {},
         environment=environment,

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import profiles
 from harness.candidate import Candidate
 from harness.errors import CandidateFault, HarnessError, InfrastructureError, UserError
 from harness.judge.judging import judged
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from harness.ladder.training import Trainings
     from harness.ledger import Ledger
     from harness.ledger.records import Claim, Run
+    from harness.profiles import Profile
     from harness.result import CheckResult
     from harness.verdict import Verdict
 
@@ -154,18 +156,19 @@ class Ground:
         return lambda step, at: self.watch(Progress(plan.name, training=Training(whose, seed, step, at)))
 
     def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
-        with self.measuring(plan, screened_text(candidate, self.bench.profile.contract), {}) as measure:
+        with self.measuring(plan, screened_text(candidate, self.bench.profile), {}) as measure:
             return measure(seed, self.tell(plan, seed, plan.baseline))
 
 
-def screened_text(candidate: Candidate, contract: str = "preference") -> Screened:
-    """Screen a candidate whose bytes are known. A fault of its own is kept, as `static.screened` does."""
+def screened_text(candidate: Candidate, profile: Profile | None = None) -> Screened:
+    """Screen a candidate whose bytes are known, as a profile has it or the newest; a fault of its own is kept."""
     from pathlib import Path  # noqa: PLC0415 - as a value only here
 
     one = Screened(Job(0, Path(candidate.path), candidate.path), sha256=candidate.sha256)
     one.timings["screen"] = 0.0
     try:
-        one.program = screen(candidate, contract=contract)
+        by = profile or profiles.load(profiles.DEFAULT)
+        one.program = screen(candidate, contract=by.contract, binding=by.binding)
     except (CandidateFault, InfrastructureError) as fault:
         one.fault = fault
     return one
@@ -213,7 +216,7 @@ def _end_of(ground: Ground, held: Claim, decision: Decision, one: Screened | Non
 
 def _climb(ground: Ground, held: Claim) -> State:
     data = ground.ledger.text(held.run)
-    one = screened_text(Candidate(held.run.path, data, held.run.candidate), ground.bench.profile.contract)
+    one = screened_text(Candidate(held.run.path, data, held.run.candidate), ground.bench.profile)
     for plan in ground.ladder.rungs[held.run.rung :]:
         if ground.stopping():
             raise StoppedError

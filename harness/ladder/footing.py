@@ -96,8 +96,7 @@ class Footing:
         try:
             # Not `clear`: the place is not ours by the ledger now. What this process made, and could not remove, is.
             remove_labelled(self.bench.engine, (request.OWNER_LABEL, request.owner()))
-            contract = self.bench.profile.contract
-            one = screened_text(baseline_candidate(_KNOWN_GOOD[contract]), contract)
+            one = screened_text(baseline_candidate(_KNOWN_GOOD[self.bench.profile.contract]), self.bench.profile)
             ready = Ready(one, Sandbox(self.bench.engine, self.bench.recipe))
             try:
                 verdict = judged(self.bench, suite, ready).verdict

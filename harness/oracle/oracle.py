@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import CandidateFault, SandboxLostError
 from harness.oracle import wire
+from harness.oracle.advice import advice
 from harness.oracle.batch import Answer, Complaint
 from harness.rules import wire as rules
 from harness.verdict import Location
@@ -181,12 +182,16 @@ class Oracle:
         self, rule: Rule, complaint: Complaint, where: str, counterexample: dict[str, Json] | None = None
     ) -> Finding:
         line = self.program.line(complaint.line) if complaint.line else 0
-        if complaint.status == "raised":
+        message, fix = advice(complaint, self.program.plan, loading=rule is rules.RAISED_ON_LOAD) or ("", None)
+        if message:
+            message = f"it raised {complaint.type} {where}: {message}"
+        elif complaint.status == "raised":
             message = f"it raised {complaint.type} {where}: {complaint.message[:300]}"
         else:
             message = f"{complaint.message[:300]} ({where})"
         return rule.finding(
             message,
+            fix=fix,
             counterexample=counterexample,
             location=Location(line) if line else None,
             detail=complaint.message,

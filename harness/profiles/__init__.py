@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.contract import POSITION
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Profile:
     witness: Witnessing | None = None
     #: For each rule that may be not run, the reason for which it may.
     not_run: tuple[tuple[str, str], ...] = ()
+    #: How parameters are paired with the contract's arguments: see `harness.contract`.
+    binding: str = POSITION
 
     def __post_init__(self) -> None:
         """Refuse a set of rules that could not mean what it says."""
@@ -138,4 +141,5 @@ def load(name: str) -> Profile:
         limit_numbers=tuple(document["limits"].items()),
         witness=Witnessing(**document["witness"]) if "witness" in document else None,
         not_run=tuple(document.get("not_run", _WITHOUT_GPU[document["contract"]]).items()),
+        binding=document.get("binding", POSITION),
     )

@@ -186,7 +186,7 @@ def _inside(found: Stability, beta: float, rho: float) -> bool:
 
 def fact_rows(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
     """Give the facts as pairs of label and text, in a fixed order, for the tables that people read."""
-    rows = _at_zero(facts) + _of_classification(facts)
+    rows = _as_read(facts) + _at_zero(facts) + _of_classification(facts)
     each = "example" if facts.get("contract") == "classification" else "pair"
     if facts.get("statistic") is not None:
         rows.append(("kind", _kind(facts)))
@@ -218,6 +218,25 @@ def _looked_at(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
         calls, new, again = (int(to_float(witness[key])) for key in keys)
         told = f"none in {calls:,} calls of one life; {new + again:,} batches asked again in a fresh container"
         rows.append(("state", told))
+    return rows
+
+
+def _as_read(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """How the candidate was read, which is known before it is asked anything."""
+    rows = []
+    binding = _object(facts.get("binding") or {}, "binding")
+    if binding:
+        bound = _object(binding.get("parameters") or {}, "binding")
+        renamed = [f"{own} is {argument}" for own, argument in bound.items() if own != argument]
+        told = f"by {binding.get('how')}{': ' if renamed else ''}{', '.join(renamed)}"
+        rows.append(("bound", one_line(told, 500)))
+    fixed = _object(facts.get("fixed") or {}, "fixed")
+    rows += [
+        (one_line(own, 40), one_line(f"stays at {at}: no other value was judged", 200)) for own, at in fixed.items()
+    ]
+    if crossed := _numbers(facts.get("crossed") or [], "crossed"):
+        lines = _some([short(line) for line in crossed])
+        rows.append(("pairs beside pairs", f"a vector gets a second dimension in line {lines}; (B, B) may come of it"))
     return rows
 
 

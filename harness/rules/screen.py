@@ -193,6 +193,19 @@ BAD_PARAMETERS = Rule(
     before='PARAMS = {"tau": (0, HIGH, "log")}',
     after='PARAMS = {"tau": (0.01, 1.0, "log")}\n\n\ndef loss(pc, pr, rc, rr, beta, tau): ...',
 )
+DRAFTS = Rule(
+    id="S118",
+    name="drafts-left-aside",
+    severity=Severity.NOTE,
+    summary="The reply holds more than the code that is judged.",
+    why="A reasoning model thinks aloud, and drafts what it then gives up: in its thoughts, or in an earlier fenced "
+    "block. That makes no second candidate. The last whole piece of code counts, one in a JSON object before all "
+    "others, and the report says what was left aside.",
+    fix='Answer with one JSON object, and nothing else: {"thought": "...", "name": "...", "code": "def ..."}.',
+    before="```python\ndef dpo(...): ...\n```\nOr better:\n```python\ndef slic(...): ...\n```",
+    after="```python\ndef slic(...): ...\n```",
+    introduced_in="2026.2",
+)
 
 SCREEN_RULES: tuple[Rule, ...] = (
     EMPTY_FILE,
@@ -212,4 +225,5 @@ SCREEN_RULES: tuple[Rule, ...] = (
     FORBIDDEN_SYNTAX,
     UNUSABLE_REPLY,
     BAD_PARAMETERS,
+    DRAFTS,
 )

@@ -17,9 +17,14 @@ __all__ = ["screen"]
 
 
 def screen(
-    candidate: Candidate, *, entry: str | None = None, policy: bool = True, contract: str = "preference"
+    candidate: Candidate,
+    *,
+    entry: str | None = None,
+    policy: bool = True,
+    contract: str = "preference",
+    binding: str = "names",
 ) -> Program:
     """Give the program of a candidate; see `harness.screen.front.screen`."""
     from harness.screen import front  # noqa: PLC0415 - see above
 
-    return front.screen(candidate, entry=entry, policy=policy, contract=contract)
+    return front.screen(candidate, entry=entry, policy=policy, contract=contract, binding=binding)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from harness.contract import MOST_PARAMETERS, PREFERENCE, CallPlan, Contract, Parameter, Program
+from harness.contract import MOST_PARAMETERS, PREFERENCE, CallPlan, Contract, Parameter, Program, Told
 from harness.errors import InfrastructureError
 from harness.screen.text import Complaint
 
@@ -25,7 +25,7 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
         _malformed(str(value["defect"])[:500])
     if set(value) == {"faults"}:
         return _complaints(value["faults"])
-    if set(value) | {"line"} != {"text", "lines", "source", "name", "plan", "line"}:
+    if set(value) - {"told", "line"} != {"text", "lines", "source", "name", "plan"}:
         _malformed("other keys")
     lines = value["lines"]
     if not isinstance(lines, list) or not all(type(line) is int and line >= 0 for line in lines):
@@ -39,7 +39,8 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
     plan, source, line = _plan(value["plan"], contract), _text(value["source"]), value.get("line", 0)
     if type(line) is not int or line < 0:
         _malformed("a line")
-    return Program(text, guarded, plan, name, source, tuple(lines), entry_line=line)
+    told = _told(value["told"]) if "told" in value else Told()
+    return Program(text, guarded, plan, name, source, tuple(lines), entry_line=line, told=told)
 
 
 def _complaints(value: object) -> list[Complaint]:
@@ -76,6 +77,24 @@ def _plan(value: object, contract: Contract) -> CallPlan:
     if not set(arguments) <= set(contract.arguments) or len(set(arguments)) != len(arguments):
         _malformed("a plan")
     return CallPlan(_text(entry), str(dialect), tuple(arguments[: len(positional)]), tuple(pairs), parameters)
+
+
+def _told(value: object) -> Told:
+    if not isinstance(value, list) or len(value) != 5 or type(value[1]) is not bool:
+        _malformed("what is told")
+    bound, by_position, fixed, crossed, notes = value
+    if not isinstance(crossed, list) or not all(type(line) is int and line > 0 for line in crossed):
+        _malformed("what is told")
+    if not isinstance(notes, list):
+        _malformed("what is told")
+    shown = tuple(_text(note)[:_LONGEST_MESSAGE] for note in notes)
+    return Told(_pairs(bound), by_position, _pairs(fixed), tuple(crossed), shown)
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        _malformed("what is told")
+    return tuple((_text(first)[:_LONGEST_NAME], _text(second)[:_LONGEST_NAME]) for first, second in value)
 
 
 def _parameters(value: object) -> tuple[Parameter, ...]:

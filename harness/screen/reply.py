@@ -2,7 +2,8 @@
 
 A reply is a JSON object with `thought`, `name` and `code`, or prose around one fenced block of Python.
 Raw line breaks inside JSON strings, backslashes of formulas, fences and prose around the object are put
-up with: strict parsers lose good answers.
+up with: strict parsers lose good answers. A draft in a thought or in an earlier fence is no second answer:
+the last whole one counts.
 """
 
 from __future__ import annotations
@@ -11,9 +12,14 @@ import json
 import re
 import textwrap
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from harness.screen import malformed
 from harness.screen.text import Complaint
+from harness.screen.thoughts import begins_with_thought, without_marks, without_thoughts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FENCE = re.compile(
     r"^[ \t]*(`{3,8}|~{3,8})[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
@@ -33,28 +39,40 @@ _PYTHON = {"", "python", "python3", "py", "py3", "pytorch"}
 _MOST_OBJECTS = 50
 #: Lines that are compared to find a piece of code in a reply.
 _COMPARED = 20
+#: How many blocks are parsed, from the last one on, to find one that is whole.
+_MOST_BLOCKS = 8
+_LONGER = "Ask for the reply again with room for a longer answer."
 _NAME_LENGTH = 80
 
 
 class Reply(NamedTuple):
-    """The code in a reply, and the name that the reply gives it (possibly empty)."""
+    """The code in a reply, the name that the reply gives it (possibly empty), and what else is to be told."""
 
     code: str
     name: str
+    notes: tuple[str, ...] = ()
 
 
-class _Broken(NamedTuple):
-    """An object that is no JSON: why, where, and whether the text simply ends too early."""
+class _Found(NamedTuple):
+    """A JSON object, and where it begins and ends."""
 
-    reason: str
-    line: int
-    column: int
-    cut_off: bool
+    value: dict[str, object]
+    start: int
+    end: int
+
+
+class _Block(NamedTuple):
+    """A fenced block that may be Python, and whether its fence is closed."""
+
+    code: str
+    closed: bool
 
 
 def looks_like_reply(text: str) -> bool:
     """Say whether text that holds no function, or is no Python, is a reply."""
-    return bool(_OPEN_FENCE.search(text) or _CODE_KEY.search(text) or text.lstrip()[:1] in {"{", "["}) or is_prose(text)
+    if _OPEN_FENCE.search(text) or _CODE_KEY.search(text) or text.lstrip()[:1] in {"{", "[", "<"}:
+        return True
+    return begins_with_thought(text) or is_prose(text)
 
 
 def line_in_reply(text: str, code: str, line: int) -> int:
@@ -82,34 +100,54 @@ def is_prose(text: str) -> bool:
     return not _STATEMENT.search(text) and len(re.findall(r"[^\W\d_]{2,}", text)) >= 3
 
 
-def take_code(text: str) -> Reply | Complaint:
-    """Give the one piece of code in a reply, or say why there is none."""
-    objects, broken = _objects(text)
-    with_code = [found for found in objects if "code" in found]
+def take_code(text: str, whole: Callable[[str], bool] = lambda _: True) -> Reply | Complaint:
+    """Give the one piece of code in a reply, or say why there is none. `whole` says whether code could be the loss."""
+    text = _lines(text)
+    answer = without_thoughts(text)
+    taken = _take(answer.rest, whole)
+    if isinstance(taken, Reply):
+        return _with_notes(taken, text)
+    bare = bool(_FUNCTION.search(answer.rest)) and not _CODE_KEY.search(answer.rest)
+    if answer.rest != text and (taken is None or answer.unclosed) and not bare:
+        # An answer that was given within a thought is better than none; so is one that only names such a mark.
+        again = _take(without_marks(text), whole)
+        if isinstance(again, Reply):
+            return _with_notes(again, text, within=not _mentions(text))
+        taken = taken or again
+    if taken is not None:
+        return taken
+    if answer.unclosed and not bare:
+        return Complaint("S116", "The reply is cut off inside its thoughts, before any code.", fix=_LONGER)
+    return _nothing(text)
+
+
+def _lines(text: str) -> str:
+    """Lines as this machine ends them."""
+    return re.sub(r"\r+\n", "\n", text)
+
+
+def _take(text: str, whole: Callable[[str], bool]) -> Reply | Complaint | None:
+    """What the text holds; None where there is nothing that looks like code."""
+    objects, broken, text = _objects(text)
+    with_code = [found for found in objects if "code" in found.value]
     if with_code:
-        return _from_object(with_code)
-    if broken is not None and (_CODE_KEY.search(text) or not _blocks(text)):
-        if broken.cut_off:
-            fix = "Ask for the reply again with room for a longer answer."
-            return Complaint("S116", "The reply is cut off inside its JSON object.", broken.line, broken.column, fix)
-        fix = 'Escape quotes inside the code as \\", and answer with JSON only.'
-        message = f"The reply's JSON is malformed: {broken.reason}."
-        return Complaint("S116", message, broken.line, broken.column, fix)
+        return _from_object(with_code, text, whole)
     blocks = _blocks(text)
+    if broken is None and not any(_FUNCTION.search(block.code) for block in blocks):
+        broken = malformed.beginning(text)
+    if broken is not None and (broken.has_code or not blocks):
+        return broken.complaint()
     if blocks:
-        return _from_blocks(blocks)
-    if objects:
-        keys = ", ".join(sorted(key for key in objects[0])[:8])
-        return Complaint("S116", f"The reply's JSON object has no key code; it has: {_clean(keys) or 'no key'}.")
-    return Complaint("S116", "The reply holds no code.")
+        return _from_blocks(blocks, whole)
+    return _without_code(objects[0].value) if objects else None
 
 
-def _objects(text: str) -> tuple[list[dict[str, object]], _Broken | None]:
-    """Find the JSON objects of a text, and the first thing that began like one and failed."""
+def _objects(text: str) -> tuple[list[_Found], malformed.Broken | None, str]:
+    """Find the JSON objects of a text, the first thing that began like one and failed, and the text they are in."""
     # No number of a reply is used, and an int of thousands of digits would be an error of its own.
     decoder = json.JSONDecoder(strict=False, object_pairs_hook=_Pairs, parse_int=float)
-    found: list[dict[str, object]] = []
-    broken: _Broken | None = None
+    found: list[_Found] = []
+    broken: malformed.Broken | None = None
     position = 0
     for _ in range(_MOST_OBJECTS):
         match = _OBJECT.search(text, position)
@@ -123,11 +161,11 @@ def _objects(text: str) -> tuple[list[dict[str, object]], _Broken | None]:
                 if mended != text:
                     return _objects(mended)
             if broken is None:
-                broken = _broken(error, text)
+                broken = malformed.failed(error, text, has_code=bool(_CODE_KEY.search(text)))
             position = match.end()
             continue
-        found.append(value)
-    return found, broken
+        found.append(_Found(value, match.start(), position))
+    return found, broken, text
 
 
 class _Pairs(dict[str, object]):
@@ -143,15 +181,11 @@ def _mend(text: str) -> str:
     return _ESCAPE.sub(lambda match: match.group() if match.group(1) else "\\\\", text)
 
 
-def _broken(error: json.JSONDecodeError, text: str) -> _Broken:
-    cut = error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip().rstrip("`").rstrip())
-    return _Broken(error.msg.lower(), error.lineno, error.colno, cut)
-
-
-def _from_object(objects: list[dict[str, object]]) -> Reply | Complaint:
-    if len(objects) > 1 and len({str(found["code"]) for found in objects}) > 1:
-        return Complaint("S116", f"The reply holds {len(objects)} candidates.", fix="Answer with one JSON object.")
-    only = objects[0]
+def _from_object(objects: list[_Found], text: str, whole: Callable[[str], bool]) -> Reply | Complaint:
+    only = objects[-1].value
+    codes = {str(found.value["code"]) for found in _rivals(objects, text)}
+    if len(codes) > 1:
+        return Complaint("S116", f"The reply holds {len(codes)} candidates.", fix="Answer with one JSON object.")
     if "code" in getattr(only, "repeated", ()):
         return Complaint("S116", "The reply's JSON object has the key code twice.", fix="Answer with one candidate.")
     code, name = only["code"], only.get("name")
@@ -159,17 +193,62 @@ def _from_object(objects: list[dict[str, object]]) -> Reply | Complaint:
         return Complaint("S116", "The reply's code is not a string.", fix="Give the code as one JSON string.")
     if not code.strip():
         return Complaint("S116", "The reply's code is empty.")
+    code = _lines(code)
     blocks = _blocks(code)
     if blocks:
-        taken = _from_blocks(blocks)
+        taken = _from_blocks(blocks, whole)
         return taken if isinstance(taken, Complaint) else taken._replace(name=_clean(name))
     return Reply(_dedent(code), _clean(name))
 
 
-def _blocks(text: str) -> list[tuple[str, bool]]:
-    """Give the fenced blocks that may be Python, and whether each is closed."""
+def _rivals(objects: list[_Found], text: str) -> list[_Found]:
+    """The objects that stand beside the last one; one in a fence of its own before it is a draft."""
+    fences = [match.span() for match in _FENCE.finditer(text)]
+
+    def fence(found: _Found) -> int:
+        return next((i for i, (start, end) in enumerate(fences) if start <= found.start < end), -1)
+
+    last = fence(objects[-1])
+    return [found for found in objects if fence(found) in {-1, last}]
+
+
+def _without_code(found: dict[str, object]) -> Complaint:
+    keys = _clean(", ".join(sorted(found)[:8])) or "no key"
+    message = f"The reply's JSON object has no key code; it has: {keys}"
+    for key, value in found.items():
+        if (isinstance(value, dict) and "code" in value) or (isinstance(value, str) and _CODE_KEY.search(value)):
+            fix = "Answer with the inner object alone."
+            return Complaint("S116", f"{message}. The key code stands inside {_clean(key)}.", fix=fix)
+    near = next((key for key in found if key.strip().lower() == "code"), "")
+    if near:
+        return Complaint(
+            "S116", f"{message}. Keys are told apart by case.", fix=f'Write "code" in place of "{_clean(near)}".'
+        )
+    return Complaint("S116", f"{message}.")
+
+
+def _nothing(text: str) -> Complaint:
+    if malformed.is_diff(text):
+        return _DIFF
+    if re.search(r"\r(?!\n)", text):
+        message = "The reply holds no code that can be told: its lines end with a carriage return alone."
+        return Complaint("S116", message, fix="End lines with a line feed.")
+    if _FUNCTION.search(text):
+        message = "The reply's code stands among sentences or tags, neither in JSON nor in a fence."
+        return Complaint("S116", message, fix="Put the code into one fenced block, or answer with one JSON object.")
+    return Complaint("S116", "The reply holds no code.")
+
+
+_DIFF = Complaint(
+    "S116",
+    "The reply is a change (search and replace) and no code of its own.",
+    fix="Answer with the whole function, as it is after the change.",
+)
+
+
+def _blocks(text: str) -> list[_Block]:
     return [
-        (match.group(3), not (match.end() == len(text) and not _closed(match)))
+        _Block(match.group(3), not (match.end() == len(text) and not _closed(match)))
         for match in _FENCE.finditer(text)
         if match.group(2).lower() in _PYTHON
     ]
@@ -179,18 +258,51 @@ def _closed(match: re.Match[str]) -> bool:
     return match.group().rstrip().endswith(match.group(1)) and match.group().rstrip() != match.group(1)
 
 
-def _from_blocks(blocks: list[tuple[str, bool]]) -> Reply | Complaint:
-    functions = [(code, closed) for code, closed in blocks if _FUNCTION.search(code)]
+def _from_blocks(blocks: list[_Block], whole: Callable[[str], bool]) -> Reply | Complaint:
+    functions = [block for block in blocks if _FUNCTION.search(block.code)]
     if not functions:
+        if any(malformed.is_diff(block.code) for block in blocks):
+            return _DIFF
         return Complaint("S116", "The reply's fenced block defines no function.")
-    if len({code.strip() for code, _ in functions}) > 1:
-        fix = "Answer with one block of code."
-        return Complaint("S116", f"The reply holds {len(functions)} candidates, one in each fenced block.", fix=fix)
-    code, closed = functions[-1]
-    if not closed:
-        fix = "Ask for the reply again with room for a longer answer."
-        return Complaint("S116", "The reply is cut off inside its fenced block.", fix=fix)
-    return Reply(_dedent(code), "")
+    last = functions[-1]
+    several = len({block.code.strip() for block in functions}) > 1
+    closed = [_dedent(block.code) for block in functions[-_MOST_BLOCKS:] if block.closed]
+    code = next((code for code in reversed(closed) if whole(code)), None) if several else None
+    if code is None and not last.closed:
+        return Complaint("S116", "The reply is cut off inside its fenced block.", fix=_LONGER)
+    notes = () if last.closed else ("The reply is cut off inside its last fenced block.",)
+    return Reply(_dedent(last.code) if code is None else code, "", notes)
+
+
+def _pieces(text: str) -> list[str]:
+    """All code with a function that a text holds, in objects and in blocks of its own."""
+    objects, _, text = _objects(text)
+    codes = [_lines(str(found.value["code"])) for found in objects if "code" in found.value]
+    blocks = [block.code for part in (text, *codes) for block in _blocks(part)]
+    return [_dedent(code).strip() for code in (*codes, *blocks) if _FUNCTION.search(code) and "```" not in code]
+
+
+def _with_notes(taken: Reply, text: str, *, within: bool = False) -> Reply:
+    """The reply with what is to be told of everything else in it."""
+    notes = list(taken.notes)
+    others = set(_pieces(text)) - {taken.code.strip()}
+    if within:
+        notes.append("The code stands in the reply's thoughts; no other follows them.")
+    if others:
+        many = len(others) > 1
+        notes.insert(
+            0,
+            f"The reply holds {len(others) + 1} pieces of code; the last whole one is judged, and the "
+            f"{'others are' if many else 'other is'} left aside.",
+        )
+    return taken._replace(notes=tuple(notes))
+
+
+def _mentions(text: str) -> bool:
+    """Whether the mark of a thought only stands inside the answer's own object, which reaches beyond it."""
+    objects, _, text = _objects(text)
+    rest = without_thoughts(text).rest
+    return any("code" in o.value and (rest[o.start] == "{" or rest[o.end - 1] == "}") for o in objects)
 
 
 def _dedent(code: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from harness.contract import PARAMS, PREFERENCE, CallPlan, Contract
+from harness.contract import NAMES, PREFERENCE, CallPlan, Contract
+from harness.screen import makers, pairing
+from harness.screen.pairing import Function, Mismatch, is_by_position, parameter_names
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:
@@ -13,38 +15,41 @@ if TYPE_CHECKING:
 
     from harness.screen.parameters import Declared
 
-Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-
 
 class Definition(NamedTuple):
-    """A function at the top level of a candidate, under the name by which it is found, and what the text declares."""
+    """A function at the top level of a candidate, under the name by which it is found, and what the text declares.
+
+    `binding` says how its parameters are paired with arguments.
+    """
 
     name: str
     node: Function
     line: int
     declared: Declared
-
-
-class _Mismatch(NamedTuple):
-    """Why a function cannot be called with the contract's arguments."""
-
-    message: str
-    fix: str | None = None
+    binding: str
 
 
 def find_plan(
-    tree: ast.Module, entry: str | None, declared: Declared, contract: Contract = PREFERENCE
+    tree: ast.Module, entry: str | None, declared: Declared, contract: Contract = PREFERENCE, binding: str = NAMES
 ) -> CallPlan | Complaint:
     """Find the loss and its call plan, or say what is missing."""
-    functions = _functions(tree, declared)
+    functions = functions_of(tree, declared, binding)
+    made = makers.made(tree, functions.keys())
+    if entry is not None and entry in functions:
+        return _plan_or_complaint(functions[entry], contract)
+    if entry is not None and entry in made:
+        return made[entry]
     if not functions:
-        return _nothing(tree)
+        return next(iter(made.values()), None) or _nothing(tree)
     if entry is not None:
-        if entry in functions:
-            return _plan_or_complaint(functions[entry], contract)
         names = ", ".join(sorted(functions))
         return Complaint("S107", f"There is no top-level function {entry}; there are: {names}.")
-    return _choose(functions, contract)
+    chosen = _choose(functions, contract)
+    public = [complaint for name, complaint in made.items() if not name.startswith("_")]
+    if public and (binding == NAMES or isinstance(chosen, Complaint)):
+        # Which of the two was meant to be the loss is anyone's guess.
+        return public[-1]
+    return chosen
 
 
 def _choose(functions: dict[str, Definition], contract: Contract) -> CallPlan | Complaint:
@@ -59,28 +64,32 @@ def _choose(functions: dict[str, Definition], contract: Contract) -> CallPlan | 
     if not plans:
         return _none_fits(public, contract)
     # A function that names the arguments outranks one that could take them by position.
-    named = {name: plan for name, plan in plans.items() if _names_vectors(functions[name].node, contract)}
-    chosen = _root(named or plans, functions)
+    named = {name: plan for name, plan in plans.items() if _names_vectors(functions[name].node, contract)} or plans
+    chosen = _root(named, functions)
+    if chosen is None and named is plans:
+        # One whose names say what they are in other words outranks the rest, unless it serves them.
+        worded = {name: p for name, p in plans.items() if not is_by_position(functions[name].node, p, contract)}
+        chosen = _root(worded, functions) if worded else None
     if chosen is None:
-        lines = ", ".join(f"{name} (line {functions[name].line})" for name in (named or plans))
-        first = functions[next(iter(named or plans))]
+        lines = ", ".join(f"{name} (line {functions[name].line})" for name in named)
+        first = functions[next(iter(named))]
         return Complaint("S108", f"Any of these could be the loss: {lines}.", first.line, 1)
     return plans[chosen]
 
 
-def _functions(tree: ast.Module, declared: Declared) -> dict[str, Definition]:
+def functions_of(tree: ast.Module, declared: Declared, binding: str = NAMES) -> dict[str, Definition]:
     """Give the functions at the top level, the last one where a name is defined twice."""
     found: dict[str, Definition] = {}
     for statement in tree.body:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             found.pop(statement.name, None)
-            found[statement.name] = Definition(statement.name, statement, statement.lineno, declared)
+            found[statement.name] = Definition(statement.name, statement, statement.lineno, declared, binding)
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Lambda):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for target in targets:
                 if isinstance(target, ast.Name):
                     found.pop(target.id, None)
-                    found[target.id] = Definition(target.id, statement.value, statement.lineno, declared)
+                    found[target.id] = Definition(target.id, statement.value, statement.lineno, declared, binding)
     return found
 
 
@@ -89,8 +98,10 @@ def _nothing(tree: ast.Module) -> Complaint:
         return Complaint("S101", "The file holds comments and blank lines only.")
     for statement in tree.body:
         if isinstance(statement, ast.ClassDef):
-            fix = "Write the loss as a plain function at the top level, beside the class or in its place."
-            message = f"There is the class {statement.name}, and no function at the top level."
+            return makers.of_class(statement)
+        if makers.is_reply(statement):
+            message = "There is a dictionary with a key code, and no function: this is a reply, written as Python."
+            fix = "Answer with one JSON object, or with the function alone."
             return Complaint("S107", message, statement.lineno, 1, fix)
     return Complaint("S107", "There is no function at the top level.", tree.body[0].lineno, 1)
 
@@ -100,9 +111,9 @@ def _none_fits(public: list[Definition], contract: Contract) -> Complaint:
         return _plan_or_complaint(public[0], contract)  # type: ignore[return-value]
     named = set(contract.arguments)
     # The function that comes nearest to the contract is the one to explain.
-    nearest = max(public, key=lambda f: len({contract.canonical(own) for own in _parameter_names(f.node)} & named))
+    nearest = max(public, key=lambda f: len({contract.canonical(own) for own in parameter_names(f.node)} & named))
     complaint = _plan(nearest, contract)
-    if isinstance(complaint, _Mismatch) and _names_vectors(nearest.node, contract):
+    if isinstance(complaint, Mismatch) and _names_vectors(nearest.node, contract):
         return Complaint("S109", f"{nearest.name}: {complaint.message}", nearest.line, 1, complaint.fix)
     names = ", ".join(f.name for f in public)
     return Complaint("S107", f"None of {names} takes {contract.wanted}.", public[0].line, 1)
@@ -136,26 +147,28 @@ def _plan_or_complaint(function: Definition, contract: Contract) -> CallPlan | C
     return Complaint("S109", f"{function.name}: {plan.message}", function.line, 1, plan.fix)
 
 
-def _plan(function: Definition, contract: Contract) -> CallPlan | _Mismatch:
+def _plan(function: Definition, contract: Contract) -> CallPlan | Mismatch:
     node = function.node
     if isinstance(node, ast.AsyncFunctionDef):
-        return _Mismatch("it is an async function.", "Write def in place of async def.")
+        return Mismatch("it is an async function.", "Write def in place of async def.")
     if any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(node)):
-        return _Mismatch("it is a generator.", "Return one tensor in place of yield.")
+        return Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
-        return _Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
-    return _bind(node, function.name, function.declared, contract)
+        return Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
+    if isinstance(node, ast.FunctionDef) and (told := makers.factory(node)):
+        return Mismatch(*told)
+    bound = pairing.pairs(node, function.declared.lines, contract, function.binding)
+    return bound if isinstance(bound, Mismatch) else _bind(function, bound, contract)
 
 
-def _bind(node: Function, name: str, declared: Declared, contract: Contract) -> CallPlan | _Mismatch:
+def _bind(function: Definition, bound: dict[str, str], contract: Contract) -> CallPlan | Mismatch:
     """Pair parameters with arguments: leading ones by position, the rest by name, as the declared ones are."""
+    name, node, declared = function.name, function.node, function.declared
     positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
     dialect = "method" if contract.methods and positional[:1] == ["self"] else "function"
     positional = positional[dialect == "method" :]
     required = positional[: max(0, len(positional) - len(node.args.defaults))]
     open_ = declared.lines.keys()
-    fixed = [own for own in required if own not in open_]
-    by_position = _by_position(fixed, [own for own in positional if own not in open_], contract)
     only = {a.arg for a in node.args.posonlyargs}
     needed = {*required} | {
         a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default is None
@@ -165,57 +178,34 @@ def _bind(node: Function, name: str, declared: Declared, contract: Contract) -> 
     taken: dict[str, str] = {}
     unknown: list[str] = []
     for own in (*positional, *(a.arg for a in node.args.kwonlyargs)):
-        argument = by_position.get(own) or contract.canonical(own)
-        if own in open_ and own in only:
-            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+        argument = bound.get(own) or contract.canonical(own)
         if own in open_:
-            continue
-        if argument not in contract.arguments:
+            if own in only:
+                return Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+        elif argument not in contract.arguments:
             unknown += [own] if own in needed else []
         elif argument in taken:
-            return _Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
+            return Mismatch(f"the parameters {taken[argument]} and {own} both mean {argument}.", "Keep one of them.")
         elif own in positional and positional.index(own) == len(leading):
             taken[argument] = own
             leading.append(argument)
         elif own in only:
-            return _Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
+            return Mismatch(f"the parameter {own} cannot be given by name.", "Delete the / among its parameters.")
         else:
             taken[argument] = own
             keyword.append((own, argument))
     if unknown:
-        words = f"parameter {unknown[0]} is" if len(unknown) == 1 else f"parameters {', '.join(unknown)} are"
-        fix = (
-            f'Use the contract\'s names; give others a default, or a range: {PARAMS} = {{"{unknown[0]}": (0.1, 1.0)}}.'
-        )
-        offered = ", ".join(contract.arguments)
-        return _Mismatch(f"the required {words} not in the contract, which offers {offered}.", fix)
+        return pairing.unknown(unknown, taken, contract)
     missing = [argument for argument in contract.required if argument not in taken]
     if missing:
-        return _Mismatch(f"it does not take {' and '.join(missing)}.")
-    own_names = set(_parameter_names(node))
+        return Mismatch(f"it does not take {' and '.join(missing)}.")
+    own_names = set(parameter_names(node))
     parameters = tuple(p for p in declared.parameters if p.name in own_names)
     return CallPlan(name, dialect, tuple(leading), tuple(keyword), parameters)
 
 
-def _by_position(required: list[str], positional: list[str], contract: Contract) -> dict[str, str]:
-    """Give meaning to exactly as many leading required parameters as there are, where their names say nothing."""
-    count = len(contract.leading)
-    first = required[:count]
-    if len(first) < count or any(contract.canonical(own) in contract.arguments for own in first):
-        return {}
-    if any(contract.canonical(own) in contract.leading for own in positional):
-        return {}
-    if len(required) > count and contract.canonical(required[count]) not in contract.arguments:
-        return {}
-    return dict(zip(first, contract.leading, strict=True))
-
-
-def _parameter_names(node: Function) -> list[str]:
-    return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-
-
 def _names_vectors(node: Function, contract: Contract) -> bool:
-    return any(contract.canonical(own) in contract.leading for own in _parameter_names(node))
+    return any(contract.canonical(own) in contract.leading for own in parameter_names(node))
 
 
 def _own_nodes(node: Function) -> Iterator[ast.AST]:

@@ -36,26 +36,30 @@ class Complaint(NamedTuple):
     fix: str | None = None
 
 
-def check_bytes(data: bytes) -> tuple[str, list[Complaint]]:
-    """Decode a file; give its text (empty if it cannot be told) and what is wrong with its characters."""
+def check_bytes(data: bytes) -> Complaint | None:
+    """Say why a file is no plain UTF-8 text. Its characters are looked at where it is known which of them run."""
     if not data.strip():
-        return "", [Complaint("S101", "The file is empty.")]
+        return Complaint("S101", "The file is empty.")
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        return "", [Complaint("S102", "The file begins with a byte order mark.", 1, 1)]
+        return Complaint("S102", "The file begins with a byte order mark.", 1, 1)
     try:
         text = data.decode("utf-8", "strict")
     except UnicodeDecodeError as error:
         line, column = _place(data[: error.start].decode("utf-8", "replace"))
         byte = data[error.start]
-        return "", [Complaint("S102", f"The byte 0x{byte:02x} is not valid UTF-8.", line, column)]
-    return text, check_text(text, _cookies(data))
+        return Complaint("S102", f"The byte 0x{byte:02x} is not valid UTF-8.", line, column)
+    return _nul(text)
 
 
-def check_text(text: str, complaints: list[Complaint] | None = None) -> list[Complaint]:
-    """Look for NUL, invisible and reordering characters."""
-    found = list(complaints or ())
-    if "\0" in text:
-        found.append(Complaint("S102", "The text contains a NUL character.", *_place(text[: text.index("\0")])))
+def check_source(text: str) -> list[Complaint]:
+    """Look at a file of Python: the encoding that it declares, and its characters."""
+    return _cookies(text.encode("utf-8")) + check_text(text)
+
+
+def check_text(text: str) -> list[Complaint]:
+    """Look for NUL, invisible and reordering characters in what is going to run."""
+    nul = _nul(text)
+    found = [] if nul is None else [nul]
     if text.isascii() and text.isprintable():
         return found
     for match in re.finditer(r"[\x01-\x08\x0b\x0e-\x1f\x7f]|[^\x00-\x7f]", text):
@@ -83,6 +87,12 @@ def look_alike(name: str) -> str:
         if len(scripts) > 1:
             return f"the identifier {name} mixes the scripts {', '.join(sorted(s.title() for s in scripts))}"
     return ""
+
+
+def _nul(text: str) -> Complaint | None:
+    if "\0" not in text:
+        return None
+    return Complaint("S102", "The text contains a NUL character.", *_place(text[: text.index("\0")]))
 
 
 def _cookies(data: bytes) -> list[Complaint]:

@@ -13,13 +13,19 @@ import json
 import resource
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.contract import CONTRACTS, PREFERENCE, CallPlan, Contract
+from harness.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract, Told
+from harness.screen.malformed import of_code
 from harness.screen.parameters import not_taken, read_parameters
 from harness.screen.reply import begins_as_python, is_prose, line_in_reply, looks_like_reply, take_code
 from harness.screen.signature import find_plan
-from harness.screen.text import Complaint, check_text, look_alike
+from harness.screen.telling import is_sketch, told
+from harness.screen.text import Complaint, check_source, check_text, look_alike
+from harness.screen.thoughts import after_thoughts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 READY = b"ready\n"
 _CPU_SECONDS = 3
@@ -47,8 +53,10 @@ class _Refused(Exception):
 
 
 def main(arguments: list[str]) -> None:
-    """Screen the text on stdin; `arguments` are "on" or "off", the entry's name or an empty string, a contract."""
+    """Screen the text on stdin; `arguments` are "on" or "off", the entry's name or nothing, a contract, a binding."""
     policy, entry, *named = arguments
+    contract = CONTRACTS[named[0]] if named else PREFERENCE
+    binding = named[1] if len(named) > 1 else NAMES
     if policy == "on":
         # RestrictedPython is a third of the start; without the policy it stays out.
         import harness.screen.policy  # noqa: F401, PLC0415
@@ -57,11 +65,9 @@ def main(arguments: list[str]) -> None:
     sys.stdout.buffer.flush()
     text = sys.stdin.buffer.read().decode("utf-8")
     try:
-        answer = read(
-            text, entry or None, guarded=policy == "on", contract=CONTRACTS[named[0]] if named else PREFERENCE
-        )
+        answer = read(text, entry or None, guarded=policy == "on", contract=contract, binding=binding)
     except (RecursionError, MemoryError):
-        answer = _faults([Complaint("S106", "The text is nested too deeply to be read.", fix=_SPLIT)])
+        answer = _faults([Complaint("S106", "The text is nested too deeply to be read.", fix=_SPLIT)], None)
     except Exception as error:  # noqa: BLE001 - a defect of ours has to be told apart from the candidate's
         answer = {"defect": f"{type(error).__name__}: {error}"[:500]}
     sys.stdout.write(json.dumps(answer))
@@ -89,31 +95,37 @@ def limit() -> None:
     sys.setrecursionlimit(5000)
 
 
-def read(text: str, entry: str | None, *, guarded: bool, contract: Contract = PREFERENCE) -> dict[str, Any]:
+def read(
+    text: str, entry: str | None, *, guarded: bool, contract: Contract = PREFERENCE, binding: str = NAMES
+) -> dict[str, Any]:
     """Screen a text; give what the parent makes a Program of, or complaints."""
-    extracted = False
+    parsed = None
     try:
-        source, name, tree, extracted = _parse(text)
+        parsed = _parse(text, lambda code: _is_whole(code, entry, contract, binding))
+        source, tree = parsed.source, parsed.tree
         declared = read_parameters(tree, contract)
-        plan = find_plan(tree, entry, declared, contract)
+        plan = find_plan(tree, entry, declared, contract, binding)
         line = 0 if isinstance(plan, Complaint) else _line_of(plan.entry, tree)
         complaints = _look_alikes(source) if guarded else []
         complaints += declared.complaints
         complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)
+        # Before the tree is rewritten.
+        known = told(tree, plan, declared, contract) if isinstance(plan, CallPlan) else Told()
         written, mapped = source, _SAME
         if guarded:
             written, mapped = _transform(tree, source, complaints)
     except _Refused as refused:
-        return _faults(refused.complaints, extracted=extracted)
+        return _faults(refused.complaints, parsed)
     if complaints or not isinstance(plan, CallPlan):
-        return _faults(complaints, extracted=extracted)
+        return _faults(complaints, parsed)
     return {
         "text": written,
         "lines": list(mapped),
         "source": source,
-        "name": name or plan.entry,
+        "name": parsed.name or plan.entry,
         "plan": _as_list(plan),
-        "line": line_in_reply(text, source, line) if extracted else line,
+        "line": line_in_reply(text, source, line) if parsed.extracted else line,
+        "told": [known.bound, known.by_position, known.fixed, known.crossed, parsed.notes],
     }
 
 
@@ -126,6 +138,16 @@ def _line_of(entry: str, tree: ast.Module) -> int:
     return 0
 
 
+def _is_whole(code: str, entry: str | None, contract: Contract, binding: str) -> bool:
+    """Whether code from a reply could be its answer: it parses, has a loss, and the loss has a body."""
+    try:
+        tree = _tree(code)
+    except _Refused:
+        return False
+    plan = find_plan(tree, entry, read_parameters(tree, contract), contract, binding)
+    return isinstance(plan, CallPlan) and not is_sketch(tree, plan.entry)
+
+
 def _as_list(plan: CallPlan) -> list[Any]:
     """The plan; its parameters stand at the end, where it has any."""
     parameters = [[p.name, p.low, p.high, p.log] for p in plan.parameters]
@@ -133,13 +155,24 @@ def _as_list(plan: CallPlan) -> list[Any]:
     return [plan.entry, plan.dialect, list(plan.positional), pairs, *([parameters] if parameters else [])]
 
 
-def _parse(text: str) -> tuple[str, str, ast.Module, bool]:
-    """Give source, name, tree, and whether the source was taken out of a reply."""
+class _Parsed(NamedTuple):
+    """A candidate's source and tree, and, where it was taken out of a reply, its name there and what is to be told."""
+
+    source: str
+    tree: ast.Module
+    name: str = ""
+    extracted: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def _parse(text: str, whole: Callable[[str], bool]) -> _Parsed:
+    # The characters of a reply's prose are nobody's concern: it never runs.
+    hidden = check_source(text)
     try:
         tree = _tree(text)
     except _Refused as refused:
         if refused.complaints[0].rule != "S105" or begins_as_python(text) or not looks_like_reply(text):
-            raise
+            raise (_Refused(*hidden) if hidden else refused) from refused
     else:
         functions = any(
             isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for node in ast.walk(tree)
@@ -148,11 +181,19 @@ def _parse(text: str) -> tuple[str, str, ast.Module, bool]:
         is_reply = tree.body and all(isinstance(node, ast.Expr) for node in tree.body)
         is_reply = is_reply and looks_like_reply(text) and not begins_as_python(text)
         if functions or not (is_reply and (is_prose(text) or text.lstrip()[:1] in {"{", "["})):
-            return text, "", tree, False
-    reply = take_code(text)
+            if hidden:
+                raise _Refused(*hidden)
+            return _Parsed(text, tree)
+    bare = after_thoughts(text)
+    if bare != text and begins_as_python(bare):
+        hidden = check_source(bare)
+        if hidden:
+            raise _Refused(*hidden)
+        return _Parsed(bare, _tree(bare))
+    reply = take_code(text, whole)
     if isinstance(reply, Complaint):
         raise _Refused(reply)
-    return reply.code, reply.name, _extracted(reply.code), True
+    return _Parsed(reply.code, _extracted(reply.code), reply.name, extracted=True, notes=reply.notes)
 
 
 def _extracted(code: str) -> ast.Module:
@@ -166,7 +207,11 @@ def _extracted(code: str) -> ast.Module:
     try:
         return _tree(code)
     except _Refused as refused:
-        raise _Refused(*(_in_code(complaint) for complaint in refused.complaints)) from refused
+        complaints = [_in_code(complaint) for complaint in refused.complaints]
+        if (why := of_code(code)) and complaints[0].rule == "S105":
+            message = f"{complaints[0].message} Look at the code: {why[0]}."
+            complaints[0] = complaints[0]._replace(message=message, fix=why[1])
+        raise _Refused(*complaints) from refused
 
 
 def _tree(source: str) -> ast.Module:
@@ -257,8 +302,8 @@ def _in_code(complaint: Complaint) -> Complaint:
     return complaint._replace(message=f"{complaint.message.rstrip('.')} (counted in the extracted code).")
 
 
-def _faults(complaints: list[Complaint], *, extracted: bool = False) -> dict[str, Any]:
-    if extracted:
-        complaints = [_in_code(complaint) for complaint in complaints]
+def _faults(complaints: list[Complaint], parsed: _Parsed | None) -> dict[str, Any]:
     ordered = sorted(complaints, key=lambda c: (c.line, c.column))[:_MOST_COMPLAINTS]
+    if parsed is not None and parsed.extracted:
+        ordered = [_in_code(complaint) for complaint in ordered] + [Complaint("S118", note) for note in parsed.notes]
     return {"faults": [list(complaint) for complaint in ordered]}

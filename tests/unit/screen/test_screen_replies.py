@@ -68,7 +68,6 @@ def test_the_code_is_found_in_a_fence(text):
         (f"```json\n{REPLY[:-1]}\n```", "cut off inside its JSON"),
         (f"Here:\n```python\n{CODE}", "cut off inside its fenced block"),
         (f"{REPLY}\n{json.dumps({'name': 'b', 'code': OTHER})}", "2 candidates"),
-        (f"One:\n```python\n{CODE}```\nTwo:\n```python\n{OTHER}```", "2 candidates"),
         ("I am sorry, but I cannot help with that request.", "no code"),
         ("As a language model I would rather not.", "no code"),
         ("Look:\n```python\nprint(1)\n```", "defines no function"),

@@ -1,0 +1,171 @@
+"""What the names of a loss's parameters say: which argument of the contract each of them stands for.
+
+A name is taken apart into words. It settles an argument where every word is known; where only some are, it rules
+arguments out, and what is bound by position must not be among those.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.contract import CLASSIFICATION, LENGTHS, PREFERENCE, VECTORS, Contract
+
+
+class Meaning(NamedTuple):
+    """What a name says: the argument that it settles (or nothing), and which leading ones it may stand for."""
+
+    argument: str
+    possible: frozenset[str]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Words for the model that is trained. The first are also said of the reference, with a word for it beside them.
+_MODEL = _words("policy policies pol pi model actor lm")
+_POLICY = _words("theta online current cur new student learner trained tuned trainable active")
+_REFERENCE = _words(
+    "ref refs reference references sft base baseline init initial frozen old orig original anchor teacher pretrained"
+)
+_CHOSEN = _words(
+    "chosen choose win wins winner winners winning won w yw pos positive preferred prefer preferable accepted accept "
+    "better best good plus selected favored favoured liked"
+)
+_REJECTED = _words(
+    "rejected reject rejects lose loses loser losers losing lost l yl neg negative dispreferred unpreferred "
+    "nonpreferred disfavored disfavoured worse worst bad minus unchosen declined disliked"
+)
+_NOT = _words("non not un dis")
+_LOG = _words(
+    "log logs logp logps lp lps ll lls logprob logprobs lprob lprobs prob probs probability probabilities loglik "
+    "logliks likelihood likelihoods loglikelihood loglikelihoods"
+)
+_FILLER = _words(
+    "y x seq seqs sequence sequences sum sums summed total response responses resp completion completions answer "
+    "answers output outputs batch tensor of the under for given per example examples sample samples pair pairs value "
+    "values val vals"
+)
+#: Differences of two log-probabilities, unless the name says whose they are.
+_RATIO = _words("ratio ratios logratio logratios")
+_LENGTH = _words("len lens length lengths size sizes token tokens ntokens count counts num n")
+#: What no vector of the contract is.
+_FOREIGN = _LENGTH | _words(
+    "mask masks weight weights margin margins reward rewards nll diff difference differences delta deltas gap kl "
+    "entropy beta temperature temp labels label ids id hidden step steps epoch progress coef coefficient scale"
+)
+_GROUPS = (_MODEL, _POLICY, _REFERENCE, _CHOSEN, _REJECTED, _NOT, _LOG, _FILLER, _RATIO, _FOREIGN)
+#: Words that are found inside longer ones, as in refchosen or logpi.
+_PARTS = tuple(
+    sorted(
+        (w for group in _GROUPS for w in group if len(w) > 2 or w in {"pi", "lp", "yw", "yl"}), key=len, reverse=True
+    )
+)
+_LONGEST = 60
+#: Whole names of two letters, besides the contract's own.
+_SHORT = {"pw": VECTORS[0], "pl": VECTORS[1], "rw": VECTORS[2], "rl": VECTORS[3]}
+_GREEK = {"π": "pi_", "θ": "theta_", "β": "beta_"}
+
+_LOGITS = _words(
+    "logit logits output outputs pred preds prediction predictions predicted score scores input inputs hat"
+)
+_TARGETS = _words("target targets label labels truth true gt gold ground answer answers")
+#: Words for the right classes that also stand beside one for the logits, as in y_pred.
+_CLASSES = _words("y class classes cls")
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, in small letters: parted by underscores, digits, capitals, or known words run together."""
+    for letter, word in _GREEK.items():
+        name = name.replace(letter, f"_{word}")
+    found: list[str] = []
+    for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+", name):
+        word = part.lower()
+        known = any(word in group for group in _GROUPS) or word in _LOGITS | _TARGETS | _CLASSES
+        found += [word] if known else _parted(word) or [word]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _parted(word: str) -> list[str]:
+    """A long word as known ones run together; an empty list where it is not."""
+    if not word or len(word) > _LONGEST:
+        return []
+    for part in _PARTS:
+        if part == word:
+            return [part]
+        if word.startswith(part) and (rest := _parted(word[len(part) :])):
+            return [part, *rest]
+    return []
+
+
+def meaning(name: str, contract: Contract) -> Meaning:
+    """What a parameter's name says."""
+    exact = contract.canonical(name)
+    if exact in contract.arguments:
+        return Meaning(exact, frozenset({exact}))
+    if contract is CLASSIFICATION:
+        return _of_class(words_of(name))
+    return Meaning(_SHORT[name], frozenset({_SHORT[name]})) if name in _SHORT else _of_pair(words_of(name))
+
+
+def _of_class(words: list[str]) -> Meaning:
+    logits, targets = (any(word in group for word in words) for group in (_LOGITS, _TARGETS))
+    targets = targets or (not logits and any(word in _CLASSES for word in words))
+    clean = all(word in _LOGITS | _TARGETS | _CLASSES for word in words)
+    if logits and targets:
+        return Meaning("", frozenset())
+    if logits or targets:
+        argument = "logits" if logits else "targets"
+        return Meaning(argument if clean else "", frozenset({argument}))
+    return Meaning("", frozenset(CLASSIFICATION.leading))
+
+
+def _of_pair(words: list[str]) -> Meaning:
+    if len(words) == 1 and len(words[0]) == 1 and words[0] not in {"w", "l"}:
+        return Meaning("", frozenset(VECTORS))
+    said = [word for word in words if len(words) > 1 or len(word) > 1 or word in {"w", "l"}]
+    reference = any(word in _REFERENCE for word in said)
+    policy = any(word in _POLICY for word in said) or (not reference and any(word in _MODEL for word in said))
+    chosen, rejected = (any(word in group for word in said) for group in (_CHOSEN, _REJECTED))
+    # p, c and r mean something beside other words only.
+    if not (chosen or rejected):
+        chosen, rejected = "c" in said, "r" in said
+    elif not (policy or reference):
+        policy, reference = "p" in said, "r" in said
+    if any(word in _NOT for word in said) and chosen != rejected:
+        chosen, rejected = rejected, chosen
+    # A ratio of whom to whom? Only where the name says whose log-probability it is, and of which completion.
+    ratio = any(word in _RATIO for word in said) and not ((policy or reference) and (chosen or rejected))
+    if (policy and reference) or (chosen and rejected) or ratio or any(word in _FOREIGN for word in said):
+        return Meaning("", frozenset())
+    possible = frozenset(
+        vector
+        for vector, whose, which in zip(VECTORS, "pprr", "crcr", strict=True)
+        if not ((whose == "p" and reference) or (whose == "r" and policy))
+        and not ((which == "c" and rejected) or (which == "r" and chosen))
+    )
+    known = all(word in {"p", "c", "r"} or any(word in group for group in _GROUPS) for word in said)
+    if known and (chosen or rejected):
+        # Whose it is often goes without saying for the policy.
+        return Meaning(VECTORS[(2 if reference else 0) + (1 if rejected else 0)], possible)
+    return Meaning("", possible)
+
+
+def nearest(name: str, contract: Contract) -> str:
+    """The argument that a name which stands for none was probably meant to be; empty where that is anyone's guess."""
+    words = words_of(name)
+    if contract is PREFERENCE:
+        chosen, rejected = (any(word in group for word in words) for group in (_CHOSEN, _REJECTED))
+        if chosen != rejected and any(word in _LENGTH for word in words):
+            return LENGTHS[rejected]
+        if any(word.startswith("progress") for word in words):
+            return "progress"
+        if "beta" in words:
+            return "beta"
+    offered = {**{argument: argument for argument in contract.arguments}, **contract.aliases}
+    close = difflib.get_close_matches(name[:_LONGEST].lower(), [own for own in offered if len(own) > 3], 1, 0.75)
+    return offered[close[0]] if close else ""
