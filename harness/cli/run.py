@@ -34,7 +34,8 @@ from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves, without_points
 from harness.ladder.gate import interval
 from harness.ladder.profile import load
-from harness.ladder.worker import Orders, Place, owner_name, work
+from harness.ladder.worker import Orders, Place, work
+from harness.ledger.holders import owner_name
 from harness.ledger.states import FINAL, State
 from harness.report import sanitize
 

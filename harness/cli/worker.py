@@ -12,6 +12,7 @@ import click
 from harness.cli.ledgers import data_option, ledger_options, open_ledger
 from harness.errors import UserError
 from harness.ladder.worker import Orders
+from harness.ledger.holders import LONGEST_LEASE
 from harness.ledger.queue import LEASE_SECONDS
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     "--lease",
     default=LEASE_SECONDS,
     show_default=True,
-    type=click.FloatRange(3.0, 3600.0),
+    type=click.FloatRange(3.0, LONGEST_LEASE),
     help="Seconds after which what a silent worker held is given to another one; renewed three times in that time.",
 )
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")

@@ -23,7 +23,8 @@ from harness.ladder.baselines import baseline_candidate
 from harness.ladder.climb import REPORT, screened_text
 from harness.ladder.curves import by_seed, mean_curves, means
 from harness.ladder.gate import interval
-from harness.ladder.worker import Orders, Place, owner_name, work
+from harness.ladder.worker import Orders, Place, work
+from harness.ledger.holders import owner_name
 from harness.ledger.states import FINAL, State
 from harness.report.json_report import read_json
 from harness.report.save import save_bytes

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +15,7 @@ from harness.ladder.own import ladder_for
 from harness.ladder.profile import Ladder, load
 from harness.ladder.telling import Telling
 from harness.ledger.events import LeaseLostError
+from harness.ledger.holders import new_owner
 from harness.ledger.patient import Patience, PatientLedger
 from harness.ledger.queue import LEASE_SECONDS
 from harness.ledger.states import State
@@ -73,11 +71,6 @@ def ladder_of(ledger: Ledger, run: Run, properties: str) -> Ladder:
     return ladder
 
 
-def owner_name() -> str:
-    """Host and number of this process, as leases name it."""
-    return f"{socket.gethostname()}/{os.getpid()}"
-
-
 class Keeper:
     """Renews a lease from a thread of its own, so that no work, however long, lets it lapse.
 
@@ -127,7 +120,7 @@ def work(
     """
     patience = Patience(orders.patience, stopping, tell)
     ladder = load(orders.ladder)
-    owner = f"{owner_name()}/{secrets.token_hex(4)}"  # containers may share a host's name, and numbers of processes
+    owner = new_owner()
     climbs = 0
 
     def body(suite: Suite) -> None:

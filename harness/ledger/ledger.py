@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.ledger import attached, look, people, progress, queue, same, underway
+from harness.ledger import attached, holders, look, people, progress, queue, same, underway
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.states import State
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.candidate import Candidate
     from harness.ledger.attached import Attachment
+    from harness.ledger.holders import Holder
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
     from harness.ledger.same import Compare
     from harness.ledger.underway import Underway
@@ -166,6 +167,10 @@ class Ledger:
     def run(self, run: int) -> Run:
         """One run."""
         return look.find_run(self.database, run)
+
+    def holder(self, run: int) -> Holder | None:
+        """Who holds a run, and until when; None where nobody does."""
+        return holders.holder_of(self.database, run)
 
     def runs(self, **which: Any) -> list[Run]:
         """Runs in the order of the queue; all, unless `states`, `profile_digest`, `candidate` or `limit` choose."""

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-import os
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.oracle.gpu import GPU_ENVIRONMENT
+from harness.processes import this as owner
 
 if TYPE_CHECKING:
     from harness.oracle.gpu import GpuChoice
@@ -43,22 +42,6 @@ def seccomp_profile(variant: str, *, by_path: bool = False) -> str:
     name = "seccomp-cuda.json" if variant == "cuda" else "seccomp.json"
     file = importlib.resources.files("dockerfiles").joinpath(name)
     return str(file) if by_path else json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
-
-
-@cache
-def owner() -> str:
-    """Name of this process, unique on this host: boot, process id and start time."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return f"{boot}:{os.getpid()}:{start_time(os.getpid())}"
-
-
-def start_time(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
 
 
 def pids_limit(limits: Limits, runtime: str | None) -> int:
