@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.candidate import Candidate
-from harness.errors import CandidateFault, HarnessError, InfrastructureError, UserError
+from harness.errors import CandidateFault, HarnessError, InfrastructureError, StoppedError, UserError
 from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
@@ -17,7 +17,6 @@ from harness.ladder.curves import curves
 from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, check_kinds, evaluation_digest
 from harness.ladder.same import compared
-from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.events import LeaseLostError
@@ -29,7 +28,7 @@ from harness.result import CheckReport
 from harness.screen import screen
 from harness.train.job import Progress as StepProgress
 from harness.train.job import Step
-from harness.verdict import Accepted, Rejected
+from harness.verdict import Accepted, Rejected, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,9 +264,12 @@ def _judged(ground: Ground, held: Claim, one: Screened) -> CheckResult:
     recipe = labelled(ground.bench, labels_of(ground.ledger, held))
     ready = Ready(one, Sandbox(ground.bench.engine, recipe))
     try:
-        return judged(ground.bench, ground.suite, ready)
+        result = judged(ground.bench, ground.suite, ready)
     finally:
         ready.dispose()
+    if isinstance(result.verdict, Undecided) and ground.stopping():
+        raise StoppedError
+    return result
 
 
 def _tuned(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> tuple[Screened, Decision | None]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.ledger.records import Claim, Run
 
+#: How long the end of an attempt waits for a renewal that is under way, in seconds.
+_FAREWELL = 1.0
 #: How long an idle worker waits before it looks again, in seconds.
 _IDLE = 0.5
 
@@ -90,9 +92,9 @@ class Keeper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop renewing."""
+        """Stop renewing. A renewal that waits for the database is not waited for: it is refused when it arrives."""
         self._done.set()
-        self._thread.join()
+        self._thread.join(_FAREWELL)
 
     def _renew(self) -> None:
         while not self._done.wait(self._lease / 3.0):

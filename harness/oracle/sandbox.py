@@ -18,6 +18,8 @@ from sandbox import confinement
 from sandbox import wire as layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.oracle.engine import Engine
     from harness.oracle.gpu import GpuChoice
     from harness.oracle.isolation import Problem
@@ -45,6 +47,8 @@ class Recipe:
     runtime: str | None = None
     podman: bool = False
     labels: tuple[tuple[str, str], ...] = ()
+    #: Asked while anything is waited for; what waits then ends with StoppedError.
+    stopping: Callable[[], bool] = lambda: False
 
 
 class Sandbox:
@@ -81,7 +85,9 @@ class Sandbox:
         except BaseException:
             engine.remove(self.container)
             raise
-        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown)
+        self._streams = Streams(
+            attached, cap=recipe.limits.output, shown=recipe.limits.shown, stopping=recipe.stopping
+        )
         try:
             # Torch is being loaded inside meanwhile, so that nobody waits for this.
             self._built = engine.describe(self.container)

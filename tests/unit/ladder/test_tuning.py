@@ -23,7 +23,7 @@ from harness.ladder.climb import screened_text
 from harness.ladder.gate import Gate, GuardRail
 from harness.ladder.profile import load, names
 from harness.ladder.search import Search
-from harness.ladder.training.steps import StoppedError
+from harness.errors import StoppedError
 from harness.ladder.tuned import Tuned, evaluation_with, tuned_of, with_values
 from harness.ladder.tuning import WORST, best_of, is_open, proxy_of, tune, tuning_digest, worth
 from harness.ledger.records import Decision

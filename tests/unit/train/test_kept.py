@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.ladder.training.kept import Kept
-from harness.ladder.training.steps import StoppedError
+from harness.errors import StoppedError
 
 if TYPE_CHECKING:
     from pathlib import Path
