@@ -1,4 +1,4 @@
-"""Processes by names that no other process ever has: who made something, and whether it is still there to look after it.
+"""Processes by names that no other process ever has: who made something, and whether it is still there.
 
 A name is `MACHINE:PID:STARTED`. A number alone is given again to others; a start time, in ticks since boot, is not.
 MACHINE is the boot and the namespace of process numbers: in another one the same number means another process, so

@@ -1,10 +1,10 @@
 """INT and TERM for work that has to put things in order before it ends: a flag first, an end in any case.
 
 Python runs a signal's handler between two of its own instructions, so a process that waits in C (a database's lock, an
-engine that does not answer) would not hear of it for minutes. Here a thread hears of it at once. It raises a flag, which
-whoever works asks for every few tenths of a second; a process that is still there some seconds later, or that a person
-tells a second time, is ended as it is. Nothing is lost by that but the work since the last checkpoint: what it held goes on as
-after any other death, and what it started ends with it.
+engine that does not answer) would not hear of it for minutes. Here a thread hears of it at once. It raises a flag,
+which whoever works asks for every few tenths of a second; a process that is still there some seconds later, or that a
+person tells a second time, is ended as it is. Nothing is lost by that but the work since the last checkpoint: what it
+held goes on as after any other death, and what it started ends with it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CODE = 130
 class Stop:
     """The flag: called, it tells whether to stop. `last` seconds after it is raised `leave` is called.
 
-    `say` is told of an end that came by force. `patient` is one who is told by another process, which may tell it twice.
+    `say` is told of an end that came by force. `patient` is one whom another process tells, perhaps twice.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Stop:
 def heeding(stop: Stop, *, ignoring: tuple[signal.Signals, ...] = ()) -> Iterator[Stop]:
     """Raise the flag at INT and TERM, in the block; in the main thread alone. `ignoring` some of them has no effect."""
     ours, theirs = socket.socketpair()
-    theirs.setblocking(False)  # what C writes to from the signal itself
+    theirs.setblocking(False)  # noqa: FBT003 - the library has no other way; what C writes to from the signal itself
     before = {number: signal.signal(number, signal.SIG_IGN if number in ignoring else _heard) for number in SIGNALS}
     woken = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.ledgers import ledger_options, name_of, number, open_ledger, state_style
+from harness.cli.ledgers import ledger_options, name_of, number, read_ledger, state_style
 from harness.ladder.board import standings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @ledger_options
 def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: Path, database: str | None) -> None:
     """Rank runs by the highest rung they were measured at, and there by the mean over seeds with its 95 % interval."""
-    with open_ledger(folder, database) as ledger:
+    with read_ledger(folder, database) as ledger:
         rows = standings(ledger, profile)[:limit]
     if json_wanted:
         document = [

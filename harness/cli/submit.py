@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.api import submit
+from harness.api import read_all, submit
 from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
 from harness.ledger.states import State
 
@@ -29,8 +29,9 @@ def submit_command(
 
     A candidate has one run for each ladder, however often it is submitted.
     """
+    candidates = read_all(paths)  # before a ledger is made for them
     with open_ledger(folder, database) as ledger:
-        done = submit(paths, ledger=ledger, profile=profile, priority=priority, again=again)
+        done = submit(candidates, ledger=ledger, profile=profile, priority=priority, again=again)
         runs = [ledger.run(one.run) for one in done if not one.fresh][:_TOLD]
         same = [(run, ledger.answering(run)) for run in runs if run.state is State.DUPLICATE]
     fresh = [one.run for one in done if one.fresh]

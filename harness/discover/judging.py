@@ -97,7 +97,7 @@ class Judge(Protocol):
 class LadderJudge:
     """Judges by a ladder. Texts are kept in `folder` under their digests.
 
-    `say` is told what is being done. `stopping` is asked between seeds: a climb that was stopped raises
+    `say` is told what is being done. `stopping` is asked while anything is waited for: a climb that was stopped raises
     KeyboardInterrupt, and its run goes back to the queue.
     """
 

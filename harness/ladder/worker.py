@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from harness.judge.session import Suite
     from harness.ledger import Ledger
+    from harness.ledger.holders import Holder
     from harness.ledger.records import Claim, Run
 
 #: How long the end of an attempt waits for a renewal that is under way, in seconds.
@@ -114,11 +115,14 @@ def work(
     watch: Callable[[Run, Progress], None] = lambda _, __: None,
     ended: Callable[[Run, State], None] = lambda _, __: None,
     tell: Callable[[str], None] = lambda _: None,
+    waiting: Callable[[Holder], None] = lambda _: None,
 ) -> int:
     """Claim and climb until told to stop, or until the queue is empty where it is to be drained; give the climbs.
 
-    A database or an engine that is away is waited for, as long as the orders say; `tell` hears of it. Raises
-    InfrastructureError where nothing can be done at all: no image, a damaged ledger.
+    A database or an engine that is away is waited for, as long as the orders say; `tell` hears of it. A run that is to
+    be done alone and that another worker holds is waited for, too: it ends there, or is taken over when the lease has
+    ended; `waiting` hears of it, twice a second. Raises InfrastructureError where nothing can be done at all: no
+    image, a damaged ledger.
     """
     patience = Patience(orders.patience, stopping, tell)
     ladder = load(orders.ladder)
@@ -135,6 +139,8 @@ def work(
                 if held is None:
                     if _finished(ledger, orders):
                         return
+                    if orders.only is not None and (holder := ledger.holder(orders.only)) is not None:
+                        waiting(holder)
                     patience.wait(_IDLE)
                     continue
                 climbs += 1

@@ -30,14 +30,15 @@ class Ledger:
     `folder` is the project's own (default `.harness`): the artifacts lie in it, and the database too, unless
     `database` or HARNESS_DATABASE_URL names another. Texts and reports are in the database, for everybody who has it;
     `artifacts`, for what is large, stay on this machine.
+    `reading` is for those who only look: nothing is made and nothing brought up to date for them.
     Raises LedgerError (exit code 3) where the database or the disk fails, UserError (2) for numbers and decisions that
     make no sense.
     """
 
-    def __init__(self, folder: Path | None = None, *, database: str | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, database: str | None = None, reading: bool = False) -> None:
         self.folder = (folder or Path(FOLDER)).resolve()
         self.artifacts = Artifacts(self.folder / "artifacts")
-        self.database = Database(url_of(self.folder, database))
+        self.database = Database(url_of(self.folder, database), reading=reading)
 
     @property
     def name(self) -> str:

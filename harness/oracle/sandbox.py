@@ -85,9 +85,7 @@ class Sandbox:
         except BaseException:
             engine.remove(self.container)
             raise
-        self._streams = Streams(
-            attached, cap=recipe.limits.output, shown=recipe.limits.shown, stopping=recipe.stopping
-        )
+        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown, stopping=recipe.stopping)
         try:
             # Torch is being loaded inside meanwhile, so that nobody waits for this.
             self._built = engine.describe(self.container)

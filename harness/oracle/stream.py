@@ -46,9 +46,7 @@ class Streams:
     Either ends with StoppedError soon after `stopping` says so: a signal alone does not end a wait for a candidate.
     """
 
-    def __init__(
-        self, attached: Any, *, cap: int, shown: int, stopping: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, attached: Any, *, cap: int, shown: int, stopping: Callable[[], bool] = lambda: False) -> None:
         self._keep = attached
         sock = getattr(attached, "_sock", attached)
         self._sock: socket.socket = sock

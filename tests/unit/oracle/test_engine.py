@@ -13,9 +13,9 @@ from fake_engine import CONTAINER, FakeEngine
 from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
 from harness.oracle import request
 from harness.oracle.engine import Created, Engine, sweep
-from harness.processes import start_time
 from harness.oracle.limits import Limits
 from harness.oracle.request import container_request
+from harness.processes import start_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

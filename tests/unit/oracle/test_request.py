@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness.oracle import request
-from harness.processes import start_time
 from harness.oracle.gpu import GpuChoice
 from harness.oracle.limits import MIB, Limits
 from harness.oracle.request import container_request, seccomp_profile
+from harness.processes import start_time
 
 IMAGE = "sha256:" + "a" * 64
 #: What would let a candidate out, or in deeper; in either profile and under any name.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.ladder.training.kept import Kept
 from harness.errors import StoppedError
+from harness.ladder.training.kept import Kept
 
 if TYPE_CHECKING:
     from pathlib import Path
