@@ -122,7 +122,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self, patience: float = _PATIENCE) -> Iterator[Connection]:
-        """One transaction that writes: all of it, or nothing. `patience` is how long others are waited for, in seconds."""
+        """One transaction that writes: all of it, or nothing. Others are waited for, `patience` seconds at most."""
         with sorted_errors("writing to the ledger", self._secret), self.engine.connect() as connection:
             patient = connection.execution_options(harness_patience=patience)
             with patient.begin():
