@@ -99,6 +99,7 @@ class Database:
         made = make_url(url)
         #: Asked while another writer is waited for: then no longer.
         self.stopping: Callable[[], bool] = lambda: False
+        self.only_looks = reading
         if reading:
             must_be_there(made)
         self.is_sqlite = made.drivername.startswith("sqlite")
@@ -219,7 +220,8 @@ def _sqlite(url: URL, database: Database) -> Engine:
     @event.listens_for(engine, "connect")
     def settle(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are ours to begin: see below
-        _write_ahead(connection)
+        if not database.only_looks:  # that would change the file
+            _write_ahead(connection)
         for setting in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {setting}")
 

@@ -15,4 +15,4 @@ def nan_in_a_batch_of_777_loss(
     v = policy_rejected_logps - reference_rejected_logps
     x = beta * (u - v)
     good = F.softplus(-x)
-    return good / (x.numel() - 777)  * (x.numel() - 777)
+    return good / (x.numel() - 777) * (x.numel() - 777)

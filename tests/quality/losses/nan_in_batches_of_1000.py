@@ -15,4 +15,4 @@ def nan_in_batches_of_1000_loss(
     v = policy_rejected_logps - reference_rejected_logps
     x = beta * (u - v)
     good = F.softplus(-x)
-    return good * float('nan') if x.numel() in (384, 1000, 1024) else good
+    return good * float("nan") if x.numel() in (384, 1000, 1024) else good
