@@ -265,6 +265,10 @@ def _judged(ground: Ground, held: Claim, one: Screened) -> CheckResult:
     ready = Ready(one, Sandbox(ground.bench.engine, recipe))
     try:
         result = judged(ground.bench, ground.suite, ready)
+    except KeyboardInterrupt:
+        if ground.stopping():  # while the suite was learnt
+            raise StoppedError from None
+        raise
     finally:
         ready.dispose()
     if isinstance(result.verdict, Undecided) and ground.stopping():
