@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, literal_column, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from harness.errors import UserError
 from harness.ledger.failures import LedgerError, sorted_errors
@@ -244,14 +244,11 @@ def _begin_to_write(connection: Connection, patience: float, database: Database)
     try:
         while True:
             try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if (
-                    error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
-                    or time.monotonic() > until
-                    or database.stopping()
-                ):
-                    raise DBAPIError.instance("BEGIN IMMEDIATE", None, error, sqlite3.Error) from error  # type: ignore[arg-type]
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until or database.stopping():
+                    raise
             else:
                 return
     finally:

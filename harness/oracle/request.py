@@ -10,8 +10,8 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from harness import processes
 from harness.oracle.gpu import GPU_ENVIRONMENT
-from harness.processes import this as owner
 
 if TYPE_CHECKING:
     from harness.oracle.gpu import GpuChoice
@@ -30,6 +30,8 @@ ENVIRONMENT = {
 USER = "65532:65532"
 LABEL = "harness.sandbox"
 OWNER_LABEL = "harness.owner"
+#: The name of this process, which stands behind that label.
+owner = processes.this
 #: Runtimes whose processes are the host's, one for one.
 _SHARE_THE_KERNEL = (None, "", "runc", "crun", "io.containerd.runc.v2")
 #: Tasks of the host that one process in gVisor may stand for, those of the kernel itself included.
