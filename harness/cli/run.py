@@ -237,7 +237,7 @@ def run_command(
                 profile,
                 database=database,
                 drain=True,
-                only=run.id,
+                only=number,
                 runtime=runtime,
                 data_dir=data_dir,
             )
