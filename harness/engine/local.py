@@ -23,6 +23,7 @@ from harness.stopping import LAST, Stop, heeding
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
+    from typing import NoReturn
 
     from harness.ladder.climb import Progress
     from harness.ledger.records import Run
@@ -164,6 +165,10 @@ def _worker(place: Place, orders: Orders, told: multiprocessing.Queue[object], p
             work(place, orders, stopping=stopping, watch=watch, ended=ended, tell=tell)
     except HarnessError as error:
         told.put(InfrastructureError(error.message, remedy=error.remedy))
+    _leave(told, parent)
+
+
+def _leave(told: multiprocessing.Queue[object], parent: int) -> NoReturn:
     if os.getppid() == parent:  # else nobody reads it
         told.close()
         told.join_thread()
