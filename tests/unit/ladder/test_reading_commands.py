@@ -115,15 +115,14 @@ def test_a_ledger_of_an_older_version_is_not_changed_by_a_look(ledger: Ledger, t
     (run,) = submit(ledger)
     url = ledger.database.engine.url
     with ledger.database.writing() as connection:
-        connection.exec_driver_sql("drop table underway")
         connection.exec_driver_sql("update alembic_version set version_num = '0002'")
     with pytest.raises(UserError, match=f"of the version 0002, and this harness reads {HEAD}") as raised:
         Ledger(tmp_path, database=url.render_as_string(hide_password=False), reading=True)
     assert "harness submit" in raised.value.remedy
     with ledger.database.reading() as connection:
         assert connection.exec_driver_sql("select version_num from alembic_version").scalar() == "0002"
-    with Ledger(tmp_path, database=url.render_as_string(hide_password=False)) as again:
-        assert again.underway() == {}
+    with ledger.database.writing() as connection:
+        connection.exec_driver_sql(f"update alembic_version set version_num = '{HEAD}'")
     with Ledger(tmp_path, database=url.render_as_string(hide_password=False), reading=True) as looked_at:
         assert looked_at.run(run).name == "loss-0"
 
