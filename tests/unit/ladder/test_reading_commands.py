@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ledger_samples import submit
+from sqlalchemy import text
 from support import ROOT, harness_command
 
 from harness.errors import UserError
@@ -122,7 +123,7 @@ def test_a_ledger_of_an_older_version_is_not_changed_by_a_look(ledger: Ledger, t
     with ledger.database.reading() as connection:
         assert connection.exec_driver_sql("select version_num from alembic_version").scalar() == "0002"
     with ledger.database.writing() as connection:
-        connection.exec_driver_sql(f"update alembic_version set version_num = '{HEAD}'")
+        connection.execute(text("update alembic_version set version_num = :head"), {"head": HEAD})
     with Ledger(tmp_path, database=url.render_as_string(hide_password=False), reading=True) as looked_at:
         assert looked_at.run(run).name == "loss-0"
 
