@@ -39,6 +39,20 @@ def text_candidate(text: str, name: str = "candidate.py") -> Candidate:
     return Candidate(name, data, hashlib.sha256(data).hexdigest())
 
 
+def read_all(paths: Iterable[Path], exclude: Sequence[str] = ()) -> list[Candidate]:
+    """The candidates at paths (files, or folders of them), in the order that they are submitted in.
+
+    Raises UserError for a path that is none, a folder without one, and what cannot be read as a candidate.
+    """
+    out = []
+    for path in discover(list(paths), exclude).candidates:
+        try:
+            out.append(read_candidate(path))
+        except CandidateFault as fault:
+            raise UserError(f"{path} cannot be submitted: {fault}", remedy="`harness check` says more") from fault
+    return out
+
+
 def submit(
     candidates: Iterable[str | Path | Candidate],
     *,
@@ -59,15 +73,9 @@ def submit(
 
     ladder = load(profile)
     entries: list[tuple[Candidate, str]] = []
-    for one in candidates:
-        if isinstance(one, Candidate):
-            entries.append((one, Path(one.path).stem))
-            continue
-        for path in discover([Path(one)], exclude).candidates:
-            try:
-                entries.append((read_candidate(path), path.stem))
-            except CandidateFault as fault:
-                raise UserError(f"{path} cannot be submitted: {fault}", remedy="`harness check` says more") from fault
+    for each in candidates:
+        read = [each] if isinstance(each, Candidate) else read_all([Path(each)], exclude)
+        entries += [(one, Path(one.path).stem) for one in read]
     if not entries:
         raise UserError("nothing was submitted", remedy="name files, or folders that hold some")
     if ladder.own:

@@ -50,6 +50,10 @@ class InfrastructureError(HarnessError):
     exit_code = 3
 
 
+class StoppedError(InfrastructureError):
+    """Whoever asked for the work wants it no more. What it has made so far stays, and it can be gone on with."""
+
+
 class EngineUnavailableError(InfrastructureError):
     """No container engine answers."""
 

@@ -182,7 +182,7 @@ def _compared(proposer: Any) -> Json:
 
 
 class _stoppable:  # noqa: N801 - a context manager, used like a function
-    """Ctrl-C and SIGTERM: a climb is asked to stop between seeds; everything else is left at once."""
+    """Ctrl-C and SIGTERM: a climb is asked to stop; everything else is left at once."""
 
     def __init__(self, judge: LadderJudge) -> None:
         self._judge, self._stop = judge, threading.Event()

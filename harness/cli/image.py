@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.paced import paced
 from harness.cli.telling import say, tell
 from harness.errors import HarnessError
 from harness.image.base import BASE_CHOICES
 from harness.image.build import build
 from harness.image.listing import list_images, verify
-from harness.image.progress import Say, silent
 from harness.image.targets import PURPOSES, SANDBOX_VARIANTS, variant_for
 from harness.report.sanitize import one_line, terminal
 from harness.report.terminal import Terminal
@@ -24,6 +24,8 @@ from harness.report.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
+
+    from harness.image.progress import Say
 
 ALTERED = 1
 
@@ -128,10 +130,12 @@ def _fail(fault: HarnessError) -> NoReturn:
 
 @contextmanager
 def _progress(title: str) -> Iterator[Say]:
-    """Show the running step on a terminal; stay quiet under CI and in pipes, where only the result counts."""
+    """Show the running step on a terminal; in a log it is told now and then, for a build takes minutes."""
     console = Terminal(stderr=True)
     if os.environ.get("CI") or not sys.stderr.isatty():
-        yield silent
+        step = ["looks at what is there"]
+        with paced(lambda: f"{title}: {terminal(step[0])}"):
+            yield lambda line: step.__setitem__(0, line)
         return
     with console.status(terminal(title)) as status:
         yield lambda line: status.update(terminal(line))

@@ -14,7 +14,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.ledgers import ledger_options, read_ledger
 from harness.cli.telling import tell
 from harness.errors import UserError
 from harness.report import sanitize
@@ -133,7 +133,7 @@ def _completions(word: str, seed: int, folder: Path, database: str | None) -> li
     if not word.isdecimal() or Path(word).exists():
         return read_file(Path(word))
     name = SAMPLES.format(seed)
-    with open_ledger(folder, database) as ledger:
+    with read_ledger(folder, database) as ledger:
         run = ledger.run(int(word))
         found = [one for one in ledger.attachments(run.id) if one.name == name]
         if not found:

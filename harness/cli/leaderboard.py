@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.differences import as_json
-from harness.cli.ledgers import ledger_options, name_of, number, open_ledger, state_style
+from harness.cli.ledgers import ledger_options, name_of, number, read_ledger, state_style
 from harness.ladder.board import references, standings
 from harness.ladder.own import called, named, namesakes
+from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
     The baseline has a row of its own, and each run its difference from the baseline on the same seeds, with the
     interval that its gate decides by.
     """
-    with open_ledger(folder, database) as ledger:
+    with read_ledger(folder, database) as ledger:
         ladder = named(ledger, profile)
         every = standings(ledger, ladder)
         rows, beside = every[:limit], references(ledger, ladder, every)

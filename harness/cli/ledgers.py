@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.paced import told_seconds
 from harness.ladder.own import called
 from harness.ledger import Ledger
+from harness.ledger.database import must_be_there, url_of
 from harness.report import sanitize
 
 if TYPE_CHECKING:
@@ -62,7 +64,18 @@ again_option = click.option(
 
 
 def open_ledger(folder: Path, database: str | None) -> Ledger:
-    """The ledger that the options name."""
+    """The ledger that the options name; it is made where there is none."""
+    return Ledger(folder, database=database)
+
+
+def read_ledger(folder: Path, database: str | None) -> Ledger:
+    """The same for who only looks. Raises UserError where there is none, or one of an older version."""
+    return Ledger(folder, database=database, reading=True)
+
+
+def known_ledger(folder: Path, database: str | None) -> Ledger:
+    """The same for who changes what is there. Raises UserError where there is none."""
+    must_be_there(url_of(folder, database))
     return Ledger(folder, database=database)
 
 
@@ -93,13 +106,6 @@ def underway_json(one: Underway) -> dict[str, Any]:
     """How far a training is, as machines read it."""
     curve = {name: [[step, number(value)] for step, value in points] for name, points in one.curve.items()}
     return {**vars(one), "left": one.left, "curve": curve}
-
-
-def told_seconds(seconds: float) -> str:
-    """A time for people: seconds, minutes or hours."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def as_json(run: Run) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.ledgers import ledger_options, name_of, open_ledger
+from harness.cli.ledgers import known_ledger, ledger_options, name_of
 from harness.cli.telling import tell
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _say(run: Run) -> None:
 @ledger_options
 def cancel_command(runs: tuple[int, ...], *, reason: str, folder: Path, database: str | None) -> None:
     """Take runs out. A worker that has one stops at the next seed."""
-    with open_ledger(folder, database) as ledger:
+    with known_ledger(folder, database) as ledger:
         for run in runs:
             _say(ledger.cancel(run, reason))
 
@@ -35,7 +35,7 @@ def cancel_command(runs: tuple[int, ...], *, reason: str, folder: Path, database
 @ledger_options
 def retry_command(runs: tuple[int, ...], *, folder: Path, database: str | None) -> None:
     """Queue runs again that failed by a fault of ours or were cancelled; they go on after their last checkpoint."""
-    with open_ledger(folder, database) as ledger:
+    with known_ledger(folder, database) as ledger:
         for run in runs:
             _say(ledger.retry(run))
 
@@ -47,6 +47,6 @@ def retry_command(runs: tuple[int, ...], *, folder: Path, database: str | None) 
 @ledger_options
 def approve_command(runs: tuple[int, ...], *, refused: bool, reason: str, folder: Path, database: str | None) -> None:
     """Let runs go on that a gate holds for a person before an expensive rung."""
-    with open_ledger(folder, database) as ledger:
+    with known_ledger(folder, database) as ledger:
         for run in runs:
             _say(ledger.refuse(run, reason) if refused else ledger.approve(run))

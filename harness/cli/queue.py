@@ -16,7 +16,7 @@ from harness.cli.ledgers import (
     as_json,
     ledger_options,
     name_of,
-    open_ledger,
+    read_ledger,
     share_of,
     state_style,
     underway_json,
@@ -49,7 +49,7 @@ def queue_command(
 
     With --watch and --json, a document a second, each on a line of its own.
     """
-    with open_ledger(folder, database) as ledger:
+    with read_ledger(folder, database) as ledger:
         if json_wanted:
             click.echo(json.dumps(_document(ledger, limit, everything=everything)))
             while watch:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.api import submit
+from harness.api import read_all, submit
 from harness.cli.differences import difference_table
 from harness.cli.ledgers import (
     again_option,
@@ -27,23 +25,28 @@ from harness.cli.ledgers import (
     name_of,
     open_ledger,
     state_style,
-    told_seconds,
+    underway_of,
 )
+from harness.cli.paced import paced, told_seconds
 from harness.cli.pictures import draw_run
+from harness.cli.telling import say
 from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves
 from harness.ladder.needs import meet
 from harness.ladder.own import called
 from harness.ladder.profile import load
-from harness.ladder.worker import Orders, Place, owner_name, work
-from harness.ledger.states import FINAL, State
+from harness.ladder.worker import Orders, Place, work
+from harness.ledger.holders import owner_name
+from harness.ledger.states import State
 from harness.report import sanitize
 from harness.report.terminal import Terminal
+from harness.stopping import Stop, heeding
 
 if TYPE_CHECKING:
     from harness.ladder.climb import Progress, Training
     from harness.ladder.profile import Ladder
     from harness.ledger import Ledger
+    from harness.ledger.holders import Holder
     from harness.ledger.records import Run
     from harness.train.job import Step
 
@@ -57,6 +60,7 @@ class _Seen:
     """What the display knows of a climb."""
 
     ladder: Ladder
+    name: str = ""
     started: float = field(default_factory=time.monotonic)
     at: str = ""
     decisions: dict[str, str] = field(default_factory=dict)
@@ -70,10 +74,21 @@ class _Seen:
     begun: dict[tuple[str, int, Step], float] = field(default_factory=dict)
     #: Sentences that came on the way.
     told: list[str] = field(default_factory=list)
+    #: Who else is at it, and what that one trains.
+    holder: Holder | None = None
+    elsewhere: tuple[str, ...] = ()
+
+    def wait_for(self, holder: Holder, ledger: Ledger, run: int) -> bool:
+        """Learn that another worker holds the run; tell whether it is news that it does."""
+        news = self.holder is None or self.holder.owner != holder.owner
+        self.elsewhere = tuple(underway_of(one) for one in ledger.underway(run).get(run, []))
+        self.holder = holder
+        return news
 
     def take(self, progress: Progress) -> None:
         """Learn what the worker says."""
         now = time.monotonic()
+        self.holder, self.elsewhere = None, ()
         if progress.rung != self.at:
             self.at, self.since = progress.rung, now
         if progress.told:
@@ -93,22 +108,48 @@ class _Seen:
 
     def left(self) -> str:
         """How long it can still take at most, by the seeds so far; several may have been under way at once."""
-        plan = next((p for p in self.ladder.rungs if p.name == self.at), None)
         seeds = len(self.scores.get(self.at, {}))
-        if plan is None or plan.gate is None or not seeds or self.at in self.decisions:
+        if not self._most() or not seeds or self.at in self.decisions:
             return ""
         pace = (time.monotonic() - self.since) / seeds
-        return f"at most {told_seconds((plan.gate.looks[-1] - seeds) * pace)} more at this rung"
+        return f"at most {told_seconds((self._most() - seeds) * pace)} more at this rung"
+
+    def _most(self) -> int:
+        """Seeds that the rung may take; 0 where it takes none."""
+        gates = [plan.gate for plan in self.ladder.rungs if plan.name == self.at and plan.gate is not None]
+        return gates[0].looks[-1] if gates else 0
+
+    def line(self) -> str:
+        """All that in a line, for a log."""
+        if self.holder is not None:
+            return "; ".join([f"{self.name}: {self._waits()}", *self.elsewhere])
+        seeds = len(self.scores.get(self.at, {}))
+        done = f", seeds done: {seeds} of at most {self._most()}" if seeds else ""
+        told = [f"{self.name}: {self.at or 'gets ready'}{done}"]
+        for training in list(self.trainings.values()):
+            share, left = self._pace(training)
+            what = f"{training.step} ({sanitize.terminal(training.at.what, 60)})" if training.at.what else training.step
+            told.append(", ".join(filter(None, [f"{_whose(training)}: {what}", f"{share:.0%}", left])))
+        return "; ".join(filter(None, [*told, self.left()]))
+
+    def _waits(self) -> str:
+        if self.holder is None:
+            return ""
+        lease = f"whose lease ends in {told_seconds(max(0.0, self.holder.left))} unless it is renewed"
+        return f"{self.holder.told} is at it, {lease}; this command waits for its end, or takes over; Ctrl-C leaves it"
+
+    def _pace(self, training: Training) -> tuple[float, str]:
+        """How much of its step a training has done, and how long the rest takes at this pace."""
+        share = training.at.done / training.at.total if training.at.total else 0.0
+        took = time.monotonic() - self.begun[training.whose, training.seed, training.step]
+        return share, f"{told_seconds(took * (1.0 - share) / share)} left" if 0.0 < share < 1.0 else ""
 
     def _training(self, training: Training) -> Table:
         """What is being trained or scored, its time left, and the newest point of its learning curve."""
-        at = training.at
-        share = at.done / at.total if at.total else 0.0
-        took = time.monotonic() - self.begun[training.whose, training.seed, training.step]
-        left = f"{told_seconds(took * (1.0 - share) / share)} left" if 0.0 < share < 1.0 else ""
+        at, (share, left) = training.at, self._pace(training)
         curve = ", ".join(f"{sanitize.terminal(name, 40)} {value:.3f}" for name, value in list(at.curve.items())[:4])
         table = Table.grid(padding=(0, 2))
-        who = f"{training.whose}, seed {training.seed}: {training.step} {sanitize.terminal(at.what, 60)}"
+        who = f"{_whose(training)}: {training.step} {sanitize.terminal(at.what, 60)}"
         bar = ProgressBar(total=1.0, completed=share, width=30)
         table.add_row(Text(who), bar, Text(f"{share:4.0%}"), Text(left), Text(curve))
         return table
@@ -129,7 +170,12 @@ class _Seen:
             tables += _curves(self.scores[rung], self.baselines[rung])
         tables += [self._training(each) for each in list(self.trainings.values())]
         tables += [Text(sentence, style="dim") for sentence in self.told]
+        tables += [Text(told) for told in ([self._waits(), *self.elsewhere] if self.holder is not None else [])]
         return Group(table, *tables, Text(f"{time.monotonic() - self.started:.0f} s  {self.left()}", style="dim"))
+
+
+def _whose(training: Training) -> str:
+    return f"{training.whose}, seed {training.seed}"
 
 
 def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, float]]) -> list[Text]:
@@ -160,58 +206,98 @@ def run_command(
     folder: Path,
     database: str | None,
 ) -> None:
-    """Submit one candidate and climb the whole ladder with it, in this process.
+    """Submit one candidate, or a folder of them, and climb the whole ladder with each, in this process.
 
     A candidate that has a finished run is answered from the ledger, and one that is the same function as another's by
-    that one's run, its exit code too. Interrupted, it goes on where it was the next time. Exit code: 0 it came to the
+    that one's run, its exit code too. Interrupted or killed, the same command goes on where it was. One that another
+    worker is at is waited for, and taken over where that one has died. Exit code, the worst of all: 0 it came to the
     end (or waits for a person), 1 rejected, 3 a fault of ours.
     """
     console = Terminal(stderr=True)
     ladder = load(profile)
+    candidates = read_all([path])  # before a ledger is made for them
     with open_ledger(folder, database) as ledger:
-        number = submit([path], ledger=ledger, profile=profile, again=again)[0].run
-
-        def climbed(run: Run) -> Run:
-            """A run at its end, as far as it comes to it here."""
-            if run.state in {State.FAILED, State.CANCELLED}:
-                run = ledger.retry(run.id)
-            if run.state not in {State.QUEUED, State.RUNNING} or (run.state is State.RUNNING and run.id == number):
-                return run
-            meet(ladder, ledger.folder, gpu=gpu, data_dir=data_dir)
-            needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
-            place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
+        numbers = list(dict.fromkeys(s.run for s in submit(candidates, ledger=ledger, profile=profile, again=again)))
+        runs = []
+        for place, number in enumerate(numbers, 1):
+            name = f"{place} of {len(numbers)}" if len(numbers) > 1 else ""
             orders = Orders(
                 folder.resolve(),
                 profile,
                 database=database,
                 drain=True,
-                only=run.id,
+                only=number,
                 runtime=runtime,
                 data_dir=data_dir,
             )
-            _climb(ladder, place, orders, console)
-            return ledger.run(run.id)
-
-        run = climbed(ledger.run(number))
-        while run.state is State.DUPLICATE and run.same_as is not None:
+            run = _ended(ledger, ladder, orders, gpu, console, name)
+            while run.state is State.DUPLICATE and run.same_as is not None:
+                _tell(run, console)
+                other = ledger.run(run.same_as)
+                told = f"run {other.id}, {name_of(other)}, answers for it; --again runs it all the same"
+                console.print(Text(told))
+                run = _ended(ledger, ladder, replace(orders, only=other.id), gpu, console, name)
             _tell(run, console)
-            other = ledger.run(run.same_as)
-            console.print(Text(f"run {other.id}, {name_of(other)}, answers for it; --again runs it all the same"))
-            run = climbed(other)
-        _tell(run, console)
-        _draw(ledger, run, folder / "plots" / f"run-{run.id}", console)
-    sys.exit(_CODES.get(run.state, _OURS))
+            _draw(ledger, run, folder / "plots" / f"run-{run.id}", console)
+            runs.append(run)
+    if len(runs) > 1:
+        console.print(_summary(runs))
+    sys.exit(max(map(_code, runs)))
 
 
-def _climb(ladder: Ladder, place: Place, orders: Orders, console: Console) -> None:
-    seen = _Seen(ladder)
-    stop = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with Live(get_renderable=seen.render, console=console, refresh_per_second=4, transient=False):
-        work(place, orders, stopping=stop.is_set, watch=lambda _, progress: seen.take(progress))
-    if stop.is_set():
-        raise KeyboardInterrupt
+def _code(run: Run) -> int:
+    """The exit code of a run: the larger the worse."""
+    return _CODES.get(run.state, _OURS)
+
+
+def _ended(ledger: Ledger, ladder: Ladder, orders: Orders, gpu: str, console: Console, name: str) -> Run:
+    """A run at its end: climbed here, or waited for where somebody else climbs. Raises KeyboardInterrupt."""
+    number = int(orders.only or 0)
+    run = ledger.run(number)
+    if run.state in {State.FAILED, State.CANCELLED}:
+        run = ledger.retry(number)
+    if run.state not in {State.QUEUED, State.RUNNING}:
+        return run
+    meet(ladder, ledger.folder, gpu=gpu, data_dir=orders.data_dir)
+    needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
+    place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
+    seen = _Seen(ladder, " ".join([name, f"run {number}", name_of(run)]).strip())
+    watched = console.is_terminal
+
+    def waiting(holder: Holder) -> None:
+        if seen.wait_for(holder, ledger, number) and not watched:
+            say(seen.line())
+
+    with heeding(Stop(say=say)) as stop:
+        try:
+            with (
+                paced(seen.line),
+                Live(get_renderable=seen.render, console=console, refresh_per_second=4, auto_refresh=watched),
+            ):
+                work(
+                    place,
+                    orders,
+                    stopping=stop,
+                    watch=lambda _, progress: seen.take(progress),
+                    tell=say,
+                    waiting=waiting,
+                )
+        finally:
+            run = ledger.run(number)
+            if stop():
+                _tell(run, console)
+        if stop():
+            raise KeyboardInterrupt
+    return run
+
+
+def _summary(runs: list[Run]) -> Table:
+    """All runs of a folder in a table."""
+    table = Table("run", "candidate", "state", "", title=f"{len(runs)} candidates")
+    for run in runs:
+        state = Text(str(run.state), style=state_style(run))
+        table.add_row(str(run.id), Text(name_of(run)), state, Text(sanitize.one_line(run.reason, 120)))
+    return table
 
 
 def _draw(ledger: Ledger, run: Run, folder: Path, console: Console) -> None:
@@ -228,7 +314,9 @@ def _draw(ledger: Ledger, run: Run, folder: Path, console: Console) -> None:
 def _tell(run: Run, console: Console) -> None:
     console.print(Text(f"run {run.id}  {name_of(run)}  "), Text(str(run.state), style=state_style(run)), end="  ")
     console.print(Text(sanitize.terminal(run.reason, 400)))
-    if run.state not in FINAL and run.state is not State.HELD:
-        console.print(Text(f"it is {run.state}: the same command goes on with it"))
+    if run.state is State.RUNNING:
+        console.print(Text("another worker goes on with it; the same command waits for its end"))
+    elif run.state is State.QUEUED:
+        console.print(Text("the same command goes on with it"))
     if run.state is State.HELD:
         console.print(Text(f"`harness approve {run.id}` lets it go on"))

@@ -19,7 +19,7 @@ from harness.cli.ledgers import (
     ledger_options,
     name_of,
     number,
-    open_ledger,
+    read_ledger,
     state_style,
     underway_json,
     underway_of,
@@ -63,7 +63,7 @@ def show_command(
     database: str | None,
 ) -> None:
     """Show one run: where it stands and why, its metrics by seed, what the gates said, what happened to it."""
-    with open_ledger(folder, database) as ledger:
+    with read_ledger(folder, database) as ledger:
         found = ledger.run(run)
         if plots is not None:
             for path in draw_run(ledger, found, plots):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.api import submit
+from harness.api import read_all, submit
 from harness.candidate import discover
 from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
 from harness.cli.telling import tell, tell_excluded
@@ -42,8 +42,9 @@ def submit_command(
     A candidate has one run for each ladder, however often it is submitted.
     """
     ladder = load(profile)
+    candidates = read_all(paths, exclude)  # before a ledger is made for them
     with open_ledger(folder, database) as ledger:
-        done = submit(paths, ledger=ledger, profile=profile, priority=priority, again=again, exclude=exclude)
+        done = submit(candidates, ledger=ledger, profile=profile, priority=priority, again=again)
         runs = [ledger.run(one.run) for one in done if not one.fresh][:_TOLD]
         same = [(run, ledger.answering(run)) for run in runs if run.state is State.DUPLICATE]
     tell_excluded(discover(paths, exclude), paths, exclude)

@@ -25,7 +25,8 @@ from harness.ladder.baselines import baseline_candidate
 from harness.ladder.climb import REPORT, screened_text
 from harness.ladder.curves import by_seed, mean_curves, means
 from harness.ladder.gate import interval
-from harness.ladder.worker import Orders, Place, owner_name, work
+from harness.ladder.worker import Orders, Place, work
+from harness.ledger.holders import owner_name
 from harness.ledger.states import FINAL, State
 from harness.report.json_report import read_json
 from harness.report.save import save_bytes
@@ -98,7 +99,7 @@ class Judge(Protocol):
 class LadderJudge:
     """Judges by a ladder. Texts are kept in `folder` under their digests.
 
-    `say` is told what is being done. `stopping` is asked between seeds: a climb that was stopped raises
+    `say` is told what is being done. `stopping` is asked while anything is waited for: a climb that was stopped raises
     KeyboardInterrupt, and its run goes back to the queue.
     """
 

@@ -8,7 +8,6 @@ import os
 import queue
 import signal
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,12 @@ from harness.judge.pipeline import open_bench
 from harness.ladder.profile import load
 from harness.ladder.worker import Orders, Place, work
 from harness.oracle.gpu import host_gpus
+from harness.stopping import LAST, Stop, heeding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
+    from typing import NoReturn
 
     from harness.ladder.climb import Progress
     from harness.ledger.records import Run
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 
 #: Cores that a place without a GPU stands for: one for the sandbox, one for what judges and trains.
 CORES = 2
+#: How long news are taken in before it is looked at anything else, in seconds.
+_TURN = 0.5
 #: Deaths of workers at one place, one soon after another, after which something else must be wrong.
 _MOST_DEATHS = 5
 _SOON_SECONDS = 30.0
-_FAREWELL_SECONDS = 60.0
+#: How long all workers together may take to end. Each ends itself sooner, however it stands (`harness.stopping`).
+_FAREWELL_SECONDS = LAST + 5.0
 
 
 def local_places(slots: int | None = None, gpus_each: int = 1) -> list[Place]:
@@ -98,8 +102,9 @@ class LocalEngine:
             for worker in workers.values():
                 with contextlib.suppress(ProcessLookupError, AttributeError):
                     worker.terminate()
+            until = time.monotonic() + _FAREWELL_SECONDS
             for worker in workers.values():
-                worker.join(_FAREWELL_SECONDS)
+                worker.join(max(0.0, until - time.monotonic()))
                 if worker.is_alive():
                     worker.kill()
             climbs += _listen(told, news)
@@ -123,9 +128,9 @@ def _count(deaths: list[float], place: Place) -> None:
 
 def _listen(told: multiprocessing.Queue[object], news: Callable[[News], None]) -> int:
     """Pass on what workers said; give the number of climbs that ended. Raises what a worker could not get over."""
-    climbs = 0
+    climbs, until = 0, time.monotonic() + _TURN
     with contextlib.suppress(queue.Empty):
-        while True:
+        while time.monotonic() < until:
             item = told.get(timeout=0.2)
             if isinstance(item, HarnessError):
                 raise item
@@ -136,10 +141,7 @@ def _listen(told: multiprocessing.Queue[object], news: Callable[[News], None]) -
 
 
 def _worker(place: Place, orders: Orders, told: multiprocessing.Queue[object], parent: int) -> None:
-    """One worker process. It ends between two seeds when it is asked to, or when its parent is gone."""
-    stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the parent decides
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    """One worker process. It ends soon when it is asked to, or when its parent is gone."""
 
     def watch(run: Run, progress: Progress) -> None:
         if progress.decision is not None:
@@ -156,12 +158,21 @@ def _worker(place: Place, orders: Orders, told: multiprocessing.Queue[object], p
         told.put(News(place.name, 0, what))
 
     def stopping() -> bool:
-        return stop.is_set() or os.getppid() != parent
+        if os.getppid() != parent:
+            stop.now()
+        return stop()
 
     try:
-        work(place, orders, stopping=stopping, watch=watch, ended=ended, tell=tell)
+        # Ctrl-C reaches the group; the parent decides.
+        with heeding(Stop(patient=True), ignoring=(signal.SIGINT,)) as stop:
+            work(place, orders, stopping=stopping, watch=watch, ended=ended, tell=tell)
     except HarnessError as error:
         told.put(InfrastructureError(error.message, remedy=error.remedy))
-    told.close()
-    told.join_thread()
+    _leave(told, parent)
+
+
+def _leave(told: multiprocessing.Queue[object], parent: int) -> NoReturn:
+    if os.getppid() == parent:  # else nobody reads it
+        told.close()
+        told.join_thread()
     os._exit(0)

@@ -20,6 +20,7 @@ from harness.engine.ray_places import Spot, spots_of
 from harness.errors import HarnessError, InfrastructureError, UserError
 from harness.ladder.worker import Orders, Place, work
 from harness.ledger.database import VARIABLE, url_of
+from harness.stopping import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 #: How often the actors are asked how they are, in seconds.
 _LOOK_SECONDS = 1.0
 #: How long a machine on which nothing could be done is left alone, and how long a farewell may take, in seconds.
-_REST_SECONDS, _FAREWELL_SECONDS = 60.0, 60.0
+_REST_SECONDS, _FAREWELL_SECONDS = 60.0, LAST
 #: How often the cluster is asked to take this driver in.
 _CONNECTIONS = 4
 _REMEDY = "start one with `ray start --head`, or name it: --address ray://HOST:10001"
@@ -88,7 +89,7 @@ class Worker:
         return [self._news.popleft() for _ in range(len(self._news))]
 
     def stop(self) -> None:
-        """End between two seeds."""
+        """End soon."""
         self._stop = True
 
 
@@ -238,7 +239,7 @@ class _Crew:
             self._news(News(spot.name, 0, why))
 
     def farewell(self) -> None:
-        """Let them end between two seeds, and no later than in a minute."""
+        """Let them end; those that do not are ended."""
         for actor in self._actors.values():
             actor.stop.remote()
         until = time.monotonic() + _FAREWELL_SECONDS

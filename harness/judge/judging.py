@@ -52,7 +52,8 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         if sandbox is None or one.program is None:
             raise InfrastructureError("no sandbox was made ready")
         if bench.profile.contract == PREFERENCE.name:
-            suite.learn(Subject(StandIn(gpu=bench.recipe.gpu is not None), bench.profile.domain))
+            known = StandIn(gpu=bench.recipe.gpu is not None, stopping=bench.recipe.stopping)
+            suite.learn(Subject(known, bench.profile.domain))
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started

@@ -16,15 +16,20 @@ from harness.oracle.batch import Answer
 from harness.oracle.oracle import Oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.oracle.batch import Batch, Complaint
 
 
 class StandIn(Oracle):
-    """An oracle without a sandbox, which answers `softplus(-beta rho)`. It has a GPU if candidates have one."""
+    """An oracle without a sandbox, which answers `softplus(-beta rho)`. It has a GPU if candidates have one.
 
-    def __init__(self, *, gpu: bool) -> None:  # none of what an oracle begins with: there is nobody to load
+    Asked after `stopping` said so, it raises KeyboardInterrupt: Hypothesis simplifies whatever led to any other error.
+    """
+
+    # None of what an oracle begins with: there is nobody to load.
+    def __init__(self, *, gpu: bool, stopping: Callable[[], bool] = lambda: False) -> None:
+        self._stopping = stopping
         self.program = Program("", guarded=True, plan=CallPlan("loss", "function", ARGUMENTS), name="dpo", source="")
         self.has_gpu = gpu
         self.calls = 0
@@ -40,6 +45,8 @@ class StandIn(Oracle):
     ) -> list[Answer | Complaint]:
         """Answer as an oracle does."""
         del gpu, weights, packed
+        if self._stopping():
+            raise KeyboardInterrupt
         self.calls += len(batches)
         answers = [_dpo(batch) for batch in batches]
         return [replace(a, echo=b.vectors) if echo else a for a, b in zip(answers, batches, strict=True)]

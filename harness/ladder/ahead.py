@@ -123,10 +123,15 @@ def seeds_of(ground: Ground, plan: RungPlan, evaluation: str, one: Screened, lab
         # Its end comes first, so that nobody is left who would use what the others close.
         ahead = Ahead()
         if _has_a_core(ground.bench, plan):
-            bench = stack.enter_context(connected(ground.bench))
-            beside = replace(ground, bench=bench, stopping=lambda: ahead.closing.is_set() or ground.stopping())
+            bench, stopping = stack.enter_context(connected(ground.bench)), _either(ahead.closing, ground.stopping)
+            bench = replace(bench, recipe=replace(bench.recipe, stopping=stopping))
+            beside = replace(ground, bench=bench, stopping=stopping)
         stack.enter_context(ahead)
         yield Seeds(plan, evaluation, one, labels, ground, measure, ahead, beside)
+
+
+def _either(closing: threading.Event, stopping: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: closing.is_set() or stopping()
 
 
 def _has_a_core(bench: Bench, plan: RungPlan) -> bool:

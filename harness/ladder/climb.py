@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness import profiles
 from harness.candidate import Candidate
-from harness.errors import CandidateFault, HarnessError, InfrastructureError, UserError
+from harness.errors import CandidateFault, HarnessError, InfrastructureError, StoppedError, UserError
 from harness.judge.judging import judged
 from harness.judge.pipeline import Ready
 from harness.judge.static import Job, Screened
@@ -18,7 +18,6 @@ from harness.ladder.checks import check
 from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, evaluation_digest
 from harness.ladder.same import compared
-from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import evaluation_with
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.events import LeaseLostError
@@ -30,7 +29,7 @@ from harness.result import CheckReport
 from harness.screen import screen
 from harness.train.job import Progress as StepProgress
 from harness.train.job import Step
-from harness.verdict import Accepted, Rejected, refused
+from harness.verdict import Accepted, Rejected, Undecided, refused
 from harness.verdict import Screened as NotJudged
 
 if TYPE_CHECKING:
@@ -269,9 +268,16 @@ def _judged(ground: Ground, held: Claim, one: Screened) -> CheckResult:
     recipe = labelled(ground.bench, labels_of(ground.ledger, held))
     ready = Ready(one, Sandbox(ground.bench.engine, recipe))
     try:
-        return judged(ground.bench, ground.suite, ready)
+        result = judged(ground.bench, ground.suite, ready)
+    except KeyboardInterrupt:
+        if ground.stopping():  # while the suite was learnt
+            raise StoppedError from None
+        raise
     finally:
         ready.dispose()
+    if isinstance(result.verdict, Undecided) and ground.stopping():
+        raise StoppedError
+    return result
 
 
 def _tuned(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> tuple[Screened, Decision | None]:

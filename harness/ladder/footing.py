@@ -54,8 +54,9 @@ class Footing:
 
     def __init__(self, bench: Bench, ledger_name: str, place: str, patience: Patience) -> None:
         self._label = (PLACE_LABEL, f"{ledger_name}/{place}")
-        #: The bench whose sandboxes are known by their place.
-        self.bench = replace(bench, recipe=replace(bench.recipe, labels=(*bench.recipe.labels, self._label)))
+        labels = (*bench.recipe.labels, self._label)
+        #: The bench whose sandboxes are known by their place, and are waited for no longer than the worker is to work.
+        self.bench = replace(bench, recipe=replace(bench.recipe, labels=labels, stopping=patience.stopping))
         self._patience = patience
         self._in_a_row = 0
 

@@ -19,13 +19,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.errors import CandidateFault, InfrastructureError
+from harness.errors import CandidateFault, InfrastructureError, StoppedError
 from harness.ladder import bandit
 from harness.ladder.measuring import opened
 from harness.ladder.profile import load
 from harness.ladder.search import Search
 from harness.ladder.sources import TUNING, code_of
-from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
 from harness.ledger.records import Score
 

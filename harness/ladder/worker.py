@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +15,7 @@ from harness.ladder.own import ladder_for
 from harness.ladder.profile import Ladder, load
 from harness.ladder.telling import Telling
 from harness.ledger.events import LeaseLostError
+from harness.ledger.holders import new_owner
 from harness.ledger.patient import Patience, PatientLedger
 from harness.ledger.queue import LEASE_SECONDS
 from harness.ledger.states import State
@@ -29,8 +27,11 @@ if TYPE_CHECKING:
 
     from harness.judge.session import Suite
     from harness.ledger import Ledger
+    from harness.ledger.holders import Holder
     from harness.ledger.records import Claim, Run
 
+#: How long the end of an attempt waits for a renewal that is under way, in seconds.
+_FAREWELL = 1.0
 #: How long an idle worker waits before it looks again, in seconds.
 _IDLE = 0.5
 
@@ -73,11 +74,6 @@ def ladder_of(ledger: Ledger, run: Run, properties: str) -> Ladder:
     return ladder
 
 
-def owner_name() -> str:
-    """Host and number of this process, as leases name it."""
-    return f"{socket.gethostname()}/{os.getpid()}"
-
-
 class Keeper:
     """Renews a lease from a thread of its own, so that no work, however long, lets it lapse.
 
@@ -97,9 +93,9 @@ class Keeper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop renewing."""
+        """Stop renewing. A renewal that waits for the database is not waited for: it is refused when it arrives."""
         self._done.set()
-        self._thread.join()
+        self._thread.join(_FAREWELL)
 
     def _renew(self) -> None:
         while not self._done.wait(self._lease / 3.0):
@@ -119,15 +115,18 @@ def work(
     watch: Callable[[Run, Progress], None] = lambda _, __: None,
     ended: Callable[[Run, State], None] = lambda _, __: None,
     tell: Callable[[str], None] = lambda _: None,
+    waiting: Callable[[Holder], None] = lambda _: None,
 ) -> int:
     """Claim and climb until told to stop, or until the queue is empty where it is to be drained; give the climbs.
 
-    A database or an engine that is away is waited for, as long as the orders say; `tell` hears of it. Raises
-    InfrastructureError where nothing can be done at all: no image, a damaged ledger.
+    A database or an engine that is away is waited for, as long as the orders say; `tell` hears of it. A run that is to
+    be done alone and that another worker holds is waited for, too: it ends there, or is taken over when the lease has
+    ended; `waiting` hears of it, twice a second. Raises InfrastructureError where nothing can be done at all: no
+    image, a damaged ledger.
     """
     patience = Patience(orders.patience, stopping, tell)
     ladder = load(orders.ladder)
-    owner = f"{owner_name()}/{secrets.token_hex(4)}"  # containers may share a host's name, and numbers of processes
+    owner = new_owner()
     climbs = 0
 
     def body(suite: Suite) -> None:
@@ -140,6 +139,8 @@ def work(
                 if held is None:
                     if _finished(ledger, orders):
                         return
+                    if orders.only is not None and (holder := ledger.holder(orders.only)) is not None:
+                        waiting(holder)
                     patience.wait(_IDLE)
                     continue
                 climbs += 1

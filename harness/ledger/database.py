@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, literal_column, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from harness.errors import UserError
 from harness.ledger.failures import LedgerError, sorted_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Table
 
@@ -35,6 +35,8 @@ VARIABLE = "HARNESS_DATABASE_URL"
 HEAD = "0004"
 #: How long a writer waits for the others, in seconds.
 _PATIENCE = 60.0
+#: How often one who waits for SQLite's other writers asks whether it is to stop, in seconds.
+_LOOK = 0.25
 #: How long the server waits in the middle of a transaction for a worker that was stopped, in seconds. None of ours
 #: thinks about anything in there.
 _STOPPED = 15.0
@@ -43,6 +45,11 @@ _MIGRATION_LOCK = 4_711_001
 _OLDEST = (3, 35)
 #: Engines of this process. A forked one must not use its parent's connections.
 _open: weakref.WeakSet[Engine] = weakref.WeakSet()
+_NONE = "there is no ledger in this database yet"
+_MAKE = "`harness submit` or `harness run` makes one; --folder and --database say where"
+_UPGRADE = (
+    "end the workers of the older version; then any command that writes, such as `harness submit`, brings it up to date"
+)
 _EXAMPLE = "for example postgresql://user:password@host/harness, or sqlite:////var/lib/harness/ledger.db"
 
 
@@ -84,18 +91,24 @@ class Database:
     """An open ledger database, migrated to what this version knows.
 
     Raises LedgerError for whatever goes wrong with it, UserError for one that a newer version made. It may be used by
-    several threads; a forked process gets connections of its own.
+    several threads; a forked process gets connections of its own. Who only looks (`reading`) makes nothing and changes
+    nothing: a UserError says so where there is no ledger, or one of an older version.
     """
 
-    def __init__(self, url: URL | str) -> None:
+    def __init__(self, url: URL | str, *, reading: bool = False) -> None:
         made = make_url(url)
+        #: Asked while another writer is waited for: then no longer.
+        self.stopping: Callable[[], bool] = lambda: False
+        self.only_looks = reading
+        if reading:
+            must_be_there(made)
         self.is_sqlite = made.drivername.startswith("sqlite")
         self._secret = str(made.password or "")
         with sorted_errors("opening the ledger", self._secret):
-            self.engine = _sqlite(made) if self.is_sqlite else _postgres(made)
+            self.engine = _sqlite(made, self) if self.is_sqlite else _postgres(made)
             _open.add(self.engine)
             try:
-                self._migrate()
+                self._migrate(reading=reading)
             except BaseException:
                 self.close()
                 raise
@@ -109,10 +122,14 @@ class Database:
         return literal_column(f"({spelt})")
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction that writes: all of it, or nothing."""
-        with sorted_errors("writing to the ledger", self._secret), self.engine.begin() as connection:
-            yield connection
+    def writing(self, patience: float = _PATIENCE) -> Iterator[Connection]:
+        """One transaction that writes: all of it, or nothing. Others are waited for, `patience` seconds at most."""
+        with sorted_errors("writing to the ledger", self._secret), self.engine.connect() as connection:
+            patient = connection.execution_options(harness_patience=patience)
+            with patient.begin():
+                if patience < _PATIENCE and not self.is_sqlite:
+                    patient.execute(text(f"set local lock_timeout = {int(1000 * patience)}"))
+                yield patient
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -130,10 +147,14 @@ class Database:
         """Let go of all connections."""
         self.engine.dispose()
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, reading: bool) -> None:
         with self.engine.connect() as connection, connection.execution_options(harness_reading=True).begin():
-            if _version(connection) == HEAD:  # nobody has to wait for a ledger that is as it should be
-                return
+            version = _version(connection)
+        if version == HEAD:  # nobody has to wait for a ledger that is as it should be
+            return
+        if reading and version <= HEAD:
+            what = f"this ledger is of the version {version}, and this harness reads {HEAD}" if version else _NONE
+            raise UserError(what, remedy=_UPGRADE if version else _MAKE)
         with self.engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(text(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})"))
@@ -181,7 +202,13 @@ def _version(connection: Connection) -> str:
     return str(connection.execute(text("select version_num from alembic_version")).scalar() or "")
 
 
-def _sqlite(url: URL) -> Engine:
+def must_be_there(url: URL) -> None:
+    """Refuse a SQLite ledger that nobody has made: opening it would make one."""
+    if url.drivername.startswith("sqlite") and not Path(url.database or "").is_file():
+        raise UserError(f"there is no ledger at {url.database}", remedy=_MAKE)
+
+
+def _sqlite(url: URL, database: Database) -> Engine:
     if sqlite3.sqlite_version_info < _OLDEST:
         raise LedgerError(
             f"this Python has SQLite {sqlite3.sqlite_version}, and the ledger needs 3.35",
@@ -193,16 +220,39 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def settle(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are ours to begin: see below
-        _write_ahead(connection)
+        if not database.only_looks:  # that would change the file
+            _write_ahead(connection)
         for setting in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {setting}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("harness_reading")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get("harness_reading"):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_to_write(connection, options.get("harness_patience", _PATIENCE), database)
 
     return engine
+
+
+def _begin_to_write(connection: Connection, patience: float, database: Database) -> None:
+    """Wait for the other writers in turns that end soon: SQLite's own wait hears no signal."""
+    driver: Any = connection.connection.dbapi_connection
+    until = time.monotonic() + patience
+    driver.execute(f"PRAGMA busy_timeout = {int(1000 * _LOOK)}")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until or database.stopping():
+                    raise
+            else:
+                return
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {int(1000 * _PATIENCE)}")
 
 
 def _write_ahead(connection: Any) -> None:

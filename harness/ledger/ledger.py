@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.ledger import attached, look, people, progress, queue, same, underway
+from harness.ledger import attached, holders, look, people, progress, queue, same, underway
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.states import State
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.candidate import Candidate
     from harness.ledger.attached import Attachment
+    from harness.ledger.holders import Holder
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
     from harness.ledger.same import Compare
     from harness.ledger.underway import Underway
@@ -29,14 +30,15 @@ class Ledger:
     `folder` is the project's own (default `.harness`): the artifacts lie in it, and the database too, unless
     `database` or HARNESS_DATABASE_URL names another. Texts and reports are in the database, for everybody who has it;
     `artifacts`, for what is large, stay on this machine.
+    `reading` is for those who only look: nothing is made and nothing brought up to date for them.
     Raises LedgerError (exit code 3) where the database or the disk fails, UserError (2) for numbers and decisions that
     make no sense.
     """
 
-    def __init__(self, folder: Path | None = None, *, database: str | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, database: str | None = None, reading: bool = False) -> None:
         self.folder = (folder or Path(FOLDER)).resolve()
         self.artifacts = Artifacts(self.folder / "artifacts")
-        self.database = Database(url_of(self.folder, database))
+        self.database = Database(url_of(self.folder, database), reading=reading)
 
     @property
     def name(self) -> str:
@@ -166,6 +168,10 @@ class Ledger:
     def run(self, run: int) -> Run:
         """One run."""
         return look.find_run(self.database, run)
+
+    def holder(self, run: int) -> Holder | None:
+        """Who holds a run, and until when; None where nobody does."""
+        return holders.holder_of(self.database, run)
 
     def runs(self, **which: Any) -> list[Run]:
         """Runs in the order of the queue; all, unless `states`, `profile_digest`, `candidate` or `limit` choose."""

@@ -33,6 +33,7 @@ _WAITING = frozenset(
         "events",
         "fault",
         "forget",
+        "holder",
         "note",
         "release",
         "run",
@@ -85,6 +86,7 @@ class PatientLedger(Ledger):
     def __init__(self, patience: Patience, folder: Path | None = None, *, database: str | None = None) -> None:
         self.patience = patience
         patience.until_it_works(lambda: Ledger.__init__(self, folder, database=database))
+        self.database.stopping = patience.stopping
 
     def __getattribute__(self, name: str) -> Any:
         """Let the methods of a worker's own wait."""

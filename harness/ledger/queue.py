@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, func, insert, select, update
 
+from harness import processes
 from harness.ledger.events import NOBODY, held_by, move, record
+from harness.ledger.holders import LONGEST_LEASE, is_gone
 from harness.ledger.look import run_of
 from harness.ledger.records import Claim, clean
 from harness.ledger.states import State
@@ -15,7 +17,7 @@ from harness.ledger.tables import runs, slots
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from harness.ledger.database import Database
 
@@ -41,16 +43,17 @@ def claim(
 ) -> Claim | None:
     """Take the next run that needs one of `needs` ("cpu", "gpu"), for the place `slot`; None where there is none.
 
-    `only` asks for this run and no other. A place that another worker's live attempt is in gives none. An `owner` (a
-    process, by a name of its own) that asks for a place again is through with what it did there: a run that it still
-    holds there is queued again, as are runs whose worker went silent, each with a fault counted.
+    `only` asks for this run and no other, without the wait after a worker that went silent. A place that another
+    worker's live attempt is in gives none. An `owner` (a process, by a name of its own) that asks for a place again is
+    through with what it did there: a run that it still holds there is queued again, as are runs whose worker went
+    silent or is a dead process of this machine, each with a fault counted.
     """
     owner = clean(owner)
     with database.writing() as connection:
         if not database.is_sqlite:  # there, one writes at a time; here, one at a time looks at a place
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(slot))))
         now = database.time(connection)
-        _clear(connection, now, back_off)
+        _clear(connection, now, back_off, only)
         if not _is_free(connection, slot, owner, now, back_off):
             return None
         run = _next(connection, needs, now, only)
@@ -99,21 +102,28 @@ def again(connection: Connection, run: int, faults: int, now: float, why: str, b
     return State.QUEUED
 
 
-def _clear(connection: Connection, now: float, back_off: float) -> None:
-    """Queue again what belongs to workers that have gone silent, and free the places of what was cancelled.
+def _clear(connection: Connection, now: float, back_off: float, only: int | None) -> None:
+    """Queue again what belongs to workers that have gone silent or are dead, and free the places of what was cancelled.
 
     Rows that another transaction has in hand are left to it: nobody waits here, so nobody waits in a circle.
     """
-    silent = (runs.c.state == State.RUNNING, runs.c.lease < now)
-    wanted = select(runs.c.id, runs.c.attempt, runs.c.faults, runs.c.owner).where(*silent).limit(_CLEARED)
+    of = select(runs.c.id, runs.c.attempt, runs.c.faults, runs.c.owner).where(runs.c.state == State.RUNNING)
+    here = of.where(runs.c.lease >= now, runs.c.owner.contains(f"/{processes.machine()}:", autoescape=True))
+    dead = [row.id for row in connection.execute(here) if is_gone(row.owner)]
+    wanted = of.where(_over(runs.c.lease, now) | runs.c.id.in_(dead)).limit(_CLEARED)
     for run, attempt, faults, owner in connection.execute(wanted.with_for_update(skip_locked=True)).all():
         leave(connection, run, attempt)
-        again(connection, run, faults + 1, now, f"its worker {owner} went silent in attempt {attempt}", back_off)
+        why = f"its worker {owner} {'died' if is_gone(owner) else 'went silent'} in attempt {attempt}"
+        again(connection, run, faults + 1, now, why, 0.0 if run == only else back_off)
     # Not by the lease alone: one that is being renewed at this moment has its place renewed second.
     live = exists().where(runs.c.id == slots.c.run, runs.c.state == State.RUNNING, runs.c.attempt == slots.c.attempt)
-    left = select(slots.c.name).where(slots.c.lease < now, ~live).with_for_update(skip_locked=True, of=slots)
+    left = select(slots.c.name).where(_over(slots.c.lease, now), ~live).with_for_update(skip_locked=True, of=slots)
     for name in connection.execute(left).scalars().all():
         connection.execute(delete(slots).where(slots.c.name == name))
+
+
+def _over(until: ColumnElement[float], now: float) -> ColumnElement[bool]:
+    return (until < now) | (until > now + LONGEST_LEASE)
 
 
 def _is_free(connection: Connection, slot: str, owner: str, now: float, back_off: float) -> bool:
@@ -136,7 +146,8 @@ def _next(connection: Connection, needs: Sequence[str], now: float, only: int | 
     best: tuple[float, int] | None = None
     # One look for each kind keeps each of them a walk along the index, however long the queue is.
     for kind in needs:
-        waiting = [runs.c.state == State.QUEUED, runs.c.needs == kind, runs.c.not_before <= now]
+        ready = (runs.c.not_before <= now) | (runs.c.not_before > now + LONGEST_LEASE)
+        waiting = [runs.c.state == State.QUEUED, runs.c.needs == kind, ready]
         if only is not None:
             waiting.append(runs.c.id == only)
         first = select(runs.c.place, runs.c.id).where(*waiting).order_by(runs.c.place, runs.c.id).limit(1)

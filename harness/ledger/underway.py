@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The units of a step are counted up to this number.
 _MOST = 2**31 - 1
+#: So long is waited for whoever writes to the ledger at the moment, in seconds: the next word comes soon.
+_PATIENCE = 1.0
 #: Before so many seconds have passed nothing is said of the time that is left.
 _LEAST = 0.5
 
@@ -69,7 +71,7 @@ def tell(database: Database, held: Claim, one: Underway) -> None:
         "elapsed": one.elapsed,
         "curve": plain({name: [list(point) for point in points] for name, points in one.curve.items()}),
     }
-    with database.writing() as connection:
+    with database.writing(_PATIENCE) as connection:
         mine = select(runs.c.id).where(runs.c.id == held.run.id, *held_by(held.attempt))
         if connection.execute(mine).first() is not None:
             row["time"] = database.time(connection)
@@ -79,7 +81,7 @@ def tell(database: Database, held: Claim, one: Underway) -> None:
 def over(database: Database, held: Claim, seed: int | None = None) -> None:
     """Nothing is under way any more for a run's seeds up to this one, or for any."""
     mine = delete(underway).where(underway.c.run == held.run.id, underway.c.attempt <= held.attempt)
-    with database.writing() as connection:
+    with database.writing(_PATIENCE) as connection:
         connection.execute(mine if seed is None else mine.where(underway.c.seed <= seed))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from requests.exceptions import RequestException
 from harness.engine_socket import find_engine
 from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
 from harness.oracle import request
+from harness.processes import is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,18 +170,13 @@ class Engine:
 
 def sweep(engine: Engine) -> int:
     """Remove sandboxes whose harness process on this host is dead; give how many there were."""
-    boot = request.owner().partition(":")[0]
     removed = 0
     with engine_faults("looking for abandoned sandboxes"):
         found = engine.client.containers(all=True, filters={"label": [request.LABEL]})
     for container in found:
-        parts = container["Labels"].get(request.OWNER_LABEL, "").split(":")
-        if len(parts) != 3 or parts[0] != boot or not parts[1].isdigit():
-            continue
-        if int(parts[1]) == os.getpid() or request.start_time(int(parts[1])) == parts[2]:
-            continue
-        engine.remove(container["Id"])
-        removed += 1
+        if is_gone(container["Labels"].get(request.OWNER_LABEL, "")):
+            engine.remove(container["Id"])
+            removed += 1
     return removed
 
 

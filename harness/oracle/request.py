@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-import os
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import processes
 from harness.oracle.gpu import GPU_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ COVERED = ("/dev/pts", "/dev/mqueue")
 COUNTED = (("core", 1), ("msgqueue", 0), ("sigpending", 256))
 #: What a sandbox may read a second from the host's disk, where it is known: bytes, requests.
 DISK_BYTES, DISK_REQUESTS = 100 << 20, 4000
+#: The name of this process, which stands behind that label.
+owner = processes.this
 #: Runtimes whose processes are the host's, one for one.
 _SHARE_THE_KERNEL = (None, "", "runc", "crun", "io.containerd.runc.v2")
 #: Tasks of the host that one process in gVisor may stand for, those of the kernel itself included.
@@ -51,22 +52,6 @@ def seccomp_profile(variant: str, *, by_path: bool = False) -> str:
     name = "seccomp-cuda.json" if variant == "cuda" else "seccomp.json"
     file = importlib.resources.files("dockerfiles").joinpath(name)
     return str(file) if by_path else json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
-
-
-@cache
-def owner() -> str:
-    """Name of this process, unique on this host: boot, process id and start time."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return f"{boot}:{os.getpid()}:{start_time(os.getpid())}"
-
-
-def start_time(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
 
 
 def pids_limit(limits: Limits, runtime: str | None) -> int:

@@ -19,6 +19,8 @@ from sandbox import confinement
 from sandbox import wire as layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.oracle.engine import Engine
     from harness.oracle.gpu import GpuChoice
     from harness.oracle.limits import Limits
@@ -51,6 +53,8 @@ class Recipe:
     #: The device that the engine keeps its data on, where reads from it can be limited (`harness.oracle.disk`).
     disk: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    #: Asked while anything is waited for; what waits then ends with StoppedError.
+    stopping: Callable[[], bool] = lambda: False
 
 
 class Sandbox:
@@ -83,7 +87,7 @@ class Sandbox:
             self._recipe = replace(recipe, disk=None)
             self.reservations = (Problem("disk limit", error.message, isolation.DISK, waivable=True),)
             attached = self._start()
-        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown)
+        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown, stopping=recipe.stopping)
         try:
             # Torch is being loaded inside meanwhile, so that nobody waits for this.
             self._built = engine.describe(self.container)

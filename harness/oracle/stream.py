@@ -11,14 +11,21 @@ import socket
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness.errors import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 _PIECE = struct.Struct(">BxxxI")
 _STDOUT, _STDERR = 1, 2
 _CHUNK = 1 << 16
+#: How often one who waits asks whether it is to stop, in seconds.
+_LOOK = 0.25
 
 
 class StreamClosedError(Exception):
@@ -34,9 +41,12 @@ class FloodError(Exception):
 
 
 class Streams:
-    """Reads and writes with a deadline (time.monotonic seconds)."""
+    """Reads and writes with a deadline (time.monotonic seconds).
 
-    def __init__(self, attached: Any, *, cap: int, shown: int) -> None:
+    Either ends with StoppedError soon after `stopping` says so: a signal alone does not end a wait for a candidate.
+    """
+
+    def __init__(self, attached: Any, *, cap: int, shown: int, stopping: Callable[[], bool] = lambda: False) -> None:
         self._keep = attached
         sock = getattr(attached, "_sock", attached)
         self._sock: socket.socket = sock
@@ -46,19 +56,16 @@ class Streams:
         self._kind = 0
         self._cap = cap
         self._shown = shown
+        self._stopping = stopping
         self._printed = 0
         self._late: bytearray | None = None
         self.output = bytearray()
 
     def write(self, data: bytes, deadline: float) -> None:
         """Write all of `data`."""
-        try:
-            self._sock.settimeout(_remaining(deadline))
-            self._sock.sendall(data)
-        except TimeoutError:
-            raise DeadlineError from None
-        except OSError:
-            raise StreamClosedError from None
+        left = memoryview(data)
+        while left:
+            left = left[self._when_it_can(partial(self._sock.send, left), deadline) :]
 
     def read(self, size: int, deadline: float) -> bytes:
         """Read exactly `size` bytes of the wire."""
@@ -122,17 +129,25 @@ class Streams:
                 pass
 
     def _fill(self, deadline: float) -> None:
-        try:
-            self._sock.settimeout(_remaining(deadline))
-            data = self._sock.recv(_CHUNK)
-        except TimeoutError:
-            raise DeadlineError from None
-        except OSError:
-            raise StreamClosedError from None
+        data = self._when_it_can(partial(self._sock.recv, _CHUNK), deadline)
         if not data:
             raise StreamClosedError
         self._raw += data
         self._split()
+
+    def _when_it_can(self, what: Callable[[], T], deadline: float) -> T:
+        """Read or write a piece, as soon as the other side is ready for it."""
+        while True:
+            left = _remaining(deadline)
+            if self._stopping():
+                raise StoppedError
+            try:
+                self._sock.settimeout(min(left, _LOOK))
+                return what()
+            except TimeoutError:
+                continue
+            except OSError:
+                raise StreamClosedError from None
 
     def _split(self) -> None:
         raw, at = self._raw, 0

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.oracle.limits import MIB
-from harness.oracle.request import LABEL, OWNER_LABEL, USER, environment, owner
+from harness.oracle.request import LABEL, OWNER_LABEL, USER, environment
+from harness.processes import this as owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -225,12 +225,13 @@ def test_the_image_disappears_between_two_candidates(
 def test_a_foreign_sandbox_stays(engine: Engine, sandbox_image: ImageRef) -> None:
     """The same labels, and an owner who lives, is of another boot or of no form at all: none of ours to remove."""
     from harness.oracle import request
+    from harness.processes import start_time
 
     boot, _, _ = request.owner().partition(":")
     parent = os.getppid()
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     owners = {
-        "alive": f"{boot}:{parent}:{request.start_time(parent)}",
+        "alive": f"{boot}:{parent}:{start_time(parent)}",
         "of another boot": f"11111111-2222-3333-4444-555555555555:{int(dead.stdout)}:7",
         "of no form": "somebody",
         "without a number": f"{boot}:x:7",

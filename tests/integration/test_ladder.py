@@ -109,6 +109,34 @@ def test_a_run_that_is_there_is_answered_from_the_ledger(climbed: Path) -> None:
     assert json.loads(command(climbed, "queue", "--all", "--json").stdout)["counts"]["completed"] == 3
 
 
+def test_killed_it_is_taken_over_at_once_by_the_same_command_and_waited_for_by_another(tmp_path: Path) -> None:
+    """Of two who take over at the same moment one climbs, and the other waits for its end."""
+    folder, loss = tmp_path / "harness", LOSSES / "slic.py"
+    words = [*harness_command("run", loss), "--folder", str(folder)]
+    environment = {k: v for k, v in os.environ.items() if k != "HARNESS_DATABASE_URL"}
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+
+    with start() as first:
+        end = time.monotonic() + 120.0
+        while not (folder / "ledger.db").exists() or not Ledger(folder).runs(states=(State.RUNNING,)):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        first.kill()
+    with start() as second, start() as third:
+        told = [one.communicate(timeout=400)[1] for one in (second, third)]
+        assert [one.returncode for one in (second, third)] == [0, 0], told
+    assert all("completed" in one for one in told), told
+    assert sum("is at it, whose lease ends in" in one for one in told) == 1, told
+    with Ledger(folder) as ledger:
+        (run,) = ledger.runs()
+        assert run.attempt == 2
+        (died,) = [e for e in ledger.events(run.id) if e.kind == "queued-again"]
+        assert died.detail["wait"] == 0.0
+        assert " died in attempt 1" in str(died.detail["reason"])
+
+
 def test_one_candidate_climbs_here_and_now(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text(INVERTED, encoding="utf-8")
@@ -128,6 +156,9 @@ def test_one_candidate_climbs_here_and_now(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_of_the_user(tmp_path: Path, arguments: list[object], words: str) -> None:
+    if arguments[0] != "submit":
+        assert "there is no ledger" in command(tmp_path, *arguments).stderr
+        assert command(tmp_path, "submit", LOSSES / "dpo.py").returncode == 0
     done = command(tmp_path, *arguments)
     assert done.returncode == 2
     assert words in done.stderr

@@ -1,6 +1,7 @@
 """Prepared data, kept once for all candidates under the digest of whatever decides about it.
 
-A set is whole or not there: it is built beside its place and moved there. What lies in it is held against the digests
+A set is whole or not there: it is built beside its place and moved there, and a builder that was killed or stopped is
+gone on with by the next one, from the pieces that it left. What lies in it is held against the digests
 in its manifest at each use, so that a spoiled file is made again and never trained on.
 """
 
@@ -10,16 +11,15 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import InfrastructureError, UserError
+from harness.errors import InfrastructureError, StoppedError, UserError
 from harness.files import LINES, read_bytes
 from harness.ladder.training.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _MANIFEST = "manifest.json"
 _FILES = "files"
@@ -49,24 +49,24 @@ class Kept:
             if _whole(place, key):
                 return place / _FILES
             shutil.rmtree(place, ignore_errors=True)
-            self._clear(key)
-            new = Path(tempfile.mkdtemp(dir=self._folder, prefix=f".new-{key[:16]}-"))
+            new = self._folder / f".new-{key[:32]}"
+            files, again = new / _FILES, new.exists()
+            new.mkdir(mode=0o700, exist_ok=True)
+            files.mkdir(exist_ok=True)
+            for half in files.rglob(".*"):  # files that were being written when a builder was killed
+                half.unlink()
             try:
-                files = new / _FILES
-                files.mkdir()
                 metrics = build(files)
-                manifest = {"key": key, "files": digests(files), "metrics": metrics}
-                (new / _MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1), "utf-8")
-                new.chmod(0o755)
-                new.replace(place)
-            finally:
-                shutil.rmtree(new, ignore_errors=True)
+            except (UserError, InfrastructureError) as error:
+                # What was gone on with, and fails, may be what makes it fail: the next one begins anew.
+                if again and not isinstance(error, StoppedError):
+                    shutil.rmtree(new, ignore_errors=True)
+                raise
+            manifest = {"key": key, "files": digests(files), "metrics": metrics}
+            (new / _MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1), "utf-8")
+            new.chmod(0o755)
+            new.replace(place)
             return place / _FILES
-
-    def _clear(self, key: str) -> None:
-        """Remove what a builder of this set left that was killed; nobody else builds it now."""
-        for left in self._folder.glob(f".new-{key[:16]}-*"):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def digests(folder: Path) -> dict[str, str]:

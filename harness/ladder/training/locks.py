@@ -7,7 +7,7 @@ import fcntl
 import time
 from typing import IO, TYPE_CHECKING
 
-from harness.ladder.training.steps import StoppedError
+from harness.errors import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

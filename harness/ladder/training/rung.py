@@ -18,12 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.errors import HarnessError, InfrastructureError, StoppedError, UserError
 from harness.files import SMALL, load_toml, read_bytes
 from harness.ladder.training.answers import SAMPLES, whole_lines
 from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests
 from harness.ladder.training.locks import taken
-from harness.ladder.training.steps import StoppedError, Work, run_step
+from harness.ladder.training.steps import Work, run_step
 from harness.ladder.training.weights import check_weights
 from harness.oracle.limits import MIB
 from harness.oracle.serving import Serving

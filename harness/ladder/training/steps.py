@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from harness.errors import HarnessError, InfrastructureError, UserError
+from harness.errors import HarnessError, InfrastructureError, StoppedError, UserError
 from harness.ladder.training.lines import LINE_CAP, LINES_CAP, Failed, read_line
 from harness.train.job import Progress, Step
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 _BETWEEN_LOOKS = 2.0
 #: Longest piece of a step's standard error in a report, in characters.
 _SHOWN = 2000
-
-
-class StoppedError(Exception):
-    """Whoever asked for the step wants it no more. What it has made so far stays, and it can be gone on with."""
 
 
 @dataclass(frozen=True)

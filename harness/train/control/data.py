@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from harness.train.control.policy import Policy, sampler
 from harness.train.control.rollout import LeadIn, Trajectories, centres, roll
 from harness.train.control.settings import SETS, TRAINING_ONLY, Settings
 from harness.train.job import Progress, StepError
+from harness.train.pieces import Pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,32 +59,46 @@ class Data:
 
 
 def build(job: Job, say: Say) -> dict[str, float]:
-    """Make the data of `job.seed` in `job.out`. The same settings and seed give the same bytes."""
+    """Make the data of `job.seed` in `job.out`, from the pieces that are there.
+
+    The same settings and seed give the same bytes, however often it was killed on the way.
+    """
     settings, folder = Settings.of(job.settings), Path(job.out)
+    pieces = Pieces(folder, repr((job.seed, _made_with(settings))))
     world, total = lanes(settings.environment), 3 + len(pairs.POOLS)
     actions = centres(settings.bins, min(settings.bound, world.bound))
-    graded = _controllers(settings, world, actions, say)
+    graded = _controllers(settings, world, actions, say, pieces)
     say(Progress(1, total, "reference"))
     medium = _noisy(graded["medium"], settings, actions)
-    shown = np.arange(_SHOWN, _SHOWN + _CLONED_FROM)
-    policy = clone(
-        roll(world, medium, shown, actions, settings.horizon, (0, 51)),
-        settings.bins,
-        settings.hidden,
-        settings.clone_steps,
-    )
+
+    def cloned() -> dict[str, torch.Tensor]:
+        shown = np.arange(_SHOWN, _SHOWN + _CLONED_FROM)
+        followed = roll(world, medium, shown, actions, settings.horizon, (0, 51))
+        return clone(followed, settings.bins, settings.hidden, settings.clone_steps).state_dict()
+
+    policy = Policy(world.observation_size, world.action_size, settings.bins, settings.hidden)
+    policy.load_state_dict(pieces.get("reference", cloned))
     say(Progress(2, total, "scale of scores"))
-    scale = _scale(settings, world, actions, policy, graded["expert"])
+    scale = pieces.get("scale", lambda: _scale(settings, world, actions, policy, graded["expert"]))
     actors: dict[str, Actor] = {name: _noisy(graded[name], settings, actions) for name in controllers.GRADES}
     actors |= dict.fromkeys(pairs.POOLS[:2], sampler(policy))
-    pools = _pools(job.seed, settings, world, actions, actors, medium, say)
-    return _write(job, settings, folder, policy, pools, scale)
+    pools = _pools(job.seed, settings, world, actions, actors, medium, say, pieces)
+    made = _write(job, settings, folder, policy, pools, scale)
+    pieces.clear()
+    return made
 
 
-def _controllers(settings: Settings, world: Lanes, actions: Array, say: Say) -> dict[str, controllers.Law]:
+def _made_with(settings: Settings) -> dict[str, object]:
+    """The settings that the data depend on."""
+    return {k: v for k, v in dataclasses.asdict(settings).items() if k not in TRAINING_ONLY}
+
+
+def _controllers(
+    settings: Settings, world: Lanes, actions: Array, say: Say, pieces: Pieces
+) -> dict[str, controllers.Law]:
     if settings.environment == REACHER:
         return {grade: controllers.reacher(grade) for grade in controllers.GRADES}
-    return dict(search.search(world, float(actions[-1]), settings.horizon, settings.search_steps, say))
+    return dict(search.search(world, float(actions[-1]), settings.horizon, settings.search_steps, say, pieces))
 
 
 def _noisy(law: controllers.Law, settings: Settings, actions: Array) -> Actor:
@@ -119,6 +135,7 @@ def _pools(
     actors: dict[str, Actor],
     medium: Actor,
     say: Say,
+    pieces: Pieces,
 ) -> list[Trajectories]:
     starts = np.arange(settings.prompts) + (seed + 1) * _STARTS
     draw = np.random.Generator(np.random.PCG64([seed, 53]))
@@ -128,7 +145,9 @@ def _pools(
     out = []
     for place, name in enumerate(pairs.POOLS):
         say(Progress(3 + place, 3 + len(pairs.POOLS), f"trajectories: {name}"))
-        out.append(roll(world, actors[name], starts, actions, settings.segment, (seed, 55, place), lead))
+        act = partial(roll, world, actors[name], starts, actions, settings.segment, (seed, 55, place), lead)
+        kept_as = pieces.get(f"pool-{name}", lambda act=act: {k: torch.from_numpy(v) for k, v in vars(act()).items()})
+        out.append(Trajectories(**{k: v.numpy() for k, v in kept_as.items()}))
     return out
 
 
@@ -153,8 +172,7 @@ def _write(
         "reference.safetensors": kept.write_tensors(folder / "reference.safetensors", policy.state_dict()),
         "picture.json": kept.write_json(folder / "picture.json", numbers),
     }
-    made = {k: v for k, v in dataclasses.asdict(settings).items() if k not in TRAINING_ONLY}
-    kept.close(folder, digests, {"settings": made, "seed": job.seed, "scale": scale})
+    kept.close(folder, digests, {"settings": _made_with(settings), "seed": job.seed, "scale": scale})
     return scale | {f"pairs_{name}": float(len(sets[name])) for name in SETS}
 
 
@@ -168,8 +186,7 @@ def _climbs(pools: list[Trajectories]) -> NDArray[np.float32]:
 def read(folder: Path, settings: Settings, seed: int) -> Data:
     """Read prepared data. Raises StepError where they are damaged, or were made with other settings."""
     about = kept.opened(folder)
-    made = {k: v for k, v in dataclasses.asdict(settings).items() if k not in TRAINING_ONLY}
-    if about.get("settings") != made or about.get("seed") != seed:
+    if about.get("settings") != _made_with(settings) or about.get("seed") != seed:
         raise StepError("these data were made for other settings or another seed", remedy="prepare them again")
     tensors = kept.read_tensors(folder / "data.safetensors")
     scale = about["scale"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from harness.train.control.controllers import GRADES, Linear
 from harness.train.job import Progress, Say, StepError, silent
@@ -17,18 +18,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.train.control.environment import Lanes
+    from harness.train.pieces import Pieces
 
     Array = NDArray[np.float64]
 
 _DIRECTIONS, _KEPT, _SHAKE, _STEP = 16, 8, 0.03, 0.02
+#: Updates between two times that the search is kept.
+_KEEP = 5
 #: So many neighbours on each side tell what a place on the way is worth.
 _AROUND = 2
 #: Shares of the best return, over doing nothing, that the grades stand for.
 _SHARES = {"weak": 0.25, "medium": 0.5, "expert": 1.0}
 
 
-def search(lanes: Lanes, bound: float, horizon: int, steps: int, say: Say = silent) -> dict[str, Linear]:
-    """Search for `steps` updates, and give a controller of each grade.
+def search(
+    lanes: Lanes, bound: float, horizon: int, steps: int, say: Say = silent, pieces: Pieces | None = None
+) -> dict[str, Linear]:
+    """Search for `steps` updates, and give a controller of each grade. A piece that is known is gone on from.
 
     Raises StepError where nothing was found that does better than doing nothing.
     """
@@ -36,7 +42,12 @@ def search(lanes: Lanes, bound: float, horizon: int, steps: int, say: Say = sile
     weights = np.zeros((lanes.action_size, lanes.observation_size))
     count, mean, spread = 1.0, np.zeros(lanes.observation_size), np.zeros(lanes.observation_size)
     way: list[tuple[float, Linear]] = []
-    for step in range(steps):
+    begin = 0
+    if pieces is not None and (found := pieces.known("search")) is not None:
+        begin, draw.bit_generator.state = len(found["way"]), found["draw"]
+        count, (weights, mean, spread) = found["count"], (part.numpy() for part in found["now"])
+        way = [(value, Linear(*(part.numpy() for part in law), bound)) for value, law in found["way"]]
+    for step in range(begin, steps):
         scale = np.sqrt(spread / count) if step else np.ones_like(mean)
         now = Linear(weights.copy(), mean.copy(), np.where(scale < 1e-3, 1.0, scale), bound)
         shakes = draw.normal(size=(_DIRECTIONS, *weights.shape))
@@ -48,8 +59,16 @@ def search(lanes: Lanes, bound: float, horizon: int, steps: int, say: Say = sile
         deviation = float(np.concatenate([plus[best], minus[best]]).std()) or 1.0
         weights = weights + _STEP / deviation * np.einsum("k,kdo->do", plus[best] - minus[best], shakes[best]) / _KEPT
         count, mean, spread = _merged(count, mean, spread, seen)
+        if pieces is not None and (step + 1) % _KEEP == 0:
+            passed = [(value, [_kept(part) for part in (law.weights, law.mean, law.scale)]) for value, law in way]
+            now_at = [_kept(part) for part in (weights, mean, spread)]
+            pieces.keep("search", {"draw": draw.bit_generator.state, "count": count, "now": now_at, "way": passed})
         say(Progress(step + 1, steps, "controllers", {"return": float(returns[-1])}))
     return _graded(way)
+
+
+def _kept(array: Array) -> torch.Tensor:
+    return torch.from_numpy(array)
 
 
 def _returns(lanes: Lanes, law: Linear, tried: Array, horizon: int, step: int) -> tuple[Array, Array]:

@@ -15,6 +15,7 @@ from harness.train.finetune.sample import answers
 from harness.train.finetune.settings import Settings
 from harness.train.finetune.tokens import Cut, Tokens, load_tokenizer, tokenize
 from harness.train.job import Progress, StepError
+from harness.train.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,16 +39,30 @@ def prepare(job: Job, say: Say) -> Mapping[str, float]:
     _check_size(train_tokens, settings)
     held = models.load(model, settings, job.device)
     models.check_fit(held, tokenizer, [*train_tokens, *test_tokens], settings)
+    key = store.key((train_tokens, test_tokens), model, settings, job.device)
+    pieces = Pieces(out, repr((job.seed, key, settings)))
     parts = []
     for name, tokens in (("train", train_tokens), ("test", test_tokens)):
-        what = f"reference, {name}"
-        logps = log_probabilities(held, tokens, tokenizer.pad_token_id, settings, device=job.device, say=say, what=what)
-        check_finite(tokens, logps)
+        logps = log_probabilities(
+            held,
+            tokens,
+            tokenizer.pad_token_id,
+            settings,
+            device=job.device,
+            say=say,
+            what=f"reference, {name}",
+            pieces=pieces,
+        )
+        try:
+            check_finite(tokens, logps)
+        except StepError:
+            pieces.clear()  # of no use to anybody
+            raise
         parts.append(store.Part(tuple(tokens), logps))
-    key = store.key((train_tokens, test_tokens), model, settings, job.device)
     rows = _answered(held, tokenizer, {pair.row: pair for pair in test}, test_tokens, settings, job)
     store.write_lines(out / store.ANSWERS, rows)
     store.save(out, store.Prepared(parts[0], parts[1], key))
+    pieces.clear()
     return _facts(train_tokens, parts[1].reference, cut, len(test_tokens))
 
 

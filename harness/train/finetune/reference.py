@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,22 +19,44 @@ if TYPE_CHECKING:
     from harness.train.finetune.settings import Settings
     from harness.train.finetune.tokens import Tokens
     from harness.train.job import Say
+    from harness.train.pieces import Pieces
+
+
+#: Seconds between two times that what there is is kept.
+KEEP = 30.0
 
 
 def log_probabilities(
-    model: Any, pairs: Sequence[Tokens], pad: int, settings: Settings, *, device: str, say: Say, what: str
+    model: Any,
+    pairs: Sequence[Tokens],
+    pad: int,
+    settings: Settings,
+    *,
+    device: str,
+    say: Say,
+    what: str,
+    pieces: Pieces | None = None,
 ) -> Tensor:
     """Summed log-probabilities of chosen and rejected under a model, in nats, (N, 2) float32, on the CPU.
 
-    Pairs go through the model by length, so that little is padded, and come back in their own order.
+    Pairs go through the model by length, so that little is padded, and come back in their own order. A piece that is
+    known is gone on from, and one is kept every half a minute.
     """
-    out, done = torch.empty(len(pairs), 2), 0
+    name = what.replace(", ", "-")
+    known = (pieces.known(name) if pieces is not None else None) or {"out": torch.empty(len(pairs), 2), "done": 0}
+    out, begin, done, kept = known["out"], known["done"], 0, time.monotonic()
     for index in batches(pairs, settings.evaluation_batch):
+        if done < begin:
+            done += len(index)
+            continue
         batch = collate([pairs[i] for i in index], pad, device)
         with torch.no_grad(), computing(device):
             chosen, rejected = summed(model, batch).chunk(2)
         out[index] = torch.stack([chosen, rejected], dim=1).cpu()
         done += len(index)
+        if pieces is not None and (time.monotonic() - kept > KEEP or done == len(pairs)):
+            pieces.keep(name, {"out": out, "done": done})
+            kept = time.monotonic()
         say(Progress(done, len(pairs), what))
     return out
 

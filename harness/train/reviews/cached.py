@@ -14,8 +14,9 @@ from harness.train.reviews.store import digest_of, read_tensors, write_tensors
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.train.pieces import Pieces
     from harness.train.reviews.model import Model
-    from harness.train.reviews.texts import Pairs
+    from harness.train.reviews.texts import Pairs, Tokens
     from harness.train.reviews.world import World
 
 #: How a completion's log-probability is made of those of its tokens; a new way is a new name.
@@ -39,9 +40,15 @@ def key(pairs: Pairs, world: World, precision: str, device: str) -> str:
     )
 
 
-def keep(path: Path, key: str, model: Model, pairs: Pairs, precision: str) -> None:
-    """Compute them and write them under the key."""
-    chosen, rejected = (all_log_probs(model, pairs.prompts, c, precision) for c in (pairs.chosen, pairs.rejected))
+def keep(path: Path, key: str, model: Model, pairs: Pairs, precision: str, pieces: Pieces) -> None:
+    """Compute them, as far as no piece has them, and write them under the key."""
+
+    def of(part: str, completions: Tokens) -> torch.Tensor:
+        name = f"{path.stem}-{part}-{key[:16]}"
+        values: torch.Tensor = pieces.get(name, lambda: all_log_probs(model, pairs.prompts, completions, precision))
+        return values
+
+    chosen, rejected = of("chosen", pairs.chosen), of("rejected", pairs.rejected)
     if not (chosen.isfinite().all() and rejected.isfinite().all()):
         raise StepError(
             "the reference gives a completion no finite log-probability", fault="user", remedy="check the model"

@@ -18,12 +18,13 @@ from harness.train.reviews.texts import Pairs, Tokens, rows
 from harness.train.reviews.world import Material
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from harness.train.job import Say
+    from harness.train.pieces import Pieces
     from harness.train.reviews.settings import Settings
 
 #: The token that ends a review; it has the number 0.
@@ -111,23 +112,33 @@ class Embedded:
             ]
         )
 
-    def make(self, seed: int, say: Say) -> Material:
+    def make(self, seed: int, say: Say, pieces: Pieces) -> Material:
         """Learn the language, sample pairs and rank them. Leaves the weights in the folder. Raises StepError."""
         settings = self._settings
         model = small_model(settings, seed).to(self._device)
-        self._learn(model, seed, say)
+        self._learn(model, seed, say, pieces)
         save_weights(model, self._folder / WEIGHTS)
         model.eval()
         prompts = self._openings(_random(seed, _PROMPTS), settings.prompts)
         questions = self._openings(_random(seed, _QUESTIONS), settings.questions)
-        train = self._ranked(model, prompts, 2 * seed)
-        held = self._ranked(model, questions, 2 * seed + 1)
+        say(Progress(0, 2, "samples pairs"))
+        train = self._pairs(pieces, "train", lambda: self._ranked(model, prompts, 2 * seed))
+        say(Progress(1, 2, "samples pairs"))
+        held = self._pairs(pieces, "held", lambda: self._ranked(model, questions, 2 * seed + 1))
         if not len(train) or not len(held):
             raise StepError("no two samples differ in reward", fault="user", remedy="raise warm_steps or prompts")
         return Material(train, held, questions)
 
     def _openings(self, draw: np.random.Generator, count: int) -> Tokens:
         return tuple(self._words.encode(grammar.opening(draw)) for _ in range(count))
+
+    @staticmethod
+    def _pairs(pieces: Pieces, name: str, make: Callable[[], Pairs]) -> Pairs:
+        def made() -> list[Tokens]:
+            pairs = make()
+            return [pairs.prompts, pairs.chosen, pairs.rejected]
+
+        return Pairs(*pieces.get(f"pairs-{name}", made))
 
     def _ranked(self, model: Model, prompts: Tokens, seed: int) -> Pairs:
         """Two samples for each prompt, the more positive one chosen; near-ties are left out."""
@@ -138,16 +149,27 @@ class Embedded:
         won = [(prompts[i], one[i], other[i]) if lead[i] > 0 else (prompts[i], other[i], one[i]) for i in kept]
         return Pairs(*(tuple(parts) for parts in zip(*won, strict=True))) if won else Pairs((), (), ())
 
-    def _learn(self, model: Model, seed: int, say: Say) -> None:
-        """Supervised training on the corpus with Adam and a cosine."""
+    def _learn(self, model: Model, seed: int, say: Say, pieces: Pieces) -> None:
+        """Supervised training on the corpus with Adam and a cosine. A piece that is known is gone on from."""
         settings, draw = self._settings, _random(seed, _CORPUS)
         corpus = [tuple(self._words.encode(part) for part in grammar.review(draw)) for _ in range(settings.corpus)]
         optimizer = torch.optim.Adam(model.parameters(), lr=settings.warm_rate)
         order, steps, size = _random(seed, _ORDER), settings.warm_steps, 32
+        weights = dict(model.named_parameters())
+        begin = 0
+        if (learned := pieces.known("language")) is not None:
+            begin = learned["steps"]
+            optimizer.load_state_dict(learned["optimizer"])
+            with torch.no_grad():
+                for name, parameter in weights.items():
+                    parameter.copy_(learned["weights"][name])
         for step in range(steps):
+            index = order.integers(len(corpus), size=size)  # drawn for the steps that are done, too
+            if step < begin:
+                continue
             for group in optimizer.param_groups:
                 group["lr"] = settings.warm_rate * (0.02 + 0.49 * (1.0 + np.cos(np.pi * step / steps)))
-            some = [corpus[i] for i in order.integers(len(corpus), size=size)]
+            some = [corpus[i] for i in index]
             batch = rows([p for p, _ in some], [(*c, self.end) for _, c in some]).to(self._device)
             out: Any = model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits[:, :-1]
             wanted = torch.where(batch.mask[:, 1:] > 0, batch.ids[:, 1:], -100)
@@ -156,6 +178,9 @@ class Embedded:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
+            if (step + 1) % settings.keep == 0 or step + 1 == steps:
+                state = {"steps": step + 1, "weights": weights, "optimizer": optimizer.state_dict()}
+                pieces.keep("language", state)
             if step % 25 == 0:
                 say(Progress(step, steps, "learns the language", {"loss": loss.item()}))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.train.job import Progress, StepError
+from harness.train.pieces import Pieces
 from harness.train.reviews import cached, evaluate, texts
 from harness.train.reviews.embedded import WEIGHTS, Embedded
 from harness.train.reviews.store import digest_file, digest_of, read_facts, read_tensors, write_facts, write_tensors
@@ -45,9 +46,13 @@ class Prepared:
 
 
 def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
-    """Make everything in `job.out`. Gives the standing of the reference. Raises StepError."""
+    """Make everything in `job.out`, from the pieces that are there. Gives the standing of the reference.
+
+    Raises StepError.
+    """
     folder = Path(job.out)
-    world, material = _make(job, settings, folder, say)
+    pieces = Pieces(folder, purpose(job, settings))
+    world, material = _make(job, settings, folder, say, pieces)
     tokens = texts.pack("questions", material.questions)
     for name, pairs in (("train", material.train), ("held", material.held)):
         for part in ("prompts", "chosen", "rejected"):
@@ -55,10 +60,12 @@ def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
     write_tensors(tokens, folder / _TOKENS)
     model = world.reference()
     for name, pairs in (("train", material.train), ("held", material.held)):
-        say(Progress(0, 1, "asks the reference"))
+        say(Progress(name == "held", 3, "asks the reference"))
         key = cached.key(pairs, world, settings.precision, job.device)
-        cached.keep(_cache(folder, name), key, model, pairs, settings.precision)
-    before = evaluate.standing(material, world, evaluate.answers(model, material, world, settings, job.seed))
+        cached.keep(_cache(folder, name), key, model, pairs, settings.precision, pieces)
+    say(Progress(2, 3, "asks the reference"))
+    given = pieces.get("answers", lambda: evaluate.answers(model, material, world, settings, job.seed))
+    before = evaluate.standing(material, world, given)
     files = [_TOKENS, *(_cache(folder, name).name for name in ("train", "held"))]
     files += [WEIGHTS] if settings.source == "grammar" else []
     about = {
@@ -68,6 +75,7 @@ def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
         "reference": evaluate.as_facts(before),
     }
     write_facts(about, folder / _ABOUT)
+    pieces.clear()
     return {
         "pairs": float(len(material.train)),
         "held_out": float(len(material.held)),
@@ -98,10 +106,10 @@ def open_prepared(job: Job, settings: Settings) -> Prepared:
     return Prepared(settings, _open(job, settings, folder), material, before, folder, job.device)
 
 
-def _make(job: Job, settings: Settings, folder: Path, say: Say) -> tuple[World, Material]:
+def _make(job: Job, settings: Settings, folder: Path, say: Say, pieces: Pieces) -> tuple[World, Material]:
     if settings.source == "grammar":
         embedded = Embedded(settings, folder, job.device)
-        return embedded, embedded.make(job.seed, say)
+        return embedded, embedded.make(job.seed, say, pieces)
     from harness.train.reviews.imdb import Files  # noqa: PLC0415 - the embedded source needs none of it
 
     files = Files(settings, job.inputs, job.device)

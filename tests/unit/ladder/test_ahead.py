@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.errors import CandidateFault, InfrastructureError
+from harness.errors import CandidateFault, InfrastructureError, StoppedError
 from harness.ladder.ahead import Ahead, Seeds, seeds_of
 from harness.ladder.baselines import Baselines
 from harness.ladder.measuring import Measured
 from harness.ladder.profile import RungPlan
-from harness.ladder.training.steps import StoppedError
+from harness.oracle.limits import Limits
+from harness.oracle.sandbox import Recipe
 from harness.rules.wire import RAISED_ON_LOAD
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def test_its_end_stops_what_runs_and_drops_the_rest() -> None:
 
 @dataclass(frozen=True)
 class Bench:
+    recipe: Recipe = field(default_factory=lambda: Recipe("image", Limits()))
     engine: Any = field(default_factory=lambda: type("Engine", (), {"url": "unix:///nowhere"}))
-    recipe: Any = field(default_factory=lambda: type("Recipe", (), {"gpu": None}))
 
 
 @dataclass
@@ -198,12 +199,13 @@ def test_a_candidate_that_has_fallen_is_not_trained_further(ground: Ground) -> N
     held = threading.Event()
     with opened(ground) as seeds:
         assert seeds.beside is not None
-        stopping = seeds.beside.stopping
+        stopping, waits = seeds.beside.stopping, seeds.beside.bench.recipe.stopping
         assert not stopping()
         seeds.ahead.begin(lambda: held.wait(10))
         seeds.foresee([0, 1, 2])
         seeds.ahead.closing.set()
         assert stopping()
+        assert waits(), "nor does it wait for an answer of the candidate's"
         held.set()
         seeds.ahead._pool.shutdown(cancel_futures=True)
     assert ("candidate", 2) not in [(what, seed) for what, seed, _ in ground.measured]
@@ -223,7 +225,7 @@ def test_without_a_core_to_spare_all_is_done_in_turn(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, plan: RungPlan, gpu: object, cores: int
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: cores)
-    ground.bench.recipe.gpu = gpu
+    ground.bench = Bench(replace(ground.bench.recipe, gpu=cast("Any", gpu)))
     each = [("candidate", "baseline") for _ in range(3)]
     assert through(ground, plan) == [(what, seed, False) for seed, both in enumerate(each) for what in both]
 

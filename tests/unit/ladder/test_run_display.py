@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
+from ledger_samples import claim, submit
 from rich.console import Console
 
 from harness.cli.run import _Seen
 from harness.ladder.climb import Progress, Training
 from harness.ladder.profile import load
+from harness.ledger import Ledger
 from harness.ledger.records import Decision
+from harness.ledger.underway import Underway
 from harness.train.job import Progress as At
 from harness.train.job import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -70,3 +77,36 @@ def test_the_time_left_counts_seeds_that_were_trained_side_by_side(seen: _Seen) 
     assert seen.left() == "at most 40 s more at this rung", "four more seeds at ten seconds each"
     seen.take(Progress("reviews", decision=Decision("promote", "better")))
     assert seen.left() == ""
+
+
+def test_a_log_gets_all_of_it_in_a_line(seen: _Seen) -> None:
+    seen.name = "2 of 3 run 7 dpo"
+    assert seen.line() == "2 of 3 run 7 dpo: gets ready"
+    seen.take(Progress("reviews"))
+    seen.take(trains(0))
+    CLOCK["now"] = 10.0
+    seen.take(Progress("reviews", 0, {"reward": 0.7}, {"reward": 0.8}))
+    seen.take(trains(25, seed=1))
+    CLOCK["now"] = 20.0
+    told = seen.line()
+    assert told.startswith("2 of 3 run 7 dpo: reviews, seeds done: 1 of at most 7; candidate, seed 1: train (trains")
+    assert "25%, 30 s left" in told
+    assert told.endswith("at most 2 min more at this rung")
+    assert "\x1b" not in told
+
+
+def test_who_holds_the_run_and_until_when_is_told_with_what_is_done_there(seen: _Seen, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        (number,) = submit(ledger)
+        held = claim(ledger, "lab/17/x/y", "lab/cpu/0")
+        ledger.tell(held, Underway("candidate", "reviews", 1, "train", "", 30, 120, 15.0))
+        holder = ledger.holder(number)
+        assert seen.wait_for(holder, ledger, number)
+        assert not seen.wait_for(holder, ledger, number), "that is no news"
+        for told in (seen.line(), " ".join(shown(seen).split())):
+            assert (
+                "process 17 on lab (worker lab/cpu/0) is at it, whose lease ends in 30 s unless it is renewed" in told
+            )
+            assert "candidate, seed 1: train, 25%, 45 s left" in told
+        seen.take(Progress("reviews"))  # it was taken over
+        assert "lease" not in seen.line() + shown(seen)

@@ -15,7 +15,7 @@ from harness.candidate import Candidate
 from harness.cli.show import _document
 from harness.contract import CallPlan, Parameter, Program
 from harness.discover import duel
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, StoppedError
 from harness.judge.domain import Domain
 from harness.judge.subject import Subject
 from harness.ladder import bandit, tuning
@@ -23,7 +23,6 @@ from harness.ladder.climb import screened_text
 from harness.ladder.gate import Gate, GuardRail
 from harness.ladder.profile import load, names
 from harness.ladder.search import Search
-from harness.ladder.training.steps import StoppedError
 from harness.ladder.tuned import Tuned, evaluation_with, tuned_of, with_values
 from harness.ladder.tuning import WORST, best_of, is_open, proxy_of, tune, tuning_digest, worth
 from harness.ledger.records import Decision

@@ -6,7 +6,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -311,3 +314,34 @@ def test_a_sqlite_that_is_too_old_is_said(tmp_path, monkeypatch):
     with pytest.raises(LedgerError, match="needs 3") as told:
         Ledger(tmp_path)
     assert VARIABLE in told.value.remedy
+
+
+@pytest.fixture
+def busy(tmp_path):
+    """A ledger that another process, stopped in the middle of a transaction, holds for as long as the test likes."""
+    with Ledger(tmp_path) as opened:
+        other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield opened
+        other.close()
+
+
+def test_whoever_waits_for_another_writer_can_be_told_to_stop(busy):
+    stop = threading.Event()
+    busy.database.stopping = stop.is_set
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(LedgerError, match="locked") as raised:
+        submit(busy)
+    assert raised.value.passing
+    assert time.monotonic() - began < 10.0
+
+
+def test_how_far_a_training_is_is_not_worth_a_long_wait(busy, monkeypatch):
+    began = time.monotonic()
+    with pytest.raises(LedgerError):
+        busy.over(SimpleNamespace(run=SimpleNamespace(id=1), attempt=1))
+    assert time.monotonic() - began < 15.0
+    monkeypatch.setattr("harness.ledger.database._PATIENCE", 0.1)
+    with busy.database.reading() as connection:  # and nobody who only looks waits at all
+        assert connection.execute(text("select count(*) from runs")).scalar() == 0

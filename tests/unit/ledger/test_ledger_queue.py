@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,6 +12,7 @@ import pytest
 from ledger_samples import PROFILE, candidate, checkpoint, claim, rows, submit
 from sqlalchemy import func, select, update
 
+from harness import processes
 from harness.errors import UserError
 from harness.ledger import Ledger
 from harness.ledger.events import LeaseLostError
@@ -163,6 +167,57 @@ def test_what_a_silent_worker_held_goes_to_another_and_the_first_is_refused(ledg
     assert rows(ledger, "results") == rows(ledger, "functions") == []
     assert ledger.run(run).attempt == 2
     assert [row["attempt"] for row in rows(ledger, "slots")] == [2]
+
+
+def a_dead_process():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        name = f"host/{child.pid}/{processes.machine()}:{child.pid}:{processes.start_time(child.pid)}/ab"
+        child.kill()
+    return name
+
+
+def test_the_lease_of_a_dead_process_of_this_machine_is_taken_at_once(ledger):
+    dead, (first, second) = a_dead_process(), submit(ledger, [1, 2])
+    claim(ledger, dead, "place")
+    assert ledger.holder(first).lapsed
+    # By whoever asks for it, without the wait; by others as after any silence. Its place is free, too.
+    held = claim(ledger, "next", "place", only=first)
+    assert (held.run.id, held.attempt, held.run.faults) == (first, 2, 1)
+    assert f"its worker {dead} died" in str(ledger.events(first)[-2].detail["reason"])
+    claim(ledger, dead, "other", only=second)
+    assert ledger.claim("v", slot="other", needs=("cpu",)) is None
+    assert ledger.run(second).state is State.QUEUED
+    assert ledger.run(second).not_before > ledger.run(second).changed
+
+
+def test_the_lease_of_a_living_process_or_of_another_machine_is_not(ledger):
+    here = f"host/{os.getppid()}/{processes.machine()}:{os.getppid()}:{processes.start_time(os.getppid())}/ab"
+    elsewhere = f"host/7/{'0' * 36}.1:7:7/cd"
+    for number, owner in enumerate([here, elsewhere, "w"]):
+        run = submit(ledger, [number])[0]
+        claim(ledger, owner, f"place/{number}")
+        assert ledger.claim("v", slot="v", needs=("cpu",), only=run) is None
+        holder = ledger.holder(run)
+        assert not holder.lapsed
+        assert holder.place == f"place/{number}"
+        assert 25.0 < holder.left <= 30.0
+    assert holder.told == "w (worker place/2)"
+    assert ledger.holder(1).told == f"process {os.getppid()} on host (worker place/0)"
+    ledger.cancel(run)
+    assert ledger.holder(run) is None
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_its_hours(ledger):
+    """Leases and waits are written by the database's clock: what ends later than any of them may is over."""
+    held, waiting = claim(ledger, "silent", "a", only=submit(ledger, [1])[0]), submit(ledger, [2])[0]
+    late = time.time() + 7200.0
+    with ledger.database.writing() as connection:
+        connection.execute(update(runs).where(runs.c.id == held.run.id).values(lease=late))
+        connection.execute(update(slots).values(lease=late))
+        connection.execute(update(runs).where(runs.c.id == waiting).values(not_before=late))
+    assert ledger.holder(held.run.id).lapsed
+    assert claim(ledger, "v", "a", only=held.run.id).attempt == 2
+    assert claim(ledger, "w", "b").run.id == waiting
 
 
 def test_a_lease_that_is_renewed_in_time_is_kept(ledger):

@@ -15,6 +15,7 @@ from harness.oracle import request
 from harness.oracle.engine import Created, Engine, sweep
 from harness.oracle.limits import Limits
 from harness.oracle.request import container_request
+from harness.processes import start_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,10 +123,10 @@ def test_a_sweep_removes_what_dead_owners_left_and_nothing_else(engine: Engine, 
     parent = os.getppid()
     found = [
         entry("mine", request.owner()),
-        entry("living", f"{boot}:{parent}:{request.start_time(parent)}"),
+        entry("living", f"{boot}:{parent}:{start_time(parent)}"),
         entry("dead", f"{boot}:{1 << 30}:12345"),
         # The number was given to another process in the meantime.
-        entry("reused", f"{boot}:{parent}:{int(request.start_time(parent)) + 1}"),
+        entry("reused", f"{boot}:{parent}:{int(start_time(parent)) + 1}"),
         entry("other-host", f"{'0' * 36}:{1 << 30}:12345"),
         entry("malformed", f"{boot}:x:y"),
         entry("unlabelled", ""),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.errors import StoppedError
 from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
 
 if TYPE_CHECKING:
@@ -210,3 +211,34 @@ def test_what_comes_while_the_container_is_ended_is_thrown_away(streams: Streams
     with contextlib.suppress(ConnectionResetError):
         assert theirs.recv(1) == b""
     assert streams.output == b""
+
+
+@pytest.mark.parametrize("what", ["read", "write"])
+def test_whoever_waits_ends_soon_when_told_to_stop(ends: tuple[socket.socket, socket.socket], what: str) -> None:
+    """Long before the deadline: a signal alone would not end a wait for a candidate."""
+    stop = threading.Event()
+    streams = Streams(ends[0], cap=CAP, shown=SHOWN, stopping=stop.is_set)
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    wait = {"read": lambda: streams.read(1, soon(60.0)), "write": lambda: streams.write(bytes(64 << 20), soon(60.0))}
+    with pytest.raises(StoppedError):
+        wait[what]()  # nobody answers, and nobody takes it
+    assert time.monotonic() - began < 10.0
+
+
+def test_a_large_request_is_written_whole_to_one_who_reads_slowly(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    streams, data = Streams(ends[0], cap=CAP, shown=SHOWN), random.Random(1).randbytes(3 << 20)  # noqa: S311
+    got = bytearray()
+
+    def take() -> None:
+        while len(got) < len(data):
+            got.extend(ends[1].recv(1 << 16))
+            time.sleep(0.001)
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    streams.write(data, soon(60.0))
+    reader.join(60)
+    assert got == data

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.errors import InfrastructureError, StoppedError
 from harness.ladder.training.kept import Kept
-from harness.ladder.training.steps import StoppedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,39 @@ def test_one_builds_and_the_others_wait_unless_they_are_told_to_stop(tmp_path: P
         assert first.result(10) == second.result(10)
     assert built == [1]
     assert (first.result() / "data.bin").read_bytes() == b"data"
+
+
+def test_a_builder_that_was_killed_is_gone_on_with_and_halves_of_files_are_not(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def build(folder: Path) -> dict[str, float]:
+        found = sorted(path.name for path in folder.iterdir())
+        (folder / "one").write_bytes(b"1")
+        (folder / ".half").write_bytes(b"h")
+        if not found:
+            raise Killed
+        assert found == ["one"]
+        if len(told) == 1:
+            raise told.pop()
+        (folder / ".half").unlink()
+        return {}
+
+    told: list[Exception] = [StoppedError()]
+    kept = Kept(tmp_path)
+    with pytest.raises(Killed):
+        kept.get("a" * 64, build)
+    with pytest.raises(StoppedError):
+        kept.get("a" * 64, build)
+    assert [path.name for path in kept.get("a" * 64, build).iterdir()] == ["one"]
+    # What fails although it was gone on with may fail because of what it found: the next one begins anew.
+    with pytest.raises(Killed):
+        kept.get("b" * 64, build)
+    told.append(InfrastructureError("damaged"))
+    with pytest.raises(InfrastructureError):
+        kept.get("b" * 64, build)
+    with pytest.raises(Killed):
+        kept.get("b" * 64, build)
 
 
 def test_another_set_is_not_waited_for(tmp_path: Path) -> None:

@@ -1,0 +1,194 @@
+"""INT and TERM at every rung and step of it: obeyed within seconds, the run given back, no container left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from support import ROOT, harness_command
+
+from harness import Ledger
+from harness.ledger.states import State
+from harness.stopping import CODE, LAST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.oracle.engine import Engine
+
+pytestmark = [pytest.mark.container, pytest.mark.long]
+
+DPO = (ROOT / "examples" / "dpo.py").read_text("utf-8")
+SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
+RHO = "(policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)"
+#: Right, and two hundred times slower than it has to be: a single rung lasts for minutes.
+SLOW = f"""import torch
+import torch.nn.functional as F
+
+
+def loss({SIGNATURE}):
+    rho = {RHO}
+    for _ in range(400):
+        rho = rho + 0.0 * torch.tanh(rho)
+    return -F.logsigmoid(beta * rho)
+"""
+TUNABLE = f"""import torch.nn.functional as F
+
+PARAMS = {{"tau": (0.5, 2.0, "log")}}
+
+
+def loss({SIGNATURE}, tau):
+    return F.softplus(-beta * tau * ({RHO}))
+"""
+CLASSES = (
+    "import torch.nn.functional as F\n\n\ndef loss(logits, targets):\n    return F.cross_entropy(logits, targets)\n"
+)
+GATE = (
+    '[rungs.gate]\nmetric = "{metric}"\nmargin = 9.0\nalpha = 0.05\nlooks = [2, 3]\nundecided = "promote"\nrails = []\n'
+)
+RUNG = '[[rungs]]\nname = "{kind}"\nkind = "{kind}"\nneeds = "cpu"\n'
+#: Sizes at which one step lasts long enough to be met, and the others are soon over.
+REVIEWS = {"corpus": 200, "width": 32, "warm_steps": 20, "prompts": 48, "questions": 16, "epochs": 1, "batch": 8}
+CONTROL = {"prompts": 24, "segment": 5, "horizon": 5, "clone_steps": 5, "evaluations": 16, "steps": 5, "quick_steps": 0}
+DIGITS = {"held": 100, "epochs": 1}
+
+#: The kind of the rung, its settings, the candidate, and at which word about a training the signal comes.
+STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "properties": ("properties", {}, SLOW, ""),
+    "bandit": ("bandit", {"steps": 100_000}, DPO, ""),
+    "tuning": ("bandit", {"steps": 400}, TUNABLE, "train"),
+    "reviews, learns the language": ("reviews", {**REVIEWS, "warm_steps": 100_000}, DPO, "prepare"),
+    "reviews, trains": ("reviews", {**REVIEWS, "epochs": 10_000}, DPO, "train"),
+    "control, searches": ("control", {**CONTROL, "environment": "Hopper-v5", "search_steps": 9999}, DPO, "prepare"),
+    "control, trains": ("control", {**CONTROL, "steps": 1_000_000}, DPO, "train"),
+    "digits, trains": ("images", {**DIGITS, "epochs": 10_000}, CLASSES, "train"),
+}
+
+
+def ladder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
+    contract = "classification-2026.2" if kind == "images" else "2026.2"
+    text = f'name = "mine"\ndate = 2026-11-28\nproperties = "{contract}"\n\n{RUNG.format(kind=kind)}'
+    if kind != "properties":
+        baseline = "cross_entropy" if kind == "images" else "dpo"
+        metric = {"bandit": "score", "reviews": "reward", "control": "score", "images": "accuracy"}[kind]
+        lines = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in settings.items())
+        text += f'baseline = "{baseline}"\n\n[rungs.settings]\n{lines}\n{GATE.format(metric=metric)}'
+    path = folder / "mine.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def started(*words: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    inherited = {k: v for k, v in os.environ.items() if k != "HARNESS_DATABASE_URL"}
+    # One that was started in the background ignores Ctrl-C, and so do its children: these must not.
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", heeding, *harness_command(*words)],
+        env={**inherited, "HARNESS_TRAINER": "process", **environment},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def until(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 200.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def containers(engine: Engine, ledger: Ledger, run: int) -> list[Any]:
+    label = f"harness.run={ledger.name}/{run}"
+    return list(engine.client.containers(all=True, filters={"label": [label]}))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_is_given_back_within_seconds(tmp_path: Path, engine: Engine, stage: str, number: signal.Signals) -> None:
+    kind, settings, text, step = STAGES[stage]
+    loss, own = tmp_path / "loss.py", ladder(tmp_path, kind, settings)
+    loss.write_text(text, "utf-8")
+    with Ledger(tmp_path / "project") as ledger:
+        with started("run", loss, "--profile", own, "--folder", tmp_path / "project") as process:
+            until(lambda: ledger.runs(states=(State.RUNNING,)), process)
+            (run,) = ledger.runs()
+            if step:
+                until(lambda: any(one.step == step for one in ledger.underway(run.id).get(run.id, [])), process)
+            else:
+                until(lambda: containers(engine, ledger, run.id), process)
+                time.sleep(2.0)  # wherever in it: it lasts for minutes
+            process.send_signal(number)
+            # Sooner than by force; a machine that is busy takes a while to end containers.
+            _, told = process.communicate(timeout=3.0 * LAST)
+        assert process.returncode == CODE, told
+        assert "ended as it is" not in told
+        after = ledger.run(run.id)
+        assert (after.state, after.faults, after.owner) == (State.QUEUED, 0, None), told
+        assert "the same command goes on with it" in told
+        assert containers(engine, ledger, run.id) == []
+
+
+class _Silent(socketserver.StreamRequestHandler):
+    """An engine that says that it is there, and answers nothing else."""
+
+    def handle(self) -> None:
+        while line := self.rfile.readline():
+            while self.rfile.readline().strip():
+                pass
+            if b"/_ping" in line:
+                body = b"" if line.startswith(b"HEAD") else b"OK"
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nApi-Version: 1.43\r\nContent-Length: 2\r\n\r\n" + body)
+                continue
+            self.server.asked.append(line)  # type: ignore[attr-defined]
+            threading.Event().wait(120.0)
+
+
+@pytest.mark.parametrize(
+    "words", [("run", ROOT / "examples" / "dpo.py"), ("worker", "--slots", 1)], ids=["run", "worker"]
+)
+def test_an_engine_that_never_answers_keeps_nobody_from_ending(tmp_path: Path, words: tuple[object, ...]) -> None:
+    """It is waited for in C, for a minute at each question: then the end comes by force."""
+
+    class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+        daemon_threads = True
+        block_on_close = False
+        asked: ClassVar[list[bytes]] = []
+
+    with Server(str(tmp_path / "engine.sock"), _Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with started(*words, "--folder", tmp_path / "project", DOCKER_HOST=f"unix://{tmp_path}/engine.sock") as process:
+            until(lambda: server.asked, process)
+            process.terminate()
+            assert process.wait(6.0 * LAST) == CODE
+        server.shutdown()
+
+
+def test_a_worker_that_waits_for_work_ends_at_once(tmp_path: Path) -> None:
+    with started("worker", "--slots", 1, "--folder", tmp_path) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        until(lambda: len(children.read_text().split()) >= 2, process)  # the worker, and who tracks its resources
+        process.terminate()
+        assert process.wait(3.0 * LAST) == 0
