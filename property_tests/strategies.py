@@ -46,7 +46,8 @@ def fit_beta(beta: float) -> float:
     if domain.ends == DOMAIN.ends:
         return beta
     place = math.log(beta / DOMAIN.beta_low) / math.log(DOMAIN.beta_high / DOMAIN.beta_low)
-    return min(max(domain.beta_low * (domain.beta_high / domain.beta_low) ** place, domain.beta_low), domain.beta_high)
+    fitted = domain.beta_low * math.pow(domain.beta_high / domain.beta_low, place)
+    return min(max(fitted, domain.beta_low), domain.beta_high)
 
 
 def fit_reach(x: float) -> float:

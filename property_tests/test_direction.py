@@ -115,7 +115,8 @@ def test_exchanged_pairs_cost_more_in_training(oracle: Subject, low: float, seed
     """Realistic pairs that whatever a loss goes by calls well ordered, asked alone as training asks."""
     batch = well_ordered(seed, oracle.size(size), low=low, high=WIDE * low, domain=oracle.domain)
     back = batch.swapped()
-    _costs_more(oracle, batch, back, *oracle.alone([batch, back]), "exchanged")
+    good, bad = oracle.alone([batch, back])
+    _costs_more(oracle, batch, back, good, bad, "exchanged")
 
 
 @since("2026.2")
@@ -124,7 +125,8 @@ def test_exchanged_drifts_cost_more(oracle: Subject, low: float, seed: int, size
     """References and lengths stay, and the policy moves the other way: what training would undo costs more."""
     batch = well_ordered(seed, oracle.size(size), low=low, high=WIDE * low, domain=oracle.domain, dtype=np.float64)
     batch, back = exchange_drifts(batch, seed)
-    _costs_more(oracle, batch, back, *oracle.answers([batch, back]), "with their drifts exchanged")
+    good, bad = oracle.answers([batch, back])
+    _costs_more(oracle, batch, back, good, bad, "with their drifts exchanged")
 
 
 #: Every size up to 256, and every fourth beyond.

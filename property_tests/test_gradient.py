@@ -202,7 +202,7 @@ def _over(
 def _differ(promised: np.ndarray, done: np.ndarray) -> np.ndarray:
     """Where the two are apart by more than rounding and quadrature explain."""
     scale = np.maximum(np.abs(promised), np.abs(done))
-    return np.isfinite(scale) & (np.abs(promised - done) > APART * scale + 1e-9)
+    return np.asarray(np.isfinite(scale) & (np.abs(promised - done) > APART * scale + 1e-9))
 
 
 def _noise(base: Answer) -> float:

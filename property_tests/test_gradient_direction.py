@@ -70,10 +70,8 @@ def _climbed(oracle: Subject, batch: Batch, end: Batch, *, alone: bool) -> np.nd
     rejected = end.policy_rejected.astype(np.float64) - batch.policy_rejected
     way = [batch.shifted(chosen * t, rejected * t) for t in (1.0 + _AT) / 2.0]
     answers = oracle.alone(way) if alone else oracle.answers(way)
-    return np.sum(
-        [w * (chosen * a.grad_chosen + rejected * a.grad_rejected) for w, a in zip(_WEIGHT, answers, strict=True)],
-        axis=0,
-    )
+    steps = [w * (chosen * a.grad_chosen + rejected * a.grad_rejected) for w, a in zip(_WEIGHT, answers, strict=True)]
+    return np.asarray(np.sum(steps, axis=0))
 
 
 def _falls(oracle: Subject, batch: Batch, climbed: float) -> Exception:

@@ -73,9 +73,11 @@ def test_reordering_reorders(
     size=st.one_of(st.sampled_from((2, 3, 7, 64, 256)), st.integers(8, 160)),
     dtype=st.sampled_from((np.float64, np.float32)),
 )
-def test_reordering_reorders_in_training(oracle: Subject, seed: int, size: int, dtype: type[np.floating]) -> None:
+def test_reordering_reorders_in_training(
+    oracle: Subject, seed: int, size: int, dtype: type[np.float32 | np.float64]
+) -> None:
     """A realistic batch in its own order and in another, as above."""
-    batch = realistic(seed, oracle.size(size), domain=oracle.domain, dtype=dtype)
+    batch = realistic(seed, oracle.size(size), domain=oracle.domain).astype(dtype)
     draw = np.random.Generator(np.random.PCG64([seed, 33]))
     order = np.roll(np.arange(batch.pairs), 1) if seed % 2 else draw.permutation(batch.pairs)
     first, second = oracle.answers([batch, batch.take(order)])

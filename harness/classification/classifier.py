@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.verdict import Json
 
 #: Classes of batches as training has them.
-_CLASSES = (2, 10, 5, 100, 10)
+_TRAINED_CLASSES = (2, 10, 5, 100, 10)
 #: Classes of the probe for the smallest batch.
 _PROBED_CLASSES = 5
 #: Classes, sizes of logits, and most logits of a batch, at which functions are told apart.
@@ -83,7 +83,8 @@ class Classifier(Subject):
     def unasked(self, count: int) -> list[Batch]:
         """Batches as training has them that no property asks."""
         return [
-            self._drawn(self.size(1 << place % 8), _CLASSES[place % len(_CLASSES)], ~place) for place in range(count)
+            self._drawn(self.size(1 << place % 8), _TRAINED_CLASSES[place % len(_TRAINED_CLASSES)], ~place)
+            for place in range(count)
         ]
 
     def large(self) -> Batch:

@@ -122,7 +122,7 @@ def exchange_drifts(batch: Batch, seed: int) -> tuple[Batch, Batch]:
 def edges(seed: int, pairs: int, *, domain: Domain = _DOMAIN, dtype: type[np.floating] = np.float32) -> Batch:
     """Realistic pairs, each at an edge of the inputs; `EDGES` says at which, in turn."""
     batch = realistic(seed, pairs, domain=domain, dtype=np.float64)
-    pc, pr, rc, rr, lc, lr = (v.copy() for v in batch.vectors)
+    pc, pr, rc, rr, lc, lr = (v.astype(np.float64) for v in batch.vectors)
     draw = np.random.Generator(np.random.PCG64([seed, 12]))
     near = -draw.uniform(0.0, 0.3, size=(2, pairs))
     kind = (np.arange(pairs) + seed) % len(EDGES)

@@ -261,7 +261,7 @@ def _difference(ground: Ground, held: Claim, one: Screened, other: Run) -> str |
     text = Candidate(other.path, ground.ledger.text(other), other.candidate)
     key = ground.ledger.secret() + f" {held.run.id} {other.id}".encode()
     labels = labels_of(ground.ledger, held)
-    return compared(ground.bench, labels, key, one, screened_text(text, ground.bench.profile.contract))
+    return compared(ground.bench, labels, key, one, screened_text(text, ground.bench.profile))
 
 
 def _judged(ground: Ground, held: Claim, one: Screened) -> CheckResult:

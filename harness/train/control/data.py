@@ -21,6 +21,8 @@ from harness.train.job import Progress, StepError
 from harness.train.pieces import Pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from harness.train.control.environment import Lanes
@@ -146,7 +148,11 @@ def _pools(
     for place, name in enumerate(pairs.POOLS):
         say(Progress(3 + place, 3 + len(pairs.POOLS), f"trajectories: {name}"))
         act = partial(roll, world, actors[name], starts, actions, settings.segment, (seed, 55, place), lead)
-        kept_as = pieces.get(f"pool-{name}", lambda act=act: {k: torch.from_numpy(v) for k, v in vars(act()).items()})
+
+        def made(act: Callable[[], Trajectories] = act) -> dict[str, torch.Tensor]:
+            return {k: torch.from_numpy(v) for k, v in vars(act()).items()}
+
+        kept_as = pieces.get(f"pool-{name}", made)
         out.append(Trajectories(**{k: v.numpy() for k, v in kept_as.items()}))
     return out
 

@@ -15,6 +15,8 @@ from harness.train.control.controllers import GRADES, Linear
 from harness.train.job import Progress, Say, StepError, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from harness.train.control.environment import Lanes
@@ -46,7 +48,7 @@ def search(
     if pieces is not None and (found := pieces.known("search")) is not None:
         begin, draw.bit_generator.state = len(found["way"]), found["draw"]
         count, (weights, mean, spread) = found["count"], (part.numpy() for part in found["now"])
-        way = [(value, Linear(*(part.numpy() for part in law), bound)) for value, law in found["way"]]
+        way = [(value, _law(law, bound)) for value, law in found["way"]]
     for step in range(begin, steps):
         scale = np.sqrt(spread / count) if step else np.ones_like(mean)
         now = Linear(weights.copy(), mean.copy(), np.where(scale < 1e-3, 1.0, scale), bound)
@@ -109,3 +111,8 @@ def _graded(way: list[tuple[float, Linear]]) -> dict[str, Linear]:
         )
     wanted = {grade: nothing + _SHARES[grade] * (best - nothing) for grade in GRADES}
     return {grade: way[int(np.abs(reached - at).argmin())][1] for grade, at in wanted.items()}
+
+
+def _law(parts: Sequence[torch.Tensor], bound: float) -> Linear:
+    weights, mean, scale = (part.numpy() for part in parts)
+    return Linear(weights, mean, scale, bound)
