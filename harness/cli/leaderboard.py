@@ -14,6 +14,7 @@ from harness.cli.differences import as_json
 from harness.cli.ledgers import ledger_options, name_of, number, read_ledger, state_style
 from harness.ladder.board import references, standings
 from harness.ladder.own import called, named, namesakes
+from harness.ladder.profile import load
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
     The baseline has a row of its own, and each run its difference from the baseline on the same seeds, with the
     interval that its gate decides by.
     """
+    if profile.endswith(".toml"):
+        load(profile)  # what is wrong with the file is told first
     with read_ledger(folder, database) as ledger:
         ladder = named(ledger, profile)
         every = standings(ledger, ladder)

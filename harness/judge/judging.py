@@ -219,7 +219,7 @@ def _properties(bench: Bench, suite: Suite, ready: Ready, second: Waiting | None
     """
     sandbox = cast("Sandbox", ready.sandbox)
     subject = _watched(bench, subject_of(bench, sandbox, ready.screened), second)
-    outcome = suite.rehearsed(subject)
+    outcome = suite.rehearsed(subject) or suite.partly(subject)
     if outcome is None and (subject.oracle.calls or subject.fault is not None):
         if subject.fault is not None or subject.oracle.output:
             # What was printed, and what brought the sandbox down, must not be there twice.

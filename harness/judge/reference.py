@@ -30,7 +30,8 @@ TURNED, TELLING = 0.25, 0.02
 _NOTHING = 1e-7
 #: Two sensitivities that differ by less than this share are equal in size.
 _EQUAL = 1e-4
-_BETAS = (0.05, 0.2, 0.8)
+#: Batches that are moved, each at a beta of its own.
+_BATCHES = 3
 _PAIRS = 24
 
 
@@ -62,10 +63,7 @@ class Side:
 def questions(subject: Subject) -> list[Batch]:
     """The batches at whose pairs the models are moved: as training has them."""
     pairs = max(_PAIRS, subject.smallest_batch)
-    return [
-        realistic(40 + i, pairs, beta=beta, progress=0.5, domain=subject.domain, dtype=np.float64)
-        for i, beta in enumerate(_BETAS)
-    ]
+    return [realistic(40 + i, pairs, progress=0.5, domain=subject.domain, dtype=np.float64) for i in range(_BATCHES)]
 
 
 def entering(subject: Subject) -> dict[str, Side] | None:

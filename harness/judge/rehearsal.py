@@ -52,6 +52,10 @@ class Rehearsal:
         #: What ended the last performance, and the property where it was asked nothing jointly before: that is settled.
         self.fault: CandidateFault | None = None
         self.settled: pytest.Item | None = None
+        #: How far it came: what passed (or why it was not run), what skips itself, and where it broke off.
+        self.went: dict[pytest.Item, str | None] = {}
+        self.skipped: dict[pytest.Item, BaseException] = {}
+        self.at: pytest.Item | None = None
         for item in items:
             function = item.function  # type: ignore[attr-defined]
             drawn = hasattr(function, "hypothesis")
@@ -105,25 +109,36 @@ class Rehearsal:
         Else, for each property, why it was not run, or None where it passed. Raises InfrastructureError for a fault of
         ours.
         """
-        went: dict[pytest.Item, str | None] = {}
-        self.fault = self.settled = None
+        self.went = {}
+        self.skipped = {}
+        self.fault = self.settled = self.at = None
+        for item in self._parts:
+            if not self.performed(item, subject):
+                if all(self._parts[each].watched is None for each in (*self.went, item)) and self.fault is not None:
+                    self.settled = item
+                self.at = item
+                return None
+        return self.went
+
+    def performed(self, item: pytest.Item, subject: Subject) -> bool:
+        """Put one property's examples: whether it passed, or was not run. `fault` says what it was where it failed."""
+        self.fault = None
+        started = time.perf_counter()
         try:
             with quiet():
-                for item in self._parts:
-                    started = time.perf_counter()
-                    went[item] = self._perform(item, subject)
-                    self.seconds[item] = time.perf_counter() - started
+                why = self._perform(item, subject)
         except InfrastructureError:
             raise
         except CandidateFault as fault:
             self.fault = fault
-            at = list(self._parts)[len(went)]
-            if all(self._parts[item].watched is None for item in (*went, at)):
-                self.settled = at
-            return None
+            return False
         except Exception:  # noqa: BLE001 - the run that counts will say what it was
-            return None
-        return went
+            return False
+        self.went[item] = why
+        self.seconds[item] = time.perf_counter() - started
+        if why is not None and why != NOTHING_ASKED:
+            self.skipped[item] = pytest.skip.Exception(why)
+        return True
 
     def noticed(self, subject: Subject) -> set[str]:
         """The rules that the examples find broken, each property by itself and none of them shrunk to its simplest."""

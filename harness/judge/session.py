@@ -131,6 +131,16 @@ class Suite:
             outcome.took(rule, self._rehearsal.seconds[item])
         return self._whole(outcome, subject)
 
+    def partly(self, subject: Subject) -> Outcome | None:
+        """After a rehearsal that broke off at a property: go on from there, with Hypothesis where one fails.
+
+        What passes by heart passes: Hypothesis draws the same examples until one fails. None where the sandbox is gone,
+        and where it goes before the end: then the suite has to be called for a new one.
+        """
+        if not self._rehearsal.complete or self._rehearsal.fault is None or subject.fault is not None:
+            return None
+        return self._called(subject, by_heart=True)
+
     def noticed(self, subject: Subject) -> set[str]:
         """The rules that the learnt examples find broken, without looking for simple ones: for measuring."""
         return self._rehearsal.noticed(subject)
@@ -172,29 +182,43 @@ class Suite:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Run every property. Raises InfrastructureError for a fault of ours, and then nothing is known."""
+        outcome = self._called(subject, by_heart=False)
+        if outcome is None:
+            raise InfrastructureError("the suite ended before its end")
+        return outcome
+
+    def _called(self, subject: Subject, *, by_heart: bool) -> Outcome | None:
         outcome = Outcome()
         self._plugin.subject = subject
         try:
-            self._judge(subject, outcome)
+            self._judge(subject, outcome, by_heart=by_heart)
+        except _GoneError:
+            return None
         finally:
             # A run that stops early leaves its last module set up, and the next candidate would trip over it.
             self._items[0].session._setupstate.teardown_exact(None)  # noqa: SLF001 - as pytest's own runner does
             self._rehearsal.rest()
         return self._whole(outcome, subject)
 
-    def _judge(self, subject: Subject, outcome: Outcome) -> None:
+    def _judge(self, subject: Subject, outcome: Outcome, *, by_heart: bool) -> None:
         stopped: Rule | None = None
         for place, item in enumerate(self._items):
             rule = item.module.RULE  # type: ignore[attr-defined]
             if stopped is not None:
                 outcome.went(rule.id, "not-run", _after(stopped))
                 continue
-            following = self._items[place + 1] if place + 1 < len(self._items) else None
-            self._rehearsal.watch(item, subject)
+            # By heart, nobody knows which will be the next that pytest runs: each is torn down.
+            following = None if by_heart or place + 1 == len(self._items) else self._items[place + 1]
             started = time.perf_counter()
-            error = self._run(item, following)
+            known = by_heart and self._known(item, subject)
+            if not known:
+                self._rehearsal.watch(item, subject)
+            error = self._rehearsal.skipped.get(item) if known else self._run(item, following)
             outcome.took(rule.id, time.perf_counter() - started)
-            if error is None and not self._rehearsal.tried(item):
+            if error is None and by_heart and not known:
+                self.recall(outcome)
+            asked = self._rehearsal.went[item] != NOTHING_ASKED if known else self._rehearsal.tried(item)
+            if error is None and not asked:
                 outcome.went(rule.id, "not-run", NOTHING_ASKED)
             elif error is None:
                 outcome.went(rule.id, "passed")
@@ -210,6 +234,18 @@ class Suite:
                 if subject.fault is not None or rule.id in ESSENTIAL:
                     stopped = rule
 
+    def _known(self, item: pytest.Item, subject: Subject) -> bool:
+        """Whether a property passes by heart, or is not run; raises _GoneError where the sandbox is gone over it."""
+        if item in self._rehearsal.went:
+            return True
+        if item is not self._rehearsal.at:
+            if self._rehearsal.performed(item, subject):
+                return True
+            if subject.fault is not None or self._rehearsal.fault is None:
+                raise _GoneError
+        subject.foresight.expect(())
+        return False
+
     def _findings(self, error: BaseException, rule: Rule) -> tuple[Finding, ...]:
         """The one finding that is told of an exception: the first that rejects."""
         found = _findings(error, rule, self._plugin.properties.test_determinism.RULE)
@@ -220,6 +256,10 @@ class Suite:
         with quiet():
             runtestprotocol(item, log=False, nextitem=following)
         return self._plugin.error
+
+
+class _GoneError(Exception):
+    """The sandbox ended, or a property itself failed, while examples were put by heart."""
 
 
 class _Plugin:

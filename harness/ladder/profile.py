@@ -146,6 +146,7 @@ def _checked(ladder: Ladder, data: bytes, source: str) -> Ladder:
 
     named = replace(ladder, source=source)
     check(named, data.decode("utf-8"))
+    no_hidden(tomllib.loads(data.decode("utf-8")), source)
     return named
 
 
@@ -160,7 +161,6 @@ def parse(data: bytes, source: str = "") -> Ladder:
     try:
         text = data.decode("utf-8")
         document = tomllib.loads(text)
-        no_hidden(document, source or "ladder")
         file = _File.model_validate(document)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1

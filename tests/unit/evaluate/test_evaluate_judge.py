@@ -313,5 +313,6 @@ def test_what_a_judge_prefers_is_evidence_for_a_gate(tmp_path: Path) -> None:
     assert decision is not None
     assert decision.decision == "promote"
     assert decision.reason == (
-        "better than dpo by 0.60 (preference), 95 % interval 0.11 to 0.89, 40 prompts of one trained model: better"
+        "better than dpo by 0.60 (preference), 95 % interval 0.11 to 0.89, 40 prompts of one trained model: "
+        "better than dpo with 95 %"
     )

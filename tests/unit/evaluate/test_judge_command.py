@@ -132,7 +132,7 @@ FIVE = [1, 2, 3, 4, 5]
         (["A", "B", "--replay", "nowhere"], "recording"),
         (["A", "B", "--budget-dollars", "1"], "prices"),
         (["A", "B", "--temperature", "1", "--no-temperature"], "exclude"),
-        (["7", "A"], "no run 7"),
+        (["7", "A"], "there is no ledger"),
         (["A", "--questions", "A", "--prompts", "A"], "line 1 of .* is no question"),
     ],
 )

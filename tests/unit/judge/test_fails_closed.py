@@ -8,6 +8,7 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -280,6 +281,10 @@ def test_a_fault_that_only_warns_accepts_nobody() -> None:
     assert "P304 (broken, by no finding that rejects)" in unanswered(outcome)
 
 
+#: What facts are gathered with: time-outs are the candidate's, as under profile 2026.1.
+BENCH = SimpleNamespace(recipe=SimpleNamespace(limits=SimpleNamespace(patience=1.0)))
+
+
 def test_a_fault_while_facts_are_gathered_rejects_whatever_was_noted_of_its_rule() -> None:
     mild, error = rule("P302").finding("mild", severity=Severity.WARNING), rule("P302").finding("bad")
 
@@ -287,7 +292,7 @@ def test_a_fault_while_facts_are_gathered_rejects_whatever_was_noted_of_its_rule
         raise CandidateFault(error)
 
     outcome = Outcome([mild], {"P301": "passed"})
-    assert _facts(subject(fail), outcome) == {}
+    assert _facts(BENCH, None, subject(fail), outcome) == {}  # type: ignore[arg-type]
     assert outcome.findings == [mild, error]
 
 
@@ -344,7 +349,7 @@ def test_nothing_is_remarked_on_while_a_wild_loss_is_judged(wild: str) -> None:
         warnings.simplefilter("error")
         with np.errstate(all="ignore"):  # of the function itself, which stands for the sandbox's
             seen(function=WILD[wild])  # type: ignore[arg-type]
-        facts = _facts(subject(WILD[wild]), Outcome([], {"P301": "passed"}))
+        facts = _facts(BENCH, None, subject(WILD[wild]), Outcome([], {"P301": "passed"}))  # type: ignore[arg-type]
     assert "curve" in facts
 
 

@@ -89,7 +89,7 @@ def test_it_asks_the_same_in_fewer_requests(needs: int, seed: int) -> None:
             assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
             assert list(outcome.properties) == list(whole.properties)
             assert sorted(second.everything) == sorted(first.everything)
-        assert len(second.requests) < len(first.requests) / 3
+        assert len(second.requests) < len(first.requests) / 2
 
     in_session(body, seed)
 
@@ -109,7 +109,7 @@ def test_the_stand_in_teaches_what_a_candidate_would(seed: int) -> None:
         assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
         assert not whole.findings
         assert sorted(joint.everything) == sorted(plainly.everything)
-        assert len(joint.requests) < len(plainly.requests) / 3
+        assert len(joint.requests) < len(plainly.requests) / 2
         suite.learn(Subject(StandIn(gpu=False), Domain()))  # once is enough
         assert suite._rehearsal is before
 
@@ -170,7 +170,7 @@ def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
         outcome = suite.rehearsed(Subject(oracle, Domain()))
         assert outcome is not None
         assert outcome.properties["P316"] == "passed"
-        assert sum(asked) == 20
+        assert sum(asked) == 40
 
     in_session(body)
 
@@ -193,7 +193,7 @@ def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> No
     def once(batch: Batch) -> Answer:
         calls.append(batch)
         got = DPO(batch)
-        return replace(got, values=np.full_like(got.values, np.nan)) if len(calls) == 3000 else got
+        return replace(got, values=np.full_like(got.values, np.nan)) if len(calls) == 1000 else got
 
     def body(suite: Suite) -> None:
         suite(subject(DPO)[0])
@@ -204,6 +204,31 @@ def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> No
         suite.recall(outcome)
         (finding,) = outcome.findings
         assert finding.rule == "P309"
+        calls.clear()
+        one = subject(once)[0]
+        assert suite.rehearsed(one) is None
+        (finding,) = suite.partly(one).findings
+        assert finding.rule == "P309"
+
+    in_session(body)
+
+
+def test_where_the_sandbox_goes_on_the_way_the_suite_is_called_for_a_new_one() -> None:
+    """NaN at large margins is found first; then the sandbox dies in whatever comes late."""
+
+    def dies(batch: Batch) -> Answer:
+        if batch.pairs > 900:
+            raise CandidateFault(SANDBOX_DIED.finding("dead"))
+        got = DPO(batch)
+        return replace(got, values=np.where(batch.beta * batch.rho > 49, np.nan, got.values))
+
+    def body(suite: Suite) -> None:
+        suite(subject(DPO)[0])
+        one = subject(dies)[0]
+        assert suite.rehearsed(one) is None
+        assert suite.partly(one) is None
+        assert one.fault is not None
+        assert suite.partly(one) is None
 
     in_session(body)
 
@@ -218,14 +243,20 @@ def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> No
     ],
     ids=["needs three", "NaN at the edge", "the wrong way round", "no gradient"],
 )
-def test_a_failure_ends_it_without_a_verdict(function: Callable[[Batch], Answer | Complaint]) -> None:
+def test_a_failure_ends_it_and_hypothesis_goes_on_from_there(function: Callable[[Batch], Answer | Complaint]) -> None:
+    """With the findings that the suite comes to without a rehearsal, and in fewer calls."""
+
     def body(suite: Suite) -> None:
-        alone = suite(subject(function)[0])
+        one, plainly = subject(function)
+        alone = suite(one)
         suite(subject(DPO)[0])
-        assert suite.rehearsed(subject(function)[0]) is None
-        after = suite(subject(function)[0])
+        one, oracle = subject(function)
+        assert suite.rehearsed(one) is None
+        after = suite.partly(one)
+        assert after is not None
         assert (after.findings, after.properties) == (alone.findings, alone.properties)
         assert after.findings
+        assert len(oracle.requests) < len(plainly.requests)
 
     in_session(body)
 
@@ -320,7 +351,7 @@ def test_the_profile_says_how_many_examples_there_are() -> None:
     in_session(body)
     whole = asked.pop(30)
     run_session(body, replace(load(DEFAULT), examples=5), 0)
-    assert asked[30] < whole / 2
+    assert asked[30] < 0.7 * whole
     asked.clear()
     in_session(body)
     assert asked[30] == whole

@@ -147,4 +147,4 @@ def test_a_note_is_taken_once(rule: Rule) -> None:
 
 def test_a_large_counterexample_says_how_large_and_no_numbers(rule: Rule) -> None:
     fault = subject(DPO).broken(rule, "x", plain(np.zeros(64), 0.1))
-    assert fault.findings[0].counterexample == {"beta": 0.1, "pairs": 64}
+    assert fault.findings[0].counterexample == {"beta": 0.1, "progress": 0.5, "pairs": 64}

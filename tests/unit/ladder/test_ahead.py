@@ -87,7 +87,7 @@ def test_its_end_stops_what_runs_and_drops_the_rest() -> None:
 @dataclass(frozen=True)
 class Bench:
     recipe: Recipe = field(default_factory=lambda: Recipe("image", Limits()))
-    engine: Any = field(default_factory=lambda: type("Engine", (), {"url": "unix:///nowhere"}))
+    engine: Any = field(default_factory=lambda: FakeEngine("unix:///nowhere"))
 
 
 @dataclass
@@ -130,7 +130,6 @@ class Ground:
 
 @pytest.fixture
 def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
-    monkeypatch.setattr("harness.ladder.measuring.Engine", FakeEngine)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     return Ground(Bench(), lambda: False, [], tmp_path)
 
@@ -138,6 +137,9 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
 class FakeEngine:
     def __init__(self, url: str) -> None:
         self.url = url
+
+    def another(self) -> FakeEngine:
+        return self
 
     def close(self) -> None:
         """Nothing is open."""

@@ -73,7 +73,6 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(tmp_path)
     monkeypatch.setattr(running, "work", made.work)
-    monkeypatch.setattr(running.signal, "signal", lambda *_: None)
     return made
 
 
