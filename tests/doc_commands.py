@@ -118,7 +118,7 @@ def _read_module(name: str, arguments: list[str], *, whole: bool) -> str:
         for option in (a.partition("=")[0] for a in arguments if a.startswith("-")):
             assert re.search(rf"{re.escape(option)}\b", told), f"{name} knows no {option}"
         return "argparse"
-    main = importlib.import_module(target).main
+    main = importlib.import_module("harness.cli" if name == "harness" else target).main
     if isinstance(main, click.Command):
         _read_click(main, arguments, whole=whole)
         return "click"

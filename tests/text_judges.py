@@ -123,8 +123,8 @@ def judge_gitlab(text: str, rules: list[str]) -> None:
 
 
 _XML = {
-    "testsuites": {"name", "tests", "failures", "errors", "skipped"},
-    "testsuite": {"name", "tests", "failures", "errors", "skipped"},
+    "testsuites": {"name", "tests", "failures", "errors", "skipped", "time"},
+    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time"},
     "testcase": {"name", "classname", "time"},
     "failure": {"type", "message"},
     "error": {"type", "message"},
