@@ -239,7 +239,9 @@ def _watched(bench: Bench, subject: Subject, second: Waiting | None) -> Subject:
     plan = bench.profile.witness
     if second is not None and plan is not None:
         subject.witnessing = plan
-        subject.oracle.kept = Kept(plan.every, plan.last, when=(STARTED_AFTER, second.start))
+        subject.oracle.kept = Kept(
+            plan.every, plan.last, when=(STARTED_AFTER, lambda: None if subject.rejected else second.start())
+        )
     return subject
 
 

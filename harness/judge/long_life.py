@@ -57,8 +57,8 @@ def grow_old(subject: Subject) -> None:
     Raises what the oracle raises, and CandidateFault for an exception in the candidate.
     """
     plan = subject.witnessing
-    if plan is None:
-        return
+    if plan is None or subject.rejected:
+        return  # whom something else rejects is not asked on: no second container will be
     oracle, _ = subject.oracle, subject.smallest_batch  # looking for it is a part of the life
     for at in range(0, missing := max(0, plan.calls - oracle.life), _TOGETHER):
         subject.answers(subject.distinct(missing)[at : at + _TOGETHER])

@@ -231,6 +231,7 @@ class Suite:
                 told = {f.rule for f in outcome.findings if rejects((f,))}
                 outcome.findings += [f for f in self._findings(error, rule) if f.rule not in told]
                 outcome.went(rule.id, "failed")
+                subject.rejected = subject.rejected or rejects(outcome.findings)
                 if subject.fault is not None or rule.id in ESSENTIAL:
                     stopped = rule
 

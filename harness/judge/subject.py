@@ -46,6 +46,8 @@ class Subject:
     domain: Domain
     notes: list[Finding] = field(default_factory=list)
     fault: CandidateFault | InfrastructureError | None = None
+    #: Whether a finding rejects it already: what is dear and looks for the same end is then left out.
+    rejected: bool = False
     _smallest: int | None = None
     foresight: Foresight = field(init=False)
     #: The first batches asked of the present fork and their answers, to be asked again at its end.

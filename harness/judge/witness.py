@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 #: Batches in one request.
 TOGETHER = 256
-#: So many calls of the first container before the second one is started: most broken candidates never make them.
-STARTED_AFTER = 1000
+#: So many calls of the first container before the second one is started: what is broken has shown it by then.
+STARTED_AFTER = 5000
 #: One in so many of those that went in a bundle is asked alone in the second container.
 _ALONE = 8
 #: What was answered, what came in its place, and what differs between the two.
