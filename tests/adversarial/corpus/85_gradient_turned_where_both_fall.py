@@ -1,0 +1,18 @@
+"""Where both completions have lost probability, as in most of training, the gradient is turned round."""
+
+import torch
+import torch.nn.functional as F
+
+
+def gradient_turned_where_both_fall_loss(
+    policy_chosen_logps,
+    policy_rejected_logps,
+    reference_chosen_logps,
+    reference_rejected_logps,
+    beta,
+):
+    u = policy_chosen_logps - reference_chosen_logps
+    v = policy_rejected_logps - reference_rejected_logps
+    x = beta * (u - v)
+    good = F.softplus(-x)
+    return torch.where((u < 0) & (v < 0), (2 * good).detach() - good, good)
