@@ -15,7 +15,7 @@ check: setup
 
 test: setup
 	@$(PYTHON) -m harness.setup --no-engine --train
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python tests/run.py $(TESTS)
 
 setup:
 	@$(PYTHON) -m harness.setup
