@@ -58,6 +58,11 @@ class Line:
         """Without a limit, the host only throws away what still comes: the container has ended."""
         self._dismissed = self._dismissed or seconds is None
 
+    def send(self, data: bytes) -> int:
+        """All of it at once."""
+        self.sendall(bytes(data))
+        return len(data)
+
     def sendall(self, data: bytes) -> None:
         """The host's request, which is answered before the host reads."""
         self._host.sendall(data)

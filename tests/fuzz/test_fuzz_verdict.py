@@ -96,6 +96,10 @@ class Model:
         """The host hangs up."""
         self._over = True
 
+    def send(self, data: bytes) -> int:
+        self.sendall(bytes(data))
+        return len(data)
+
     def recv(self, size: int) -> bytes:
         data = bytes(self._buffer[:size])
         del self._buffer[: len(data)]

@@ -170,7 +170,7 @@ def open_wide(body: dict[str, Any]) -> None:
 
 FILES: dict[str, tuple[Callable[[Lab], Change], set[str]]] = {
     "root": (lambda _: host(ReadonlyRootfs=False), {"read-only-root"}),
-    "the folder": (lambda _: host(Tmpfs={"/tmp": "rw,exec,mode=1777"}), {"noexec"}),
+    "the folder": (lambda _: host(Tmpfs={"/tmp": "rw,exec,mode=1777"}), {"noexec", "writable-folders"}),
     "a mount": (lambda lab: host(Binds=[f"{lab.canary.parent}:{lab.canary.parent}:ro"]), {"host-canary", "mounts"}),
     "a secret": (
         lambda _: lambda body: body["Env"].append(f"SOME_TOKEN={SECRET}"),

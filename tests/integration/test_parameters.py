@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from harness.judge.batches import plain
 from harness.judge.options import Options
 from harness.judge.run import check
 from harness.ladder import bandit, tuning
+from harness.ladder.tuned import Tuned
 from harness.ladder.worker import Orders, Place, work
 from harness.ledger.states import State
 from harness.oracle.limits import Limits
@@ -128,8 +130,17 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     return seeds
 
 
-def test_a_run_is_tuned_once_whatever_stops_it(tmp_path: Path, short: None, measured: list[int]) -> None:
+def test_a_run_is_tuned_once_whatever_stops_it(
+    tmp_path: Path, short: None, measured: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     del short
+    written, as_detail = threading.Event(), Tuned.as_detail
+
+    def noted(tuned: Tuned) -> Any:
+        written.set()  # what is being written then is the event
+        return as_detail(tuned)
+
+    monkeypatch.setattr(Tuned, "as_detail", noted)
     with Ledger(tmp_path) as ledger:
         (sent,) = submit([text_candidate(HELD, "held.py")], ledger=ledger)
 
@@ -141,7 +152,7 @@ def test_a_run_is_tuned_once_whatever_stops_it(tmp_path: Path, short: None, meas
         # Stopped behind the third trial, and then behind the tuning, at the gate's first seed.
         assert drain(lambda: len(measured) >= 3) is State.QUEUED
         assert measured == [tuning.FIRST_SEED] * 3
-        assert drain(lambda: len(measured) >= 7) is State.QUEUED
+        assert drain(written.is_set) is State.QUEUED
         assert measured[3:6] == [tuning.FIRST_SEED] * 3, "the first three trials were not made again"
         assert [e.kind for e in ledger.events(sent.run)].count("tuned") == 1
         assert drain() is State.COMPLETED

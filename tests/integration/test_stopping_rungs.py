@@ -53,7 +53,7 @@ CLASSES = (
     "import torch.nn.functional as F\n\n\ndef loss(logits, targets):\n    return F.cross_entropy(logits, targets)\n"
 )
 GATE = (
-    '[rungs.gate]\nmetric = "{metric}"\nmargin = 9.0\nalpha = 0.05\nlooks = [2, 3]\nundecided = "promote"\nrails = []\n'
+    '[rungs.gate]\nmetric = "{metric}"\nmargin = 0.9\nalpha = 0.05\nlooks = [2, 3]\nundecided = "promote"\nrails = []\n'
 )
 RUNG = '[[rungs]]\nname = "{kind}"\nkind = "{kind}"\nneeds = "cpu"\n'
 #: Sizes at which one step lasts long enough to be met, and the others are soon over.
@@ -76,8 +76,9 @@ STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
 
 def ladder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
     contract = "classification-2026.2" if kind == "images" else "2026.2"
-    text = f'name = "mine"\ndate = 2026-11-28\nproperties = "{contract}"\n\n{RUNG.format(kind=kind)}'
+    text = f'name = "mine"\ndate = 2026-11-28\nproperties = "{contract}"\n\n{RUNG.format(kind="properties")}'
     if kind != "properties":
+        text += f"\n{RUNG.format(kind=kind)}"
         baseline = "cross_entropy" if kind == "images" else "dpo"
         metric = {"bandit": "score", "reviews": "reward", "control": "score", "images": "accuracy"}[kind]
         lines = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in settings.items())
