@@ -121,7 +121,11 @@ def test_a_harness_that_is_killed_takes_its_container_with_it(
     proxy: EngineProxy, write: Callable[..., Path], engine: Engine
 ) -> None:
     with running(proxy, write) as process, running(proxy, write) as other:
-        time.sleep(1.0)
+
+        def whose(pid: int) -> list[str]:
+            return [c for c in list(proxy.created) if f":{pid}:" in owner(engine, c)]
+
+        assert eventually(lambda: whose(process.pid) and whose(other.pid), 30)
         before = list(proxy.created)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
