@@ -46,6 +46,7 @@ def join(asked: Iterable[Question | None]) -> tuple[Joint | None, ...]:
     """Put questions together; None, a change to a fresh fork, stays where it is."""
     out: list[Joint | None] = []
     waiting: list[Question] = []
+    batches = pairs = 0
 
     def flush() -> None:
         if waiting:
@@ -56,11 +57,12 @@ def join(asked: Iterable[Question | None]) -> tuple[Joint | None, ...]:
         if question is None:
             flush()
             out.append(None)
+            batches = pairs = 0
             continue
-        together = [b for q in (*waiting, question) for b in q.batches]
-        large = len(together) > TOGETHER or sum(b.pairs for b in together) > PAIRS
-        if waiting and (large or waiting[0].echo != question.echo):
+        batches, pairs = batches + len(question.batches), pairs + sum(b.pairs for b in question.batches)
+        if waiting and (batches > TOGETHER or pairs > PAIRS or waiting[0].echo != question.echo):
             flush()
+            batches, pairs = len(question.batches), sum(b.pairs for b in question.batches)
         waiting.append(question)
     flush()
     return tuple(out)
