@@ -21,6 +21,7 @@ from harness.judge.foresight import join
 from property_tests.configure import Watched
 
 if TYPE_CHECKING:
+    from harness.judge.bank import Examples
     from harness.judge.foresight import Joint, Question
     from harness.judge.subject import Subject
 
@@ -96,6 +97,23 @@ class Rehearsal:
         """Know what another session learnt, of the same profile and seed."""
         for item, part in self._parts.items():
             part.examples, part.questions = learnt[item.nodeid]
+
+    def examples(self) -> Examples:
+        """The examples of every property."""
+        return {item.nodeid: part.examples for item, part in self._parts.items() if part.examples is not None}
+
+    def know(self, examples: Examples, subject: Subject) -> bool:
+        """Know the kept examples, and from one that passes, what they ask. False: they are not for this suite."""
+        if set(examples) != {item.nodeid for item in self._parts}:
+            return False
+        for item, part in self._parts.items():
+            part.examples = examples[item.nodeid]
+        if self.perform(subject) is not None:
+            return True
+        for part in self._parts.values():
+            part.examples = None if part.watched is not None else [{}]
+            part.questions.clear()
+        return False
 
     def rest(self) -> None:
         """See no more examples."""

@@ -18,6 +18,7 @@ import property_tests
 from harness.contract import CLASSIFICATION
 from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.judge.alone import Alone, quiet
+from harness.judge.bank import kept
 from harness.judge.rehearsal import NOTHING_ASKED, Rehearsal
 from harness.verdict import rejects
 from property_tests.configure import draw, prepare, seeded
@@ -27,6 +28,7 @@ from property_tests.strategies import judge_over
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from harness.judge.bank import Examples
     from harness.judge.rehearsal import Learnt
     from harness.judge.subject import Subject
     from harness.profiles import Profile
@@ -108,9 +110,16 @@ class Suite:
         if key in _LEARNT:
             self._rehearsal.take(_LEARNT[key])
             return
-        self(subject)
+        examples = kept(*self._plugin.drawn_by)
+        if examples is None or not self._rehearsal.know(examples, subject):
+            self(subject)
         if self._rehearsal.complete:
             _LEARNT[key] = self._rehearsal.learnt()
+
+    def drawn(self, subject: Subject) -> Examples:
+        """The examples of every property as Hypothesis draws them for one that passes."""
+        self(subject)
+        return self._rehearsal.examples()
 
     def rehearsed(self, subject: Subject) -> Outcome | None:
         """Put the examples that are known by heart to the candidate: what came of it, or None.

@@ -1,0 +1,170 @@
+"""The question bank that ships is what Hypothesis draws today, and is used only where it is that, whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from judging import DPO, Answering
+
+from harness.judge import bank, session
+from harness.judge.session import Suite, run_session
+from harness.judge.standin import StandIn
+from harness.judge.subject import Subject
+from harness.oracle.batch import Batch
+from harness.profiles import DEFAULT, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROFILE = load(DEFAULT)
+
+
+def plain(examples: bank.Examples | None) -> dict[str, list[dict[str, Any]]]:
+    """Examples as they compare."""
+
+    def of(value: Any) -> Any:
+        return (value.raw, value.beta, value.progress, value.policy_chosen.dtype) if isinstance(value, Batch) else value
+
+    assert examples is not None
+    return {name: [{k: of(v) for k, v in each.items()} for each in one] for name, one in examples.items()}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the bank that may be spoilt, and a process that has learnt nothing."""
+    path = tmp_path / "bank.json.gz"
+    path.write_bytes(bank.path_of(PROFILE).read_bytes())
+    monkeypatch.setattr(bank, "path_of", lambda _: path)
+    monkeypatch.setattr(session, "_LEARNT", {})
+    return path
+
+
+def test_it_is_what_is_drawn_today() -> None:
+    """Where this fails after a change of the properties: `python -m harness.judge.bank`."""
+    kept = plain(bank.kept(PROFILE, 0))
+
+    def body(suite: Suite) -> None:
+        drawn = plain(suite.drawn(Subject(StandIn(gpu=True), PROFILE.domain)))
+        assert list(kept) == sorted(drawn)
+        for name, examples in drawn.items():
+            assert kept[name] == examples, name
+        assert sum(map(len, drawn.values())) > 500
+
+    run_session(body, PROFILE, 0)
+
+
+def test_who_knows_it_asks_what_hypothesis_asks(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same questions to the byte, with the bank and without it."""
+    del elsewhere
+    asked: list[list[bytes]] = []
+
+    class Heard(Answering):
+        def ask(self, batches: Any, **_: object) -> Any:
+            heard.extend(b.raw for b in batches)
+            answers = super().ask(batches)
+            return [replace(a, echo=b.vectors) for a, b in zip(answers, batches, strict=True)]
+
+        def fresh(self) -> None:
+            pass
+
+    def body(suite: Suite) -> None:
+        suite.learn(Subject(StandIn(gpu=False), PROFILE.domain))
+        assert suite.rehearsed(Subject(Heard(DPO), PROFILE.domain)) is not None
+        asked.append(sorted(heard))
+
+    for known in (True, False):
+        heard: list[bytes] = []
+        if not known:
+            monkeypatch.setattr(session, "_LEARNT", {})
+            monkeypatch.setattr(session, "kept", lambda *_: None)
+        run_session(body, PROFILE, 0)
+    assert asked[0] == asked[1]
+    assert len(asked[0]) > 5000
+
+
+def changed(key: str, value: Any) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        return gzip.compress(json.dumps({**json.loads(gzip.decompress(data)), key: value}).encode())
+
+    return change
+
+
+def fewer(data: bytes) -> bytes:
+    """A bank with fewer examples, under the digest of the whole one."""
+    document = json.loads(gzip.decompress(data))
+    examples = {name: one[:1] for name, one in json.loads(document["examples"]).items()}
+    return gzip.compress(json.dumps({**document, "examples": json.dumps(examples)}).encode())
+
+
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
+    "a byte": lambda data: data[:1000] + bytes([data[1000] ^ 1]) + data[1001:],
+    "cut": lambda data: data[: len(data) // 2],
+    "empty": lambda _: b"",
+    "no JSON": lambda _: gzip.compress(b"{"),
+    "a list": lambda _: gzip.compress(b"[]"),
+    "of other properties": changed("made_of", "0" * 64),
+    "no examples": changed("examples", "{}"),
+    "fewer examples": fewer,
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_one_that_is_spoilt_is_none(elsewhere: Path, how: str) -> None:
+    elsewhere.write_bytes(SPOILT[how](elsewhere.read_bytes()))
+    assert bank.kept(PROFILE, 0) is None
+
+
+def test_one_that_is_gone_is_none_and_the_suite_learns(elsewhere: Path) -> None:
+    elsewhere.unlink()
+    assert bank.kept(PROFILE, 0) is None
+
+    def body(suite: Suite) -> None:
+        suite.learn(Subject(StandIn(gpu=False), PROFILE.domain))
+        assert suite._rehearsal.complete
+        assert len(suite._rehearsal.examples()) == len(suite._items)
+
+    run_session(body, PROFILE, 0)
+
+
+def test_it_is_for_one_profile_one_seed_and_these_versions(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del elsewhere
+    assert bank.kept(PROFILE, 0) is not None
+    assert bank.kept(PROFILE, 1) is None
+    assert bank.kept(replace(PROFILE, digest="0" * 64), 0) is None
+    monkeypatch.setattr(bank.importlib.metadata, "version", lambda _: "0")
+    assert bank.kept(PROFILE, 0) is None
+
+
+def test_an_edited_property_makes_it_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = bank.made_of(PROFILE, 0)
+    for pattern in bank._SOURCES:
+        for path in bank._ROOT.glob(pattern):
+            copy = tmp_path / path.relative_to(bank._ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(bank, "_ROOT", tmp_path)
+    assert bank.made_of(PROFILE, 0) == before
+    with (tmp_path / "property_tests/strategies.py").open("a") as file:
+        file.write("# edited\n")
+    assert bank.made_of(PROFILE, 0) != before
+
+
+def test_a_bank_for_another_suite_is_not_taken() -> None:
+    def body(suite: Suite) -> None:
+        rehearsal = suite._rehearsal
+        some = dict(list((bank.kept(PROFILE, 0) or {}).items())[1:])
+        assert not rehearsal.know(some, Subject(StandIn(gpu=False), PROFILE.domain))
+        assert not rehearsal.complete
+
+    run_session(body, PROFILE, 0)
+
+
+def test_what_it_cannot_keep_it_refuses() -> None:
+    with pytest.raises(TypeError, match="does not know how to keep"):
+        bank._plain(np.zeros(3))
