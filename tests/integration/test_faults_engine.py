@@ -11,6 +11,7 @@ from hostile import DPO
 
 from harness.engine_socket import find_engine
 from harness.oracle.engine import sweep
+from harness.profiles import DEFAULT
 from sandbox import confinement
 from sandbox import wire as layout
 
@@ -35,13 +36,17 @@ def proxy(tmp_path: Path, engine: Engine) -> Iterator[EngineProxy]:
     assert worker_processes(made) == []
 
 
+#: A profile under which a candidate has one container, so that requests and streams can be counted.
+ONE_CONTAINER = "2026.1"
+
+
 @pytest.fixture
 def check(proxy: EngineProxy, harness: Callable[..., Run], write: Callable[..., Path]) -> Callable[..., Run]:
     """Check so many copies of DPO through the proxy."""
 
-    def run(count: int, *arguments: object) -> Run:
+    def run(count: int, *, profile: str = ONE_CONTAINER) -> Run:
         paths = [write(DPO, f"{n}.py") for n in range(count)]
-        return harness("check", *paths, *arguments, env={"DOCKER_HOST": proxy.url})
+        return harness("check", *paths, f"--profile={profile}", env={"DOCKER_HOST": proxy.url})
 
     return run
 
@@ -98,6 +103,15 @@ def test_an_engine_that_dies_at_a_request(check: Callable[..., Run], proxy: Engi
     run = check(3)
     assert proxy.traps[0].met, proxy.asked
     no_verdict(run, accepted=1 if proxy.traps[0].first == 3 or name == "remove" else 0)
+
+
+@pytest.mark.parametrize("name", ["create", "attach", "start"])
+def test_without_a_witness_nothing_is_decided(check: Callable[..., Run], proxy: EngineProxy, name: str) -> None:
+    """The second container of a candidate is refused: what it would have said is not known."""
+    proxy.traps = [Trap(REQUESTS[name], 500, "no more of these", first=2)]
+    run = check(1, profile=DEFAULT)
+    no_verdict(run)
+    assert "no more of these" in run.results[0]["reason"]
 
 
 @pytest.mark.parametrize("name", ["create", "start"])
