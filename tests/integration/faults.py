@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from engine_proxy import EngineProxy
     from support import Run
 
+#: A profile under which a candidate has one container, so that requests and streams can be counted.
+ONE_CONTAINER = "2026.1"
+
 
 def told(result: dict[str, Any]) -> None:
     """An undecided candidate: its reason and the next step are there, and nothing is held against it."""

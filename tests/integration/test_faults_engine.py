@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engine_proxy import EngineProxy, Trap, proxied
-from faults import no_verdict, told, worker_processes
+from faults import ONE_CONTAINER, no_verdict, told, worker_processes
 from hostile import DPO
 
 from harness.engine_socket import find_engine
@@ -34,10 +34,6 @@ def proxy(tmp_path: Path, engine: Engine) -> Iterator[EngineProxy]:
     sweep(engine)
     assert [c for c in made.created if engine.state(c)] == []
     assert worker_processes(made) == []
-
-
-#: A profile under which a candidate has one container, so that requests and streams can be counted.
-ONE_CONTAINER = "2026.1"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from engine_proxy import EngineProxy, proxied
-from faults import no_verdict, told, worker_processes
+from faults import ONE_CONTAINER, no_verdict, told, worker_processes
 from hostile import DPO, loss
 from support import ROOT, Run, harness_command
 
@@ -211,7 +211,7 @@ def test_the_image_disappears_between_two_candidates(
     tag = f"harness-fault-{os.getpid()}"
     engine.client.tag(sandbox_image.digest, tag, "gone")
     try:
-        child, report = running(4, "--image", f"{tag}:gone")
+        child, report = running(4, "--image", f"{tag}:gone", "--profile", ONE_CONTAINER)
     finally:
         engine.client.remove_image(f"{tag}:gone")
     run = ended(child, report)
