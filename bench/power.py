@@ -1,13 +1,15 @@
-"""What a check can miss: `python -m bench.power measure`, then `show` writes docs/power.md and its picture.
+"""What a check can miss: `python -m bench.power measure` and `state`, then `show` writes docs/power.md and its picture.
 
 A loss that is DPO but for one fault is put to the properties, again and again with the fault in another place drawn at
 random, and each property that notices is counted. The faulty losses answer by formula in this process (as
-`harness.judge.standin` does), so that hundreds of them can be judged; the questions are those that a check asks.
+`harness.judge.standin` does), so that hundreds of them can be judged; the questions are those that a check asks. Losses
+that count their calls are checked in containers (`state`), since it takes a second one to find them.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -19,11 +21,14 @@ import numpy as np
 from scipy.stats import beta as beta_distribution
 
 from harness.judge.domain import Domain
+from harness.judge.options import Options
 from harness.judge.realistic import realistic
+from harness.judge.run import check
 from harness.judge.session import Suite, run_session
 from harness.judge.standin import StandIn
 from harness.judge.subject import Subject
 from harness.profiles import DEFAULT, load
+from harness.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,10 +51,26 @@ lengths) in a direction drawn at random.
 ![How often a fault of a given size is caught](power.svg)
 
 Not measured here: faults in other shapes than these (a region that is no half-space, a window of a length or of
-beta), state by the number of calls (caught up to the 8,192 calls of a check, since what is answered then is asked
-of a fresh container first; not beyond: a training asks one batch in twenty again), and what is hidden on purpose
-from questions that are public.
+beta), and what is hidden on purpose from questions that are public.
 """
+#: A loss with a memory: right for so many calls, then turned round. The screen would not let it in, so it is off.
+COUNTING = """import torch.nn.functional as F
+
+calls = [0]
+
+
+def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
+    calls[0] += 1
+    rho = (policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)
+    return F.softplus(beta * rho if calls[0] > {calls} else -beta * rho)
+"""
+#: After how many calls of one life.
+CALLS = (0, 10, 100, 1000, 4000, 8000, 9000, 10_000, 20_000)
+STATE = "State: right at first, then turned round"
+BEFORE = "calls of one life before it turns"
+HOW = (
+    "In containers, with the screen off, at seeds from 0. A training asks one batch in twenty again, for what is later."
+)
 
 
 @dataclass(frozen=True)
@@ -215,33 +236,56 @@ def _key(family: Family, size: float, place: int) -> str:
 
 
 @main.command()
+@click.option("--seeds", default=3, show_default=True, help="Seeds at which each loss is checked.")
+def state(seeds: int) -> None:
+    """Check losses that turn round after some calls, in containers."""
+    kept = json.loads(RESULTS.read_text("utf-8"))
+    if kept["profile"] != load(DEFAULT).digest:
+        raise click.UsageError("power.json is of another profile: `python -m bench.power measure` comes first")
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"after_{calls}.py") for calls in CALLS]
+        for path, calls in zip(paths, CALLS, strict=True):
+            path.write_text(COUNTING.format(calls=calls), "utf-8")
+        for seed in range(seeds):
+            report = check(paths, Options(screen=False, seed=seed, gpu="none"))
+            for calls, result in zip(CALLS, report.results, strict=True):
+                found = {f.rule for f in result.verdict.findings if f.severity is Severity.ERROR}
+                kept["runs"][f"state/{calls:g}/{seed}"] = sorted(found)
+    RESULTS.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", "utf-8")
+
+
+@main.command()
 def show() -> None:
     """Write docs/power.md and its picture from what was measured."""
     kept = json.loads(RESULTS.read_text("utf-8"))
     lines = [HEAD.format(name=kept["name"])]
-    for family in FAMILIES:
-        lines += [f"## {family.title}", "", f"Size: {family.size}.", ""]
+    curves = {f.title: (f.size, [(s, _found(kept, f.name, s)) for s in f.sizes]) for f in FAMILIES}
+    curves[STATE] = (BEFORE, [(calls, _found(kept, "state", calls)) for calls in CALLS])
+    for title, (size, points) in curves.items():
+        lines += [f"## {title}", "", f"Size: {size}.{f' {HOW}' if title == STATE else ''}", ""]
         lines += ["| size | caught | 95 % interval | most often by |", "|---|---|---|---|"]
-        for size in family.sizes:
-            found = _found(kept, family, size)
+        for number, found in points:
             if found:
                 caught = sum(bool(rules) for rules in found)
                 low, high = interval(caught, len(found))
                 by = Counter(rule for rules in found for rule in rules).most_common(4)
                 words = ", ".join(f"{rule} {n / len(found):.0%}" for rule, n in by)
-                lines.append(f"| {size:g} | {caught} of {len(found)} | {low:.0%} to {high:.0%} | {words or 'none'} |")
+                lines.append(f"| {number:g} | {caught} of {len(found)} | {low:.0%} to {high:.0%} | {words or 'none'} |")
         lines.append("")
     PAGE.write_text("\n".join(lines).rstrip() + "\n", "utf-8")
     from bench.power_picture import draw  # noqa: PLC0415 - loads matplotlib
 
-    curves = {f.title: (f.size, [(s, _found(kept, f, s)) for s in f.sizes if _found(kept, f, s)]) for f in FAMILIES}
-    draw(curves, PAGE.with_suffix(".svg"), interval)
+    draw(
+        {t: (size, [p for p in points if p[1]]) for t, (size, points) in curves.items()},
+        PAGE.with_suffix(".svg"),
+        interval,
+    )
     click.echo(f"wrote {PAGE.relative_to(ROOT)} and its picture")
 
 
-def _found(kept: dict[str, Any], family: Family, size: float) -> list[list[str]]:
-    """The rules that noticed, for each place that was tried."""
-    return [rules for key, rules in kept["runs"].items() if key.startswith(f"{family.name}/{size:g}/")]
+def _found(kept: dict[str, Any], name: str, size: float) -> list[list[str]]:
+    """The rules that noticed, for each place or seed that was tried."""
+    return [rules for key, rules in kept["runs"].items() if key.startswith(f"{name}/{size:g}/")]
 
 
 def interval(caught: int, of: int) -> tuple[float, float]:
