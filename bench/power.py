@@ -68,9 +68,7 @@ def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, ref
 CALLS = (0, 10, 100, 1000, 4000, 8000, 9000, 10_000, 20_000)
 STATE = "State: right at first, then turned round"
 BEFORE = "calls of one life before it turns"
-HOW = (
-    "In containers, with the screen off, at seeds from 0. A training asks one batch in twenty again for what comes later."
-)
+HOW = "In containers, screen off, at seeds from 0. A training asks one batch in twenty again for what comes later."
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,56 @@
-"""`make test`: the whole suite, unit tests beside the tests that need containers; or what is named.
+"""`make test`: the whole suite in three streams side by side; or what is named, in one.
 
-Unit tests need one core and no container, and the others wait for containers most of the time, so both are under way at
-once. The unit tests stand back (nice), and their output comes when all has ended. Exit code: 0 where both passed.
+Unit tests need one core and no container, and the others wait for containers half of the time, so all are under way at
+once. The unit tests stand back (nice). Each stream's output comes when it has ended; meanwhile a line every half a
+minute says how far each is. Exit code: 0 where all passed.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from harness.setup import gvisor
 
 HERE = Path(__file__).parent
-#: What runs beside the rest: neither touches the container engine.
-BESIDE = ("unit", "fuzz")
-REST = ("integration", "quality", "adversarial")
+#: What runs side by side, the longest first; in each, one folder after the other.
+STREAMS = (("quality", "adversarial"), ("integration",), ("unit", "fuzz"))
+#: None of it touches the container engine.
+STANDS_BACK = STREAMS[2]
+#: Seconds between two lines about how far it is.
+EVERY = 30.0
+_PROGRESS = re.compile(r"\[ *(\d+)%\]")
+_FAILED = re.compile(r"^[.FEsxX]*[FE][.FEsxX]* *(?:\[|$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A pytest of its own, and where its output goes."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    def read(self) -> str:
+        """What it has printed so far."""
+        number = self.log.fileno()  # which it shares with the process, and so the place where that writes
+        return os.pread(number, os.fstat(number).st_size, 0).decode("utf-8", "replace")
+
+    def __str__(self) -> str:
+        """How far it is."""
+        if (code := self.process.poll()) is not None:
+            return f"{self.name}: {'passed' if code == 0 else f'ended with {code}'}"
+        text = self.read()
+        percent = _PROGRESS.findall(text)
+        failed = sum(line.count("F") + line.count("E") for line in _FAILED.findall(text))
+        return f"{self.name}: {percent[-1] if percent else 0} %" + (f", {failed} failed" if failed else "")
 
 
 def main(named: list[str]) -> int:
@@ -23,26 +59,35 @@ def main(named: list[str]) -> int:
     if named not in ([], ["tests"]):
         return subprocess.run([*pytest, *named], cwd=HERE.parent, check=False).returncode
     folders = {p.name for p in HERE.iterdir() if p.is_dir() and any(p.rglob("test_*.py"))}
-    if missing := folders - {*BESIDE, *REST}:
-        print(f"tests/run.py does not know the folders {', '.join(sorted(missing))}", file=sys.stderr)
+    if missing := folders.symmetric_difference(name for stream in STREAMS for name in stream):
+        print(f"tests/run.py and the folders differ about {', '.join(sorted(missing))}", file=sys.stderr)
         return 2
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
-        beside = subprocess.Popen(
-            ["nice", *pytest, *(str(HERE / name) for name in BESIDE)],
-            cwd=HERE.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            rest = subprocess.run([*pytest, *(str(HERE / name) for name in REST)], cwd=HERE.parent, check=False)
-            code = beside.wait()
-        finally:
-            beside.kill()
-        log.seek(0)
-        print(log.read(), flush=True)
-    print(f"tests/{', tests/'.join(REST)} ended with {rest.returncode}, tests/{', tests/'.join(BESIDE)} with {code}")
-    return rest.returncode or code
+    if os.environ.get("CI"):
+        gvisor.ensure()  # before any test looks whether something on this host was changed
+    streams = [_begun(pytest, names) for names in STREAMS]
+    started, waiting = time.monotonic(), list(streams)
+    try:
+        said = started
+        while waiting:
+            time.sleep(0.5)
+            for stream in [one for one in waiting if one.process.poll() is not None]:
+                waiting.remove(stream)
+                print(f"{'=' * 20} {stream.name}\n{stream.read()}", flush=True)
+            if time.monotonic() - said > EVERY or not waiting:
+                said = time.monotonic()
+                print(f"{said - started:.0f} s: {'; '.join(map(str, streams))}", flush=True)
+    finally:
+        for stream in streams:
+            stream.process.kill()
+            stream.log.close()
+    return next((stream.process.returncode for stream in streams if stream.process.returncode), 0)
+
+
+def _begun(pytest: list[str], names: tuple[str, ...]) -> Stream:
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as it runs
+    command = [*(["nice"] if names == STANDS_BACK else []), *pytest, *(str(HERE / name) for name in names)]
+    process = subprocess.Popen(command, cwd=HERE.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    return Stream("+".join(names), process, log)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,13 +82,26 @@ def containers(engine: Engine) -> dict[str, int]:
 
 
 def strays(engine: Engine) -> list[str]:
-    """Processes of a sandbox's user that belong to no container that is still there."""
+    """Processes of a sandbox's user that belong to no container that is still there, and stay.
+
+    Other tests may be under way: between our two looks a container of theirs may end, and its last process with it.
+    """
+    found = _strays(engine)
+    end = time.monotonic() + 10.0
+    while found and time.monotonic() < end:
+        time.sleep(0.2)
+        found = {pid: what for pid, what in _strays(engine).items() if found.get(pid) == what}
+    return list(found.values())
+
+
+def _strays(engine: Engine) -> dict[str, str]:
     number = int(USER.partition(":")[0])
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if entry.stat().st_uid == number:
-                    found[(entry / "cgroup").read_text("ascii")] = (entry / "cmdline").read_bytes()
+                    where = (entry / "cgroup").read_text("ascii")
+                    found[entry.name] = f"{(entry / 'cmdline').read_bytes()!r} in {where}"
     known = containers(engine)
-    return [f"{what!r} in {where}" for where, what in found.items() if not any(c in where for c in known)]
+    return {pid: what for pid, what in found.items() if not any(c in what for c in known)}
