@@ -49,12 +49,17 @@ PARAMS = {{"tau": (0.5, 2.0, "log")}}
 def loss({SIGNATURE}, tau):
     return F.softplus(-beta * tau * ({RHO}))
 """
+CLASSES = (
+    "import torch.nn.functional as F\n\n\ndef loss(logits, targets):\n    return F.cross_entropy(logits, targets)\n"
+)
 GATE = (
     '[rungs.gate]\nmetric = "{metric}"\nmargin = 0.9\nalpha = 0.05\nlooks = [2, 3]\nundecided = "promote"\nrails = []\n'
 )
 RUNG = '[[rungs]]\nname = "{kind}"\nkind = "{kind}"\nneeds = "cpu"\n'
 #: Sizes at which one step lasts long enough to be met, and the others are soon over.
 REVIEWS = {"corpus": 200, "width": 32, "warm_steps": 20, "prompts": 48, "questions": 16, "epochs": 1, "batch": 8}
+CONTROL = {"prompts": 24, "segment": 5, "horizon": 5, "clone_steps": 5, "evaluations": 16, "steps": 5, "quick_steps": 0}
+DIGITS = {"held": 100, "epochs": 1}
 
 #: The kind of the rung, its settings, the candidate, and at which word about a training the signal comes.
 STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
@@ -62,16 +67,25 @@ STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "bandit": ("bandit", {"steps": 100_000}, DPO, ""),
     "tuning": ("bandit", {"steps": 400}, TUNABLE, "train"),
     "reviews, learns the language": ("reviews", {**REVIEWS, "warm_steps": 100_000}, DPO, "prepare"),
+    "reviews, trains": ("reviews", {**REVIEWS, "epochs": 10_000}, DPO, "train"),
+    "control, searches": ("control", {**CONTROL, "environment": "Hopper-v5", "search_steps": 9999}, DPO, "prepare"),
+    "control, trains": ("control", {**CONTROL, "steps": 1_000_000}, DPO, "train"),
+    "digits, trains": ("images", {**DIGITS, "epochs": 10_000}, CLASSES, "train"),
 }
+INT, TERM = signal.SIGINT, signal.SIGTERM
+#: Each stage with one of the two, and two of them with both: what a training does with them is the same code.
+STOPS = [(stage, (INT, TERM)[n % 2]) for n, stage in enumerate(STAGES)] + [("properties", TERM), ("tuning", TERM)]
 
 
 def ladder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
-    text = f'name = "mine"\ndate = 2026-11-28\nproperties = "2026.2"\n\n{RUNG.format(kind="properties")}'
+    contract = "classification-2026.2" if kind == "images" else "2026.2"
+    text = f'name = "mine"\ndate = 2026-11-28\nproperties = "{contract}"\n\n{RUNG.format(kind="properties")}'
     if kind != "properties":
         text += f"\n{RUNG.format(kind=kind)}"
-        metric = {"bandit": "score", "reviews": "reward"}[kind]
+        baseline = "cross_entropy" if kind == "images" else "dpo"
+        metric = {"bandit": "score", "reviews": "reward", "control": "score", "images": "accuracy"}[kind]
         lines = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in settings.items())
-        text += f'baseline = "dpo"\n\n[rungs.settings]\n{lines}\n{GATE.format(metric=metric)}'
+        text += f'baseline = "{baseline}"\n\n[rungs.settings]\n{lines}\n{GATE.format(metric=metric)}'
     path = folder / "mine.toml"
     path.write_text(text, "utf-8")
     return path
@@ -102,7 +116,7 @@ def started(*words: object, **environment: str) -> Iterator[subprocess.Popen[str
             process.stderr.close()
 
 
-def until(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 200.0) -> None:
+def until(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
@@ -115,8 +129,7 @@ def containers(engine: Engine, ledger: Ledger, run: int) -> list[Any]:
     return list(engine.client.containers(all=True, filters={"label": [label]}))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("stage", "number"), STOPS, ids=lambda one: getattr(one, "name", one))
 def test_a_run_is_given_back_within_seconds(tmp_path: Path, engine: Engine, stage: str, number: signal.Signals) -> None:
     kind, settings, text, step = STAGES[stage]
     loss, own = tmp_path / "loss.py", ladder(tmp_path, kind, settings)
