@@ -91,6 +91,11 @@ class Progress:
     what: str = ""
     curve: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse what the line about it could not carry: a bool would be written as one."""
+        if type(self.done) is not int or type(self.total) is not int:
+            raise TypeError(f"{self.done!r} of {self.total!r} are no numbers of units")
+
 
 class Say(Protocol):
     """Tells whoever waits how far a step is. Cheap enough to be called every few steps."""

@@ -60,7 +60,7 @@ def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
     write_tensors(tokens, folder / _TOKENS)
     model = world.reference()
     for name, pairs in (("train", material.train), ("held", material.held)):
-        say(Progress(name == "held", 3, "asks the reference"))
+        say(Progress(int(name == "held"), 3, "asks the reference"))
         key = cached.key(pairs, world, settings.precision, job.device)
         cached.keep(_cache(folder, name), key, model, pairs, settings.precision, pieces)
     say(Progress(2, 3, "asks the reference"))
