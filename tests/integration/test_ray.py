@@ -141,7 +141,10 @@ def test_a_machine_is_lost_in_mid_run_and_every_run_ends_once(
             rungs = [rung for rung, _ in ledger.decisions(run.id)]
             assert len(rungs) == len(set(rungs))
         again = [e.detail["reason"] for run in runs for e in ledger.events(run) if e.kind == "queued-again"]
-        assert len([why for why in again if "went silent" in str(why)]) >= 2, again  # the sleeper's, the lost machine's
+        # The sleeper's, and the lost machine's: who is on this host in truth may see that its process is gone.
+        lost_ones = [why for why in again if "went silent" in str(why) or "died" in str(why)]
+        assert any("went silent" in str(why) for why in again), again
+        assert len(lost_ones) >= 2, again
         assert "left the cluster" in said or "was lost" in said
         assert left(engine, url) == []
 
