@@ -8,7 +8,7 @@ LOSS ?= examples/discopop.py
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: check test setup gvisor redteam fuzz trace image lint bench lock discover
+.PHONY: check test test-all setup gvisor redteam fuzz trace image lint bench lock discover
 
 check: setup
 	@$(BIN)/harness check $(LOSS)
@@ -16,6 +16,11 @@ check: setup
 test: setup
 	@$(PYTHON) -m harness.setup --no-engine --train
 	@$(BIN)/python tests/run.py $(TESTS)
+
+# And what takes long: all broken losses, the chaos of a queue, a cluster of Ray's, a stop in each kind of training.
+test-all: setup
+	@$(PYTHON) -m harness.setup --no-engine --train
+	@$(BIN)/python tests/run.py --whole
 
 setup:
 	@$(PYTHON) -m harness.setup

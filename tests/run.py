@@ -1,4 +1,4 @@
-"""`make test`: the whole suite in three streams side by side; or what is named, in one.
+"""`make test` and `make test-all` (`--whole`): three streams side by side; or what is named, in one.
 
 Unit tests need one core and no container, and the others wait for containers half of the time, so all are under way at
 once. The unit tests stand back (nice). Each stream's output comes when it has ended; meanwhile a line every half a
@@ -56,8 +56,12 @@ class Stream:
 
 
 def main(named: list[str]) -> int:
-    """Run what is named, or everything."""
+    """Run what is named, or everything; with `--whole` also what takes long and tells little that is new."""
     pytest = [sys.executable, "-m", "pytest"]
+    if named[:1] == ["--whole"]:
+        named = named[1:]
+    elif named in ([], ["tests"]):
+        pytest += ["-m", "not whole"]
     if named not in ([], ["tests"]):
         return subprocess.run([*pytest, *named], cwd=HERE.parent, check=False).returncode
     folders = {p.name for p in HERE.iterdir() if p.is_dir() and any(p.rglob("test_*.py"))}

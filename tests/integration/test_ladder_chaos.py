@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from test_faults_killed_engine import OwnEngine
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.long, pytest.mark.whole]
 
 BAD, GOOD, SLOTS, LEASE = 14, ("dpo", "slic"), 3, 5
 JOBS = BAD + len(GOOD)

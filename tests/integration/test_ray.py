@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from harness.oracle.engine import Engine
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.long, pytest.mark.whole]
 
 LEASE = 6
 GOOD = ("dpo", "ipo", "slic")

@@ -73,8 +73,16 @@ STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "digits, trains": ("images", {**DIGITS, "epochs": 10_000}, CLASSES, "train"),
 }
 INT, TERM = signal.SIGINT, signal.SIGTERM
-#: Each stage with one of the two, and two of them with both: what a training does with them is the same code.
-STOPS = [(stage, (INT, TERM)[n % 2]) for n, stage in enumerate(STAGES)] + [("properties", TERM), ("tuning", TERM)]
+#: Each stage with one of the two, and one with both: who hears them is the same code at all of them.
+STOPS = [
+    *((stage, (INT, TERM)[n % 2]) for n, stage in enumerate(STAGES) if not stage.startswith(("control", "digits"))),
+    *(
+        pytest.param(stage, TERM, marks=pytest.mark.whole)
+        for stage in STAGES
+        if stage.startswith(("control", "digits"))
+    ),
+    ("properties", TERM),
+]
 
 
 def ladder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:

@@ -84,7 +84,7 @@ def test_wild_numbers_are_no_remark_on_standard_error(
 ) -> None:
     for name, text in WILD.items():
         write(text, name)
-    for extra in ({}, {"PYTHONWARNINGS": "error"}, {"PYTHONWARNINGS": "always"}):
+    for extra in ({"PYTHONWARNINGS": "error"}, {"PYTHONWARNINGS": "always"}):
         plots = ("--plots", tmp_path / "plots", "--report", f"html={tmp_path}/x.html")
         run = harness("check", tmp_path, *plots, env=extra)
         assert (run.code, run.err) == (1, ""), run.out + run.err
