@@ -15,6 +15,7 @@ from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, MARK, READY, READY_PAYLOAD
 from spoil import HEADER, Moment, spoken
 
 from harness.oracle.engine import Created
+from harness.oracle.stream import DeadlineError
 
 if TYPE_CHECKING:
     from choices import Choices
@@ -83,7 +84,7 @@ class Line:
             elif self.then == "close":
                 self._far.close()
             else:
-                raise TimeoutError
+                raise DeadlineError  # where the host would wait for it
         data = self._host.recv(size)
         self._inside -= len(data)
         self.taken += 0 if self._dismissed else len(data)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from honest import FACTS, HAS_ECHO, OMITTED, STATUS
 
+from sandbox.confinement import ALL_FLAGS
+
 if TYPE_CHECKING:
     from honest import Asked
 
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 def ready_words(payload: bytes) -> tuple[str, ...] | None:
     """The two versions in a READY that an honest sandbox can say, else None."""
     facts, words = payload[: FACTS.size], payload[FACTS.size :]
-    # Flags of two bytes, of which one is in use; a byte, and then two, that only fill.
-    if len(facts) < FACTS.size or facts[1] or facts[3] or facts[14:16] != bytes(2) or len(words) > 100:
+    # Flags of two bytes, of which not all are in use; a byte, and then two, that only fill.
+    if int.from_bytes(facts[:2], "little") & ~ALL_FLAGS:
+        return None
+    if len(facts) < FACTS.size or facts[3] or facts[14:16] != bytes(2) or len(words) > 100:
         return None
     parts = words.split(b" ")
     printable = all(part and all(32 < byte < 127 for byte in part) for part in parts)

@@ -21,6 +21,7 @@ from harness.oracle.batch import Batch
 from harness.oracle.engine import Created
 from harness.oracle.limits import Limits
 from harness.oracle.sandbox import Recipe, Sandbox
+from harness.oracle.stream import DeadlineError
 from harness.profiles import DEFAULT, load
 from harness.verdict import Accepted
 
@@ -86,8 +87,9 @@ class Model:
         self._over = False
         self.asked = 0
 
-    def settimeout(self, _: float | None) -> None:
-        """Nobody waits here."""
+    def settimeout(self, seconds: float | None) -> None:
+        """Without a limit, the host only throws away what still comes."""
+        self._over = self._over or seconds is None
 
     def shutdown(self, _: int) -> None:
         """The host hangs up."""
@@ -104,7 +106,7 @@ class Model:
         data = bytes(self._buffer[:size])
         del self._buffer[: len(data)]
         if not data and not self._over:
-            raise TimeoutError
+            raise DeadlineError  # where the host would wait for it
         return data
 
     def sendall(self, request: bytes) -> None:

@@ -214,6 +214,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/image/wheelhouse.py": (3, "our own lock files, and wheels known by their digests"),
     "harness/ladder/baselines.py": (3, "our own package; files of our own making"),
     "harness/ladder/profile.py": (2, "our own package"),
+    "harness/judge/bank.py": (1, "our own sources"),
     "harness/ladder/sources.py": (1, "our own sources"),
     "harness/ladder/training/answers.py": (2, "the same discipline; what is too long is cut, not refused"),
     "harness/ladder/training/kept.py": (2, "asked beforehand whether they are files; digested in pieces"),
