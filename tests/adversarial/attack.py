@@ -6,6 +6,7 @@ Where the honest loss is another than without them, the cases before it are put 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import multiprocessing
 import os
@@ -86,7 +87,7 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
         folder = Path(name)
         canary = truth.Canary(folder)
         try:
-            attack.alone = _plain(check([CONTROL], OPTIONS[mode]).results[0])
+            attack.alone = _alone(mode)
             before = truth.files()
             pids = _work(attack, todo, folder / "all", canary, progress, off, group=GROUP)
             suspects = [case for case in todo if case.name in attack.seen and attack.control_differs(case)]
@@ -103,6 +104,12 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
         finally:
             canary.close()
     return attack
+
+
+@functools.cache
+def _alone(mode: str) -> str:
+    """The report of the honest loss where nothing hostile has been: in this process, in which no layer is off."""
+    return _plain(check([CONTROL], OPTIONS[mode]).results[0])
 
 
 def _truth(engine: Engine, before: dict[str, tuple[int, ...]], pids: set[int]) -> list[str]:

@@ -16,4 +16,6 @@ def test_a_layer_that_is_switched_off_is_noticed(name: str) -> None:
     cases = [c for c in load() if c.name.startswith(layer.cases) and layer.mode in c.expected]
     assert cases
     attack = run(layer.mode, cases, off=name)
+    # What a mistake in switching it off amounts to is no notice of it.
+    assert not [s.result.verdict for s in attack.seen.values() if "harness itself failed" in str(s.result.verdict)]
     assert [c.name for c in cases if attack.verdict_on(c)] or attack.wrong
