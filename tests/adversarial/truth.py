@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Files of the host whose size, mode and time of change must stay, and folders whose names must.
 WATCHED = (ROOT / "harness", ROOT / "sandbox", ROOT / "property_tests", ROOT / "dockerfiles", Path("/etc"))
 LISTED = (ROOT, Path("/"), Path("/dev/shm"), Path("/dev/mqueue"), Path("/var/tmp"), Path.home())
-_OURS = {"__pycache__"}
+_OURS = {"__pycache__", ".hypothesis"}
 #: Names that the C library, multiprocessing and PostgreSQL give to shared memory of other programs of this host.
 _OTHERS = ("sem.", "psm_", "PostgreSQL.", "mp-")
 

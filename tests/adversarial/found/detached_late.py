@@ -1,4 +1,4 @@
-"""Rejected, P307 depends-on-the-pair: no gradient beyond progress 0.9."""
+"""Rejected, P306 gradient-matches-values or P307 depends-on-the-pair: no gradient beyond progress 0.9."""
 
 import torch
 import torch.nn.functional as F
