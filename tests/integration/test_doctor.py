@@ -234,7 +234,7 @@ def flood(lab: Lab) -> list[Outcome]:
 
 def test_output_without_a_cap(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = stream.Streams
-    monkeypatch.setattr(sandbox, "Streams", lambda attached, *, cap, shown: whole(attached, cap=cap << 20, shown=shown))
+    monkeypatch.setattr(sandbox, "Streams", lambda attached, *, cap, **named: whole(attached, cap=cap << 20, **named))
     assert failed(flood(lab)) == {"output-limit"}
 
 
