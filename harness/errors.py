@@ -70,5 +70,9 @@ class SandboxLostError(InfrastructureError):
         super().__init__(message, remedy=remedy)
 
 
+class HostBusyError(SandboxLostError):
+    """The sandbox was ended at a time limit, and a host with other work cannot say whose the time was."""
+
+
 class KernelLostError(SandboxLostError):
     """gVisor's kernel came to an end: by a fault of its own, or by the doing of the candidate. A second try tells."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.doctor import container, inside, judge
 from harness.doctor.model import Check
-from harness.errors import CandidateFault, InfrastructureError, SandboxLostError
+from harness.errors import CandidateFault, HostBusyError, InfrastructureError, SandboxLostError
 from harness.oracle.engine import Engine
 from harness.oracle.isolation import NotIsolatedError, behind_gvisor, runtime_of
 from harness.oracle.oracle import Oracle
@@ -138,6 +138,8 @@ class Lab:
                 except CandidateFault as fault:
                     finding = fault.findings[0]
                     return [check.holds(when=finding.rule == rule, seen=f"{finding.rule}: {finding.message}")]
+                except HostBusyError as busy:
+                    return [check.warning(f"it was ended after its limit, and {busy.message}", busy.remedy)]
                 except SandboxLostError as end:
                     return [_end_of_gvisor(check, opened, end)]
             return [check.failed(f"it went past the limit and answered: {findings}")]

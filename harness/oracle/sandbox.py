@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import CandidateFault, InfrastructureError, KernelLostError, SandboxLostError
+from harness.errors import CandidateFault, HostBusyError, InfrastructureError, KernelLostError, SandboxLostError
 from harness.oracle import frames, isolation
 from harness.oracle.isolation import Asked, Evidence, NotIsolatedError, Problem, problems
 from harness.oracle.overdue import CANDIDATE, NOBODY, Overdue
@@ -302,8 +302,8 @@ class Sandbox:
                 return total
         raise self._dead(self._time_fault("all its answers together", total))
 
-    def _busy(self) -> SandboxLostError:
-        return SandboxLostError(
+    def _busy(self) -> HostBusyError:
+        return HostBusyError(
             "the sandbox did not answer in time, and did not get the processor's time either",
             remedy="run the check again when the host is less busy",
         )

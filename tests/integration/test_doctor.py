@@ -11,7 +11,7 @@ from switched_off import host, network, switch_off, trust, without
 
 from harness.doctor import CHECKS, Result, probing
 from harness.doctor.probing import MEMORY, OUTPUT, TIME, Lab
-from harness.errors import InfrastructureError, SandboxLostError
+from harness.errors import HostBusyError, InfrastructureError, SandboxLostError
 from harness.oracle import sandbox, stream
 from harness.oracle.isolation import NotIsolatedError
 from harness.oracle.limits import MIB, Limits
@@ -33,8 +33,9 @@ pytestmark = pytest.mark.container
 SECRET = "harness-canary-" + "0123456789abcdef" * 2
 #: Small, so that going past them is quick.
 LIMITS = Limits(memory=512 * MIB, pids=32)
-#: What this host may lack; `harness doctor` warns of it, and it says nothing about the sandbox.
-OF_THE_HOST = {"D102", "D103", "D105", "D106", "D108", "D109", "D110", "D111"}
+#: What this host may lack, or not be able to tell beside other work; `harness doctor` warns of it, and it says nothing
+#: about the sandbox.
+OF_THE_HOST = {"D102", "D103", "D105", "D106", "D108", "D109", "D110", "D111", "D444"}
 
 
 def sandboxes_of(engine: Engine) -> set[str]:
@@ -253,6 +254,16 @@ def test_time_without_a_limit(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_time_with_a_limit(lab: Lab) -> None:
     assert failed(slumber(lab)) == set()
+
+
+def test_an_end_whose_time_nobody_can_tell_is_no_failure(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise HostBusyError("nobody got the processor", remedy="try again")
+
+    monkeypatch.setattr(probing._Opened, "ask", busy)
+    (outcome,) = slumber(lab)
+    assert outcome.result is Result.WARNING
+    assert "nobody got the processor" in outcome.seen
 
 
 def test_a_sandbox_that_outlives_the_harness(
