@@ -38,6 +38,7 @@ OPTIONS = {
 CONTROL = truth.ROOT / "examples" / "discopop.py"
 #: Two at a time: each process checks its share one after the other.
 SHARES = 2
+_UNDECIDED = '"verdict": "undecided"'
 #: Cases for one honest loss.
 GROUP = 8
 
@@ -92,9 +93,11 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
             pids = _work(attack, todo, folder / "all", canary, progress, off, group=GROUP)
             suspects = [case for case in todo if case.name in attack.seen and attack.control_differs(case)]
             if suspects:
+                # A host with other work may have decided nothing of the honest loss: that is no other judgement.
+                judged = [case for case in suspects if _UNDECIDED not in attack.seen[case.name].control]
                 pids |= _work(attack, suspects, folder / "alone", canary, lambda _: None, off, group=1)
-                if not any(attack.control_differs(case) for case in suspects):
-                    names = ", ".join(case.name for case in suspects)
+                if judged and not any(attack.control_differs(case) for case in suspects):
+                    names = ", ".join(case.name for case in judged)
                     attack.wrong.append(
                         f"an honest loss was judged otherwise after {names}, and after none of them alone"
                     )
