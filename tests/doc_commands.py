@@ -98,7 +98,7 @@ def _exists(argument: str) -> None:
 
 def _read_make(arguments: list[str]) -> str:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
     for argument in arguments:
         variable, is_one, _ = argument.partition("=")
         known = re.search(rf"^{variable} \?=", makefile, re.MULTILINE) if is_one else argument in targets
