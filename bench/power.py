@@ -257,27 +257,26 @@ def show() -> None:
     """Write docs/power.md and its picture from what was measured."""
     kept = json.loads(RESULTS.read_text("utf-8"))
     lines = [HEAD.format(name=kept["name"])]
-    curves = {f.title: (f.size, [(s, _found(kept, f.name, s)) for s in f.sizes]) for f in FAMILIES}
-    curves[STATE] = (BEFORE, [(calls, _found(kept, "state", calls)) for calls in CALLS])
-    for title, (size, points) in curves.items():
+    families = [(f.name, f.title, f.size, f.sizes) for f in FAMILIES] + [("state", STATE, BEFORE, CALLS)]
+    curves = {}
+    for name, title, size, numbers in families:
+        points = [(number, found) for number in numbers if (found := _found(kept, name, number))]
+        if not points:
+            continue  # not measured yet
+        curves[title] = (size, points)
         lines += [f"## {title}", "", f"Size: {size}.{f' {HOW}' if title == STATE else ''}", ""]
         lines += ["| size | caught | 95 % interval | most often by |", "|---|---|---|---|"]
         for number, found in points:
-            if found:
-                caught = sum(bool(rules) for rules in found)
-                low, high = interval(caught, len(found))
-                by = Counter(rule for rules in found for rule in rules).most_common(4)
-                words = ", ".join(f"{rule} {n / len(found):.0%}" for rule, n in by)
-                lines.append(f"| {number:g} | {caught} of {len(found)} | {low:.0%} to {high:.0%} | {words or 'none'} |")
+            caught = sum(bool(rules) for rules in found)
+            low, high = interval(caught, len(found))
+            by = Counter(rule for rules in found for rule in rules).most_common(4)
+            words = ", ".join(f"{rule} {n / len(found):.0%}" for rule, n in by)
+            lines.append(f"| {number:g} | {caught} of {len(found)} | {low:.0%} to {high:.0%} | {words or 'none'} |")
         lines.append("")
     PAGE.write_text("\n".join(lines).rstrip() + "\n", "utf-8")
     from bench.power_picture import draw  # noqa: PLC0415 - loads matplotlib
 
-    draw(
-        {t: (size, [p for p in points if p[1]]) for t, (size, points) in curves.items()},
-        PAGE.with_suffix(".svg"),
-        interval,
-    )
+    draw(curves, PAGE.with_suffix(".svg"), interval)
     click.echo(f"wrote {PAGE.relative_to(ROOT)} and its picture")
 
 

@@ -58,12 +58,10 @@ class Stream:
 def main(named: list[str]) -> int:
     """Run what is named, or everything; with `--whole` also what takes long and tells little that is new."""
     pytest = [sys.executable, "-m", "pytest"]
-    if named[:1] == ["--whole"]:
-        named = named[1:]
-    elif named in ([], ["tests"]):
-        pytest += ["-m", "not whole"]
-    if named not in ([], ["tests"]):
+    whole = named == ["--whole"]
+    if not whole and named not in ([], ["tests"]):
         return subprocess.run([*pytest, *named], cwd=HERE.parent, check=False).returncode
+    pytest += [] if whole else ["-m", "not whole"]
     folders = {p.name for p in HERE.iterdir() if p.is_dir() and any(p.rglob("test_*.py"))}
     if missing := folders.symmetric_difference(n for stream in STREAMS for n in stream if n not in OWN_ENGINE):
         print(f"tests/run.py and the folders differ about {', '.join(sorted(missing))}", file=sys.stderr)
