@@ -12,7 +12,7 @@ from harness.judge.batches import start_of_training
 from harness.judge.realistic import realistic
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.editions import since
+from property_tests.editions import since, until
 from property_tests.strategies import betas, many_seeds, seeds
 
 if TYPE_CHECKING:
@@ -44,11 +44,21 @@ def test_gradient_at_the_start(oracle: Subject, beta: float, seed: int) -> None:
     _gradient_is_usable(oracle, start_of_training(oracle.size(4), beta, seed=seed))
 
 
-def _gradient_is_usable(oracle: Subject, batch: Batch) -> None:
-    answer = oracle.answer(batch)
-    if not answer.grad_chosen.any() and not answer.grad_rejected.any():
+@since("2026.2")
+@given(beta=betas, seed=seeds)
+def test_gradient_at_the_start_of_either_order(oracle: Subject, beta: float, seed: int) -> None:
+    """The same, and of the exchanged pairs: one that ranks without a reference is done with those that it has right."""
+    batch = start_of_training(oracle.size(4), beta, seed=seed)
+    _gradient_is_usable(oracle, batch, batch.swapped())
+
+
+def _gradient_is_usable(oracle: Subject, *batches: Batch) -> None:
+    answers = oracle.answers(batches)
+    found = np.stack([np.abs([a.grad_chosen, a.grad_rejected]) for a in answers])
+    batch = batches[int(found.max(axis=(1, 2)).argmax())]
+    if not found.any():
         raise oracle.broken(RULE, "every gradient is zero where policy and reference are equal", batch)
-    largest = batch.pairs * max(float(np.abs(answer.grad_chosen).max()), float(np.abs(answer.grad_rejected).max()))
+    largest = batch.pairs * float(found.max())
     if largest < LEAST or (largest > MOST and np.isfinite(largest)):
         size = "smaller than training can use" if largest < LEAST else "larger than training can stand"
         message = f"the gradient where policy and reference are equal is {size}: {largest:.3g} for a pair"
@@ -62,4 +72,8 @@ def test_gradient_at_a_real_start(oracle: Subject, seed: int) -> None:
     """The same for realistic texts: their lengths differ, and what the reference says of them."""
     batch = realistic(seed, oracle.size(16), progress=0.0, domain=oracle.domain)
     start = replace(batch, policy_chosen=batch.reference_chosen, policy_rejected=batch.reference_rejected)
-    _gradient_is_usable(oracle, start)
+    _gradient_is_usable(oracle, start, start.swapped())
+
+
+# What came before, as it was: the test of either order takes its place.
+until("2026.1")(test_gradient_at_the_start)

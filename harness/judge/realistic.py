@@ -32,8 +32,8 @@ LONGEST, DEEPEST = 4096, 4000.0
 _ROOM = 0.95
 #: How far a drift goes towards where sigmoids are flat in float32, in units of beta times nats.
 SATURATED = 6.0
-#: How many tokens of difference in length a nat of rho has to outweigh in a well-ordered pair: published length
-#: penalties (R-DPO, arXiv 2403.19159) take 0.05 nats a token.
+#: By how many tokens for a unit of beta rho the chosen completion of a well-ordered pair may be the longer one: published
+#: length penalties (R-DPO, arXiv 2403.19159) take 0.05 of such a unit for each.
 _TOKENS_A_NAT = 8.0
 
 
@@ -70,34 +70,39 @@ def well_ordered(
     low: float = 2.0,
     high: float = 8.0,
     ordinary: bool = False,
+    near: tuple[float, float] = (np.inf, np.inf),
     domain: Domain = _DOMAIN,
     dtype: type[np.floating] = np.float32,
 ) -> Batch:
     """Pairs that any loss should call well ordered, beta rho from `low` to `high`, and otherwise as training has them.
 
-    Whatever a loss goes by says the same of each: the policy's margin and rho, in sums, a token and under a mirror map
-    of probabilities; the policy's margin outweighs the reference's, and rho a difference in length. Mostly both
-    completions have lost probability, chosen at most `SATURATED` / beta nats: sigmoids still tell numbers apart there.
-    `ordinary` texts have 8 to 100 tokens of .3 to 2 nats before the policy moved.
+    Whatever a loss goes by says the same of each: the policy's margin and rho, in sums, a token, a token squared and
+    under a mirror map of probabilities; the policy's margin outweighs the reference's, and beta rho the tokens by which
+    the chosen completion is the longer one. Mostly both completions have lost probability, chosen at most
+    `SATURATED` / beta nats: sigmoids still tell numbers apart there. No drift is a longer fall or rise than `near`
+    says, in nats, whatever beta rho is then. `ordinary` texts have 8 to 100 tokens of .3 to 2 nats before the policy
+    moved.
     """
     draw = np.random.Generator(np.random.PCG64([seed, 10]))
     beta, progress = _beta(draw, beta, domain), _progress(draw, progress)
     high = min(high, 0.99 * domain.reach)
-    rho = draw.uniform(min(low, high / 1.25), high, size=pairs) / beta
+    rho = np.minimum(draw.uniform(min(low, high / 1.25), high, size=pairs) / beta, 0.9 * near[0])
     # The share of the policy's margin that the reference has, or has against it.
     share = draw.uniform(-0.8, 0.8, size=pairs)
     # The rejected completion drifts down four times in five, and the chosen one with it as far as rho lets it.
     down = rho * np.where(draw.uniform(size=pairs) < 0.8, -1.0, 0.4) * np.exp(draw.uniform(-1.0, 1.5, size=pairs))
-    down = np.clip(down, -rho - SATURATED / beta, SATURATED / beta)
+    fall, rise = np.minimum(rho + SATURATED / beta, near[0]), np.minimum(SATURATED / beta, near[1] - rho)
+    down = np.clip(down, -fall, rise)
     nats_of, tokens_of = ((0.3, 2.0), (8.0, 100.0)) if ordinary else ((0.1, 4.0), (6.0, 500.0))
     nats = np.exp(draw.uniform(*np.log(nats_of)) + draw.normal(0.0, 0.3, size=pairs))
     median = np.exp(draw.uniform(*np.log(tokens_of)))
     depth = nats * median * np.exp(draw.normal(0.0, draw.uniform(0.1, 0.7), size=pairs))
     where = draw.uniform(size=pairs)
-    drawn = _ordered_texts(rho, share, down, depth, nats, where)
+    room = _TOKENS_A_NAT * beta * rho
+    drawn = _ordered_texts(rho, share, down, depth, nats, (where, room))
     # Where not all agree about a pair, the reference agrees with the policy and lengths are equal.
     simple = _ordered_texts(rho, np.abs(share), -np.abs(down), depth, nats, None)
-    agreed = _agree(*drawn)
+    agreed = _agree(*drawn, room)
     return _frozen(tuple(np.where(agreed, *both) for both in zip(drawn, simple, strict=True)), beta, progress, dtype)
 
 
@@ -195,34 +200,40 @@ def _drifts(draw: np.random.Generator, pairs: int, *, starts: bool) -> tuple[Arr
 
 
 def _ordered_texts(
-    rho: Array, share: Array, down: Array, depth: Array, nats: Array, where: Array | None
+    rho: Array, share: Array, down: Array, depth: Array, nats: Array, lengths: tuple[Array, Array] | None
 ) -> tuple[Array, ...]:
-    """The six vectors of pairs with these margins and drifts; `where` places the ratio of lengths, None: equal ones."""
+    """The six vectors of pairs with these margins and drifts.
+
+    `lengths` are where the ratio of lengths lies between its ends, and by how many tokens chosen may be the longer one;
+    None: lengths are equal.
+    """
     margin, up = rho / (1.0 - share), down + rho
     # Deep enough that no log-probability of the four is positive.
     rejected = -(depth + margin + np.abs(share) * margin + np.abs(down)) * 1.05
     chosen = rejected + margin
     references = chosen - up, rejected - down
     tokens = np.clip(np.rint(-rejected / nats), 2.0, LONGEST // 5)
-    if where is None:
+    if lengths is None:
         return chosen, rejected, *references, tokens, tokens
-    # A token's worth says what sums say, of the policy and of both drifts; where both fell, the deeper completion is
-    # the longer one, and where both rose, the shorter one.
-    rose = down > 0
-    low, deeper = chosen / rejected, references[0] / references[1]
-    low = np.where(rose, low, np.maximum(low, deeper))
-    low = np.maximum(np.where((up < 0) & ~rose, np.maximum(low, up / np.minimum(down, -1e-30)), low) * 1.05, 1 / 5)
-    high = np.where(rose, np.minimum(deeper, up / np.maximum(down, 1e-30)) / 1.05, 5.0)
+    where, room = lengths
+    # A token's worth says what sums say, of the policy and of both drifts, and so does a token squared, which asks for
+    # more; where both fell, the deeper completion is the longer one, and where both rose, the shorter one.
+    rose, fell = down > 0, up < 0
+    deeper = references[0] / references[1]
+    drifts = np.sqrt(np.where(rose | fell, up / np.where(rose | fell, down, 1.0), 1.0))
+    low = np.maximum(np.sqrt(chosen / rejected), np.where(rose, 0.0, deeper))
+    low = np.maximum(np.where(fell, np.maximum(low, drifts), low) * 1.05, 1 / 5)
+    high = np.where(rose, np.minimum(deeper, drifts) / 1.05, 5.0)
     first = np.rint(tokens * low * (np.maximum(high, low) / low) ** (where * where))
-    room = _TOKENS_A_NAT * rho
-    return chosen, rejected, *references, np.maximum(np.clip(first, tokens - room, tokens + room), 1.0).round(), tokens
+    return chosen, rejected, *references, np.maximum(np.minimum(first, np.floor(tokens + room)), 1.0), tokens
 
 
-def _agree(pc: Array, pr: Array, rc: Array, rr: Array, lc: Array, lr: Array) -> NDArray[np.bool_]:
+def _agree(pc: Array, pr: Array, rc: Array, rr: Array, lc: Array, lr: Array, room: Array) -> NDArray[np.bool_]:
     """Whether every view of a pair, by whatever a loss may go, has chosen ahead of rejected."""
     up, down = pc - rc, pr - rr
-    ahead = (pc / lc > pr / lr) & (up / lc > down / lr) & ((pc - pr) + (rc - rr) > 0)
-    ahead &= np.abs(lc - lr) <= _TOKENS_A_NAT * (up - down)
+    ahead = ((pc - pr) + (rc - rr) > 0) & (lc - lr <= room)
+    for power in (1, 2):
+        ahead &= (pc / lc**power > pr / lr**power) & (up / lc**power > down / lr**power)
     # Under a mirror map that is steeper for small probabilities, a fall weighs more where less is left.
     ahead &= ~((up < 0) & (down < 0)) | (rc / lc >= rr / lr)
     return ahead & (~((up > 0) & (down > 0)) | (rc / lc <= rr / lr))

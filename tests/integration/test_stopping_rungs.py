@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from ledger_postgres import running
 from support import ROOT, harness_command
 
-from harness import Ledger
+from harness import Ledger, submit
 from harness.ledger.states import State
 from harness.stopping import CODE, LAST
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.oracle.engine import Engine
+
+sys.path.insert(0, str(ROOT / "tests" / "unit" / "train_finetune"))
+try:
+    import finetune_world
+finally:
+    sys.path.pop(0)
 
 pytestmark = [pytest.mark.container, pytest.mark.long]
 
@@ -60,8 +67,9 @@ RUNG = '[[rungs]]\nname = "{kind}"\nkind = "{kind}"\nneeds = "cpu"\n'
 REVIEWS = {"corpus": 200, "width": 32, "warm_steps": 20, "prompts": 48, "questions": 16, "epochs": 1, "batch": 8}
 CONTROL = {"prompts": 24, "segment": 5, "horizon": 5, "clone_steps": 5, "evaluations": 16, "steps": 5, "quick_steps": 0}
 DIGITS = {"held": 100, "epochs": 1}
+FINETUNE = {**finetune_world.SETTINGS, "held_out": 4000}
 
-#: The kind of the rung, its settings, the candidate, and at which word about a training the signal comes.
+#: The kind of the rung, its settings, the candidate, and at which step of a training the signal comes.
 STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "properties": ("properties", {}, SLOW, ""),
     "bandit": ("bandit", {"steps": 100_000}, DPO, ""),
@@ -71,17 +79,22 @@ STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "control, searches": ("control", {**CONTROL, "environment": "Hopper-v5", "search_steps": 9999}, DPO, "prepare"),
     "control, trains": ("control", {**CONTROL, "steps": 1_000_000}, DPO, "train"),
     "digits, trains": ("images", {**DIGITS, "epochs": 10_000}, CLASSES, "train"),
+    "reviews, answers": ("reviews", {**REVIEWS, "questions": 200_000}, DPO, "score"),
+    "control, answers": ("control", {**CONTROL, "evaluations": 100_000}, DPO, "score"),
+    "fine-tune, trains": ("finetune", {**FINETUNE, "epochs": 10_000.0}, DPO, "train"),
+    "fine-tune, answers": ("finetune", {**FINETUNE, "samples": 4000, "evaluation_batch": 1}, DPO, "score"),
 }
+#: The same in the trainer's container, apart from the sandbox: two containers that have to go.
+CONTAINED = ("reviews, learns the language", "reviews, trains", "fine-tune, trains", "fine-tune, answers")
 INT, TERM = signal.SIGINT, signal.SIGTERM
-#: Each stage with one of the two, and one with both: who hears them is the same code at all of them.
+#: Who hears them is the same code at all stages, so that one of each in `make test` will do.
+SOON = {("properties", INT), ("properties", TERM), ("bandit", TERM), ("tuning", INT), ("reviews, trains", INT)}
 STOPS = [
-    *((stage, (INT, TERM)[n % 2]) for n, stage in enumerate(STAGES) if not stage.startswith(("control", "digits"))),
-    *(
-        pytest.param(stage, TERM, marks=pytest.mark.whole)
-        for stage in STAGES
-        if stage.startswith(("control", "digits"))
-    ),
-    ("properties", TERM),
+    pytest.param(stage, number, trainer, marks=[] if soon else pytest.mark.whole, id=f"{stage}-{number.name}-{trainer}")
+    for stage in STAGES
+    for number in (INT, TERM)
+    for trainer in (("process", "container") if stage in CONTAINED else ("process",))
+    if (soon := (stage, number) in SOON) or number is (INT, TERM)[len(stage + trainer) % 2]
 ]
 
 
@@ -91,12 +104,21 @@ def ladder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
     if kind != "properties":
         text += f"\n{RUNG.format(kind=kind)}"
         baseline = "cross_entropy" if kind == "images" else "dpo"
-        metric = {"bandit": "score", "reviews": "reward", "control": "score", "images": "accuracy"}[kind]
+        metric = {"reviews": "reward", "images": "accuracy", "finetune": "accuracy"}.get(kind, "score")
         lines = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in settings.items())
         text += f'baseline = "{baseline}"\n\n[rungs.settings]\n{lines}\n{GATE.format(metric=metric)}'
     path = folder / "mine.toml"
     path.write_text(text, "utf-8")
     return path
+
+
+def inputs(folder: Path) -> None:
+    """A model and a preference set in the hub's formats, named for the project in `folder`."""
+    pairs = finetune_world.parquet(folder / "set" / "train-00000-of-00001.parquet", finetune_world.conversations(4056))
+    model = finetune_world.model(folder / "model")
+    (folder / "inputs.toml").write_text(f'model = "{model}"\npreferences = "{pairs.parent}"\n', "utf-8")
+    for path in folder.rglob("*"):  # a trainer's container has another user
+        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
 
 @contextlib.contextmanager
@@ -137,13 +159,18 @@ def containers(engine: Engine, ledger: Ledger, run: int) -> list[Any]:
     return list(engine.client.containers(all=True, filters={"label": [label]}))
 
 
-@pytest.mark.parametrize(("stage", "number"), STOPS, ids=lambda one: getattr(one, "name", one))
-def test_a_run_is_given_back_within_seconds(tmp_path: Path, engine: Engine, stage: str, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("stage", "number", "trainer"), STOPS)
+def test_a_run_is_given_back_within_seconds(
+    tmp_path: Path, engine: Engine, stage: str, number: signal.Signals, trainer: str
+) -> None:
     kind, settings, text, step = STAGES[stage]
     loss, own = tmp_path / "loss.py", ladder(tmp_path, kind, settings)
     loss.write_text(text, "utf-8")
     with Ledger(tmp_path / "project") as ledger:
-        with started("run", loss, "--profile", own, "--folder", tmp_path / "project") as process:
+        if kind == "finetune":
+            inputs(tmp_path / "project")
+        words = ("run", loss, "--profile", own, "--folder", tmp_path / "project")
+        with started(*words, HARNESS_TRAINER=trainer) as process:
             until(lambda: ledger.runs(states=(State.RUNNING,)), process)
             (run,) = ledger.runs()
             if step:
@@ -203,3 +230,24 @@ def test_a_worker_that_waits_for_work_ends_at_once(tmp_path: Path) -> None:
         until(lambda: len(children.read_text().split()) >= 2, process)  # the worker, and who tracks its resources
         process.terminate()
         assert process.wait(3.0 * LAST) == 0
+
+
+def test_a_worker_whose_database_is_away_ends_all_the_same(tmp_path: Path, engine: Engine) -> None:
+    """What it holds cannot be given back then: its lease ends by itself, and no container is left."""
+    loss = tmp_path / "loss.py"
+    loss.write_text(SLOW, "utf-8")
+    with running() as server:
+        url = server.database()
+        with Ledger(tmp_path / "project", database=url) as ledger:
+            (run,) = (one.run for one in submit([loss], ledger=ledger))
+            words = ("worker", "--slots", 1, "--folder", tmp_path / "project", "--database", url)
+            with started(*words) as process:
+                until(lambda: containers(engine, ledger, run), process)
+                server.stop()
+                time.sleep(2.0)
+                process.terminate()
+                _, told = process.communicate(timeout=3.0 * LAST)
+            assert process.returncode in {0, CODE}, told
+            assert containers(engine, ledger, run) == []
+            server.start()
+            assert ledger.run(run).faults == 0

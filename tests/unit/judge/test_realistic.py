@@ -54,7 +54,9 @@ def test_nobody_can_write_into_what_is_kept() -> None:
 @pytest.mark.parametrize("ordinary", [False, True])
 def test_whatever_a_loss_goes_by_calls_the_well_ordered_well_ordered(*, ordinary: bool) -> None:
     for seed in range(200):
-        batch = well_ordered(seed, 64, ordinary=ordinary)
+        batch = well_ordered(
+            seed, 64, ordinary=ordinary, low=0.25, near=(100.0, 20.0) if ordinary else (np.inf, np.inf)
+        )
         pc, pr, rc, rr, lc, lr = vectors(batch)
         for margin in (
             pc - pr,
@@ -62,7 +64,9 @@ def test_whatever_a_loss_goes_by_calls_the_well_ordered_well_ordered(*, ordinary
             (pc - pr) + (rc - rr),
             pc / lc - pr / lr,
             (pc - rc) / lc - (pr - rr) / lr,
-            batch.rho - 0.05 * np.abs(lc - lr),
+            pc / lc**2 - pr / lr**2,
+            (pc - rc) / lc**2 - (pr - rr) / lr**2,
+            batch.beta * batch.rho - 0.05 * (lc - lr),
             (np.exp(-rc / lc / 2) - np.exp(-pc / lc / 2)) - (np.exp(-rr / lr / 2) - np.exp(-pr / lr / 2)),
         ):
             assert margin.min() > 0
@@ -92,7 +96,13 @@ def test_training_is_covered() -> None:
     pc, pr, rc, rr, lc, lr = ordered
     assert ((pc - rc < -1) & (pr - rr < -1)).mean() > 0.3
     assert (np.abs(rc - rr) > 0.3 * (pc - rc - pr + rr)).mean() > 0.4
-    assert ((lc / lr > 1.3) | (lc / lr < 0.75)).mean() > 0.3
+    # Published penalties and means set bounds to lengths that are exchanged; where lengths stay, they are free.
+    assert (lc / lr > 1.3).mean() > 0.05
+    assert (lc / lr < 0.9).mean() > 0.05
+    moved = [exchange_drifts(well_ordered(seed, 64, dtype=np.float64), seed)[0] for seed in range(64)]
+    ratio = np.concatenate([each.chosen_lengths / each.rejected_lengths for each in moved])
+    assert (ratio > 1.3).mean() > 0.1
+    assert (ratio < 0.75).mean() > 0.3
 
 
 def test_each_edge_is_there() -> None:
