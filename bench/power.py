@@ -20,6 +20,7 @@ import click
 import numpy as np
 from scipy.stats import beta as beta_distribution
 
+from harness.judge.bank import made_of
 from harness.judge.domain import Domain
 from harness.judge.options import Options
 from harness.judge.realistic import realistic
@@ -205,12 +206,12 @@ def main() -> None:
 @click.option("--places", default=24, show_default=True, help="Places at which each fault is tried.")
 @click.option("--minutes", default=1e9, help="Begin nothing after this time; what was measured is kept.")
 def measure(places: int, minutes: float) -> None:
-    """Judge faulty losses. What lies in power.json under the same profile is not measured again."""
+    """Judge faulty losses. What lies in power.json with the same questions is not measured again."""
     ends = time.monotonic() + 60.0 * minutes
     profile = load(DEFAULT)
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    if kept.get("profile") != profile.digest:
-        kept = {"profile": profile.digest, "name": profile.name, "runs": {}}
+    if kept.get("questions") != made_of(profile, 0):
+        kept = {"questions": made_of(profile, 0), "name": profile.name, "runs": {}}
     wanted = [(f, size, place) for place in range(places) for f in FAMILIES for size in f.sizes]
     wanted = [one for one in wanted if _key(*one) not in kept["runs"]]
 
@@ -238,8 +239,8 @@ def _key(family: Family, size: float, place: int) -> str:
 def state(seeds: int) -> None:
     """Check losses that turn round after some calls, in containers."""
     kept = json.loads(RESULTS.read_text("utf-8"))
-    if kept["profile"] != load(DEFAULT).digest:
-        raise click.UsageError("power.json is of another profile: `python -m bench.power measure` comes first")
+    if kept.get("questions") != made_of(load(DEFAULT), 0):
+        raise click.UsageError("power.json has answers to other questions: `python -m bench.power measure` comes first")
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"after_{calls}.py") for calls in CALLS]
         for path, calls in zip(paths, CALLS, strict=True):

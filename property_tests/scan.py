@@ -58,6 +58,19 @@ def report_not_finite(oracle: Subject, rule: Rule, batches: list[Batch], *kinds:
             raise oracle.broken(rule, message, small)
 
 
+def report_asked_elsewhere(oracle: Subject, rule: Rule) -> None:
+    """Raise for what other properties asked inside the domain and could not judge, since the answer was not finite.
+
+    Nothing is raised of a candidate that is rejected already: that is why, most of the time.
+    """
+    asked = [] if oracle.rejected else [each for each in oracle.not_finite if each[0].pairs >= oracle.smallest_batch]
+    for batch, answer in asked:
+        gradients = answer.finite_values
+        small, seen = smallest_failing(oracle, batch, answer, gradients=gradients)
+        what = ("a gradient is " if gradients else "the value is ") + describe(seen, gradients=gradients)
+        raise oracle.broken(rule, f"{what} where another property asked, and could not judge", small)
+
+
 def smallest_failing(oracle: Subject, batch: Batch, answer: Answer, *, gradients: bool) -> tuple[Batch, Answer]:
     """The pair that fails by itself and is nearest to rho = 0; the whole batch where none does."""
     order = np.argsort(np.abs(batch.rho), kind="stable")

@@ -14,7 +14,7 @@ from harness.oracle.batch import Batch
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since
-from property_tests.scan import scan
+from property_tests.scan import report_asked_elsewhere, scan
 from property_tests.strategies import many_seeds, progresses, sweep
 
 if TYPE_CHECKING:
@@ -75,3 +75,9 @@ def test_finite_at_the_edges(oracle: Subject, seed: int) -> None:
         [*pairs, *mixed],
         "{what} at rho {rho}, beta {beta}, at an edge of the inputs: certain, one-token or equal completions",
     )
+
+
+@since("2026.2")
+def test_nothing_that_was_asked_is_not_finite(oracle: Subject) -> None:
+    """Whatever the properties before this one asked inside the domain: none of them judges what is not finite."""
+    report_asked_elsewhere(oracle, RULE)

@@ -72,6 +72,10 @@ class Classifier(Subject):
         shown = labelled.as_counterexample()
         return CandidateFault(self.oracle.complaint_finding(complaint, batch, (where, shown)))
 
+    def is_inside(self, batch: Batch) -> bool:
+        """Whether every loss has to be finite for this batch: no logit is beyond the domain's reach."""
+        return float(np.abs(Labelled.of_pairs(batch).logits).max()) <= self.domain.reach
+
     def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
         """The fault to raise for a broken rule, from the pairs that a labelled batch was written as."""
         return self.wrong(rule, message, Labelled.of_pairs(batch), **more)

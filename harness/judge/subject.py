@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 #: Batch sizes that are tried, in order, to find the smallest one that a loss can work with.
 PROBED_SIZES = (1, 2, 3, 4, 8, 16, 32, 64)
+#: So many answers that are not finite are kept.
+_KEPT = 64
+#: The deepest log-probability at which every loss has to be finite, in nats: P313's deepest, and a drift.
+_DEEPEST = -8000.0
 _PROBE_RHO = np.array([0.75, -1.5, 2.25, -0.5, 1.125, -3.0, 0.25, -2.0] * 8)
 
 
@@ -48,6 +52,8 @@ class Subject:
     fault: CandidateFault | InfrastructureError | None = None
     #: Whether a finding rejects it already: what is dear and looks for the same end is then left out.
     rejected: bool = False
+    #: What was asked inside the domain and had an answer that is not finite: most properties cannot judge such a one.
+    not_finite: list[tuple[Batch, Answer]] = field(default_factory=list, repr=False)
     _smallest: int | None = None
     foresight: Foresight = field(init=False)
     #: The first batches asked of the present fork and their answers, to be asked again at its end.
@@ -156,7 +162,17 @@ class Subject:
             if isinstance(answer, Complaint):
                 raise self.complained(answer, batch)
             out.append(answer)
+            odd = not (answer.finite_values and answer.finite_gradients)
+            if odd and len(self.not_finite) < _KEPT and self.is_inside(batch):
+                self.not_finite.append((batch, answer))
         return out
+
+    def is_inside(self, batch: Batch) -> bool:
+        """Whether every loss has to be finite for this batch: beta, margins and log-probabilities are the domain's."""
+        low, high = self.domain.ends
+        logps = np.stack(batch.vectors[:4])
+        near = np.abs(batch.beta * batch.rho).max() <= self.domain.reach
+        return bool(low <= batch.beta <= high and near and logps.max() <= 0.0 and logps.min() >= _DEEPEST)
 
     def answer(self, batch: Batch, *, gpu: bool = False) -> Answer:
         """Ask for one batch."""
