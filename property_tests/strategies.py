@@ -21,6 +21,8 @@ DOMAIN = Domain()
 SIZES = (1, 2, 3, 7, 64)
 #: Sizes that trainings have, and whatever lies between them.
 USUAL_SIZES = (64, 32, 8, 2, 1, 4, 16, 128, 256, 512, 1024)
+#: Every size up to 256, and every fourth beyond: what is looked at in all of them.
+EVERY_SIZE = (*range(1, 257), *range(260, 1025, 4))
 
 
 class _Judged:
@@ -67,6 +69,8 @@ progresses = st.integers(0, 4).map(lambda k: k / 4)
 _GOLDEN = 0.6180339887498949
 #: Any progress, any beta of the operating domain and any usual batch size, on no grid.
 free_progresses = st.integers(0, 997).map(lambda k: 1.0 if k == 1 else round(k * _GOLDEN % 1.0, 7))
+#: Any progress after the beginning, which a loss may have for something else.
+late_progresses = free_progresses.map(lambda p: 0.25 + 0.75 * p)
 free_betas = st.integers(0, 997).map(lambda k: fit_beta(round(0.025 * 40.0 ** (k * _GOLDEN % 1.0), 7)))
 free_sizes = st.integers(0, 130).map(lambda k: 1 + 37 * k % 131)
 #: Seeds of realistic batches, and sizes up to a thousand: the usual ones, and any.

@@ -15,6 +15,7 @@ from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since, until
 from property_tests.strategies import (
+    EVERY_SIZE,
     betas,
     free_betas,
     free_progresses,
@@ -129,10 +130,6 @@ def test_exchanged_drifts_cost_more(oracle: Subject, low: float, seed: int, size
     _costs_more(oracle, batch, back, good, bad, "with their drifts exchanged")
 
 
-#: Every size up to 256, and every fourth beyond.
-_SIZES = (*range(1, 257), *range(260, 1025, 4))
-
-
 @since("2026.2")
 @settings(max_examples=8)
 @given(part=st.integers(0, 7))
@@ -140,7 +137,7 @@ def test_direction_in_every_size(oracle: Subject, part: int) -> None:
     """Every eighth of the sizes in one example, all of them in all: every pair exchanged, or every other one."""
     batches = [
         well_ordered(size, oracle.size(size), low=LOW[size % 3], high=WIDE * LOW[size % 3], domain=oracle.domain)
-        for size in _SIZES[part::8]
+        for size in EVERY_SIZE[part::8]
     ]
     some = [np.arange(batch.pairs) % 2 == 0 if batch.pairs % 4 else np.ones(batch.pairs, bool) for batch in batches]
     backs = [_mixed(batch, which) for batch, which in zip(batches, some, strict=True)]

@@ -14,6 +14,7 @@ from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since, until
 from property_tests.strategies import (
+    EVERY_SIZE,
     betas,
     free_betas,
     free_progresses,
@@ -131,6 +132,42 @@ def test_gradients_match_differences_in_training(oracle: Subject, seed: int, rea
         message = "the values jitter so much that their slope cannot be found"
         message += f": {made} of {len(ways)} comparisons came out"
         raise oracle.broken(RULE, message, batches[0], made=made, wanted=len(ways))
+
+
+@since("2026.2")
+@settings(max_examples=8)
+@given(part=st.integers(0, 7))
+def test_gradients_match_differences_in_every_size(oracle: Subject, part: int) -> None:
+    """Every eighth of the sizes in one example, one direction each: no size has gradients of its own."""
+    draw = np.random.Generator(np.random.PCG64([part, 34]))
+    batches = [_within(oracle, 2048 + size, oracle.size(size), 8.0) for size in EVERY_SIZE[part::8]]
+    ways = [draw.uniform(0.5, 1.0, size=(2, b.pairs)) * draw.choice([-1.0, 1.0], size=(2, b.pairs)) for b in batches]
+    moved = [b.shifted(s * w[0], s * w[1]) for b, w in zip(batches, ways, strict=True) for s in (STEPS[0], -STEPS[0])]
+    answers = oracle.answers([*batches, *moved])
+    others = answers[len(batches) :]
+    for place, (batch, way) in enumerate(zip(batches, ways, strict=True)):
+        given_slope = _along(answers[place], way)
+        found = _slope(others[2 * place], others[2 * place + 1], STEPS[0])
+        if abs(found - given_slope) > TOLERANCE * max(abs(found), abs(given_slope), _noise(answers[place])):
+            _closely(oracle, batch, way)
+
+
+def _along(answer: Answer, way: np.ndarray) -> float:
+    """The slope that the gradients give along a direction, shape (2, B): of chosen and of rejected."""
+    return float(answer.grad_chosen @ way[0] + answer.grad_rejected @ way[1])
+
+
+def _closely(oracle: Subject, batch: Batch, way: np.ndarray) -> None:
+    """A single difference may have met a kink: two steps say the same where there is none."""
+    moved = [batch.shifted(s * h * way[0], s * h * way[1]) for h in STEPS for s in (1.0, -1.0)]
+    base, *four = oracle.answers([batch, *moved])
+    given_slope, slopes = _along(base, way), [_slope(four[2 * i], four[2 * i + 1], h) for i, h in enumerate(STEPS)]
+    scale = max(abs(given_slope), *(abs(s) for s in slopes), _noise(base))
+    settled = abs(slopes[0] - slopes[1]) <= 0.1 * TOLERANCE * scale
+    if settled and abs(slopes[1] - given_slope) > TOLERANCE * scale:
+        message = f"the gradient says {given_slope:.6g} where the values' slope is {slopes[1]:.6g}"
+        message += f", in a batch of {batch.pairs}"
+        raise oracle.broken(RULE, message, batch, gradient=given_slope, finite_difference=slopes[1])
 
 
 def _within(oracle: Subject, seed: int, pairs: int, most: float) -> Batch:

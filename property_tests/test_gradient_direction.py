@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,20 +49,98 @@ def test_gradients_climb_towards_wrong(oracle: Subject, low: float, seed: int, s
     """The policy moves until chosen and rejected have exchanged their drifts; asked in float32, as training asks."""
     batch = well_ordered(seed, oracle.size(size), low=low, high=4.0 * low, domain=oracle.domain)
     batch, end = exchange_drifts(batch, seed)
-    climbed = _climbed(oracle, batch, end, alone=seed % 2 == 0)
+    _climbs(oracle, batch, end, alone=seed % 2 == 0)
+
+
+def _climbs(oracle: Subject, batch: Batch, end: Batch, *, alone: bool = False, may_rest: bool = False) -> None:
+    """Every pair by itself, and all of them; `may_rest`: they may also all stay where they are."""
+    climbed = _climbed(oracle, batch, end, alone=alone)
     if not np.isfinite(climbed).all():
-        return  # another rule's finding
+        return  # P313 tells of it
     # What counts is set against what pairs usually climb: the way is asked at a few points.
     matters = -ROUGH * float(np.median(np.abs(climbed))) * batch.pairs
     for place in np.flatnonzero(climbed * batch.pairs < matters)[:2]:
         # Company can turn a pair round in a loss of the whole batch; by itself it has none.
         index = [int(place)] * oracle.smallest_batch
         single = batch.take(index)
-        alone = _climbed(oracle, single, end.take(index), alone=False)
-        if np.isfinite(alone).all() and alone.sum() < matters:
-            raise _falls(oracle, single, float(alone.sum()))
-    if not climbed.sum() > 0:
+        by_itself = _climbed(oracle, single, end.take(index), alone=False)
+        if np.isfinite(by_itself).all() and by_itself.sum() < matters:
+            raise _falls(oracle, single, float(by_itself.sum()))
+    if climbed.sum() < 0 or (climbed.sum() == 0 and not may_rest):
         raise _falls(oracle, batch, float(climbed.sum()))
+
+
+#: By how many rho, at most, one text of a pair is less likely to both models: the reference may outweigh the policy.
+LESS_LIKELY = 3.0
+
+
+@since("2026.2")
+@settings(max_examples=12)
+@given(seed=many_seeds, size=st.sampled_from((64, 1, 2, 8, 256)))
+def test_gradients_climb_whatever_the_reference_says(oracle: Subject, seed: int, size: int) -> None:
+    """The policy moves through rho = 0 and not as far as it came, or further; references are for one of the two."""
+    drawn = well_ordered(
+        seed, oracle.size(size), low=0.4, high=1.2, ordinary=True, domain=oracle.domain, dtype=np.float64
+    )
+    batch, end = exchange_drifts(drawn, seed)
+    draw = np.random.Generator(np.random.PCG64([seed, 14]))
+    less = draw.uniform(-LESS_LIKELY, LESS_LIKELY, size=batch.pairs) * np.abs(batch.rho)
+    lower = np.maximum(less, 0.0), np.maximum(-less, 0.0)
+    batch, end = (
+        replace(
+            each.shifted(-lower[0], -lower[1]),
+            reference_chosen=each.reference_chosen - lower[0],
+            reference_rejected=each.reference_rejected - lower[1],
+        )
+        for each in (batch, end)
+    )
+    # A loss that is turned round on both sides alike would add up to nothing between ends that are alike.
+    far = draw.uniform(0.75, 1.25)
+    chosen, rejected = end.policy_chosen - batch.policy_chosen, end.policy_rejected - batch.policy_rejected
+    end = batch.shifted(far * chosen, np.minimum(far * rejected, -0.95 * batch.policy_rejected))
+    # One that goes by the policy alone may be done with a pair on all of its way.
+    _climbs(oracle, batch, end, may_rest=True)
+
+
+#: How many pairs move while the others stay, and the least that they may climb, of what they climb where all move.
+FEW, OPPOSITE = 8, -0.5
+
+
+@since("2026.2")
+@settings(max_examples=12)
+@given(seed=many_seeds, size=st.sampled_from((64, 16, 256)), wrong=st.integers(0, 16))
+def test_gradients_climb_in_any_company(oracle: Subject, seed: int, size: int, wrong: int) -> None:
+    """A few pairs move, and of the others so many sixteenths are wrong already: whatever a batch has right so far.
+
+    A loss of the whole batch may turn a few against the others. One that is none where all pairs are right, and where
+    all are wrong, may not.
+    """
+    drawn = well_ordered(seed, oracle.size(size), low=1.0, high=4.0, domain=oracle.domain)
+    batch, end = exchange_drifts(drawn, seed)
+    draw = np.random.Generator(np.random.PCG64([seed, 15]))
+    order = draw.permutation(batch.pairs)
+    moving = order < FEW
+    stays = ~moving & (draw.uniform(size=batch.pairs) < wrong / 16)
+    chosen, rejected = (
+        b - a.astype(np.float64)
+        for a, b in ((batch.policy_chosen, end.policy_chosen), (batch.policy_rejected, end.policy_rejected))
+    )
+    company = batch.shifted(stays * chosen, stays * rejected)
+    there = company.shifted(moving * chosen, moving * rejected)
+    together = float(_climbed(oracle, batch, end, alone=False)[moving].sum())
+    climbed = float(_climbed(oracle, company, there, alone=False)[moving].sum())
+    few = np.flatnonzero(moving)
+    if together > 0 and climbed < OPPOSITE * together and all(_apart(oracle, each, few) for each in (batch, end)):
+        message = f"where {stays.sum()} pairs of {batch.pairs} stay wrong and {few.size} others go from right to wrong"
+        raise oracle.broken(RULE, f"{message}, the gradients add up to {climbed:.6g}", company, climbed=climbed)
+
+
+def _apart(oracle: Subject, batch: Batch, few: np.ndarray) -> bool:
+    """Whether some pairs of a batch have the gradients that each has by itself."""
+    whole, *singles = oracle.answers([batch, *(batch.take([int(i)] * oracle.smallest_batch) for i in few)])
+    in_it = np.stack([whole.grad_chosen[few], whole.grad_rejected[few]]).astype(np.float64) * batch.pairs
+    alone = np.array([[one.grad_chosen.sum(), one.grad_rejected.sum()] for one in singles], np.float64).T
+    return bool(np.allclose(in_it, alone, rtol=1e-3, atol=1e-6 * float(np.abs(alone).max())))
 
 
 def _climbed(oracle: Subject, batch: Batch, end: Batch, *, alone: bool) -> np.ndarray:

@@ -12,11 +12,11 @@ from harness.judge.realistic import well_ordered
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since
-from property_tests.strategies import many_seeds
+from property_tests.strategies import EVERY_SIZE, late_progresses, many_seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer
+    from harness.oracle.batch import Answer, Batch
 
 RULE = Rule(
     id="P320",
@@ -36,32 +36,79 @@ RULE = Rule(
 
 #: Of DPO's gradient for the same wrong pair: less is nothing. And for one pair of any kind: more is too much.
 LEAST, MOST = 1e-5, 1e6
-#: How far a completion has fallen and risen, in nats, at most, where gradients must not be flat, and not enormous: an
-#: f-divergence (arXiv 2309.16240) has e^(nats/2) in its gradient, which a rise takes to nothing, and a fall beyond MOST.
-NEAR, NEARER = (100.0, 20.0), (20.0, 20.0)
+#: How far a completion has fallen, in nats, at most, where gradients must not be flat, and not enormous: an
+#: f-divergence (arXiv 2309.16240) has e^(nats/2) in its gradient, which is beyond MOST after a long fall.
+NEAR, NEARER = 60.0, 20.0
 #: The share of the wrong pairs that may have next to no gradient: losses of the literature have a zero here and there.
 FLAT = 0.1
 
+#: The least that pairs may be pushed in a batch, of what they are pushed alone: its statistics may turn them a little.
+OPPOSITE = -0.5
+
 
 @since("2026.2")
-@given(seed=many_seeds, size=st.sampled_from((64, 2, 8, 256)), progress=st.sampled_from((1.0, 0.75, 0.5, 0.25)))
+@given(seed=many_seeds, size=st.sampled_from((64, 2, 8, 256)), progress=late_progresses)
 def test_wrong_pairs_have_gradients(oracle: Subject, seed: int, size: int, progress: float) -> None:
     """Ordinary texts, beta rho from -4 to -1/4 by whatever a loss goes by."""
-    pairs = oracle.size(size)
     wrong = well_ordered(
-        seed, pairs, progress=progress, low=0.25, high=4.0, ordinary=True, near=NEAR, domain=oracle.domain
+        seed, oracle.size(size), progress=progress, low=0.25, high=4.0, ordinary=True, near=NEAR, domain=oracle.domain
     ).swapped()
-    (answer,) = oracle.answers([wrong])
+    _not_flat(oracle, wrong, oracle.answer(wrong))
+
+
+def _not_flat(oracle: Subject, wrong: Batch, answer: Answer) -> None:
     if not answer.finite_gradients:
-        return  # another rule's finding
+        return  # P313 tells of it
     usual = wrong.beta / (1.0 + np.exp(wrong.beta * wrong.rho))
     flat = np.flatnonzero(_size(answer) < LEAST * usual)
-    if flat.size > max(FLAT * pairs, 1.0 if pairs > 2 else 0.0):
+    if flat.size > max(FLAT * wrong.pairs, 1.0 if wrong.pairs > 2 else 0.0):
         index = [int(flat[0])] * oracle.smallest_batch
         alone = oracle.answer(wrong.take(index))
         shown = wrong.take(index) if not (_size(alone) > LEAST * usual[index]).any() else wrong
-        message = f"{flat.size} of {pairs} clearly wrong pairs have less than {LEAST:g} of DPO's gradient"
-        raise oracle.broken(RULE, message, shown, flat=int(flat.size), of=pairs)
+        message = f"{flat.size} of {wrong.pairs} clearly wrong pairs have less than {LEAST:g} of DPO's gradient"
+        raise oracle.broken(RULE, message, shown, flat=int(flat.size), of=wrong.pairs)
+
+
+@since("2026.2")
+@settings(max_examples=8)
+@given(part=st.integers(0, 7))
+def test_gradients_are_of_use_in_every_size(oracle: Subject, part: int) -> None:
+    """Every eighth of the sizes in one example: clearly wrong pairs are pushed apart, neither hardly nor too far."""
+    batches = [
+        well_ordered(
+            1024 + size,
+            oracle.size(size),
+            progress=0.25 + 0.75 * (size * 0.6180339887 % 1.0),
+            low=1.0,
+            high=4.0,
+            ordinary=True,
+            near=NEARER,
+            domain=oracle.domain,
+        ).swapped()
+        for size in EVERY_SIZE[part::8]
+    ]
+    for batch, answer in zip(batches, oracle.answers(batches), strict=True):
+        _not_flat(oracle, batch, answer)
+        _not_enormous(oracle, batch, answer)
+        pushed = _pushed(answer)
+        if pushed.sum() < 0:
+            # Some losses (APO-down) are on the way to something else with a pair, and then they are so with it alone.
+            worst = np.argsort(pushed)[:8]
+            singles = oracle.answers([batch.take([int(place)] * oracle.smallest_batch) for place in worst])
+            together, alone = (
+                float(pushed[worst].sum()) * batch.pairs,
+                float(sum(_pushed(one).sum() for one in singles)),
+            )
+            if alone > 0 and together < OPPOSITE * alone:
+                message = f"in a batch of {batch.pairs} the gradients push clearly wrong pairs further the wrong way"
+                raise oracle.broken(
+                    RULE, f"{message}, and not where they are alone", batch, pushed=together, alone=alone
+                )
+
+
+def _pushed(answer: Answer) -> np.ndarray:
+    """How a step down the gradients moves each pair's margin, shape (B,): positive where it is the right way."""
+    return answer.grad_rejected.astype(np.float64) - answer.grad_chosen
 
 
 @since("2026.2")
@@ -71,7 +118,10 @@ def test_no_pair_has_an_enormous_gradient(oracle: Subject, seed: int, size: int,
     """Beta rho up to 8, to either side, where neither completion has gone far."""
     batch = well_ordered(seed, oracle.size(size), low=0.25, high=8.0, near=NEARER, domain=oracle.domain)
     batch = batch if right else batch.swapped()
-    (answer,) = oracle.answers([batch])
+    _not_enormous(oracle, batch, oracle.answer(batch))
+
+
+def _not_enormous(oracle: Subject, batch: Batch, answer: Answer) -> None:
     found = _size(answer)
     if np.isfinite(found).all() and found.max() > MOST:
         place = int(found.argmax())

@@ -32,9 +32,14 @@ LONGEST, DEEPEST = 4096, 4000.0
 _ROOM = 0.95
 #: How far a drift goes towards where sigmoids are flat in float32, in units of beta times nats.
 SATURATED = 6.0
-#: By how many tokens for a unit of beta rho the chosen completion of a well-ordered pair may be the longer one: published
-#: length penalties (R-DPO, arXiv 2403.19159) take 0.05 of such a unit for each.
+#: By how many tokens for a unit of beta rho the chosen completion of a well-ordered pair may be the longer one:
+#: published length penalties (R-DPO, arXiv 2403.19159) take 0.05 of such a unit for each.
 _TOKENS_A_NAT = 8.0
+#: How far both completions of a well-ordered pair may rise, in nats: where both are near certain, f-divergences
+#: (arXiv 2309.16240) have nothing left to say, in float32 first.
+_RISE = 6.0
+#: In one batch of so many, both completions of every well-ordered pair have fallen: some losses go by the whole batch.
+_ALL_FALL = 4
 
 
 @functools.lru_cache(maxsize=_KEPT)
@@ -70,7 +75,7 @@ def well_ordered(
     low: float = 2.0,
     high: float = 8.0,
     ordinary: bool = False,
-    near: tuple[float, float] = (np.inf, np.inf),
+    near: float = np.inf,
     domain: Domain = _DOMAIN,
     dtype: type[np.floating] = np.float32,
 ) -> Batch:
@@ -79,30 +84,32 @@ def well_ordered(
     Whatever a loss goes by says the same of each: the policy's margin and rho, in sums, a token, a token squared and
     under a mirror map of probabilities; the policy's margin outweighs the reference's, and beta rho the tokens by which
     the chosen completion is the longer one. Mostly both completions have lost probability, chosen at most
-    `SATURATED` / beta nats: sigmoids still tell numbers apart there. No drift is a longer fall or rise than `near`
-    says, in nats, whatever beta rho is then. `ordinary` texts have 8 to 100 tokens of .3 to 2 nats before the policy
-    moved.
+    `SATURATED` / beta nats: sigmoids still tell numbers apart there. No completion falls by more than `near` nats,
+    whatever beta rho is then. `ordinary` texts have 8 to 100 tokens of .3 to 2 nats before the policy moved.
     """
     draw = np.random.Generator(np.random.PCG64([seed, 10]))
     beta, progress = _beta(draw, beta, domain), _progress(draw, progress)
     high = min(high, 0.99 * domain.reach)
-    rho = np.minimum(draw.uniform(min(low, high / 1.25), high, size=pairs) / beta, 0.9 * near[0])
+    rho = np.minimum(draw.uniform(min(low, high / 1.25), high, size=pairs) / beta, 0.9 * near)
     # The share of the policy's margin that the reference has, or has against it.
     share = draw.uniform(-0.8, 0.8, size=pairs)
     # The rejected completion drifts down four times in five, and the chosen one with it as far as rho lets it.
-    down = rho * np.where(draw.uniform(size=pairs) < 0.8, -1.0, 0.4) * np.exp(draw.uniform(-1.0, 1.5, size=pairs))
-    fall, rise = np.minimum(rho + SATURATED / beta, near[0]), np.minimum(SATURATED / beta, near[1] - rho)
-    down = np.clip(down, -fall, rise)
-    nats_of, tokens_of = ((0.3, 2.0), (8.0, 100.0)) if ordinary else ((0.1, 4.0), (6.0, 500.0))
+    side = np.where(draw.uniform(size=pairs) < 0.8, -1.0, 0.4)
+    down = rho * side * np.exp(draw.uniform(-1.0, 1.5, size=pairs))
+    fall = np.minimum(rho + SATURATED / beta, near)
+    down = np.clip(down, -fall, min(SATURATED / beta, _RISE))
+    if seed % _ALL_FALL == _ALL_FALL - 1:
+        down = np.minimum(down, -np.minimum(1.05 * rho, fall))
+    nats_of, tokens_of = ((0.3, 2.0), (8.0, 100.0)) if ordinary else ((0.1, 4.0), (6.0, 2000.0))
     nats = np.exp(draw.uniform(*np.log(nats_of)) + draw.normal(0.0, 0.3, size=pairs))
     median = np.exp(draw.uniform(*np.log(tokens_of)))
-    depth = nats * median * np.exp(draw.normal(0.0, draw.uniform(0.1, 0.7), size=pairs))
+    depth = np.minimum(nats * median * np.exp(draw.normal(0.0, draw.uniform(0.1, 0.7), size=pairs)), DEEPEST)
     where = draw.uniform(size=pairs)
     room = _TOKENS_A_NAT * beta * rho
     drawn = _ordered_texts(rho, share, down, depth, nats, (where, room))
     # Where not all agree about a pair, the reference agrees with the policy and lengths are equal.
     simple = _ordered_texts(rho, np.abs(share), -np.abs(down), depth, nats, None)
-    agreed = _agree(*drawn, room)
+    agreed = _agree(room, *drawn)
     return _frozen(tuple(np.where(agreed, *both) for both in zip(drawn, simple, strict=True)), beta, progress, dtype)
 
 
@@ -212,7 +219,7 @@ def _ordered_texts(
     rejected = -(depth + margin + np.abs(share) * margin + np.abs(down)) * 1.05
     chosen = rejected + margin
     references = chosen - up, rejected - down
-    tokens = np.clip(np.rint(-rejected / nats), 2.0, LONGEST // 5)
+    tokens = np.clip(np.rint(-rejected / nats), 2.0, LONGEST // 2)
     if lengths is None:
         return chosen, rejected, *references, tokens, tokens
     where, room = lengths
@@ -228,7 +235,7 @@ def _ordered_texts(
     return chosen, rejected, *references, np.maximum(np.minimum(first, np.floor(tokens + room)), 1.0), tokens
 
 
-def _agree(pc: Array, pr: Array, rc: Array, rr: Array, lc: Array, lr: Array, room: Array) -> NDArray[np.bool_]:
+def _agree(room: Array, pc: Array, pr: Array, rc: Array, rr: Array, lc: Array, lr: Array) -> NDArray[np.bool_]:
     """Whether every view of a pair, by whatever a loss may go, has chosen ahead of rejected."""
     up, down = pc - rc, pr - rr
     ahead = ((pc - pr) + (rc - rr) > 0) & (lc - lr <= room)

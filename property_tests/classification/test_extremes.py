@@ -12,7 +12,7 @@ from harness.verdict import Severity
 from property_tests.classification.scan import report_not_finite
 from property_tests.classification.strategies import confident
 from property_tests.editions import since
-from property_tests.strategies import fit_reach
+from property_tests.strategies import EVERY_SIZE, fit_reach
 
 if TYPE_CHECKING:
     from harness.classification.classifier import Classifier
@@ -69,16 +69,11 @@ def _filled(oracle: Classifier, rows: np.ndarray, dtype: type[np.floating]) -> L
     return Labelled(rows[index].astype(dtype), np.zeros(index.size, dtype=np.int64))
 
 
-#: Batch sizes, up to as many as cards hold, and numbers of classes.
-_SIZES = (*range(1, 129), *range(136, 1025, 8), 129, 255, 257, 511, 513, 1023)
-_COUNTS = (*range(2, 129), *range(130, 1001, 10), 255, 257, 365, 511, 513, 999)
-
-
 @since("2026.2")
 def test_every_size_and_every_number_of_classes(oracle: Classifier) -> None:
     """Sizes with three classes, numbers of classes with four examples: confident networks, right and wrong."""
-    batches = [confident(oracle, size, 3, size) for size in _SIZES]
-    batches += [confident(oracle, 4, count, count) for count in _COUNTS]
+    batches = [confident(oracle, size, 3, size) for size in EVERY_SIZE]
+    batches += [confident(oracle, 4, count, count) for count in range(2, 1001)]
     for start in range(0, len(batches), 64):
         report_not_finite(oracle, RULE, batches[start : start + 64], False, True)  # noqa: FBT003 - see there
 
@@ -91,4 +86,6 @@ def test_nothing_that_was_asked_is_not_finite(oracle: Classifier) -> None:
         labelled = Labelled.of_pairs(batch)
         if labelled.examples >= oracle.smallest_batch:
             what = "a gradient" if answer.finite_values else "the value"
-            raise oracle.wrong(RULE, f"{what} is not finite where another property asked, and could not judge", labelled)
+            raise oracle.wrong(
+                RULE, f"{what} is not finite where another property asked, and could not judge", labelled
+            )

@@ -8,13 +8,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.classification.batch import Labelled, Marks
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.strategies import free_classes, labelled, seeds
 from property_tests.editions import since
+from property_tests.strategies import EVERY_SIZE
 
 if TYPE_CHECKING:
-    from harness.classification.batch import Labelled
     from harness.classification.classifier import Classifier
 
 RULE = Rule(
@@ -74,3 +75,74 @@ def _by_itself(oracle: Classifier, begin: Labelled, climbed: np.ndarray) -> None
             f"for one example the gradients fall on the way from clearly right to wrong: {climbed[worst]:.3g} a unit"
         )
         raise oracle.wrong(RULE, message, begin.take([worst]), climbed=float(climbed[worst]))
+
+
+#: The least that examples may be pushed in a company of others, of what they are pushed among their like.
+OPPOSITE = -0.5
+
+
+@since("2026.2")
+@settings(max_examples=8)
+@given(part=st.integers(0, 7))
+def test_trained_networks_are_led_in_every_size_and_number_of_classes(oracle: Classifier, part: int) -> None:
+    """Every eighth of the sizes with three classes, and of the numbers of classes up to 1,000, in one example."""
+    drawn = [_trained(size, 3, size, oracle) for size in EVERY_SIZE[part::8]]
+    drawn += [_trained(4, count, ~count, oracle) for count in range(2 + part, 1001, 8)]
+    marks = oracle.marks([batch for right, wrong in drawn for batch in (right, wrong)])
+    for (_, wrong), first, second in zip(drawn, marks[::2], marks[1::2], strict=True):
+        where = f"{wrong.examples} examples of {wrong.classes} classes"
+        if first.finite_values and second.finite_values and not first.mean < second.mean:
+            message = f"the loss of {where} is {first.mean:.6g} where the class on top is right, and {second.mean:.6g}"
+            raise oracle.wrong(RULE, f"{message} where another is", wrong, right=first.mean, wrong=second.mean)
+        if not second.finite_gradient:
+            continue  # P414 tells of it
+        pushed = _pushed(wrong, second)
+        if not pushed.mean() >= LEAST or not pushed.max() <= MOST:
+            how = "the wrong way" if pushed.mean() < -LEAST else "too far" if pushed.max() > MOST else "next to nowhere"
+            message = f"the gradients push {where}, all of them wrong, {how}: {pushed.mean():.3g} an example"
+            raise oracle.wrong(RULE, message, wrong, pushed=float(pushed.mean()))
+
+
+@since("2026.2")
+@settings(max_examples=12)
+@given(seed=seeds, size=st.sampled_from((64, 16, 256)), count=free_classes)
+def test_the_wrong_are_led_in_any_company(oracle: Classifier, seed: int, size: int, count: int) -> None:
+    """An eighth of the batch is wrong, and of the others ever more are right."""
+    right, wrong = _trained(size, min(count, 4096 // size), seed, oracle)
+    draw = np.random.Generator(np.random.PCG64([seed, 82]))
+    order = draw.permutation(wrong.examples)
+    moving = order < max(1.0, wrong.examples / 8)
+    batches = [wrong]
+    for sixteenths in range(1, 17):
+        good = ~moving & (order >= wrong.examples * (1.0 - 0.875 * sixteenths / 16))
+        batches.append(Labelled(np.where(good[:, None], right.logits, wrong.logits), wrong.targets))
+    marks = oracle.marks(batches)
+    alone = float(_pushed(wrong, marks[0])[moving].sum())
+    for batch, answer in zip(batches, marks, strict=True):
+        pushed = float(_pushed(batch, answer)[moving].sum())
+        if alone > 0 and pushed < OPPOSITE * alone:
+            share = float((batch.logits.argmax(axis=1) == batch.targets).mean())
+            message = f"where {share:.0%} of {batch.examples} examples are right, wrong ones are pushed the wrong way"
+            raise oracle.wrong(RULE, message, batch, pushed=pushed, alone=alone)
+
+
+def _trained(size: int, count: int, seed: int, oracle: Classifier) -> tuple[Labelled, Labelled]:
+    """Logits as a network gives them, the right class some way above the best other; and the two exchanged."""
+    draw = np.random.Generator(np.random.PCG64([seed & 0xFFFFFFFF, 81]))
+    examples = oracle.size(size)
+    logits = draw.normal(draw.uniform(-8.0, 8.0), draw.uniform(0.5, 4.0), size=(examples, count))
+    targets, place = draw.integers(count, size=examples), np.arange(examples)
+    logits[place, targets] = -np.inf
+    other = logits.argmax(axis=1)
+    logits[place, targets] = logits[place, other] + draw.uniform(0.3, 4.0, size=examples)
+    logits = np.clip(logits, -oracle.domain.reach, oracle.domain.reach).astype(np.float32)
+    wrong = logits.copy()
+    wrong[place, targets], wrong[place, other] = logits[place, other], logits[place, targets]
+    return Labelled(logits, targets), Labelled(wrong, targets)
+
+
+def _pushed(batch: Labelled, marks: Marks) -> np.ndarray:
+    """How a step down the gradients moves the right class against the one on top, for each example, shape (N,)."""
+    place = np.arange(batch.examples)
+    gradient = marks.gradient.astype(np.float64) * batch.examples
+    return np.asarray(gradient[place, batch.logits.argmax(axis=1)] - gradient[place, batch.targets])

@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.container, pytest.mark.long]
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = sorted(p for p in (ROOT / "examples").iterdir() if p.suffix in {".py", ".json"})
 BROKEN = sorted((ROOT / "examples/broken").glob("*.py"))
+#: Right, as people write them, and each at the edge of some rule: they were once refused.
+HONEST = sorted((Path(__file__).parent / "honest").glob("*.py"))
 #: The one rule that each of these is warned about: the smallest batch, or a finite jump.
 WARNINGS = {"dbaql": "P317", "aqfl": "P317", "padll": "P304", "pfl": "P304", "pfl_refactored": "P304"}
 
@@ -29,7 +31,7 @@ WARNINGS = {"dbaql": "P317", "aqfl": "P317", "padll": "P304", "pfl": "P304", "pf
 def results(sandbox_image: object) -> dict[Path, CheckResult]:
     """All of them, checked once, two at a time."""
     del sandbox_image
-    paths = [*(path_of(e.name) for e in CATALOGUE), *EXAMPLES, *BROKEN]
+    paths = [*(path_of(e.name) for e in CATALOGUE), *EXAMPLES, *BROKEN, *HONEST]
     return dict(zip(paths, check(paths, Options(jobs=2)).results, strict=True))
 
 
@@ -65,6 +67,13 @@ def test_the_warning_states_the_smallest_batch(results: dict[Path, CheckResult],
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
 def test_the_examples_are_accepted(results: dict[Path, CheckResult], path: Path) -> None:
     check_accepted(results[path], path.stem)
+
+
+@pytest.mark.parametrize("path", HONEST, ids=lambda p: p.stem)
+def test_what_is_right_in_another_way_is_accepted(results: dict[Path, CheckResult], path: Path) -> None:
+    verdict = results[path].verdict
+    assert isinstance(verdict, Accepted), verdict
+    assert not any(f.severity is Severity.ERROR for f in verdict.findings)
 
 
 def test_the_same_function_in_other_words_has_the_same_fingerprint(results: dict[Path, CheckResult]) -> None:

@@ -54,9 +54,7 @@ def test_nobody_can_write_into_what_is_kept() -> None:
 @pytest.mark.parametrize("ordinary", [False, True])
 def test_whatever_a_loss_goes_by_calls_the_well_ordered_well_ordered(*, ordinary: bool) -> None:
     for seed in range(200):
-        batch = well_ordered(
-            seed, 64, ordinary=ordinary, low=0.25, near=(100.0, 20.0) if ordinary else (np.inf, np.inf)
-        )
+        batch = well_ordered(seed, 64, ordinary=ordinary, low=0.25, near=60.0 if ordinary else np.inf)
         pc, pr, rc, rr, lc, lr = vectors(batch)
         for margin in (
             pc - pr,
