@@ -8,6 +8,7 @@ that count their calls are checked in containers (`state`), since it takes a sec
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 import time
@@ -47,11 +48,11 @@ Written by `python -m bench.power show` from `bench/power.json` (`python -m benc
 that is DPO but for one fault of this size, put somewhere else each time, judged by the properties of profile
 {name}; how often any of them noticed, with the interval of Clopper and Pearson, and which noticed most often. A
 region is a half-space of what a pair looks like (both drifts, the reference's margin, nats a token, the ratio of
-lengths) in a direction drawn at random.
+lengths) in a direction drawn at random; a wedge is where two of them meet.
 
 ![How often a fault of a given size is caught](power.svg)
 
-Not measured here: faults in other shapes than these (a region that is no half-space, a window of a length or of
+Not measured here: faults in other shapes than these (a region that is none of these, a window of a length or of
 beta), and what is hidden on purpose from questions that are public.
 """
 #: A loss with a memory: right for so many calls, then turned round. The screen would not let it in, so it is off.
@@ -114,17 +115,21 @@ def _features(batch: Batch) -> np.ndarray:
     return np.stack([*signed, np.log(np.maximum(-rc, 1e-9) / lc), np.log(lc / lr)])
 
 
-def _region(share: float, draw: np.random.Generator) -> Callable[[Batch], np.ndarray]:
-    """A half-space of the features, in a direction drawn at random, that holds this share of the realistic pairs."""
-    way = draw.normal(size=5)
-    seen = np.concatenate([way @ _features(realistic(4096 + seed, 64)) for seed in range(64)])
-    edge = np.quantile(seen, 1.0 - share)
-    return lambda batch: way @ _features(batch) > edge
+def _region(share: float, draw: np.random.Generator, *, sides: int = 1) -> Callable[[Batch], np.ndarray]:
+    """A half-space of the features, in a direction drawn at random, that holds this share of the realistic pairs.
+
+    With two `sides`, a wedge: where two half-spaces meet that are equally large.
+    """
+    ways = draw.normal(size=(sides, 5))
+    seen = np.concatenate([ways @ _features(realistic(4096 + seed, 64)) for seed in range(64)], axis=1)
+    middle, spread = np.median(seen, axis=1)[:, None], seen.std(axis=1)[:, None]
+    edge = np.quantile(((seen - middle) / spread).min(axis=0), 1.0 - share)
+    return lambda batch: ((ways @ _features(batch) - middle) / spread).min(axis=0) > edge
 
 
-def _inverted(share: float, draw: np.random.Generator) -> Fault:
+def _inverted(share: float, draw: np.random.Generator, *, sides: int = 1) -> Fault:
     """Value and gradient of the exchanged pair in a region."""
-    region = _region(share, draw)
+    region = _region(share, draw, sides=sides)
 
     def fault(batch: Batch, answer: Answer) -> Answer:
         inside = region(batch)
@@ -181,6 +186,13 @@ FAMILIES = (
         _inverted,
     ),
     Family(
+        "wedge",
+        "Values and gradients turned round in a wedge",
+        "share of the realistic pairs",
+        (0.0001, 0.001, 0.003, 0.01, 0.1),
+        functools.partial(_inverted, sides=2),
+    ),
+    Family(
         "turned gradient",
         "Gradients alone turned round in a region",
         "share of the realistic pairs",
@@ -220,7 +232,7 @@ def measure(places: int, minutes: float) -> None:
         for family, size, place in wanted:
             if time.monotonic() > ends:
                 break
-            draw = np.random.Generator(np.random.PCG64([place, FAMILIES.index(family), 17]))
+            draw = np.random.Generator(np.random.PCG64([place, *family.name.encode()]))
             noticed = suite.noticed(Subject(Faulty(family.make(size, draw)), Domain()))
             kept["runs"][_key(family, size, place)] = sorted(noticed)
             part = RESULTS.with_suffix(".part")
