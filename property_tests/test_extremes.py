@@ -15,7 +15,7 @@ from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since
 from property_tests.scan import report_asked_elsewhere, scan
-from property_tests.strategies import many_seeds, progresses, sweep
+from property_tests.strategies import fit_reach, many_seeds, progresses, sweep
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -55,6 +55,7 @@ def test_finite_at_the_extremes(oracle: Subject, beta: float, drift: int, progre
 
 def _batch(pairs: int, chosen: int, rejected: int, nats: float, rho: float, beta: float, progress: float) -> Batch:
     """Equal lengths and nats throughout, a little spread; rho is taken from the side that has room."""
+    rho = float(np.clip(rho, -fit_reach(np.inf) / beta, fit_reach(np.inf) / beta))
     spread = 1.0 - 0.125 * np.arange(pairs) / pairs
     lengths = np.full(pairs, float(chosen)), np.full(pairs, float(rejected))
     reference = [-np.minimum(nats * n, DEEPEST) * spread for n in lengths]

@@ -13,7 +13,7 @@ from harness.judge.realistic import exchange_drifts, well_ordered
 from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.editions import since
-from property_tests.strategies import many_seeds
+from property_tests.strategies import fit_reach, many_seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -80,7 +80,13 @@ LESS_LIKELY = 3.0
 def test_gradients_climb_whatever_the_reference_says(oracle: Subject, seed: int, size: int) -> None:
     """The policy moves through rho = 0 and not as far as it came, or further; references are for one of the two."""
     drawn = well_ordered(
-        seed, oracle.size(size), low=0.4, high=1.2, ordinary=True, domain=oracle.domain, dtype=np.float64
+        seed,
+        oracle.size(size),
+        low=0.4,
+        high=fit_reach(1.5) / 1.25,
+        ordinary=True,
+        domain=oracle.domain,
+        dtype=np.float64,
     )
     batch, end = exchange_drifts(drawn, seed)
     draw = np.random.Generator(np.random.PCG64([seed, 14]))

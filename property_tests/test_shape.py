@@ -11,7 +11,7 @@ from harness.errors import CandidateFault
 from harness.judge.batches import batch_of, natural
 from harness.rules import Rule
 from harness.verdict import Severity
-from property_tests.strategies import SIZES, betas, seeds
+from property_tests.strategies import SIZES, betas, fit_reach, seeds
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
@@ -48,9 +48,9 @@ _LADDER = (*range(1, 101), 127, 128, 129, 192, 256, 320, 512)
 
 def test_shape_fits_any_batch_size(oracle: Subject) -> None:
     """The same, and no exception, over a ladder of sizes in one request."""
-    sizes = [n for n in _LADDER if n >= oracle.smallest_batch]
+    sizes, reach = [n for n in _LADDER if n >= oracle.smallest_batch], fit_reach(3.0)
     batches = [
-        natural(np.linspace(-3.0, 3.0, n), oracle.domain.usual, seed=n, progress=round(n / 512, 6)) for n in sizes
+        natural(np.linspace(-reach, reach, n), oracle.domain.usual, seed=n, progress=round(n / 512, 6)) for n in sizes
     ]
     _one_kind(batches, oracle.answers(batches))
 

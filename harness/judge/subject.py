@@ -189,7 +189,9 @@ class Subject:
         if batch.pairs <= 8:
             shown = batch.as_counterexample()
         else:
-            shown = {"beta": batch.beta, "progress": batch.progress, "pairs": batch.pairs}
+            tokens = np.concatenate([batch.chosen_lengths, batch.rejected_lengths])
+            lengths = [float(tokens.min()), float(tokens.max())]
+            shown = {"beta": batch.beta, "progress": batch.progress, "pairs": batch.pairs, "lengths": lengths}
         return CandidateFault(rule.finding(message, counterexample={**shown, **more}))
 
     def distinct(self, count: int) -> Sequence[Batch]:

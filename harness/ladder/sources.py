@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: How a candidate's text comes to answers.
-_SCREEN = ("harness/screen", "harness/contract.py", "harness/candidate.py", "harness/rules")
+_SCREEN = (
+    "harness/screen",
+    "harness/contract.py",
+    "harness/candidate.py",
+    "harness/errors.py",
+    "harness/rules",
+    "harness/verdict.py",
+    "sandbox/allowlist.py",
+)
 _ANSWERS = (
     *_SCREEN,
     "sandbox",
@@ -31,9 +39,15 @@ _ANSWERS = (
     "harness/classification/batch.py",
     "harness/classification/classifier.py",
     "harness/judge/batches.py",
+    "harness/judge/domain.py",
     "harness/judge/foresight.py",
     "harness/judge/judging.py",
+    "harness/judge/long_life.py",
+    "harness/judge/pipeline.py",
     "harness/judge/subject.py",
+    # The binding of parameters, the limits, and how much of a training is asked again.
+    "harness/profiles",
+    "dockerfiles/seccomp.json",
 )
 #: How answers come to a decision where there are seeds and a gate.
 _GATED = (
@@ -46,6 +60,7 @@ _GATED = (
     "harness/ladder/measuring.py",
     "harness/ladder/prompt_gate.py",
     "harness/ladder/rungs.py",
+    "harness/ladder/sentence.py",
 )
 _TUNED = (
     "harness/ladder/search.py",
@@ -58,7 +73,7 @@ TUNING = "tuning"
 #: Files and folders by the kind of a rung.
 _OF = {
     "screen": _SCREEN,
-    "properties": (*_ANSWERS, "property_tests", "harness/judge", "harness/classification", "harness/profiles"),
+    "properties": (*_ANSWERS, "property_tests", "harness/judge", "harness/classification"),
     "bandit": (*_GATED, "harness/ladder/bandit.py"),
     TUNING: (*_GATED, "harness/ladder/bandit.py", *_TUNED),
     **{

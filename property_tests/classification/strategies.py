@@ -64,6 +64,7 @@ def labelled(
 
     Since edition 2026.2 two of three batches have offsets besides, inside the domain.
     """
+    reach = fit_reach(reach)
     draw = np.random.Generator(np.random.PCG64([seed, 71]))
     shape = (oracle.size(min(examples, max(1, MAX_PAIRS // count))), count)
     logits = draw.uniform(-reach, reach, size=shape)

@@ -236,3 +236,22 @@ def test_it_has_no_parameters_that_are_tuned() -> None:
     (finding,) = raised.value.findings
     assert finding.rule == "S117"
     assert "classification" in finding.message
+
+
+@pytest.mark.parametrize("reach", [100.0, 20.0, 6.0])
+def test_a_narrower_domain_narrows_the_logits_that_are_asked(monkeypatch: pytest.MonkeyPatch, reach: float) -> None:
+    profile, domain, most = load(DEFAULTS["classification"]), Domain(reach=reach), [0.0]
+    monkeypatch.setattr(type(profile), "domain", property(lambda _: domain))
+
+    class Recording(InProcess):
+        def ask(self, batches, **named):
+            most.append(max(float(np.abs(batch.policy_chosen).max()) for batch in batches))
+            return super().ask(batches, **named)
+
+        def alone(self, batches):
+            return self.ask(batches)
+
+    text = f"import torch\n\ndef loss(logits, targets):\n{BODY.format(logits='logits', targets='targets')}"
+    program = screen(Candidate("loss.py", text.encode(), "0" * 64), contract="classification")
+    run_session(lambda suite: suite(Classifier(Recording(program), domain)), profile, 0)
+    assert reach * 0.99 <= max(most) <= reach + 0.5

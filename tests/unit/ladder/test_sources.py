@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 IMAGE = "sha256:1"
 #: For each kind of rung, files of every kind that shape what it comes to.
 SHAPING = {
-    "screen": ("harness/screen/policy.py", "harness/contract.py", "harness/rules/screen.py"),
+    "screen": ("harness/screen/policy.py", "harness/contract.py", "harness/rules/screen.py", "sandbox/allowlist.py"),
     "properties": (
         "property_tests/test_gradient.py",
         "property_tests/classification/test_start.py",
@@ -44,6 +44,11 @@ SHAPING = {
         "harness/ladder/bandit.py",
         "harness/ladder/gate.py",
         "harness/ladder/evidence.py",
+        "harness/ladder/sentence.py",
+        "harness/errors.py",
+        "harness/judge/pipeline.py",
+        "harness/profiles/2026.2.toml",
+        "dockerfiles/seccomp.json",
         "harness/ladder/measuring.py",
         "harness/losses/dpo.py",
         "harness/judge/subject.py",
@@ -81,7 +86,7 @@ UNRELATED = {
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
-    for name in ("harness", "sandbox", "property_tests"):
+    for name in ("harness", "sandbox", "property_tests", "dockerfiles"):
         shutil.copytree(project_root() / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     return root
 
