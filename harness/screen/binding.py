@@ -9,9 +9,12 @@ from __future__ import annotations
 import difflib
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.contract import CLASSIFICATION, LENGTHS, PREFERENCE, VECTORS, Contract
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Meaning(NamedTuple):
@@ -51,6 +54,14 @@ _FILLER = _words(
 )
 #: Differences of two log-probabilities, unless the name says whose they are.
 _RATIO = _words("ratio ratios logratio logratios")
+#: What is computed of log-probabilities, where no word beside it says that it is a number.
+_COMPUTED = _RATIO | _words(
+    "rho ρ margin margins reward rewards diff diffs difference differences delta deltas gap gaps"
+)
+_NUMBER = _words(
+    "beta weight weights scale coef coefficient temperature temp clip clamp cap eps epsilon min max power exponent "
+    "threshold target"
+)
 _LENGTH = _words("len lens length lengths size sizes token tokens ntokens count counts num n")
 #: What no vector of the contract is.
 _FOREIGN = _LENGTH | _words(
@@ -128,16 +139,7 @@ def _of_pair(words: list[str]) -> Meaning:
     if len(words) == 1 and len(words[0]) == 1 and words[0] not in {"w", "l"}:
         return Meaning("", frozenset(VECTORS))
     said = [word for word in words if len(words) > 1 or len(word) > 1 or word in {"w", "l"}]
-    reference = any(word in _REFERENCE for word in said)
-    policy = any(word in _POLICY for word in said) or (not reference and any(word in _MODEL for word in said))
-    chosen, rejected = (any(word in group for word in said) for group in (_CHOSEN, _REJECTED))
-    # p, c and r mean something beside other words only.
-    if not (chosen or rejected):
-        chosen, rejected = "c" in said, "r" in said
-    elif not (policy or reference):
-        policy, reference = "p" in said, "r" in said
-    if any(word in _NOT for word in said) and chosen != rejected:
-        chosen, rejected = rejected, chosen
+    policy, reference, chosen, rejected = _sides(said)
     # A ratio of whom to whom? Only where the name says whose log-probability it is, and of which completion.
     ratio = any(word in _RATIO for word in said) and not ((policy or reference) and (chosen or rejected))
     if (policy and reference) or (chosen and rejected) or ratio or any(word in _FOREIGN for word in said):
@@ -153,6 +155,40 @@ def _of_pair(words: list[str]) -> Meaning:
         # Whose it is often goes without saying for the policy.
         return Meaning(VECTORS[(2 if reference else 0) + (1 if rejected else 0)], possible)
     return Meaning("", possible)
+
+
+def _sides(said: list[str]) -> tuple[bool, bool, bool, bool]:
+    """Whether words say the policy, the reference, the chosen completion, the rejected one."""
+    reference = any(word in _REFERENCE for word in said)
+    policy = any(word in _POLICY for word in said) or (not reference and any(word in _MODEL for word in said))
+    chosen, rejected = (any(word in group for word in said) for group in (_CHOSEN, _REJECTED))
+    # p, c and r mean something beside other words only.
+    if not (chosen or rejected):
+        chosen, rejected = "c" in said, "r" in said
+    elif not (policy or reference):
+        policy, reference = "p" in said, "r" in said
+    if any(word in _NOT for word in said) and chosen != rejected:
+        chosen, rejected = rejected, chosen
+    return policy, reference, chosen, rejected
+
+
+def computed(name: str, contract: Contract, taken: Collection[str]) -> str:
+    """How what a name says is computed of log-probabilities: a ratio, a margin, a reward. Empty where it is no such."""
+    words = words_of(name)
+    if contract is not PREFERENCE or not _COMPUTED & {*words} or (_NUMBER | _LENGTH) & {*words}:
+        return ""
+    policy, reference, chosen, rejected = _sides(words)
+    whose = chosen != rejected or policy != reference
+    if {*(VECTORS if whose else contract.required)} <= {*taken} and not (whose and _RATIO & {*words}):
+        return ""  # A margin beside what it could be computed of is a number.
+    pc, pr, rc, rr = VECTORS
+    if chosen != rejected:
+        text = f"{pc} - {rc}" if chosen else f"{pr} - {rr}"
+    elif policy != reference:
+        text = f"{pc} - {pr}" if policy else f"{rc} - {rr}"
+    else:
+        text = f"({pc} - {pr}) - ({rc} - {rr})"
+    return f"beta * ({text})" if {"reward", "rewards"} & {*words} else text
 
 
 def nearest(name: str, contract: Contract) -> str:

@@ -35,6 +35,10 @@ _CODE = re.compile(
     r"(?:['\"`“”„‟«»‹›‘’‚‛″＂「」{,\s]|&quot;)code(?:['\"`“”„‟«»‹›‘’‚‛″＂「」]|&quot;)?\s*:", re.IGNORECASE
 )
 _DIFF = re.compile(r"^<{5,9} ?(?:SEARCH|HEAD|ORIGINAL)?|^@@ -\d+", re.MULTILINE)
+#: A function as an interactive interpreter shows it.
+_PROMPTED = re.compile(
+    r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d+\]:)[ \t]*(?:(?:async[ \t]+)?def[ \t]+\w+|\w+[ \t]*=[ \t]*lambda\b)", re.MULTILINE
+)
 
 
 class Broken(NamedTuple):
@@ -81,6 +85,11 @@ def is_diff(text: str) -> bool:
     return bool(_DIFF.search(text))
 
 
+def is_prompted(text: str) -> bool:
+    """Say whether a function in a text stands behind an interpreter's prompts."""
+    return bool(_PROMPTED.search(text))
+
+
 def _reason(text: str, at: int) -> tuple[str, str] | None:
     """What stands at a place where JSON cannot go on, and what to write instead."""
     character = text[at : at + 1]
@@ -109,4 +118,6 @@ def of_code(code: str) -> tuple[str, str] | None:
         return "its line breaks are escaped twice, so that it is one line", "Write \\n once in the JSON string."
     if is_diff(code):
         return "it is a change (search and replace) and no code of its own", "Answer with the whole function."
+    if is_prompted(code):
+        return "it stands behind the prompts of an interpreter (>>>)", "Write the code without prompts."
     return None

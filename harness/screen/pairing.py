@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from harness.contract import NAMES, PARAMS, Contract
-from harness.screen.binding import Meaning, meaning, nearest
+from harness.screen.binding import Meaning, computed, meaning, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +38,16 @@ def pairs(node: Function, open_: Collection[str], contract: Contract, binding: s
 def unknown(own: list[str], taken: Collection[str], contract: Contract) -> Mismatch:
     """What to say of required parameters that nothing can be given to."""
     words = f"parameter {own[0]} is" if len(own) == 1 else f"parameters {', '.join(own)} are"
-    near = [f"{close} in place of {each}" for each in own if (close := nearest(each, contract)) and close not in taken]
+    made = {each: text for each in own if (text := computed(each, contract, taken))}
+    closest = {each: nearest(each, contract) for each in own if each not in made}
+    near = [f"{close} in place of {each}" for each, close in closest.items() if close and close not in taken]
+    if made:
+        text = " and ".join(f"{each} = {text}" for each, text in made.items())
+        also = f" Did you mean {' and '.join(near)}?" if near else ""
+        message = (
+            f"the required {words} not in the contract, which gives log-probabilities and nothing computed of them."
+        )
+        return Mismatch(f"{message}{also}", f"Take log-probabilities, and compute {text} inside the loss.")
     if near:
         meant = " and ".join(near)
         return Mismatch(f"the required {words} not in the contract. Did you mean {meant}?", f"Write {meant}.")

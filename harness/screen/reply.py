@@ -46,11 +46,12 @@ _NAME_LENGTH = 80
 
 
 class Reply(NamedTuple):
-    """The code in a reply, the name that the reply gives it (possibly empty), and what else is to be told."""
+    """The code in a reply, the name that the reply gives it (possibly empty), what else is to be told, and which."""
 
     code: str
     name: str
     notes: tuple[str, ...] = ()
+    which: str = "the last one"
 
 
 class _Found(NamedTuple):
@@ -72,7 +73,7 @@ def looks_like_reply(text: str) -> bool:
     """Say whether text that holds no function, or is no Python, is a reply."""
     if _OPEN_FENCE.search(text) or _CODE_KEY.search(text) or text.lstrip()[:1] in {"{", "[", "<"}:
         return True
-    return begins_with_thought(text) or is_prose(text)
+    return begins_with_thought(text) or is_prose(text) or malformed.is_prompted(text)
 
 
 def line_in_reply(text: str, code: str, line: int) -> int:
@@ -106,7 +107,8 @@ def take_code(text: str, whole: Callable[[str], bool] = lambda _: True) -> Reply
     answer = without_thoughts(text)
     taken = _take(answer.rest, whole)
     if isinstance(taken, Reply):
-        return _with_notes(taken, text)
+        outside = " outside its thoughts" if answer.rest != text else ""
+        return _with_notes(taken._replace(which=f"{taken.which}{outside}"), text)
     bare = bool(_FUNCTION.search(answer.rest)) and not _CODE_KEY.search(answer.rest)
     if answer.rest != text and (taken is None or answer.unclosed) and not bare:
         # An answer that was given within a thought is better than none; so is one that only names such a mark.
@@ -198,7 +200,7 @@ def _from_object(objects: list[_Found], text: str, whole: Callable[[str], bool])
     if blocks:
         taken = _from_blocks(blocks, whole)
         return taken if isinstance(taken, Complaint) else taken._replace(name=_clean(name))
-    return Reply(_dedent(code), _clean(name))
+    return Reply(_dedent(code), _clean(name), which="the last one in a JSON object")
 
 
 def _rivals(objects: list[_Found], text: str) -> list[_Found]:
@@ -236,6 +238,8 @@ def _nothing(text: str) -> Complaint:
     if _FUNCTION.search(text):
         message = "The reply's code stands among sentences or tags, neither in JSON nor in a fence."
         return Complaint("S116", message, fix="Put the code into one fenced block, or answer with one JSON object.")
+    if malformed.is_prompted(text):
+        return _BEHIND_PROMPTS
     return Complaint("S116", "The reply holds no code.")
 
 
@@ -243,6 +247,11 @@ _DIFF = Complaint(
     "S116",
     "The reply is a change (search and replace) and no code of its own.",
     fix="Answer with the whole function, as it is after the change.",
+)
+_BEHIND_PROMPTS = Complaint(
+    "S116",
+    "The reply's code stands behind the prompts of an interpreter (>>>).",
+    fix="Write the code without prompts, in one block of Python.",
 )
 
 
@@ -263,6 +272,8 @@ def _from_blocks(blocks: list[_Block], whole: Callable[[str], bool]) -> Reply | 
     if not functions:
         if any(malformed.is_diff(block.code) for block in blocks):
             return _DIFF
+        if any(malformed.is_prompted(block.code) for block in blocks):
+            return _BEHIND_PROMPTS
         return Complaint("S116", "The reply's fenced block defines no function.")
     last = functions[-1]
     several = len({block.code.strip() for block in functions}) > 1
@@ -271,7 +282,9 @@ def _from_blocks(blocks: list[_Block], whole: Callable[[str], bool]) -> Reply | 
     if code is None and not last.closed:
         return Complaint("S116", "The reply is cut off inside its fenced block.", fix=_LONGER)
     notes = () if last.closed else ("The reply is cut off inside its last fenced block.",)
-    return Reply(_dedent(last.code) if code is None else code, "", notes)
+    if code is None or code == _dedent(last.code):
+        return Reply(_dedent(last.code), "", notes)
+    return Reply(code, "", notes, "the last one that can be the loss")
 
 
 def _pieces(text: str) -> list[str]:
@@ -292,7 +305,7 @@ def _with_notes(taken: Reply, text: str, *, within: bool = False) -> Reply:
         many = len(others) > 1
         notes.insert(
             0,
-            f"The reply holds {len(others) + 1} pieces of code; the last whole one is judged, and the "
+            f"The reply holds {len(others) + 1} pieces of code; {taken.which} is judged, and the "
             f"{'others are' if many else 'other is'} left aside.",
         )
     return taken._replace(notes=tuple(notes))

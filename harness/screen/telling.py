@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.contract import Told
 from harness.screen.pairing import defaults_of, is_by_position, parameter_names
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LONGEST_DEFAULT = 40
 _MOST = 20
 _CROSSING_CALLS = {"outer", "cdist", "cartesian_prod", "meshgrid"}
+#: Calls that look places up: those need as many dimensions as what they are looked up in.
+_PICKING_CALLS = {"gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "take_along_dim", "index_select"}
+#: What stands for a new dimension, between the brackets or among the arguments.
+_NEW = {"[]": None, "view": 1, "reshape": 1}
 
 
 def told(tree: ast.Module, plan: CallPlan, declared: Declared, contract: Contract) -> Told:
@@ -46,21 +50,67 @@ def is_sketch(tree: ast.Module, entry: str) -> bool:
 
 def _crossed(tree: ast.Module) -> tuple[int, ...]:
     """Lines inside functions in which a vector gets a second dimension, as one has to before (B, B) can arise."""
-    lines = {
-        inner.lineno
-        for statement in tree.body
-        if isinstance(statement, (ast.FunctionDef, ast.Assign, ast.AnnAssign))
-        for inner in ast.walk(statement)
-        if isinstance(inner, (ast.Subscript, ast.Call)) and _adds_dimension(inner)
-    }
+    lines: set[int] = set()
+    waiting: list[ast.AST] = [s for s in tree.body if isinstance(s, (ast.FunctionDef, ast.Assign, ast.AnnAssign))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Subscript, ast.Call)):
+            done = _done(node)
+            if _adds_dimension(done):
+                lines.add(node.lineno)
+            within = _done(done.to) if isinstance(done.to, (ast.Subscript, ast.Call)) else None
+            if done.name in _PICKING_CALLS:
+                waiting += [done.to] if done.to else []
+                continue
+            if within and within.to and _takes_away(done, within):
+                waiting.append(within.to)
+                continue
+        waiting.extend(ast.iter_child_nodes(node))
     return tuple(sorted(lines)[:_MOST])
 
 
-def _adds_dimension(node: ast.Subscript | ast.Call) -> bool:
+class _Done(NamedTuple):
+    """What an expression does, to what, and with which arguments: constants are given as they are."""
+
+    name: str
+    to: ast.expr | None
+    given: list[object]
+
+
+def _done(node: ast.Subscript | ast.Call) -> _Done:
+    """Read x[0] as [] of x, and torch.f(x, 0) as x.f(0)."""
     if isinstance(node, ast.Subscript):
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return any(isinstance(part, ast.Constant) and part.value is None for part in parts)
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if called in {"view", "reshape"}:
-        return len(node.args) > 1 and any(isinstance(a, ast.Constant) and a.value == 1 for a in node.args)
-    return called == "unsqueeze" or called in _CROSSING_CALLS
+        return _Done("[]", node.value, [_constant(part) for part in parts])
+    parts = [*node.args, *(keyword.value for keyword in node.keywords)]
+    if isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") != "torch":
+        return _Done(node.func.attr, node.func.value, [_constant(part) for part in parts])
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return _Done(name, parts[0] if parts else None, [_constant(part) for part in parts[1:]])
+
+
+def _constant(node: ast.expr) -> object:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _constant(node.operand)
+        return -value if isinstance(value, int) else node
+    return node.value if isinstance(node, ast.Constant) else node
+
+
+def _adds_dimension(done: _Done) -> bool:
+    if done.name in _NEW:
+        return _NEW[done.name] in done.given and (done.name == "[]" or len(done.given) > 1)
+    return done.name == "unsqueeze" or done.name in _CROSSING_CALLS
+
+
+def _takes_away(done: _Done, before: _Done) -> bool:
+    """Whether [:, 0] or squeeze takes away the one dimension that was added just before."""
+    places = before.given
+    if before.name in _NEW:
+        places = [i for i, each in enumerate(before.given) if each == _NEW[before.name]]
+    place = places[0] if len(places) == 1 and _adds_dimension(before) else None
+    if not isinstance(place, int) or before.name in _CROSSING_CALLS:
+        return False
+    if done.name == "[]":
+        return -len(done.given) <= place < len(done.given) and isinstance(done.given[place], int)
+    # Of two dimensions, -1 is the same as 1.
+    return done.name == "squeeze" and (not done.given or done.given[0] in {place - 2, place, place + 2})

@@ -17,6 +17,13 @@ _MARK = re.compile(
 )
 _KINDS = {"[": "bracket", "◁": "triangle", "<|START_T": "command", "<|END_THI": "command"}
 _MOST_MARKS = 1000
+#: What chat models end a text with, where whoever asked them left it in.
+_END = re.compile(
+    r"(?:<\|(?:return|im_end|eo[tm](?:_id)?|end|end_?of_?(?:text|turn)(?:_token)?)\|>|</s>|<eos>|<end_of_turn>"
+    r"|<\uff5cend\u2581of\u2581sentence\uff5c>)\Z",
+    re.IGNORECASE,
+)
+_LONGEST_END = 30
 
 
 class Thoughts(NamedTuple):
@@ -52,6 +59,15 @@ def after_thoughts(text: str) -> str:
 def without_marks(text: str) -> str:
     """Blank the marks alone."""
     return _blanked(text, [mark.span() for mark in islice(_MARK.finditer(text), _MOST_MARKS)])
+
+
+def without_end(text: str) -> str:
+    """Blank the marks of the end of a text; one that ends a thought stays, for that is not cut off."""
+    start = len(text.rstrip())
+    while mark := _END.search(text, max(0, start - _LONGEST_END), start):
+        start = len(text[: mark.start()].rstrip())
+    blanked = _blanked(text, [(start, len(text))])
+    return text if _spans(blanked)[1] > _spans(text)[1] else blanked
 
 
 def _spans(text: str) -> tuple[list[tuple[int, int]], bool]:

@@ -22,7 +22,7 @@ from harness.screen.reply import begins_as_python, is_prose, line_in_reply, look
 from harness.screen.signature import find_plan
 from harness.screen.telling import is_sketch, told
 from harness.screen.text import Complaint, check_source, check_text, look_alike
-from harness.screen.thoughts import after_thoughts
+from harness.screen.thoughts import after_thoughts, without_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,6 +171,9 @@ def _parse(text: str, whole: Callable[[str], bool]) -> _Parsed:
     try:
         tree = _tree(text)
     except _Refused as refused:
+        # Only here: a comment may end in such a mark.
+        if refused.complaints[0].rule == "S105" and (ended := without_end(text)) != text:
+            return _parse(ended, whole)
         if refused.complaints[0].rule != "S105" or begins_as_python(text) or not looks_like_reply(text):
             raise (_Refused(*hidden) if hidden else refused) from refused
     else:

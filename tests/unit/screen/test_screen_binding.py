@@ -208,6 +208,40 @@ def test_near_misses_are_told(name, meant):
     assert f"Did you mean {meant} in place of {name}?" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("names", "computed"),
+    [
+        ("chosen_logratios, rejected_logratios", [f"{PC} - {RC}", f"{PR} - {RR}"]),
+        ("log_ratio_l, log_ratio_w", [f"{PR} - {RR}", f"{PC} - {RC}"]),
+        ("ratio_c, nonPreferredLogRatio", [f"{PC} - {RC}", f"{PR} - {RR}"]),
+        ("pi_logratios, ref_logratios", [f"{PC} - {PR}", f"{RC} - {RR}"]),
+        ("chosen_reward, rejected_rewards", [f"beta * ({PC} - {RC})", f"beta * ({PR} - {RR})"]),
+        ("rho", [f"({PC} - {PR}) - ({RC} - {RR})"]),
+        ("ρ", [f"({PC} - {PR}) - ({RC} - {RR})"]),
+        ("margin", [f"({PC} - {PR}) - ({RC} - {RR})"]),
+        ("reward_margins", [f"beta * (({PC} - {PR}) - ({RC} - {RR}))"]),
+        (f"{PC}, {PR}, chosen_logratios", [f"{PC} - {RC}"]),
+        (f"{', '.join(VECTORS)}, chosen_logratios", [f"{PC} - {RC}"]),
+    ],
+)
+def test_what_is_computed_of_log_probabilities_is_told(names, computed):
+    finding = refused(f"{names}, beta")
+    assert "Did you mean" not in finding.message
+    own = [name for name in names.split(", ") if name not in VECTORS]
+    told = " and ".join(f"{name} = {text}" for name, text in zip(own, computed, strict=True))
+    assert f"compute {told} inside the loss" in finding.fix
+
+
+def test_a_near_miss_beside_a_ratio_is_told_too():
+    assert "Did you mean rejected_lengths in place of rejected_lenghts?" in refused("rho, rejected_lenghts").message
+
+
+@pytest.mark.parametrize("name", ["margin", "rho", "target_margin", "chosen_margin", "reward_scale", "clip_ratio"])
+def test_a_number_beside_the_vectors_is_none_of_them(name):
+    assert f'{{"{name}": (0.1, 1.0)}}' in refused(f"{', '.join(VECTORS)}, beta, {name}").fix
+    assert "Did you mean chosen_lengths" in refused(f"{', '.join(VECTORS)}, chosen_length_ratio").message
+
+
 @pytest.mark.parametrize("name", ["gamma", "tau", "weights", "temperature", "x", "lambda_"])
 def test_nobody_is_told_what_was_not_meant(name):
     assert "Did you mean" not in refused(f"{', '.join(VECTORS)}, beta, {name}").message
@@ -244,3 +278,46 @@ def test_lines_in_which_pairs_may_cross_are_told():
     )
     assert read(text)["told"][3] == (2, 3, 5)
     assert read("def loss(pc, pr, rc, rr, beta):\n    return (pc - pr)[1:]\n")["told"][3] == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x.gather(1, y[:, None])[:, 0]",
+        "torch.gather(x, 1, y.unsqueeze(1)).squeeze(1)",
+        "x.gather(dim=1, index=y.long().view(-1, 1))",
+        "torch.take_along_dim(x, y[:, None], dim=1)",
+        "torch.zeros_like(x).scatter_(1, y[:, None], 1.0)",
+        "x.index_select(0, y[None][0])",
+        "x.unsqueeze(1).squeeze(1)",
+        "x.unsqueeze(-1).squeeze()",
+        "x[:, None].squeeze(-1)",
+        "x[..., None][..., 0]",
+        "torch.squeeze(torch.unsqueeze(x, dim=1), dim=1)",
+        "x.view(-1, 1)[:, 0]",
+    ],
+)
+def test_a_dimension_that_is_no_crossing_is_not_told(line):
+    assert read(f"def loss(pc, pr, rc, rr, beta):\n    x = y = pc\n    return {line}\n")["told"][3] == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch.gather(x[:, None] - y, 1, y)",
+        "(x[:, None] - y).gather(1, y[:, None])",
+        "x.gather(1, y)[:, None] - y",
+        "x[:, None].unsqueeze(2).squeeze(2) - y",
+        "x.unsqueeze(1).squeeze(0) - y",
+        "x[:, None, None].squeeze(1) - y",
+        "x[:, None][:, 0:1] - y",
+        "x[:, None][0:2, ...] - y",
+        "torch.outer(x, y)[:, 0]",
+        "(x[:, None] - y).squeeze(1)",
+        "(x[:, None] - y)[:, 0]",
+        "x.view(1, 1)[0]",
+        "x.unsqueeze().squeeze()",
+    ],
+)
+def test_a_dimension_that_stays_is_told(line):
+    assert read(f"def loss(pc, pr, rc, rr, beta):\n    x = y = pc\n    return {line}\n")["told"][3] == (3,)

@@ -63,7 +63,7 @@ def test_a_draft_in_a_thought_is_none_of_the_answer(thought, given):
 @pytest.mark.parametrize("thought", THOUGHTS)
 def test_what_was_left_aside_is_told(thought):
     (note,) = read(thought + fence(FINAL))["told"][4]
-    assert "the last whole one is judged" in note
+    assert "the last one outside its thoughts is judged" in note
     assert read(fence(FINAL))["told"][4] == ()
     assert read(f"<think>\nplain words\n</think>\n{fence(FINAL)}")["told"][4] == ()
 
@@ -94,6 +94,26 @@ def test_the_last_whole_one_counts(text):
     assert got["plan"][0] == "final"
     assert "return -F.logsigmoid" in got["source"]
     assert any("pieces of code" in note for note in got["told"][4])
+
+
+@pytest.mark.parametrize(
+    ("text", "which"),
+    [
+        (fence(DRAFT) + fence(FINAL), "the last one"),
+        (fence("def broken(:\n") + fence(HELPER), "the last one"),
+        (
+            fence(FINAL) + "A test:\n" + fence("def test_final():\n    assert final\n"),
+            "the last one that can be the loss",
+        ),
+        (fence(FINAL) + fence(SKETCH), "the last one that can be the loss"),
+        (answer(FINAL) + fence(DRAFT), "the last one in a JSON object"),
+        (f"{fence(FINAL)}<think>\n{fence(DRAFT)}</think>\n", "the last one outside its thoughts"),
+    ],
+)
+def test_which_one_is_judged_is_told(text, which):
+    got = read(text)
+    notes = [fault[1] for fault in got["faults"]] if "faults" in got else got["told"][4]
+    assert any(f"pieces of code; {which} is judged" in note for note in notes)
 
 
 @pytest.mark.parametrize(

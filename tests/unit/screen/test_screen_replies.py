@@ -11,6 +11,7 @@ CODE = (
     "    return -F.logsigmoid(x)\n"
 )
 OTHER = CODE.replace("dpo", "slic")
+PROMPTED = ">>> " + CODE.replace("\n    ", "\n...     ")
 REPLY = json.dumps({"thought": "Let x be {rho}.", "name": "dpo_one", "code": CODE})
 # As models write it: raw line breaks inside strings, and backslashes of formulas.
 RAW = f'{{\n"thought": "use \\sigma(\\beta x)\nand {{more}}",\n"name": "dpo_one",\n"code": "{CODE}"\n}}'
@@ -71,6 +72,11 @@ def test_the_code_is_found_in_a_fence(text):
         ("I am sorry, but I cannot help with that request.", "no code"),
         ("As a language model I would rather not.", "no code"),
         ("Look:\n```python\nprint(1)\n```", "defines no function"),
+        (f"```pycon\n{PROMPTED}```", "prompts of an interpreter"),
+        (f"```python\n{PROMPTED}```", "prompts of an interpreter"),
+        (f"```\nIn [1]: {CODE}```", "prompts of an interpreter"),
+        (f"My loss:\n\n{PROMPTED}", "prompts of an interpreter"),
+        (">>> 1 + 1\nI would rather not", "no code"),
         (f'{{"name": "n", "code": """{CODE}"""}}', "malformed"),
         ('{"name": "n", "code": "def f(): return \'\\ud800\'"}', "surrogate"),
     ],
@@ -79,6 +85,38 @@ def test_unusable(text, words):
     (fault,) = read(text)["faults"]
     assert fault[0] == "S116"
     assert words in fault[1]
+
+
+def test_prompts_inside_an_object_are_told():
+    (fault,) = read(json.dumps({"code": PROMPTED}))["faults"]
+    assert (fault[0], "prompts of an interpreter" in fault[1]) == ("S105", True)
+    assert read(f"```python\n{CODE}```\nUse:\n```pycon\n{PROMPTED}```")["plan"][0] == "dpo"
+
+
+ENDS = ["return", "im_end", "eot_id", "eom_id", "eot", "end", "endoftext", "end_of_text", "end_of_turn"]
+ENDS = [f"<|{end}|>" for end in ENDS]
+ENDS += ["<|END_OF_TURN_TOKEN|>", "</s>", "<eos>", "<end_of_turn>", "<\uff5cend\u2581of\u2581sentence\uff5c>"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("text", [f"```python\n{CODE}```", REPLY, f"```json\n{REPLY}\n```", CODE.rstrip()])
+def test_the_mark_of_the_end_is_put_up_with(text, end):
+    for tail in (end, f"{end}{end}\n", f" {end}", f"\n{end}\r\n"):
+        for start in ("", "<think>\nSo.\n</think>\n", "<|channel|>analysis<|message|>So.<|channel|>final<|message|>"):
+            got = read(start + text + tail)
+            assert "faults" not in got, got["faults"]
+            assert got["plan"][0] == "dpo"
+            assert got["source"].rstrip() == CODE.rstrip() or start
+    assert "cut off inside its fenced block" in read(f"```python\n{CODE}{end}")["faults"][0][1]
+    assert "cut off inside its JSON" in read(REPLY[:150] + end)["faults"][0][1]
+
+
+def test_marks_of_the_end_move_no_line_and_take_no_time():
+    assert faults(CODE.replace("self.beta", "numpy.beta") + "</s>") == [("S113", 2)]
+    assert read(CODE + "# <|im_end|>")["source"] == CODE + "# <|im_end|>"
+    assert "no code" in read("<|channel|>analysis<|message|>I wonder.<|end|>")["faults"][0][1]
+    assert "faults" in read("</s>" * 16_000 + "x")
+    assert read(f"```python\n{CODE}```" + "</s>" * 15_000)["plan"][0] == "dpo"
 
 
 @pytest.mark.parametrize(
