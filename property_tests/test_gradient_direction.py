@@ -35,11 +35,11 @@ RULE = Rule(
     introduced_in="2026.2",
 )
 
-#: Points on the way at which gradients are asked.
-POINTS = 12
+#: Points on the way at which gradients are asked; and where they are looked at closely, since few of them may step over
+#: something narrow.
+POINTS, CLOSE = 12, 96
 #: A pair may seem to fall by this share of what pairs of its batch usually climb.
 ROUGH = 0.05
-_AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
 
 
 @since("2026.2")
@@ -63,11 +63,14 @@ def _climbs(oracle: Subject, batch: Batch, end: Batch, *, alone: bool = False, m
         # Company can turn a pair round in a loss of the whole batch; by itself it has none.
         index = [int(place)] * oracle.smallest_batch
         single = batch.take(index)
-        by_itself = _climbed(oracle, single, end.take(index), alone=False)
+        by_itself = _climbed(oracle, single, end.take(index), points=CLOSE)
         if np.isfinite(by_itself).all() and by_itself.sum() < matters:
             raise _falls(oracle, single, float(by_itself.sum()))
-    if climbed.sum() < 0 or (climbed.sum() == 0 and not may_rest):
-        raise _falls(oracle, batch, float(climbed.sum()))
+    total = float(climbed.sum())
+    if total <= 0:
+        total = float(_climbed(oracle, batch, end, points=CLOSE).sum())
+    if total < 0 or (total == 0 and not may_rest):
+        raise _falls(oracle, batch, total)
 
 
 #: By how many rho, at most, one text of a pair is less likely to both models: the reference may outweigh the policy.
@@ -110,35 +113,38 @@ def test_gradients_climb_whatever_the_reference_says(oracle: Subject, seed: int,
 
 #: How many pairs move while the others stay, and the least that they may climb, of what they climb where all move.
 FEW, OPPOSITE = 8, -0.5
+#: Shares of the others that are wrong, in sixteenths.
+COMPANIES = (1, 3, 5, 8, 11, 14)
 
 
 @since("2026.2")
-@settings(max_examples=12)
-@given(seed=many_seeds, size=st.sampled_from((64, 16, 256)), wrong=st.integers(0, 16))
-def test_gradients_climb_in_any_company(oracle: Subject, seed: int, size: int, wrong: int) -> None:
-    """A few pairs move, and of the others so many sixteenths are wrong already: whatever a batch has right so far.
+@settings(max_examples=6)
+@given(seed=many_seeds, size=st.sampled_from((64, 16, 256)))
+def test_gradients_climb_in_any_company(oracle: Subject, seed: int, size: int) -> None:
+    """A few pairs move, and of the others ever more are wrong already: whatever a batch has right so far.
 
     A loss of the whole batch may turn a few against the others. One that is none where all pairs are right, and where
     all are wrong, may not.
     """
     drawn = well_ordered(seed, oracle.size(size), low=1.0, high=4.0, domain=oracle.domain)
     batch, end = exchange_drifts(drawn, seed)
-    draw = np.random.Generator(np.random.PCG64([seed, 15]))
-    order = draw.permutation(batch.pairs)
-    moving = order < FEW
-    stays = ~moving & (draw.uniform(size=batch.pairs) < wrong / 16)
+    order = np.random.Generator(np.random.PCG64([seed, 15])).permutation(batch.pairs)
+    moving, few = order < FEW, np.flatnonzero(order < FEW)
     chosen, rejected = (
         b - a.astype(np.float64)
         for a, b in ((batch.policy_chosen, end.policy_chosen), (batch.policy_rejected, end.policy_rejected))
     )
-    company = batch.shifted(stays * chosen, stays * rejected)
-    there = company.shifted(moving * chosen, moving * rejected)
-    together = float(_climbed(oracle, batch, end, alone=False)[moving].sum())
-    climbed = float(_climbed(oracle, company, there, alone=False)[moving].sum())
-    few = np.flatnonzero(moving)
-    if together > 0 and climbed < OPPOSITE * together and all(_apart(oracle, each, few) for each in (batch, end)):
-        message = f"where {stays.sum()} pairs of {batch.pairs} stay wrong and {few.size} others go from right to wrong"
-        raise oracle.broken(RULE, f"{message}, the gradients add up to {climbed:.6g}", company, climbed=climbed)
+    together = float(_climbed(oracle, batch, end)[moving].sum())
+    for wrong in COMPANIES:
+        stays = (order >= FEW) & (order < FEW + (batch.pairs - FEW) * wrong / 16)
+        company = batch.shifted(stays * chosen, stays * rejected)
+        there = company.shifted(moving * chosen, moving * rejected)
+        climbed = float(_climbed(oracle, company, there)[moving].sum())
+        if together > 0 and climbed < OPPOSITE * together and all(_apart(oracle, each, few) for each in (batch, end)):
+            message = (
+                f"where {stays.sum()} of {batch.pairs} pairs stay wrong and {few.size} others go from right to wrong"
+            )
+            raise oracle.broken(RULE, f"{message}, the gradients add up to {climbed:.6g}", company, climbed=climbed)
 
 
 def _apart(oracle: Subject, batch: Batch, few: np.ndarray) -> bool:
@@ -149,13 +155,14 @@ def _apart(oracle: Subject, batch: Batch, few: np.ndarray) -> bool:
     return bool(np.allclose(in_it, alone, rtol=1e-3, atol=1e-6 * float(np.abs(alone).max())))
 
 
-def _climbed(oracle: Subject, batch: Batch, end: Batch, *, alone: bool) -> np.ndarray:
+def _climbed(oracle: Subject, batch: Batch, end: Batch, *, alone: bool = False, points: int = POINTS) -> np.ndarray:
     """What the gradients say the mean gains from each pair on the way from right to wrong, shape (B,)."""
+    at, weights = np.polynomial.legendre.leggauss(points)
     chosen = end.policy_chosen.astype(np.float64) - batch.policy_chosen
     rejected = end.policy_rejected.astype(np.float64) - batch.policy_rejected
-    way = [batch.shifted(chosen * t, rejected * t) for t in (1.0 + _AT) / 2.0]
+    way = [batch.shifted(chosen * t, rejected * t) for t in (1.0 + at) / 2.0]
     answers = oracle.alone(way) if alone else oracle.answers(way)
-    steps = [w * (chosen * a.grad_chosen + rejected * a.grad_rejected) for w, a in zip(_WEIGHT, answers, strict=True)]
+    steps = [w * (chosen * a.grad_chosen + rejected * a.grad_rejected) for w, a in zip(weights, answers, strict=True)]
     return np.asarray(np.sum(steps, axis=0))
 
 

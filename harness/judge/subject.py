@@ -190,7 +190,7 @@ class Subject:
             shown = batch.as_counterexample()
         else:
             tokens = np.concatenate([batch.chosen_lengths, batch.rejected_lengths])
-            lengths = [float(tokens.min()), float(tokens.max())]
+            lengths: list[Json] = [float(tokens.min()), float(tokens.max())]
             shown = {"beta": batch.beta, "progress": batch.progress, "pairs": batch.pairs, "lengths": lengths}
         return CandidateFault(rule.finding(message, counterexample={**shown, **more}))
 

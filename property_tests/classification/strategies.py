@@ -70,7 +70,9 @@ def labelled(
     logits = draw.uniform(-reach, reach, size=shape)
     targets = draw.integers(count, size=shape[0])
     if is_since("2026.2") and seed % 3:
-        room = min(OFFSET, oracle.domain.reach - reach)
+        # Where logits are small they are moved afterwards, by margins that are to stay inside the domain.
+        most = oracle.domain.reach * (0.5 if reach <= 0.2 * oracle.domain.reach else 1.0)
+        room = min(OFFSET, most - reach)
         logits += draw.uniform(-room, room, size=(shape[0] if seed % 3 == 1 else 1, 1))
     if grid:
         logits = np.round(logits * grid) / grid

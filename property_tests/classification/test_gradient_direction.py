@@ -13,7 +13,7 @@ from harness.rules import Rule
 from harness.verdict import Severity
 from property_tests.classification.strategies import free_classes, labelled, seeds
 from property_tests.editions import since
-from property_tests.strategies import EVERY_SIZE
+from property_tests.strategies import EVERY_SIZE, fit_reach
 
 if TYPE_CHECKING:
     from harness.classification.classifier import Classifier
@@ -48,6 +48,7 @@ LEAST, MOST = 1e-5, 1e6
 def test_gradients_climb_towards_wrong(oracle: Classifier, margin: float, count: int, seed: int, size: int) -> None:
     """The right class is on top by the margin, and ends below another one by as much; asked in float32."""
     draw = np.random.Generator(np.random.PCG64([seed, 80]))
+    margin = min(margin, fit_reach(np.inf) / 10.0)
     base = labelled(oracle, size, count, seed, reach=0.25, grid=0)
     wrong = (base.targets + draw.integers(1, count, size=base.examples)) % count
     places = np.arange(count)[None]
@@ -135,7 +136,8 @@ def _trained(size: int, count: int, seed: int, oracle: Classifier) -> tuple[Labe
     logits[place, targets] = -np.inf
     other = logits.argmax(axis=1)
     logits[place, targets] = logits[place, other] + draw.uniform(0.3, 4.0, size=examples)
-    logits = np.clip(logits, -oracle.domain.reach, oracle.domain.reach).astype(np.float32)
+    logits *= np.minimum(1.0, 0.99 * oracle.domain.reach / np.abs(logits).max(axis=1, keepdims=True))
+    logits = logits.astype(np.float32)
     wrong = logits.copy()
     wrong[place, targets], wrong[place, other] = logits[place, other], logits[place, targets]
     return Labelled(logits, targets), Labelled(wrong, targets)
