@@ -55,6 +55,9 @@ lengths) in a direction drawn at random; a wedge is where two of them meet.
 Not measured here: faults in other shapes than these (a region that is none of these, a window of a length or of
 beta), and what is hidden on purpose from questions that are public.
 """
+STALE = """**Measured with earlier questions than those that are asked today.** What today's find was not measured yet:
+`python -m bench.power measure` and `state` do that.
+"""
 #: A loss with a memory: right for so many calls, then turned round. The screen would not let it in, so it is off.
 COUNTING = """import torch.nn.functional as F
 
@@ -270,6 +273,8 @@ def show() -> None:
     """Write docs/power.md and its picture from what was measured."""
     kept = json.loads(RESULTS.read_text("utf-8"))
     lines = [HEAD.format(name=kept["name"])]
+    if kept.get("questions") != made_of(load(DEFAULT), 0):
+        lines += [STALE]
     families = [(f.name, f.title, f.size, f.sizes) for f in FAMILIES] + [("state", STATE, BEFORE, CALLS)]
     curves = {}
     for name, title, size, numbers in families:
