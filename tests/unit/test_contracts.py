@@ -242,6 +242,7 @@ def test_it_has_no_parameters_that_are_tuned() -> None:
     assert "classification" in finding.message
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("reach", [100.0, 20.0])
 def test_a_narrower_domain_narrows_the_logits_that_are_asked(monkeypatch: pytest.MonkeyPatch, reach: float) -> None:
     profile, domain, most = load(DEFAULTS["classification"]), Domain(reach=reach), [0.0]
