@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((HERE / "expected.toml").read_text("utf-8"))
 
 
-#: Rules that follow from many faults: what is not finite wherever it was asked, and what is of no use in some batch size.
+#: Rules that follow from many faults: what is not finite wherever it was asked, what is of no use in some size.
 CONSEQUENCES = {"realistic-extremes", "useful-gradient"}
 #: Losses of a rule that are checked in `make test`; `make test-all` checks all of them.
 OF_A_RULE = 3
