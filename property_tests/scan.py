@@ -59,12 +59,9 @@ def report_not_finite(oracle: Subject, rule: Rule, batches: list[Batch], *kinds:
 
 
 def report_asked_elsewhere(oracle: Subject, rule: Rule) -> None:
-    """Raise for what other properties asked inside the domain and could not judge, since the answer was not finite.
-
-    Nothing is raised of a candidate that is rejected already: that is why, most of the time.
-    """
-    asked = [] if oracle.rejected else [each for each in oracle.not_finite if each[0].pairs >= oracle.smallest_batch]
-    for batch, answer in asked:
+    """Raise for what other properties asked inside the domain and could not judge, since the answer was not finite."""
+    if (asked := oracle.unjudged()) is not None:
+        batch, answer = asked
         gradients = answer.finite_values
         small, seen = smallest_failing(oracle, batch, answer, gradients=gradients)
         what = ("a gradient is " if gradients else "the value is ") + describe(seen, gradients=gradients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ RULE = Rule(
 POINTS, CLOSE = 12, 96
 #: A pair may seem to fall by this share of what pairs of its batch usually climb.
 ROUGH = 0.05
+_quadrature = functools.cache(np.polynomial.legendre.leggauss)
 
 
 @since("2026.2")
@@ -157,7 +159,7 @@ def _apart(oracle: Subject, batch: Batch, few: np.ndarray) -> bool:
 
 def _climbed(oracle: Subject, batch: Batch, end: Batch, *, alone: bool = False, points: int = POINTS) -> np.ndarray:
     """What the gradients say the mean gains from each pair on the way from right to wrong, shape (B,)."""
-    at, weights = np.polynomial.legendre.leggauss(points)
+    at, weights = _quadrature(points)
     chosen = end.policy_chosen.astype(np.float64) - batch.policy_chosen
     rejected = end.policy_rejected.astype(np.float64) - batch.policy_rejected
     way = [batch.shifted(chosen * t, rejected * t) for t in (1.0 + at) / 2.0]

@@ -72,6 +72,10 @@ class Classifier(Subject):
         shown = labelled.as_counterexample()
         return CandidateFault(self.oracle.complaint_finding(complaint, batch, (where, shown)))
 
+    def count(self, batch: Batch) -> int:
+        """The size of a batch in examples."""
+        return Labelled.of_pairs(batch).examples
+
     def is_inside(self, batch: Batch) -> bool:
         """Whether every loss has to be finite for this batch: no logit is beyond the domain's reach."""
         return float(np.abs(Labelled.of_pairs(batch).logits).max()) <= self.domain.reach

@@ -167,6 +167,18 @@ class Subject:
                 self.not_finite.append((batch, answer))
         return out
 
+    def unjudged(self) -> tuple[Batch, Answer] | None:
+        """The first answer inside the domain that was not finite, of a batch that is not too small for the loss.
+
+        None of a candidate that is rejected already: that is why, most of the time.
+        """
+        asked = () if self.rejected else self.not_finite
+        return next((each for each in asked if self.count(each[0]) >= self.smallest_batch), None)
+
+    def count(self, batch: Batch) -> int:
+        """The size of a batch, as `smallest_batch` counts."""
+        return batch.pairs
+
     def is_inside(self, batch: Batch) -> bool:
         """Whether every loss has to be finite for this batch: beta, margins and log-probabilities are the domain's."""
         low, high = self.domain.ends

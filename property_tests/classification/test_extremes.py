@@ -81,11 +81,7 @@ def test_every_size_and_every_number_of_classes(oracle: Classifier) -> None:
 @since("2026.2")
 def test_nothing_that_was_asked_is_not_finite(oracle: Classifier) -> None:
     """Whatever the properties before this one asked inside the domain: none of them judges what is not finite."""
-    asked = [] if oracle.rejected else oracle.not_finite
-    for batch, answer in asked:
-        labelled = Labelled.of_pairs(batch)
-        if labelled.examples >= oracle.smallest_batch:
-            what = "a gradient" if answer.finite_values else "the value"
-            raise oracle.wrong(
-                RULE, f"{what} is not finite where another property asked, and could not judge", labelled
-            )
+    if (asked := oracle.unjudged()) is not None:
+        batch, answer = asked
+        what = "a gradient" if answer.finite_values else "the value"
+        raise oracle.broken(RULE, f"{what} is not finite where another property asked, and could not judge", batch)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from finetune_project import SETTINGS, write_inputs
 
 from harness.candidate import Candidate
 from harness.errors import CandidateFault, InfrastructureError
@@ -26,12 +25,12 @@ from harness.train.job import Progress, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from harness.judge.pipeline import Bench
 
 pytestmark = [pytest.mark.container, pytest.mark.long]
 
-UNIT = Path(__file__).parent.parent / "unit" / "train_finetune"
 #: Fails at a margin that only a training reaches.
 LATE = source_text("dpo").replace("    return", "    torch.zeros(4)[4 * int(rho.max() > 1e-4)]\n    return")
 
@@ -40,17 +39,8 @@ class Place:
     """A project whose inputs are a model and a preference set in the hub's formats, made here."""
 
     def __init__(self, folder: Path, bench: Bench, image: str) -> None:
-        sys.path.insert(0, str(UNIT))
-        try:
-            import finetune_world as world
-        finally:
-            sys.path.remove(str(UNIT))
-        self.bench, self.folder, self.settings = bench, folder, world.SETTINGS
-        made = world.parquet(folder / "set" / "train-00000-of-00001.parquet", world.conversations(56))
-        model = world.model(folder / "model")
-        for path in (made.parent, *model.parent.glob("model/*"), *made.parent.iterdir(), model):
-            path.chmod(path.stat().st_mode | 0o755)
-        (folder / "inputs.toml").write_text(f'model = "{model}"\npreferences = "{made.parent}"\n')
+        self.bench, self.folder, self.settings = bench, folder, SETTINGS
+        write_inputs(folder, 56)
         self.labels = {"harness.run": f"test/{secrets.token_hex(4)}"}
         self.trainings = Trainings(
             folder, Containers(bench.engine, image, labels=tuple(self.labels.items())), keep=True

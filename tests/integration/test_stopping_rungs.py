@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from finetune_project import SETTINGS, write_inputs
 from ledger_postgres import running
 from support import ROOT, harness_command
 
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.oracle.engine import Engine
-
-sys.path.insert(0, str(ROOT / "tests" / "unit" / "train_finetune"))
-try:
-    import finetune_world
-finally:
-    sys.path.pop(0)
 
 pytestmark = [pytest.mark.container, pytest.mark.long]
 
@@ -67,7 +62,7 @@ RUNG = '[[rungs]]\nname = "{kind}"\nkind = "{kind}"\nneeds = "cpu"\n'
 REVIEWS = {"corpus": 200, "width": 32, "warm_steps": 20, "prompts": 48, "questions": 16, "epochs": 1, "batch": 8}
 CONTROL = {"prompts": 24, "segment": 5, "horizon": 5, "clone_steps": 5, "evaluations": 16, "steps": 5, "quick_steps": 0}
 DIGITS = {"held": 100, "epochs": 1}
-FINETUNE = {**finetune_world.SETTINGS, "held_out": 4000}
+FINETUNE = {**SETTINGS, "held_out": 4000}
 
 #: The kind of the rung, its settings, the candidate, and at which step of a training the signal comes.
 STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
@@ -110,15 +105,6 @@ def ladder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
     path = folder / "mine.toml"
     path.write_text(text, "utf-8")
     return path
-
-
-def inputs(folder: Path) -> None:
-    """A model and a preference set in the hub's formats, named for the project in `folder`."""
-    pairs = finetune_world.parquet(folder / "set" / "train-00000-of-00001.parquet", finetune_world.conversations(4056))
-    model = finetune_world.model(folder / "model")
-    (folder / "inputs.toml").write_text(f'model = "{model}"\npreferences = "{pairs.parent}"\n', "utf-8")
-    for path in folder.rglob("*"):  # a trainer's container has another user
-        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
 
 @contextlib.contextmanager
@@ -168,7 +154,7 @@ def test_a_run_is_given_back_within_seconds(
     loss.write_text(text, "utf-8")
     with Ledger(tmp_path / "project") as ledger:
         if kind == "finetune":
-            inputs(tmp_path / "project")
+            write_inputs(tmp_path / "project", 4056)
         words = ("run", loss, "--profile", own, "--folder", tmp_path / "project")
         with started(*words, HARNESS_TRAINER=trainer) as process:
             until(lambda: ledger.runs(states=(State.RUNNING,)), process)

@@ -23,8 +23,6 @@ HERE = Path(__file__).parent
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((HERE / "expected.toml").read_text("utf-8"))
 
 
-#: Rules that follow from many faults: what is not finite wherever it was asked, what is of no use in some size.
-CONSEQUENCES = {"realistic-extremes", "useful-gradient"}
 #: Losses of a rule that are checked in `make test`; `make test-all` checks all of them.
 OF_A_RULE = 3
 
@@ -62,7 +60,7 @@ def test_it_is_told_what_is_wrong(results: dict[str, CheckResult], name: str) ->
     errors = {f.name for f in verdict.findings if f.severity is Severity.ERROR}
     all_names = {f.name for f in verdict.findings}
     assert expected["rule"] in (all_names if warned else errors)
-    beside = errors - {expected["rule"]} - set(expected.get("also", ())) - CONSEQUENCES
+    beside = errors - {expected["rule"]} - set(expected.get("also", ()))
     assert not beside, {f.name: f.message for f in verdict.findings if f.name in beside}
 
 

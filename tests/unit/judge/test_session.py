@@ -145,6 +145,11 @@ def test_a_note_is_taken_once(rule: Rule) -> None:
     assert [(n.message, n.severity) for n in one.notes] == [("a jump", "warning"), ("another", "note")]
 
 
-def test_a_large_counterexample_says_how_large_and_no_numbers(rule: Rule) -> None:
+def test_a_large_counterexample_says_how_large_and_how_long_and_no_other_numbers(rule: Rule) -> None:
     fault = subject(DPO).broken(rule, "x", plain(np.zeros(64), 0.1))
-    assert fault.findings[0].counterexample == {"beta": 0.1, "progress": 0.5, "pairs": 64}
+    assert fault.findings[0].counterexample == {
+        "beta": 0.1,
+        "progress": 0.5,
+        "pairs": 64,
+        "lengths": [4.0, 4.0],
+    }
