@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,31 @@ if TYPE_CHECKING:
 
     from harness.ladder.board import Reference, Standing
     from harness.ladder.profile import Ladder
+
+
+#: What stands in a line of the table, by column.
+_Line: TypeAlias = "tuple[Text | str, ...]"
+_HEADS = (
+    "",
+    "candidate",
+    "state",
+    "rung",
+    "metric",
+    "mean",
+    "95 % interval",
+    "seeds",
+    "less baseline",
+    "its interval",
+    "run",
+)
+#: Columns that may be folded: all others hold numbers.
+_NAMES = ("candidate", "state", "rung", "metric")
+#: To so many characters names are folded where there is no room.
+_FOLDED = 8
+#: No table is as wide.
+_WHOLE = 10_000
+#: Behind the place of a run that other code measured.
+_MARK = "*"
 
 
 @click.command("leaderboard")
@@ -52,8 +78,8 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
         click.echo(json.dumps(_document(profile, ladder, rows, beside)))
         return
     console = Terminal()
-    console.print(_table(ladder, rows, beside))
-    for line in _told(ladder, beside):
+    _print(console, called(ladder.name, ladder.digest), _lines(ladder, rows, beside))
+    for line in _told(ladder, rows, beside):
         console.print(Text(line, style="dim"))
     if others:
         told = ", ".join(called(run.profile, run.profile_digest) for run in others)
@@ -73,6 +99,7 @@ def _document(profile: str, ladder: Ladder, rows: Sequence[Standing], beside: Se
             "state": str(row.run.state),
             **_figures(row),
             "against": row.against,
+            "outdated": row.outdated,
             "paired": None,
         }
         gate = gates[row.rung]
@@ -94,27 +121,56 @@ def _figures(row: Standing | Reference) -> dict[str, Any]:
     return {"rung": row.rung, "metric": row.metric, **means, "seeds": row.seeds}
 
 
-def _table(ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference]) -> Table:
-    heads = ("", "candidate", "state", "rung", "metric", "mean", "95 % interval", "seeds")
-    table = Table(*heads, "less baseline", "its interval", "run", title=called(ladder.name, ladder.digest))
+def _print(console: Terminal, title: str, lines: Sequence[_Line]) -> None:
+    """Print the table, narrow where the console is; one that is narrower still breaks the lines, and cuts nothing."""
+    table = _table(title, lines, narrow=False)
+    if console.measure(table, options=console.options.update(max_width=_WHOLE)).maximum > console.width:
+        table = _table(title, lines, narrow=True)
+        widths = [_FOLDED if column.min_width is None else column.min_width for column in table.columns]
+        console.width = max(console.width, sum(widths) + 3 * len(widths) + 1)  # with a stroke and two spaces each
+    console.print(table)
+
+
+def _lines(ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference]) -> list[_Line]:
+    """What stands in the table, by column."""
+    lines = []
     waiting = list(beside)
     for place, row in enumerate(rows, 1):
         # A baseline stands above the first run of its rung that is not better.
         while waiting and (waiting[-1].rung != row.rung or not row.mean > waiting[-1].mean):
             if waiting[-1].rung != row.rung and not _above(ladder, waiting[-1].rung, row.rung):
                 break
-            _add(table, waiting.pop())
-        table.add_row(
-            str(place),
-            Text(name_of(row.run)),
-            Text(str(row.run.state), style=state_style(row.run)),
-            *_cells(row),
-            *_difference(row),
-            str(row.run.id),
-        )
-    while waiting:
-        _add(table, waiting.pop())
+            lines.append(_of_baseline(waiting.pop()))
+        first = (f"{place}{_MARK if row.outdated else ''}", Text(name_of(row.run)))
+        state = Text(str(row.run.state), style=state_style(row.run))
+        lines.append((*first, state, *_cells(row), *_difference(row), str(row.run.id)))
+    return lines + [_of_baseline(one) for one in reversed(waiting)]
+
+
+def _table(title: str, lines: Sequence[_Line], *, narrow: bool) -> Table:
+    """The table; a narrow one has two things below one another in a cell."""
+    heads: Sequence[Text | str] = _HEADS
+    if narrow:
+        heads, *lines = [_narrowed(line) for line in (_HEADS, *lines)]
+    table = Table(title=title)
+    for head, *cells in zip(heads, *lines, strict=True):
+        if str(head).partition("\n")[0] in _NAMES:
+            table.add_column(head, overflow="fold")
+        else:  # half a number is another number
+            width = max(cell_len(part) for one in (head, *cells) for part in str(one).split("\n"))
+            table.add_column(head, no_wrap=True, min_width=width)
+    for line in lines:
+        table.add_row(*line)
     return table
+
+
+def _narrowed(line: Sequence[Text | str]) -> _Line:
+    place, name, state, rung, metric, mean, spread, seeds, less, its, run = line
+    pairs = ((name, state), (rung, metric), (mean, spread), (less, its))
+    names, at, measured, compared = (
+        Text("\n").join(Text(p) if isinstance(p, str) else p for p in pair) for pair in pairs
+    )
+    return place, names, at, measured, seeds, compared, run
 
 
 def _above(ladder: Ladder, rung: str, other: str) -> bool:
@@ -122,8 +178,8 @@ def _above(ladder: Ladder, rung: str, other: str) -> bool:
     return order.index(rung) > order.index(other)
 
 
-def _add(table: Table, one: Reference) -> None:
-    table.add_row("", Text(one.name, style="bold"), Text("baseline", style="bold"), *_cells(one), "", "", "")
+def _of_baseline(one: Reference) -> _Line:
+    return "", Text(one.name, style="bold"), Text("baseline", style="bold"), *_cells(one), "", "", ""
 
 
 def _cells(row: Standing | Reference) -> tuple[Text | str, ...]:
@@ -139,9 +195,12 @@ def _difference(row: Standing) -> tuple[str, str]:
     return f"{found.mean:+.3f}", spread
 
 
-def _told(ladder: Ladder, beside: Sequence[Reference]) -> list[str]:
+def _told(ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference]) -> list[str]:
     """What the figures of the table are."""
     out = []
+    if any(row.outdated for row in rows):
+        told = "measured by other code, or in another image, than the run that was measured last at its rung"
+        out.append(f"{_MARK} {told}; `harness run --again` measures it anew")
     for one in beside:
         gate = next(plan.gate for plan in ladder.rungs if plan.name == one.rung)
         if gate is not None:

@@ -69,35 +69,48 @@ def queue_command(
 def _document(ledger: Ledger, limit: int, *, everything: bool) -> dict[str, Any]:
     """What machines read. `counts` are of all runs, also where `limit` leaves some out of `runs`."""
     runs = ledger.runs(states=() if everything else _OPEN, limit=limit)
+    lapsed = _lapsed(ledger)
     counts = {str(state): number for state, number in sorted(ledger.counts().items())}
     return {
         "schema": "harness.queue/v1",
         "counts": counts,
-        "runs": [as_json(run) for run in runs],
-        "underway": _underway(ledger),
+        "runs": [{**as_json(run), "lapsed": run.id in lapsed} for run in runs],
+        "underway": [
+            {"run": run, **underway_json(one)} for run, several in _underway(ledger, lapsed).items() for one in several
+        ],
     }
 
 
-def _underway(ledger: Ledger) -> list[dict[str, Any]]:
-    """What is being trained, as machines read it."""
-    return [{"run": run, **underway_json(one)} for run, several in ledger.underway().items() for one in several]
+def _lapsed(ledger: Ledger) -> set[int]:
+    """The runs whose worker has died or gone away, and that nobody has taken over yet."""
+    holders = {run.id: ledger.holder(run.id) for run in ledger.runs(states=(State.RUNNING,))}
+    return {run for run, holder in holders.items() if holder is not None and holder.lapsed}
+
+
+def _underway(ledger: Ledger, lapsed: set[int]) -> dict[int, list[Underway]]:
+    """What is being trained: what a dead worker was at last is not."""
+    return {run: several for run, several in ledger.underway().items() if run not in lapsed}
 
 
 def _view(ledger: Ledger, limit: int, *, everything: bool) -> Group:
-    underway = ledger.underway()
-    return Group(_table(ledger, underway, limit, everything=everything), _told(ledger, underway))
+    lapsed = _lapsed(ledger)
+    underway = _underway(ledger, lapsed)
+    return Group(_table(ledger, underway, lapsed, limit, everything=everything), _told(ledger, underway))
 
 
-def _table(ledger: Ledger, underway: dict[int, list[Underway]], limit: int, *, everything: bool) -> Table:
+def _table(
+    ledger: Ledger, underway: dict[int, list[Underway]], lapsed: set[int], limit: int, *, everything: bool
+) -> Table:
     table = Table("run", "candidate", "ladder", "state", "rung", "try", "pri", "")
     for run in ledger.runs(states=() if everything else _OPEN, limit=limit):
         told = [" ".join([one.step, *share_of(one)]) for one in underway.get(run.id, [])]
-        told = told or [sanitize.one_line(run.reason, 80)]
+        told = ["its lease is over"] if run.id in lapsed else told or [sanitize.one_line(run.reason, 80)]
+        state = "lapsed" if run.id in lapsed else str(run.state)
         table.add_row(
             str(run.id),
             Text(name_of(run)),
             Text(called(run.profile, run.profile_digest)),
-            Text(str(run.state), style=state_style(run)),
+            Text(state, style="yellow" if run.id in lapsed else state_style(run)),
             str(run.rung),
             str(run.attempt),
             str(run.priority),

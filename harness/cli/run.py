@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api import read_all, submit
+from harness.candidate import discover
 from harness.cli.differences import difference_table
 from harness.cli.ledgers import (
     again_option,
@@ -29,12 +30,13 @@ from harness.cli.ledgers import (
 )
 from harness.cli.paced import paced, told_seconds
 from harness.cli.pictures import draw_run
-from harness.cli.telling import say
+from harness.cli.telling import say, tell_excluded
 from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves
 from harness.ladder.needs import meet
 from harness.ladder.own import called
 from harness.ladder.profile import load
+from harness.ladder.today import by_other_code
 from harness.ladder.worker import Orders, Place, work
 from harness.ledger.holders import owner_name
 from harness.ledger.states import State
@@ -192,6 +194,7 @@ def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, f
 @click.option("--profile", default="bandit", show_default=True, help="The ladder to climb, or a .toml file.")
 @click.option("--gpu", default="none", show_default=True, metavar="auto|none|N,...", help="The GPU for it.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")
 @again_option
 @data_option
 @ledger_options
@@ -201,6 +204,7 @@ def run_command(
     profile: str,
     gpu: str,
     runtime: str | None,
+    exclude: tuple[str, ...],
     again: bool,
     data_dir: str | None,
     folder: Path,
@@ -215,7 +219,8 @@ def run_command(
     """
     console = Terminal(stderr=True)
     ladder = load(profile)
-    candidates = read_all([path])  # before a ledger is made for them
+    candidates = read_all([path], exclude)  # before a ledger is made for them
+    tell_excluded(discover([path], exclude), [path], exclude)
     with open_ledger(folder, database) as ledger:
         numbers = list(dict.fromkeys(s.run for s in submit(candidates, ledger=ledger, profile=profile, again=again)))
         runs = []
@@ -257,6 +262,9 @@ def _ended(ledger: Ledger, ladder: Ladder, orders: Orders, gpu: str, console: Co
     if run.state in {State.FAILED, State.CANCELLED}:
         run = ledger.retry(number)
     if run.state not in {State.QUEUED, State.RUNNING}:
+        if run.state in {State.COMPLETED, State.REJECTED} and by_other_code(ledger, ladder, number):
+            told = f"run {number} is answered from the ledger, measured by other code; --again measures it anew"
+            console.print(Text(told))
         return run
     meet(ladder, ledger.folder, gpu=gpu, data_dir=orders.data_dir)
     needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
@@ -283,6 +291,8 @@ def _ended(ledger: Ledger, ladder: Ladder, orders: Orders, gpu: str, console: Co
                     waiting=waiting,
                 )
         finally:
+            if not watched:
+                console.line()  # Rich ends its display so on a terminal alone
             run = ledger.run(number)
             if stop():
                 _tell(run, console)

@@ -19,7 +19,7 @@ from harness.judge.witness import STARTED_AFTER, hear, waiting
 from harness.oracle.again import Kept
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
-from harness.rules.wire import SANDBOX_DIED, TIME_LIMIT
+from harness.rules.wire import MEMORY_LIMIT, SANDBOX_DIED, TIME_LIMIT, WRONG_OUTPUT
 from harness.verdict import Location, Undecided, decide, refused, rejects
 
 if TYPE_CHECKING:
@@ -80,11 +80,16 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
     )
 
 
+#: Rules of the wire about the loss's own work, which no line of the text stands for.
+_OF_THE_LOSS = (TIME_LIMIT.id, MEMORY_LIMIT.id, WRONG_OUTPUT.id)
+
+
 def _placed(findings: Iterable[Finding], program: Program | None) -> tuple[Finding, ...]:
     """The findings; those about what the loss answers, which have no line of their own, get the loss's."""
     line = 0 if program is None else program.entry_line
+    of_it = ("P", *_OF_THE_LOSS)
     return tuple(
-        replace(f, location=Location(line)) if line and f.location is None and f.rule.startswith("P") else f
+        replace(f, location=Location(line)) if line and f.location is None and f.rule.startswith(of_it) else f
         for f in findings
     )
 

@@ -26,7 +26,7 @@ from property_tests.editions import belongs
 from property_tests.strategies import judge_over
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from harness.judge.bank import Examples
     from harness.judge.rehearsal import Learnt
@@ -157,13 +157,15 @@ class Suite:
     def _ended_at(self, place: pytest.Item) -> Outcome:
         """The outcome of a candidate that fell at one of the first properties, as `_judge` gives it."""
         outcome, fault = Outcome(), self._rehearsal.fault
+        ended = ""
         for item in self._items:
             rule = item.module.RULE  # type: ignore[attr-defined]
             if item is place and fault is not None:
-                outcome.findings += self._findings(fault, rule)
-                outcome.went(rule.id, "failed")
-            elif outcome.findings:
-                outcome.went(rule.id, "not-run", _after(place.module.RULE))  # type: ignore[attr-defined]
+                found = self._findings(fault, rule)
+                outcome.findings += found
+                ended = self._broken(outcome, rule, found)
+            elif ended:
+                outcome.went(rule.id, "not-run", _after(ended))
             else:
                 outcome.went(rule.id, "passed")
         return outcome
@@ -210,11 +212,11 @@ class Suite:
         return self._whole(outcome, subject)
 
     def _judge(self, subject: Subject, outcome: Outcome, *, by_heart: bool) -> None:
-        stopped: Rule | None = None
+        ended = ""
         for place, item in enumerate(self._items):
             rule = item.module.RULE  # type: ignore[attr-defined]
-            if stopped is not None:
-                outcome.went(rule.id, "not-run", _after(stopped))
+            if ended:
+                outcome.went(rule.id, "not-run", _after(ended))
                 continue
             # By heart, nobody knows which will be the next that pytest runs: each is torn down.
             following = None if by_heart or place + 1 == len(self._items) else self._items[place + 1]
@@ -238,11 +240,23 @@ class Suite:
             else:
                 # One finding a rule: the first is the simplest, and the rest say the same.
                 told = {f.rule for f in outcome.findings if rejects((f,))}
-                outcome.findings += [f for f in self._findings(error, rule) if f.rule not in told]
-                outcome.went(rule.id, "failed")
+                found = self._findings(error, rule)
+                outcome.findings += [f for f in found if f.rule not in told]
+                broken = self._broken(outcome, rule, found)
                 subject.rejected = subject.rejected or rejects(outcome.findings)
                 if subject.fault is not None or rule.id in ESSENTIAL:
-                    stopped = rule
+                    ended = broken
+
+    def _broken(self, outcome: Outcome, rule: Rule, found: Sequence[Finding]) -> str:
+        """Note how a rule went in whose test this was found; give the rule that was broken, which may be another.
+
+        A property that is broken by what another one's tests found was not left out, though none of its own ran.
+        """
+        outcome.went(rule.id, "failed")
+        for finding in found:
+            if finding.rule in self._plugin.profile.properties and rejects((finding,)):
+                outcome.went(finding.rule, "failed")
+        return found[0].rule if found else rule.id
 
     def _known(self, item: pytest.Item, subject: Subject) -> bool:
         """Whether a property passes by heart, or is not run; raises _GoneError where the sandbox is gone over it."""
@@ -423,9 +437,9 @@ def _findings(
     raise InfrastructureError(f"the property {rule.id} itself failed: {type(error).__name__}: {error}") from error
 
 
-def _after(rule: Rule) -> str:
-    """Why a rule was not run after one that ended the run."""
-    return f"{rule.id} was broken before it"
+def _after(ended: str) -> str:
+    """Why a rule was not run after the finding that ended the run, told by its rule."""
+    return f"{ended} was broken before it"
 
 
 def _first_counterexample(error: BaseException) -> Mapping[str, Json] | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.ladder.curves import by_seed
 from harness.ladder.gate import Difference, interval
+from harness.ladder.measured import measured_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,8 @@ class Standing:
     """One run's place: the mean of a rung's gate metric over its seeds, with its 95 % interval.
 
     `difference` is the run's less the baseline's, `against`, on the same seeds; None where those were not kept.
+    `evaluation` tells by which code and image it was measured, and when; `outdated`, that it is not by those of the
+    run that was measured last at this rung.
     """
 
     run: Run
@@ -47,6 +50,8 @@ class Standing:
     seeds: int
     against: str
     difference: Difference | None
+    evaluation: tuple[float, str] | None = None
+    outdated: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,13 @@ def standings(ledger: Ledger, ladder: Ladder) -> list[Standing]:
         gate = gates[rung]
         mean, low, high, count = _mean(measured[rung], gate.metric)
         difference = _difference(ledger, run, rung, gate, measured[rung])
-        found.append(Standing(run, rung, gate.metric, mean, low, high, count, gate.against, difference))
+        by = measured_by(ledger, run.id).get(rung)
+        found.append(Standing(run, rung, gate.metric, mean, low, high, count, gate.against, difference, by))
+    newest: dict[str, tuple[float, str]] = {}
+    for one in found:
+        if one.evaluation is not None:
+            newest[one.rung] = max(newest.get(one.rung, one.evaluation), one.evaluation)
+    found = [replace(s, outdated=bool(s.evaluation and s.evaluation[1] != newest[s.rung][1])) for s in found]
     # A run that ended by a guard rail stands below all that did not, whatever its score.
     return sorted(found, key=lambda s: (-s.run.rung, -order[s.rung], -np.nan_to_num(s.mean, nan=-np.inf), s.run.id))
 

@@ -15,6 +15,7 @@ from harness.judge.static import Job, Screened
 from harness.ladder.ahead import seeds_of
 from harness.ladder.baselines import Baselines
 from harness.ladder.checks import check
+from harness.ladder.measured import MEASURED
 from harness.ladder.measuring import Measured, Measuring, labelled, opened, trainings_of
 from harness.ladder.rungs import GATED, TRAINED, evaluation_digest
 from harness.ladder.same import compared
@@ -67,8 +68,6 @@ REPORT = "report.json"
 BASELINE = "baseline-{}.json"
 #: What the answers are called there that a trained model gave, by the seed.
 SAMPLES = "samples-{}.jsonl"
-#: The event that says under which evaluation an attempt measures a rung's seeds.
-MEASURED = "measured-by"
 
 
 @dataclass(frozen=True)
@@ -315,7 +314,7 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
     if gate is None:
         raise InfrastructureError(f"the rung {plan.name} has no gate")
     evaluation = ground.evaluation(plan)
-    known = _known(ground, held, plan, ground.evaluation(plan, one))
+    known = _known(ground, held, plan, ground.evaluation(plan, one), evaluation)
     if ground.baselines.outdated(plan, evaluation):
         told = f"the baseline {plan.baseline} is measured again: code, image or data are no longer what they were"
         ground.ledger.note(held, "baseline-again", {"rung": plan.name, "why": told})
@@ -341,7 +340,7 @@ def _seeded(ground: Ground, held: Claim, plan: RungPlan, one: Screened) -> Decis
     raise InfrastructureError(f"the gate of {plan.name} did not decide after its last look")
 
 
-def _known(ground: Ground, held: Claim, plan: RungPlan, evaluation: str) -> dict[int, dict[str, float]]:
+def _known(ground: Ground, held: Claim, plan: RungPlan, evaluation: str, untuned: str) -> dict[int, dict[str, float]]:
     """The metrics of seeds that an earlier attempt measured; they are forgotten where other code measured them."""
     scores = ground.ledger.scores(held.run.id).get(plan.name, [])
     events = [e.detail for e in ground.ledger.events(held.run.id) if e.kind == MEASURED]
@@ -351,7 +350,9 @@ def _known(ground: Ground, held: Claim, plan: RungPlan, evaluation: str) -> dict
         ground.ledger.forget(held, plan.name, told)
         ground.watch(Progress(plan.name, told=told))
         scores = []
-    ground.ledger.note(held, MEASURED, {"rung": plan.name, "evaluation": evaluation, "attempt": held.attempt})
+    # Runs are compared by the second digest: the values that were chosen for one are no other code.
+    what = {"rung": plan.name, "evaluation": evaluation, "untuned": untuned}
+    ground.ledger.note(held, MEASURED, {**what, "attempt": held.attempt})
     known: dict[int, dict[str, float]] = {}
     for score in scores:
         known.setdefault(score.seed, {})[score.metric] = score.value

@@ -17,6 +17,7 @@ def made(tree: ast.Module, functions: Collection[str]) -> dict[str, Complaint]:
     """What the top level binds to a function that no def or lambda of its own stands for, by name."""
     classes = {s.name: s for s in tree.body if isinstance(s, ast.ClassDef) and _method(s)}
     factories = {s.name for s in tree.body if isinstance(s, ast.FunctionDef) and factory(s)}
+    factories |= {name for name, value, _ in _bound(tree) if isinstance(value, ast.Lambda) and factory(value)}
     partial = {"partial"} | {
         alias.asname or alias.name
         for s in tree.body
@@ -31,9 +32,10 @@ def made(tree: ast.Module, functions: Collection[str]) -> dict[str, Complaint]:
         if called in partial and base in functions:
             fix = f"Write it out: def {name}(...): return {base}(...), with the numbers in the call."
             found[name] = Complaint("S107", f"{name} is made by functools.partial of {base}.", line, 1, fix)
-        elif called in factories:
-            fix = f"Move the function that {called} returns to the top level, and write its numbers into it."
-            found[name] = Complaint("S107", f"{name} is what {called}(...) returns: a closure.", line, 1, fix)
+        elif called in factories or (isinstance(call.func, ast.Lambda) and factory(call.func)):
+            maker, told = (called, f"{called}(...)") if called else ("the lambda", "a lambda")
+            fix = f"Move the function that {maker} returns to the top level, and write its numbers into it."
+            found[name] = Complaint("S107", f"{name} is what {told} returns: a closure.", line, 1, fix)
         elif called in classes:
             found[name] = of_class(
                 classes[called], f"{name} is an object of the class {called}, and no function."
@@ -42,10 +44,12 @@ def made(tree: ast.Module, functions: Collection[str]) -> dict[str, Complaint]:
     return {name: complaint for name, complaint in found.items() if name not in used}
 
 
-def factory(node: ast.FunctionDef) -> tuple[str, str] | None:
+def factory(node: ast.FunctionDef | ast.Lambda) -> tuple[str, str] | None:
     """What to say of a function that returns one of its own making; None for any other."""
-    inner = {child.name for child in node.body if isinstance(child, ast.FunctionDef)}
-    for child in _own(node):
+    # A lambda is as a function whose only statement returns.
+    body: list[ast.stmt] = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else node.body
+    inner = {child.name for child in body if isinstance(child, ast.FunctionDef)}
+    for child in _own(body):
         if not isinstance(child, ast.Return):
             continue
         if isinstance(child.value, ast.Lambda) or (isinstance(child.value, ast.Name) and child.value.id in inner):
@@ -87,16 +91,21 @@ def _method(node: ast.ClassDef) -> str:
 
 
 def _bound_to_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call, int]]:
+    for name, value, line in _bound(tree):
+        called = value.value if isinstance(value, ast.Attribute) else value
+        if isinstance(called, ast.Call):
+            yield name, called, line
+
+
+def _bound(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None, int]]:
+    """What the top level gives names to, in order."""
     for statement in tree.body:
         if not isinstance(statement, ast.Assign | ast.AnnAssign):
             continue
-        value = statement.value
-        if isinstance(value, ast.Attribute):
-            value = value.value
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         for target in targets:
-            if isinstance(target, ast.Name) and isinstance(value, ast.Call):
-                yield target.id, value, statement.lineno
+            if isinstance(target, ast.Name):
+                yield target.id, statement.value, statement.lineno
 
 
 def _inside(statement: ast.stmt) -> bool:
@@ -113,8 +122,8 @@ def _names(statement: ast.stmt) -> set[str]:
     return {node.id for node in inner if isinstance(node, ast.Name)} - own
 
 
-def _own(node: ast.FunctionDef) -> Iterator[ast.AST]:
-    waiting: list[ast.AST] = list(node.body)
+def _own(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    waiting: list[ast.AST] = list(body)
     while waiting:
         child = waiting.pop()
         yield child

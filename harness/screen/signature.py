@@ -155,7 +155,7 @@ def _plan(function: Definition, contract: Contract) -> CallPlan | Mismatch:
         return Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
         return Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
-    if isinstance(node, ast.FunctionDef) and (told := makers.factory(node)):
+    if told := makers.factory(node):
         return Mismatch(*told)
     bound = pairing.pairs(node, function.declared.lines, contract, function.binding)
     return bound if isinstance(bound, Mismatch) else _bind(function, bound, contract)

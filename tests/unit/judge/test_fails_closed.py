@@ -257,6 +257,36 @@ def test_a_rule_goes_as_the_worst_of_its_tests() -> None:
     assert outcome.unanswered({}) == ["P302 (broken, by no finding that rejects)"]
 
 
+def _late(_: Batch) -> Answer:
+    raise CandidateFault(rule("W203").finding("it took longer than 1 s for one answer"))
+
+
+def _misshapen(batch: Batch) -> Answer:
+    return replace(DPO(batch), shape=(batch.pairs, 1))
+
+
+@pytest.mark.parametrize(
+    ("function", "found", "not_run"), [(_late, "W203", ("P301", "P304")), (_misshapen, "P301", ("P304",))]
+)
+def test_what_was_not_run_tells_the_finding_that_ended_it(
+    function: Callable[[Batch], Answer], found: str, not_run: tuple[str, ...]
+) -> None:
+    """The first property of all is about time, and what its test comes upon is often the finding of another rule."""
+    out: list[Outcome | None] = []
+
+    def body(suite: Suite) -> None:
+        out.append(suite(subject(function)))
+        suite(subject(DPO))  # which is learnt
+        out.append(suite.rehearsed(subject(function)))
+
+    run_session(body, replace(load("2026.1"), properties=("P315", "P301", "P304"), examples=3), 0)
+    for outcome in out:
+        assert outcome is not None
+        assert [f.rule for f in outcome.findings] == [found]
+        assert outcome.not_run == dict.fromkeys(not_run, f"{found} was broken before it")
+        assert outcome.properties["P315"] == "failed"
+
+
 def test_the_verdict_by_findings_and_what_is_missing() -> None:
     error, warning = rule("P302").finding("x"), rule("P302").finding("x", severity=Severity.WARNING)
     assert decide((warning,), []) == Accepted((warning,))
@@ -330,8 +360,9 @@ def test_what_a_rule_found_stands_at_the_loss() -> None:
         rule("P302").finding("x"),
         rule("P302").finding("x", location=Location(9)),
         rule("W202").finding("x"),
+        *(rule(name).finding("x") for name in ("W203", "W204", "W209")),
     ]
-    assert [f.location for f in _placed(findings, program)] == [Location(7), Location(9), None]
+    assert [f.location for f in _placed(findings, program)] == [Location(7), Location(9), None, *[Location(7)] * 3]
     assert [f.location for f in _placed(findings[:1], None)] == [None]
 
 

@@ -17,6 +17,7 @@ from harness.cli.show import show_command
 from harness.errors import UserError
 from harness.ladder.board import references, standings
 from harness.ladder.climb import BASELINE
+from harness.ladder.measured import MEASURED
 from harness.ladder.own import called, named
 from harness.ladder.profile import load
 from harness.ledger import Ledger
@@ -41,13 +42,20 @@ def mine(folder: Path, steps: int) -> str:
 
 
 def measured(
-    ledger: Ledger, profile: str, name: str, scores: Sequence[float], baseline: Sequence[float] | None = DPO
+    ledger: Ledger,
+    profile: str,
+    name: str,
+    scores: Sequence[float],
+    baseline: Sequence[float] | None = DPO,
+    by: Mapping[str, str] | None = None,
 ) -> int:
     """A run that came to the end of its ladder; its baseline is not kept where there is None."""
     text = f"def {name}(pc, pr, rc, rr, beta):\n    return pc\n"
     number = submit([text_candidate(text, f"{name}.py")], ledger=ledger, profile=profile)[0].run
     held, plans = claim(ledger, only=number), load(profile).rungs
     for place, plan in enumerate(plans):
+        if plan.gate is not None and by is not None:
+            ledger.note(held, MEASURED, {"rung": plan.name, "attempt": held.attempt, **by})
         own = {s: {"score": value, "finite": 1.0, "kl": 1.0} for s, value in enumerate(scores)} if plan.gate else {}
         base = {s: {"score": value, "finite": 1.0, "kl": 2.0} for s, value in enumerate(baseline or DPO)}
         decision = Decision("promote", "accepted")
@@ -68,8 +76,8 @@ def measured(
     return number
 
 
-def told(command: click.Command, folder: Path, *words: object) -> str:
-    done = CliRunner().invoke(command, [*map(str, words), "--folder", str(folder)], env={"COLUMNS": "220"})
+def told(command: click.Command, folder: Path, *words: object, columns: int = 220) -> str:
+    done = CliRunner().invoke(command, [*map(str, words), "--folder", str(folder)], env={"COLUMNS": str(columns)})
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -186,3 +194,38 @@ def test_a_ladder_of_the_package_needs_no_digest(tmp_path: Path) -> None:
         path = mine(tmp_path, 60)
         measured(ledger, path, "one", DPO)
         assert named(ledger, "mine").digest == load(path).digest
+
+
+@pytest.mark.parametrize("columns", [220, 100, 80, 40])
+def test_a_number_is_never_cut(tmp_path: Path, columns: int) -> None:
+    with Ledger(tmp_path) as ledger:
+        measured(ledger, "bandit", "a_loss_with_a_long_name", [value - s * 0.01 for s, value in enumerate(DPO)])
+        (row,) = standings(ledger, load("bandit"))
+        (dpo,) = references(ledger, load("bandit"), [row])
+    shown = told(leaderboard_command, tmp_path, columns=columns)
+    gap = row.difference
+    assert gap is not None
+    numbers = [f"{one.mean:.3f}" for one in (row, dpo)] + [f"{one.low:.3f} to {one.high:.3f}" for one in (row, dpo)]
+    for number in (*numbers, f"{gap.mean:+.3f}", f"{gap.low:+.3f} to {gap.high:+.3f}"):
+        assert f" {number} " in shown, number
+    assert "…" not in shown
+    if columns >= 80:
+        assert max(map(len, shown.splitlines())) <= columns
+
+
+def test_runs_that_other_code_measured_than_the_newest_are_marked(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        measured(ledger, "bandit", "first", DPO, by={"evaluation": "a" * 64})
+        measured(ledger, "bandit", "unknown", [value - 0.1 for value in DPO])
+        assert not any(row.outdated for row in standings(ledger, load("bandit")))
+        assert "other code" not in told(leaderboard_command, tmp_path)
+        # Values that were tuned are no other code.
+        measured(ledger, "bandit", "tuned", [v - 0.2 for v in DPO], by={"evaluation": "c" * 64, "untuned": "b" * 64})
+        measured(ledger, "bandit", "newest", [v - 0.3 for v in DPO], by={"evaluation": "b" * 64, "untuned": "b" * 64})
+        marks = {row.run.name: row.outdated for row in standings(ledger, load("bandit"))}
+    assert marks == {"first": True, "unknown": False, "tuned": False, "newest": False}
+    shown = told(leaderboard_command, tmp_path)
+    assert [row.split()[1] for row in rows(shown) if "baseline" not in row] == ["1*", "2", "3", "4"]
+    assert "* measured by other code, or in another image, than the run that was measured last" in shown
+    document = json.loads(told(leaderboard_command, tmp_path, "--json"))
+    assert [row["outdated"] for row in document["rows"]] == [True, False, False, False]

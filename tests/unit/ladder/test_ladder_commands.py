@@ -51,6 +51,22 @@ def test_what_is_being_trained_is_shown_with_its_time_left(tmp_path):
         assert dpo["left"] is None
 
 
+def test_what_a_dead_worker_was_at_is_not_shown_as_under_way(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        for number, lease in zip(submit(ledger, range(2)), (30.0, 0.0), strict=True):
+            held = claim(ledger, f"w{number}", lease=lease, only=number)
+            ledger.tell(held, Underway("candidate", "reviews", number, "train", "", 30, 120, 15.0))
+    told = CliRunner().invoke(queue_command, ["--folder", str(tmp_path)], env={"COLUMNS": "200"}).stdout
+    assert told.count("train 25% 45 s left") == 1
+    (lapsed,) = [line for line in told.splitlines() if "lapsed" in line]
+    assert "its lease is over" in lapsed
+    assert "loss-1" in lapsed
+    assert "seed 2" not in told
+    document = json.loads(run(queue_command, "--json", "--folder", tmp_path))
+    assert {one["name"]: one["lapsed"] for one in document["runs"]} == {"loss-0": False, "loss-1": True}
+    assert [one["run"] for one in document["underway"]] == [1]
+
+
 @pytest.mark.parametrize(("seconds", "told"), [(3.2, "3 s"), (99.0, "99 s"), (150.0, "2 min"), (9000.0, "2.5 h")])
 def test_times_are_told_as_people_do(seconds, told):
     assert told_seconds(seconds) == told

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import run as command
+from harness.ladder import today
 from harness.ledger import Ledger
 from harness.ledger.records import Decision
 from harness.ledger.states import State
@@ -98,3 +99,38 @@ def test_the_same_text_twice_is_run_once(folder: Path) -> None:
     assert run(folder).exit_code == 0
     with Ledger(folder / "project") as ledger:
         assert len(ledger.runs()) == 1
+
+
+def test_what_is_excluded_is_not_run_and_told(folder: Path) -> None:
+    put(folder, "good", "bad")
+    done = run(folder, "--exclude", "bad.py", "--exclude", "nothing*")
+    assert done.exit_code == 0, done.output
+    with Ledger(folder / "project") as ledger:
+        assert [one.name for one in ledger.runs()] == ["good"]
+    assert "excluded: " in done.stderr
+    assert "'nothing*' fits no candidate" in done.stderr
+
+
+def test_an_answer_of_the_ledger_that_other_code_measured_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "good")
+    told = "run 1 is answered from the ledger, measured by other code; --again measures it anew"
+    images = ["sha256:1"]
+    monkeypatch.setattr(today, "_images", lambda: images)
+    assert told not in run(folder).stderr, "it was measured just now"
+    assert told in run(folder).stderr
+    monkeypatch.setattr(today, "evaluation_digest", lambda *_: "e")
+    assert told not in run(folder).stderr
+    monkeypatch.undo()
+    images.clear()
+    monkeypatch.setattr(today, "_images", lambda: images)
+    monkeypatch.setattr(command, "work", climb)
+    monkeypatch.setattr(command, "_draw", lambda *_: None)
+    assert told not in run(folder).stderr, "nobody knows"
+
+
+def test_in_a_pipe_the_display_ends_with_its_line(folder: Path) -> None:
+    put(folder, "good")
+    lines = run(folder).stderr.splitlines()
+    assert [line for line in lines if line.startswith("run 1  good ")]

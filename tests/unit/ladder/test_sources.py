@@ -237,7 +237,7 @@ def test_seeds_that_other_code_measured_are_measured_again(ledger: Ledger) -> No
 
     def attempt(evaluation: str, *seeds: int) -> dict[int, dict[str, float]]:
         held = claim(ledger)
-        known = climb._known(ground, held, plan, evaluation)
+        known = climb._known(ground, held, plan, evaluation, evaluation)
         ledger.attach(held, plan.name, f"curve-{len(known)}.json", b"[]")
         ledger.save_scores(held, plan.name, [Score(seed, "score", 0.5) for seed in seeds])
         ledger.release(held)
@@ -262,5 +262,5 @@ def test_seeds_of_a_version_that_told_no_evaluation_are_measured_again(ledger: L
     held = claim(ledger)
     ledger.save_scores(held, plan.name, [Score(0, "score", 0.5)])
     ground: Any = SimpleNamespace(ledger=ledger, watch=lambda _: None)
-    assert climb._known(ground, held, plan, "a") == {}
+    assert climb._known(ground, held, plan, "a", "a") == {}
     assert ledger.scores(held.run.id) == {}

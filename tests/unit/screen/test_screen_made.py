@@ -63,6 +63,7 @@ def test_the_older_profile_takes_the_function_beside_a_partial():
         CLOSURE.replace("return loss", "inner = loss\n    return loss"),
         f"def make(beta):\n    return lambda {VECTORS}: beta * policy_chosen_logps\n",
         f"def make({VECTORS}, beta):\n    def inner(): return beta\n    return inner\n",
+        f"make = lambda tau: (lambda {VECTORS}, beta: tau * beta * policy_chosen_logps)\n",
     ],
 )
 def test_closures(source):
@@ -76,6 +77,27 @@ def test_closures(source):
 def test_a_closure_that_is_made(entry):
     rule, message, fix = told(CLOSURE + "loss = make(0.1)\n", entry=entry)
     assert (rule, "loss is what make(...) returns" in message, "top level" in fix) == ("S107", True, True)
+
+
+@pytest.mark.parametrize("entry", [None, "loss"])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("make = lambda tau: ({})\nloss = make(0.1)\n", "loss is what make(...) returns: a closure."),
+        ("make = lambda tau: ({})\nloss: object = make(0.1)\n", "loss is what make(...) returns: a closure."),
+        ("loss = (lambda tau: ({}))(1.0)\n", "loss is what a lambda returns: a closure."),
+    ],
+)
+def test_a_closure_that_a_lambda_makes(source, message, entry):
+    inner = f"lambda {VECTORS}, beta: tau * beta * policy_chosen_logps"
+    rule, told_, fix = told(source.format(inner), entry=entry)
+    assert (rule, told_) == ("S107", message)
+    assert "returns to the top level, and write its numbers into it" in fix
+
+
+def test_a_lambda_that_returns_values_is_no_maker():
+    assert plan(f"half = lambda x: x / 2.0\nHALF = half(1.0)\n{LOSS}    HALF\n")[0] == "loss"
+    assert plan(f"loss = lambda {VECTORS}, beta: (lambda x: x * beta)(policy_chosen_logps)\n")[0] == "loss"
 
 
 def test_a_loss_that_returns_values_of_an_inner_function_is_none_of_these():
