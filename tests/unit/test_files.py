@@ -19,6 +19,7 @@ from harness.errors import HarnessError, InfrastructureError, UserError
 from harness.evaluate import completions, questions
 from harness.evaluate.recording import Recording
 from harness.ladder import profile as ladders
+from harness.ladder.baselines import Baselines
 from harness.ladder.training.kept import digest_of_input
 from harness.ladder.training.rung import INPUTS, Trainings
 from harness.report import picture_control
@@ -189,6 +190,15 @@ def test_the_engines_settings_may_be_a_pipe_or_missing(tmp_path: Path) -> None:
     assert (error, found) == (None, [""])
 
 
+@pytest.mark.parametrize("made", MADE)
+def test_what_tells_of_an_older_baseline_may_be_no_file(made: str, tmp_path: Path) -> None:
+    plan, told = ladders.load().rungs[2], []
+    kept = Baselines(tmp_path, lambda *_: {})
+    MADE[made](kept._last(plan))
+    error = within(PATIENCE, lambda: told.append(kept.outdated(plan, "e" * 64)))
+    assert (error, told) == (None, [made.startswith("a text")])
+
+
 def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
     _pipe(tmp_path / "pipe")
     error = within(PATIENCE, lambda: digest_of_input(tmp_path / "pipe"))
@@ -212,7 +222,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/image/records.py": (1, "a lock in our own cache"),
     "harness/image/rootfs.py": (2, "archives that we wrote a moment before"),
     "harness/image/wheelhouse.py": (3, "our own lock files, and wheels known by their digests"),
-    "harness/ladder/baselines.py": (3, "our own package; files of our own making"),
+    "harness/ladder/baselines.py": (2, "our own package; a file that we made a moment before"),
     "harness/ladder/profile.py": (2, "our own package"),
     "harness/judge/bank.py": (1, "our own sources"),
     "harness/ladder/sources.py": (1, "our own sources"),
