@@ -21,11 +21,13 @@ from harness.evaluate.recording import Recording
 from harness.ladder import profile as ladders
 from harness.ladder.baselines import Baselines
 from harness.ladder.training.kept import digest_of_input
-from harness.ladder.training.rung import INPUTS, Trainings
+from harness.ladder.training.locks import alone
+from harness.ladder.training.rung import INPUTS, Trainings, _alone
 from harness.report import picture_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 #: Longest that a reader may take to refuse what is no file, in seconds.
 PATIENCE = 10
@@ -199,6 +201,19 @@ def test_what_tells_of_an_older_baseline_may_be_no_file(made: str, tmp_path: Pat
     assert (error, told) == (None, [made.startswith("a text")])
 
 
+@pytest.mark.parametrize("made", list(MADE)[:5])
+@pytest.mark.parametrize("lock", [alone, lambda path: _alone(path.with_name("training"))])
+def test_a_lock_that_is_no_file_is_refused(
+    made: str, lock: Callable[[Path], AbstractContextManager[None]], tmp_path: Path
+) -> None:
+    path = tmp_path / ".training.lock"
+    MADE[made](path)
+    error = within(PATIENCE, lambda: lock(path).__enter__())
+    assert isinstance(error, InfrastructureError)
+    assert str(path) in error.message
+    assert error.remedy
+
+
 def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
     _pipe(tmp_path / "pipe")
     error = within(PATIENCE, lambda: digest_of_input(tmp_path / "pipe"))
@@ -228,8 +243,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/ladder/sources.py": (1, "our own sources"),
     "harness/ladder/training/answers.py": (2, "the same discipline; what is too long is cut, not refused"),
     "harness/ladder/training/kept.py": (2, "asked beforehand whether they are files; digested in pieces"),
-    "harness/ladder/training/locks.py": (1, "a lock of our own"),
-    "harness/ladder/training/rung.py": (2, "a lock and a file of our own making"),
+    "harness/ladder/training/rung.py": (1, "a file of our own making"),
     "harness/ladder/training/weights.py": (1, "asked beforehand whether it is a file; its header is capped"),
     "harness/ledger/artifacts.py": (2, "a folder and a file of our own making"),
     "harness/losses/__init__.py": (1, "our own package"),
