@@ -251,7 +251,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/oracle/request.py": (1, "our own package"),
     "harness/processes.py": (2, "the kernel's"),
     "harness/profiles/__init__.py": (1, "our own package"),
-    "harness/report/github.py": (1, "written, never read"),
+    "harness/report/github.py": (1, "a descriptor of the reader's own making; written, never read"),
     "harness/report/json_report.py": (1, "our own package"),
     "harness/report/picture_frontier.py": (1, "our own package"),
     "harness/report/save.py": (3, "written, never read"),
