@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
-from harness.errors import EngineUnavailableError
-from harness.files import SMALL, read_bytes
+from harness.errors import EngineUnavailableError, UserError
+from harness.files import SMALL, NotAFileError, TooLargeError, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,6 +179,30 @@ def _configured_context(env: Mapping[str, str]) -> str:
     name = content.get("currentContext", "") if isinstance(content, dict) else ""
     # "default" in the file means that nobody chose, which leaves the usual sockets open.
     return name if isinstance(name, str) and name != "default" else ""
+
+
+def check_settings(path: str | None) -> None:
+    """Look at the settings that the Docker SDK is about to read: it takes whatever lies there, and without a cap.
+
+    Raises UserError with the path. What the SDK passes over by itself (a folder, no JSON) is let through.
+    """
+    if path is None or Path(path).is_dir():
+        return
+    wrong = ""
+    try:
+        if not isinstance(json.loads(read_bytes(Path(path), SMALL, links=True)), dict):
+            wrong = "it is no JSON object"
+    except RecursionError:
+        wrong = "it is nested too deeply"
+    except (NotAFileError, TooLargeError) as error:
+        wrong = str(error.strerror)
+    except (OSError, ValueError):
+        return
+    if wrong:
+        raise UserError(
+            f"Docker's settings {path} cannot be read: {wrong}",
+            remedy="mend or remove that file, or name a folder with another one in DOCKER_CONFIG",
+        )
 
 
 def _context_endpoint(name: str, env: Mapping[str, str]) -> Endpoint:

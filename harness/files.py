@@ -1,5 +1,7 @@
 """Reading files on the trusted side: one descriptor, regular files only, a cap on the size, strict text.
 
+`open_to_write` asks the same of a file that is locked or written to in its place.
+
 Whoever names a file to the harness may name a pipe that nobody writes to, a device without an end, or a link to
 either; so no path from outside is opened anywhere else (a test walks the code). `read_bytes` raises what `open` would,
 and OSErrors of its own; the others turn all of that into one kind of error with a next step.
@@ -11,6 +13,7 @@ disk that does not answer.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -35,6 +38,7 @@ _PIECE = 1 << 20
 #: Controls, text that runs backwards, ends of lines and paragraphs, and what has no character.
 _UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 _KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISCHR, "a device"),
@@ -68,24 +72,48 @@ def read_bytes(path: Path, cap: int, *, links: bool = False) -> bytes:
     """
     if not links and path.is_symlink():  # named as such; O_NOFOLLOW below is what makes sure
         raise NotAFileError("a symbolic link")
-    try:
-        descriptor = os.open(path, os.O_RDONLY | (OPENED & ~os.O_NOFOLLOW if links else OPENED))
-    except OSError as error:
-        # ELOOP: swapped for a link in between. ENXIO: a socket, or a device without a driver.
-        if error.errno in {errno.ELOOP, errno.ENXIO, errno.ENODEV}:
-            raise NotAFileError(f"not a file that can be opened ({error.strerror})") from error
-        raise
+    descriptor = _open(path, os.O_RDONLY | (OPENED & ~os.O_NOFOLLOW if links else OPENED))
     try:
         return read_descriptor(descriptor, cap)
     finally:
         os.close(descriptor)
 
 
+def open_to_write(path: Path, flags: int) -> int:
+    """A descriptor of a regular file, which is made where there is none; `flags` say how it is written to.
+
+    Raises NotAFileError, and whatever OSError opening gives.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        _ask_whether_regular(path.lstat())  # before it is opened: that may do something to a device
+    descriptor = _open(path, flags | os.O_CREAT | OPENED)
+    try:
+        _ask_whether_regular(os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags, 0o666)
+    except OSError as error:
+        # ELOOP: swapped for a link in between. ENXIO: a socket, or a device without a driver.
+        if error.errno in {errno.ELOOP, errno.ENXIO, errno.ENODEV}:
+            raise NotAFileError(f"not a file that can be opened ({error.strerror})") from error
+        raise
+
+
+def _ask_whether_regular(about: os.stat_result) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        raise NotAFileError(next((words for test, words in _KINDS if test(about.st_mode)), "not a regular file"))
+
+
 def read_descriptor(descriptor: int, cap: int) -> bytes:
     """The bytes behind an open descriptor, from where it stands. Raises as `read_bytes`."""
     about = os.fstat(descriptor)
-    if not stat.S_ISREG(about.st_mode):
-        raise NotAFileError(next((words for test, words in _KINDS if test(about.st_mode)), "not a regular file"))
+    _ask_whether_regular(about)
     if about.st_size > cap:
         raise TooLargeError(about.st_size, cap)
     pieces, size = [], 0

@@ -148,4 +148,4 @@ def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None
     except OSError as error:
         from harness.cli.telling import say  # noqa: PLC0415 - rare
 
-        say(f"harness: the step summary could not be written ({error})")
+        say(f"harness: the step summary at GITHUB_STEP_SUMMARY could not be written ({error})")

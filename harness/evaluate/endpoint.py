@@ -91,12 +91,7 @@ class Endpoint:
         self._key = os.environ.get(_KEY, "")
         if not self._key and base_url is None:
             raise UserError(f"{_KEY} is not set", remedy=f"export {_KEY}, or name an endpoint of your own")
-        parts = urlsplit(base_url or "https://default")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-            raise UserError(
-                "an endpoint's address is http(s)://host[:port]/path, without user, password or query",
-                remedy=f"put the key into {_KEY}",
-            )
+        check_address(base_url or "https://default", httpx2)
         self._seconds = seconds
         self._openai = openai
         self._broken, self._late = httpx2.RemoteProtocolError, httpx2.ReadTimeout
@@ -190,6 +185,22 @@ class Endpoint:
             raise InfrastructureError("the judge's endpoint packs its replies, and was asked not to")
         deadline = time.monotonic() + self._seconds
         response.stream = _capped(self._stream, response.stream, lambda: time.monotonic() > deadline, self._late)
+
+
+def check_address(url: str, httpx2: Any) -> None:
+    """Refuse what is no address of an endpoint. Raises UserError, which does not repeat it: it may hold a secret."""
+    try:
+        parts = urlsplit(url)  # which takes characters away that do not print
+        httpx2.URL(url)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        good = good and not (parts.username or parts.query)
+    except (ValueError, httpx2.InvalidURL):  # brackets without an end, a port that is none
+        good = False
+    if not good or not url.isprintable() or " " in url:
+        raise UserError(
+            "an endpoint's address is http(s)://host[:port]/path, without user, password or query",
+            remedy=f"check --base-url or OPENAI_BASE_URL; a key belongs into {_KEY}",
+        )
 
 
 def _silent(why: str) -> InfrastructureError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from harness.engine_socket import find_engine, get_json
+from harness.engine_socket import check_settings, find_engine, get_json
 from harness.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -63,8 +63,10 @@ def labelled(url: str | None = None) -> tuple[EngineImage, ...]:
 def client(seconds: float = SLOW_SECONDS) -> docker.DockerClient:
     """Return the Docker SDK's client for the engine that find_engine names; for builds, imports and pulls."""
     import docker as sdk  # noqa: PLC0415 - slow to import, and needed for builds alone
+    from docker.utils.config import find_config_file  # noqa: PLC0415 - as above
 
     url = find_engine()
+    check_settings(find_config_file())
     try:
         if urlsplit(url).scheme == "unix":
             return sdk.DockerClient(base_url=url, timeout=seconds)

@@ -65,7 +65,7 @@ class Baselines:
         What was kept then is not used: it is measured again.
         """
         try:
-            return self._last(plan).read_text("utf-8") != evaluation[:_DIGITS]
+            return read_bytes(self._last(plan), SMALL).decode() != evaluation[:_DIGITS]
         except FileNotFoundError:  # nothing of this rung; or all of it by a version that did not tell
             return any(self._folder.glob("*.json")) and not any(self._folder.glob("*.last"))
         except (OSError, ValueError):

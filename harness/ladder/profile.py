@@ -11,7 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,6 +24,8 @@ DEFAULT = "bandit"
 #: What a ladder of the user's may be called: ledgers keep the name.
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,59}")
 _FOLDER = "harness.ladder.profiles"
+#: What TOML calls an integer; Python would take longer ones, which nothing can reckon with.
+_Int: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class _Strict(BaseModel):
@@ -41,7 +43,7 @@ class _Gate(_Strict):
     metric: str
     margin: float
     alpha: float = Field(gt=0, lt=1)
-    looks: list[int] = Field(min_length=1)
+    looks: list[_Int] = Field(min_length=1)
     undecided: Literal["promote", "reject"] = "promote"
     rails: list[_Rail] = []
 
@@ -51,7 +53,7 @@ class _Rung(_Strict):
     kind: str
     needs: Literal["cpu", "gpu"]
     baseline: str = ""
-    settings: dict[str, float | int | str | list[float]] = {}
+    settings: dict[str, float | _Int | str | list[float]] = {}
     gate: _Gate | None = None
     ask_a_person: bool = False
 
@@ -177,6 +179,9 @@ def parse(data: bytes, source: str = "") -> Ladder:
             named = ".".join(str(key) for key in each["loc"] if isinstance(key, str)) or "it"
             found.setdefault(path, Mistake(path, f"{named}: {each['msg']}", ""))
         raise refused(source, text, list(found.values())) from error
+    except ValueError as error:  # an integer that is too long to be read
+        said = str(error).partition(";")[0]
+        raise UserError(f"{source or 'ladder'}: this is no ladder: {said}", remedy=remedy) from error
     return Ladder(
         name=file.name,
         date=file.date.isoformat(),

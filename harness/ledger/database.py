@@ -105,6 +105,7 @@ class Database:
         self.is_sqlite = made.drivername.startswith("sqlite")
         self._secret = str(made.password or "")
         with sorted_errors("opening the ledger", self._secret):
+            _must_be_no_other(made)
             self.engine = _sqlite(made, self) if self.is_sqlite else _postgres(made)
             _open.add(self.engine)
             try:
@@ -204,8 +205,19 @@ def _version(connection: Connection) -> str:
 
 def must_be_there(url: URL) -> None:
     """Refuse a SQLite ledger that nobody has made: opening it would make one."""
+    _must_be_no_other(url)
     if url.drivername.startswith("sqlite") and not Path(url.database or "").is_file():
         raise UserError(f"there is no ledger at {url.database}", remedy=_MAKE)
+
+
+def _must_be_no_other(url: URL) -> None:
+    """Refuse a pipe, a device or a folder in place of a SQLite ledger: SQLite would say `disk I/O error`, or less."""
+    for suffix in ("", "-wal", "-shm", "-journal") if url.drivername.startswith("sqlite") else ():
+        path = Path(f"{url.database}{suffix}")
+        if path.exists() and not path.is_file() and path.exists():  # the last: SQLite itself may just have removed it
+            raise UserError(
+                f"the ledger {path} is no regular file", remedy="remove it, or name another place with --folder"
+            )
 
 
 def _sqlite(url: URL, database: Database) -> Engine:

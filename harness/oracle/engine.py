@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from docker.api.client import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils.config import find_config_file
 from requests.exceptions import RequestException
 
-from harness.engine_socket import find_engine
+from harness.engine_socket import check_settings, find_engine
 from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
 from harness.oracle import request
 from harness.processes import is_gone
@@ -73,6 +74,7 @@ class Engine:
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or find_engine()
+        check_settings(find_config_file())
         with engine_faults("connecting to the container engine"):
             self.client = APIClient(base_url=self.url, version="auto", timeout=ENGINE_TIMEOUT)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.files import open_to_write
 from harness.report import places, sanitize
 from harness.report.numbers import assignments
 from harness.report.tally import sentence
@@ -52,7 +54,7 @@ def write_github(report: CheckReport, root: Path | None = None) -> str:
 def append_step_summary(report: CheckReport, environment: Mapping[str, str]) -> Path | None:
     """Append the Markdown report to the file that GITHUB_STEP_SUMMARY names; None where it is not set.
 
-    Raises OSError where that file cannot be written.
+    Raises OSError where that file cannot be written, or is a link, a pipe or a device.
     """
     from harness.report import markdown  # noqa: PLC0415 - most runs are not in CI
 
@@ -70,7 +72,7 @@ def append_step_summary(report: CheckReport, environment: Mapping[str, str]) -> 
         kept.append(part)
     if len(kept) < len(whole):
         kept.append(_CUT)
-    with Path(target).open("ab") as file:
+    with os.fdopen(open_to_write(Path(target), os.O_WRONLY | os.O_APPEND), "ab") as file:
         file.write(markdown.join(part.decode("utf-8") for part in kept).encode("utf-8"))
     return Path(target)
 

@@ -19,12 +19,15 @@ from harness.errors import HarnessError, InfrastructureError, UserError
 from harness.evaluate import completions, questions
 from harness.evaluate.recording import Recording
 from harness.ladder import profile as ladders
+from harness.ladder.baselines import Baselines
 from harness.ladder.training.kept import digest_of_input
-from harness.ladder.training.rung import INPUTS, Trainings
+from harness.ladder.training.locks import alone
+from harness.ladder.training.rung import INPUTS, Trainings, _alone
 from harness.report import picture_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 #: Longest that a reader may take to refuse what is no file, in seconds.
 PATIENCE = 10
@@ -189,6 +192,28 @@ def test_the_engines_settings_may_be_a_pipe_or_missing(tmp_path: Path) -> None:
     assert (error, found) == (None, [""])
 
 
+@pytest.mark.parametrize("made", MADE)
+def test_what_tells_of_an_older_baseline_may_be_no_file(made: str, tmp_path: Path) -> None:
+    plan, told = ladders.load().rungs[2], []
+    kept = Baselines(tmp_path, lambda *_: {})
+    MADE[made](kept._last(plan))
+    error = within(PATIENCE, lambda: told.append(kept.outdated(plan, "e" * 64)))
+    assert (error, told) == (None, [made.startswith("a text")])
+
+
+@pytest.mark.parametrize("made", list(MADE)[:5])
+@pytest.mark.parametrize("lock", [alone, lambda path: _alone(path.with_name("training"))])
+def test_a_lock_that_is_no_file_is_refused(
+    made: str, lock: Callable[[Path], AbstractContextManager[None]], tmp_path: Path
+) -> None:
+    path = tmp_path / ".training.lock"
+    MADE[made](path)
+    error = within(PATIENCE, lambda: lock(path).__enter__())
+    assert isinstance(error, InfrastructureError)
+    assert str(path) in error.message
+    assert error.remedy
+
+
 def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
     _pipe(tmp_path / "pipe")
     error = within(PATIENCE, lambda: digest_of_input(tmp_path / "pipe"))
@@ -212,14 +237,13 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/image/records.py": (1, "a lock in our own cache"),
     "harness/image/rootfs.py": (2, "archives that we wrote a moment before"),
     "harness/image/wheelhouse.py": (3, "our own lock files, and wheels known by their digests"),
-    "harness/ladder/baselines.py": (3, "our own package; files of our own making"),
+    "harness/ladder/baselines.py": (2, "our own package; a file that we made a moment before"),
     "harness/ladder/profile.py": (2, "our own package"),
     "harness/judge/bank.py": (1, "our own sources"),
     "harness/ladder/sources.py": (1, "our own sources"),
     "harness/ladder/training/answers.py": (2, "the same discipline; what is too long is cut, not refused"),
     "harness/ladder/training/kept.py": (2, "asked beforehand whether they are files; digested in pieces"),
-    "harness/ladder/training/locks.py": (1, "a lock of our own"),
-    "harness/ladder/training/rung.py": (2, "a lock and a file of our own making"),
+    "harness/ladder/training/rung.py": (1, "a file of our own making"),
     "harness/ladder/training/weights.py": (1, "asked beforehand whether it is a file; its header is capped"),
     "harness/ledger/artifacts.py": (2, "a folder and a file of our own making"),
     "harness/losses/__init__.py": (1, "our own package"),
@@ -227,7 +251,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/oracle/request.py": (1, "our own package"),
     "harness/processes.py": (2, "the kernel's"),
     "harness/profiles/__init__.py": (1, "our own package"),
-    "harness/report/github.py": (1, "written, never read"),
+    "harness/report/github.py": (1, "a descriptor of the reader's own making; written, never read"),
     "harness/report/json_report.py": (1, "our own package"),
     "harness/report/picture_frontier.py": (1, "our own package"),
     "harness/report/save.py": (3, "written, never read"),

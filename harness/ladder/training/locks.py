@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import time
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from harness.errors import StoppedError
+from harness.errors import InfrastructureError, StoppedError
+from harness.files import NotAFileError, open_to_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,20 +23,36 @@ _BETWEEN_LOOKS = 0.2
 def alone(lock: Path, stopping: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Hold a lock, once nobody else does, in whatever process or thread. Its end is the end of whoever holds it.
 
-    Raises StoppedError where `stopping` says so while it waits, OSError where there can be no such file.
+    Raises StoppedError where `stopping` says so while it waits, and as `opened`.
     """
-    with lock.open("w") as file:
-        while not taken(file):
+    with opened(lock) as descriptor:
+        while not taken(descriptor):
             if stopping():
                 raise StoppedError
             time.sleep(_BETWEEN_LOOKS)
         yield
 
 
-def taken(file: IO[str]) -> bool:
+@contextlib.contextmanager
+def opened(lock: Path) -> Iterator[int]:
+    """The descriptor of a lock, which is made where there is none.
+
+    Raises InfrastructureError where something else lies there, OSError where there can be no such file.
+    """
+    try:
+        descriptor = open_to_write(lock, os.O_RDWR)
+    except NotAFileError as error:
+        raise InfrastructureError(f"the lock {lock} cannot be used: {error.strerror}", remedy="remove it") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def taken(descriptor: int) -> bool:
     """Take a lock that nobody else holds; False where somebody does."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

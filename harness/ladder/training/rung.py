@@ -22,7 +22,7 @@ from harness.errors import HarnessError, InfrastructureError, StoppedError, User
 from harness.files import SMALL, load_toml, read_bytes
 from harness.ladder.training.answers import SAMPLES, whole_lines
 from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests
-from harness.ladder.training.locks import taken
+from harness.ladder.training.locks import opened, taken
 from harness.ladder.training.steps import Work, run_step
 from harness.ladder.training.weights import check_weights
 from harness.oracle.limits import MIB
@@ -248,8 +248,8 @@ def _alone(place: Path) -> Iterator[None]:
     """Keep other attempts at the same training out: one that was taken for dead may still be at it."""
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = place.with_name(f".{place.name}.lock")
-    with lock.open("w") as handle:
-        if not taken(handle):
+    with opened(lock) as descriptor:
+        if not taken(descriptor):
             raise InfrastructureError(
                 "another attempt is still at this very training", remedy="wait for its end, or end it"
             )

@@ -148,7 +148,24 @@ def test_a_reply_of_nothing_is_a_reply() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://host/v1", "http://me:secret@host/v1", "http://host/v1?key=1", "nonsense", "http:///v1"]
+    "url",
+    [
+        "ftp://host/v1",
+        "http://me:secret@host/v1",
+        "http://host/v1?key=1",
+        "nonsense",
+        "http:///v1",
+        "http://host\n/v1",
+        "http://host/v1\x1b[2J",
+        "\x00http://host/v1",
+        "http://host/v1\u202e",
+        "http://host/\udcff",
+        "http://ho st/v1",
+        "http://[::1/v1",
+        "http://host:99999/v1",
+        "http://host:x/v1",
+        "http://" + "h" * 70_000,
+    ],
 )
 def test_an_address_that_makes_no_sense_or_holds_a_secret_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="address") as caught:

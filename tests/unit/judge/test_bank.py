@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,8 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
     "of other properties": changed("made_of", "0" * 64),
     "no examples": changed("examples", "{}"),
     "fewer examples": fewer,
+    "two of them": lambda data: data + gzip.compress(b" "),
+    "more than the cap": lambda data: gzip.compress(gzip.decompress(data) + b" " * bank._CAP),
 }
 
 
@@ -118,6 +121,14 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
 def test_one_that_is_spoilt_is_none(elsewhere: Path, how: str) -> None:
     elsewhere.write_bytes(SPOILT[how](elsewhere.read_bytes()))
     assert bank.kept(PROFILE, 0) is None
+
+
+def test_few_bytes_that_stand_for_many_are_not_unpacked(elsewhere: Path) -> None:
+    elsewhere.write_bytes(gzip.compress(b" " * (8 * bank._CAP), 1))
+    tracemalloc.start()
+    assert bank.kept(PROFILE, 0) is None
+    assert tracemalloc.get_traced_memory()[1] < 3 * bank._CAP
+    tracemalloc.stop()
 
 
 def test_one_that_is_gone_is_none_and_the_suite_learns(elsewhere: Path) -> None:

@@ -189,6 +189,19 @@ def test_what_is_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
         load(str(path))
 
 
+@pytest.mark.parametrize("long", ["9" * 5000, "0x" + "f" * 5000, "9" * 400])
+@pytest.mark.parametrize("key", ["looks", "margin", "minutes", "memory_mib"])
+def test_an_integer_that_nothing_can_reckon_with_is_refused(key: str, long: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = (FILES / f"{[name for name in names() if name.startswith('digits')][-1]}.toml").read_text("utf-8")
+    value = f"[{long}]" if key == "looks" else long
+    path.write_text(re.sub(f"^{key} = .*", f"{key} = {value}", text, count=1, flags=re.MULTILINE))
+    with pytest.raises(UserError, match="this is no ladder") as caught:
+        load(str(path))
+    assert str(path) in caught.value.message
+    assert len(caught.value.message) < 1000
+
+
 def test_lines_are_found_in_every_spelling_of_toml() -> None:
     text = '''a = 1
 b.c = """

@@ -240,6 +240,20 @@ def test_a_damaged_ledger_is_named_with_the_next_step(tmp_path):
         assert "from a copy" in told.value.remedy
 
 
+@pytest.mark.parametrize("name", ["ledger.db", "ledger.db-wal", "ledger.db-journal"])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_ledger_that_is_no_file_is_refused(tmp_path, name, make, reading):
+    if name != "ledger.db":
+        Ledger(tmp_path).database.close()
+        (tmp_path / name).unlink(missing_ok=True)
+    make(tmp_path / name)
+    with pytest.raises(UserError, match="is no regular file") as told:
+        Ledger(tmp_path, reading=reading)
+    assert str(tmp_path / name) in told.value.message
+    assert told.value.remedy
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match="opening the ledger"):

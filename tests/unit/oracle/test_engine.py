@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_engine import CONTAINER, FakeEngine
 
-from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
+from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError, UserError
+from harness.image import engine as image_engine
 from harness.oracle import request
 from harness.oracle.engine import Created, Engine, sweep
 from harness.oracle.limits import Limits
@@ -18,7 +20,7 @@ from harness.oracle.request import container_request
 from harness.processes import start_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -33,6 +35,47 @@ def engine(double: FakeEngine, tmp_path: Path) -> Iterator[Engine]:
         client = Engine(url)
         yield client
         client.close()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device without an end", "a list", "nested"])
+@pytest.mark.parametrize("connect", [Engine, lambda _: image_engine.client()])
+def test_settings_that_are_no_file_are_refused_before_the_sdk_reads_them(
+    double: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, connect: Callable[[str], object]
+) -> None:
+    path = tmp_path / "config.json"
+    texts = {"a list": "[]", "nested": "[" * 100_000}
+    made = {"a pipe": os.mkfifo, "a device without an end": lambda p: p.symlink_to("/dev/zero")}
+    made.get(kind, lambda p: p.write_text(texts[kind]))(path)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    if kind == "a device without an end":  # the SDK would read it until no memory is left
+        monkeypatch.setattr("docker.utils.config.load_general_config", dict)
+    caught: list[UserError] = []
+
+    def run(url: str) -> None:
+        try:
+            connect(url)
+        except UserError as error:
+            caught.append(error)
+
+    with double.listening(tmp_path / "engine.sock") as url:
+        monkeypatch.setenv("DOCKER_HOST", url)
+        thread = threading.Thread(target=run, args=(url,), daemon=True)
+        thread.start()
+        thread.join(10)
+    assert len(caught) == 1, "it waits, or took it"
+    assert str(path) in caught[0].message
+    assert caught[0].remedy
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "no JSON"])
+def test_settings_that_the_sdk_reads_or_passes_over_are_none_of_our_business(
+    double: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    path = tmp_path / "config.json"
+    path.mkdir() if text is None else path.write_text(text)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with double.listening(tmp_path / "engine.sock") as url:
+        Engine(url).close()
 
 
 def test_a_container_is_known_by_its_id(engine: Engine) -> None:

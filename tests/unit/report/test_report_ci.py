@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hostile_texts import HOSTILE
@@ -110,6 +113,27 @@ def test_the_step_summary_is_appended_where_ci_names_one(tmp_path):
     assert github.append_step_summary(report(), {"GITHUB_STEP_SUMMARY": str(path)}) == path
     assert path.read_text() == "before\n" + write(report(), Format.MARKDOWN)
     assert github.append_step_summary(report(), {}) is None
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a symbolic link", "a device", "a folder"])
+def test_the_step_summary_is_written_to_files_alone(tmp_path, kind):
+    path = tmp_path / "summary.md"
+    make = {"a named pipe": os.mkfifo, "a symbolic link": lambda p: p.symlink_to("/dev/null"), "a folder": Path.mkdir}
+    path = Path("/dev/null") if kind == "a device" else path
+    make.get(kind, lambda _: None)(path)
+    caught = []
+
+    def append():
+        try:
+            github.append_step_summary(report(), {"GITHUB_STEP_SUMMARY": str(path)})
+        except OSError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=append, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert len(caught) == 1, "it waits, or took it"
+    assert kind in caught[0]
 
 
 def test_the_step_summary_keeps_to_its_size(tmp_path):
