@@ -40,7 +40,10 @@ RULE = Rule(
         "not the slope of their values (detached weights as in WPO, detached batch statistics as in KTO and BCO) are "
         "out of scope: what their gradient is the slope of is not among their answers, and nothing could be held to it."
     ),
-    fix="Remove detach, rounding and custom backward passes, and let autograd differentiate the values.",
+    fix=(
+        "Remove detach, rounding and custom backward passes, and let autograd differentiate the values. A weight that "
+        "has to be detached (as WPO's) is out of scope."
+    ),
     before="return good.detach() + bad - bad.detach()",
     after="return good",
 )

@@ -58,6 +58,8 @@ def test_shape_fits_any_batch_size(oracle: Subject) -> None:
 def _one_kind(batches: list[Batch], answers: list[Answer]) -> None:
     """Either all scalars or all one value for each pair; other shapes never come this far."""
     shapes: dict[str, Json] = {str(b.pairs): list(a.shape) for b, a in zip(batches, answers, strict=True)}
-    if len({len(shape) for shape in (a.shape for a in answers)}) > 1:
+    odd = [b for b, a in zip(batches, answers, strict=True) if len(a.shape) != len(answers[0].shape)]
+    if odd:
         message = "it returns a scalar for some batch sizes and one value for each pair for others"
-        raise CandidateFault(RULE.finding(message, counterexample={"shape_by_batch_size": shapes}))
+        shown = {**odd[0].as_counterexample(), "shape_by_batch_size": shapes}
+        raise CandidateFault(RULE.finding(message, counterexample=shown))

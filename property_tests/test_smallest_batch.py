@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import CandidateFault
 from harness.rules import Rule
 from harness.verdict import Severity
 
@@ -36,5 +35,5 @@ def test_works_on_small_batches(oracle: Subject) -> None:
         return
     message = f"the smallest batch it works with is {smallest} pairs; smaller ones give NaN or an error"
     if smallest > RECIPE_BATCH:
-        raise CandidateFault(RULE.finding(message, counterexample={"smallest_batch": smallest}))
-    oracle.note(RULE, message, Severity.WARNING, smallest_batch=smallest)
+        raise oracle.broken(RULE, message, oracle.probe(smallest - 1), smallest_batch=smallest)
+    oracle.note(RULE, message, Severity.WARNING, **oracle.probe(1).as_counterexample(), smallest_batch=smallest)

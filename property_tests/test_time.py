@@ -16,6 +16,7 @@ from property_tests.timing import too_slow
 
 if TYPE_CHECKING:
     from harness.judge.subject import Subject
+    from harness.oracle.batch import Batch
 
 #: Seconds for one forward and backward pass over 64 pairs, at the best of several tries. DPO takes 0.0002.
 ALLOWED = 0.1
@@ -34,16 +35,16 @@ RULE = Rule(
 )
 
 
-def _ask(oracle: Subject, seed: int) -> None:
+def _batch(oracle: Subject, seed: int) -> Batch:
     """Another batch each time: an answer that was kept from the last try shows nothing."""
-    oracle.answer(batch_of(np.linspace(-8.0, 8.0, PAIRS) + seed / 32, oracle.domain.usual, seed=seed))
+    return batch_of(np.linspace(-8.0, 8.0, PAIRS) + seed / 32, oracle.domain.usual, seed=seed)
 
 
 @since("2026.2")
 def test_quick_enough_by_its_processor(oracle: Subject) -> None:
     """By what the sandbox uses of a processor, as the engine measures it; a busy host is nobody's fault."""
-    if why := too_slow(oracle.oracle, lambda seed: _ask(oracle, seed), allowed=ALLOWED, tries=TRIES):
-        raise CandidateFault(RULE.finding(f"a call over {PAIRS} pairs {why}"))
+    if why := too_slow(oracle.oracle, lambda seed: oracle.answer(_batch(oracle, seed)), allowed=ALLOWED, tries=TRIES):
+        raise oracle.broken(RULE, f"a call over {PAIRS} pairs {why}", _batch(oracle, 0))
 
 
 @until("2026.1")
@@ -52,7 +53,7 @@ def test_quick_enough(oracle: Subject) -> None:
     best = float("inf")
     for seed in range(TRIES):
         started = time.perf_counter()
-        _ask(oracle, seed)
+        oracle.answer(_batch(oracle, seed))
         best = min(best, time.perf_counter() - started)
         if best <= ALLOWED:
             return

@@ -10,13 +10,12 @@ import numpy as np
 from harness.classification.batch import Labelled, Marks, own_shape
 from harness.errors import CandidateFault
 from harness.judge.identity import LARGEST
-from harness.judge.subject import PROBED_SIZES, Subject
-from harness.oracle.batch import Complaint
+from harness.judge.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.oracle.batch import Answer, Batch
+    from harness.oracle.batch import Answer, Batch, Complaint
     from harness.rules import Rule
     from harness.verdict import Json
 
@@ -99,6 +98,12 @@ class Classifier(Subject):
         """A batch far larger than those."""
         return self._drawn(self.size(512), 10, 0)
 
+    def probe(self, size: int) -> Batch:
+        """The batch of so many examples that is asked to find the smallest one."""
+        draw = np.random.Generator(np.random.PCG64([20260102, size]))
+        logits = (draw.integers(-32, 33, size=(size, _PROBED_CLASSES)) / 16).astype(np.float32)
+        return Labelled(logits, draw.integers(_PROBED_CLASSES, size=size)).pairs
+
     def _drawn(self, examples: int, classes: int, seed: int) -> Batch:
         draw = np.random.Generator(np.random.PCG64([20261128, seed & 0xFFFFFFFF]))
         logits = draw.normal(draw.uniform(-2.0, 2.0), draw.uniform(0.5, 4.0), size=(examples, classes))
@@ -130,16 +135,3 @@ class Classifier(Subject):
         if marks is None:
             raise self.wrong(self.shape_rule, "its values differ within one example", batch)
         return marks
-
-    def _probe(self) -> int:
-        works = []
-        draw = np.random.Generator(np.random.PCG64(20260102))
-        for size in PROBED_SIZES:
-            logits = (draw.integers(-32, 33, size=(size, _PROBED_CLASSES)) / 16).astype(np.float32)
-            batch = Labelled(logits, draw.integers(_PROBED_CLASSES, size=size)).pairs
-            answer = self._raw([batch])[0]
-            works.append(not isinstance(answer, Complaint) and answer.finite_values and answer.finite_gradients)
-        for place, size in enumerate(PROBED_SIZES):
-            if all(works[place:]):
-                return size
-        return 1

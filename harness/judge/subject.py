@@ -198,13 +198,7 @@ class Subject:
 
     def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
         """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""
-        if batch.pairs <= 8:
-            shown = batch.as_counterexample()
-        else:
-            tokens = np.concatenate([batch.chosen_lengths, batch.rejected_lengths])
-            lengths: list[Json] = [float(tokens.min()), float(tokens.max())]
-            shown = {"beta": batch.beta, "progress": batch.progress, "pairs": batch.pairs, "lengths": lengths}
-        return CandidateFault(rule.finding(message, counterexample={**shown, **more}))
+        return CandidateFault(rule.finding(message, counterexample={**batch.as_counterexample(), **more}))
 
     def distinct(self, count: int) -> Sequence[Batch]:
         """So many small batches, no two alike: for calls that only have to be made."""
@@ -224,9 +218,13 @@ class Subject:
         if all((n.rule, n.message) != (finding.rule, finding.message) for n in self.notes):
             self.notes.append(finding)
 
+    def probe(self, size: int) -> Batch:
+        """The batch of this size that is asked to find the smallest one."""
+        return batch_of(_PROBE_RHO[:size], self.domain.usual, seed=size)
+
     def _probe(self) -> int:
-        batches = [batch_of(_PROBE_RHO[:n], self.domain.usual, seed=n) for n in PROBED_SIZES]
-        works = [not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in self._raw(batches)]
+        answers = self._raw([self.probe(size) for size in PROBED_SIZES])
+        works = [not isinstance(a, Complaint) and a.finite_values and a.finite_gradients for a in answers]
         for place, size in enumerate(PROBED_SIZES):
             if all(works[place:]):
                 return size

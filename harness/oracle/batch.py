@@ -106,14 +106,14 @@ class Batch:
             policy_rejected=(self.policy_rejected + rejected).astype(dtype),
         )
 
-    def as_counterexample(self, *, lengths: bool = True) -> dict[str, Json]:
-        """The numbers that a person can paste; without `lengths`, those of the completions are left out."""
-        names = ["policy_chosen_logps", "policy_rejected_logps"]
-        names += ["reference_chosen_logps", "reference_rejected_logps"]
+    def as_counterexample(self) -> dict[str, Json]:
+        """The numbers that a person can paste; of more than 8 pairs, how many, and their shortest and longest."""
         out: dict[str, Json] = {"beta": self.beta, "progress": self.progress}
-        if lengths:
-            names += ["chosen_lengths", "rejected_lengths"]
-        for name, vector in zip(names, self.vectors, strict=False):
+        if self.pairs > 8:
+            tokens = np.concatenate([self.chosen_lengths, self.rejected_lengths])
+            return {**out, "pairs": self.pairs, "lengths": [float(tokens.min()), float(tokens.max())]}
+        names = ("policy_chosen_logps", "policy_rejected_logps", "reference_chosen_logps", "reference_rejected_logps")
+        for name, vector in zip((*names, "chosen_lengths", "rejected_lengths"), self.vectors, strict=True):
             out[name] = [float(x) for x in vector]
         out["rho"] = [float(x) for x in self.rho]
         return out

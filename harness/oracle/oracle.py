@@ -169,9 +169,7 @@ class Oracle:
         if told is not None:
             return self._finding(_RULES[complaint.status], complaint, *told)
         where = f"on a batch of {batch.pairs} at beta {batch.beta:g}"
-        lengths = self.program.plan.wants("chosen_lengths") or self.program.plan.wants("rejected_lengths")
-        shown = batch.as_counterexample(lengths=lengths) if batch.pairs <= 8 else None
-        return self._finding(_RULES[complaint.status], complaint, where, shown)
+        return self._finding(_RULES[complaint.status], complaint, where, batch.as_counterexample())
 
     def close(self) -> None:
         """Kill and remove the sandbox."""

@@ -73,11 +73,10 @@ class Rechecking:
 
 def changed(number: int, batch: Batch, before: Answer, after: Answer, when: str) -> CandidateFault:
     """The fault of an answer to the `number`th batch of a training that was another one when it was asked again."""
-    shown = batch.as_counterexample(lengths=True) if batch.pairs <= 8 else {"beta": batch.beta}
     return CandidateFault(
         ANSWERS_CHANGED.finding(
             f"its answer to batch {number} of the training was another one {when}",
-            counterexample={**shown, "progress": batch.progress, "before": before.mean, "after": after.mean},
+            counterexample={**batch.as_counterexample(), "before": before.mean, "after": after.mean},
         )
     )
 

@@ -141,7 +141,7 @@ def test_a_batch_refuses_what_the_wire_cannot_carry() -> None:
 
 
 def test_a_counterexample_can_be_pasted() -> None:
-    shown = batch_of([1.5], 0.1, seed=4).as_counterexample(lengths=True)
+    shown = batch_of([1.5], 0.1, seed=4).as_counterexample()
     assert list(shown) == [
         "beta",
         "progress",
@@ -156,4 +156,3 @@ def test_a_counterexample_can_be_pasted() -> None:
     assert shown["rho"] == [1.5]
     pc, pr, rc, rr = (shown[k][0] for k in list(shown)[2:6])
     assert (pc - pr) - (rc - rr) == 1.5
-    assert "chosen_lengths" not in batch_of([1.5], 0.1).as_counterexample(lengths=False)
