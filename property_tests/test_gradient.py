@@ -179,10 +179,12 @@ def _within(oracle: Subject, seed: int, pairs: int, most: float) -> Batch:
     # No two pairs at the same place, and none at the very end: that is where kinks and ties would be.
     reach = most * np.random.Generator(np.random.PCG64([seed, 32])).uniform(0.2, 0.99, size=pairs)
     shrink = np.minimum(1.0, reach / np.maximum(batch.beta * np.abs(batch.rho), 1e-12)) - 1.0
-    return batch.shifted(
+    batch = batch.shifted(
         shrink * (batch.policy_chosen - batch.reference_chosen),
         shrink * (batch.policy_rejected - batch.reference_rejected),
     )
+    # Losses of |rho| have a kink at 0, where no difference of any step tells a slope.
+    return batch.shifted(-10 * STEPS[0] * (np.abs(batch.rho) < 4 * STEPS[0]), 0.0)
 
 
 #: A stretch over which gradients are added up, in units of beta rho, and the points at which they are asked (Gauss and

@@ -93,24 +93,35 @@ def test_gradients_climb_whatever_the_reference_says(oracle: Subject, seed: int,
         domain=oracle.domain,
         dtype=np.float64,
     )
-    batch, end = exchange_drifts(drawn, seed)
     draw = np.random.Generator(np.random.PCG64([seed, 14]))
-    less = draw.uniform(-LESS_LIKELY, LESS_LIKELY, size=batch.pairs) * np.abs(batch.rho)
-    lower = np.maximum(less, 0.0), np.maximum(-less, 0.0)
-    batch, end = (
-        replace(
-            each.shifted(-lower[0], -lower[1]),
-            reference_chosen=each.reference_chosen - lower[0],
-            reference_rejected=each.reference_rejected - lower[1],
-        )
-        for each in (batch, end)
-    )
     # A loss that is turned round on both sides alike would add up to nothing between ends that are alike.
-    far = draw.uniform(0.75, 1.25)
-    chosen, rejected = end.policy_chosen - batch.policy_chosen, end.policy_rejected - batch.policy_rejected
-    end = batch.shifted(far * chosen, np.minimum(far * rejected, -0.95 * batch.policy_rejected))
+    less, far = draw.uniform(-LESS_LIKELY, LESS_LIKELY, size=drawn.pairs) * np.abs(drawn.rho), draw.uniform(0.75, 1.25)
+    batch, end = _outweighed(*exchange_drifts(drawn, seed), less, far)
+    if far < 1.0:
+        # One that pulls towards a small margin likes a pair far beyond it less than a wrong one that is nearer:
+        # whatever the reference says, so that it does not where the two texts are alike to it.
+        alike = _outweighed(*exchange_drifts(drawn, seed), drawn.reference_chosen - drawn.reference_rejected, far)
+        climb = np.flatnonzero(_climbed(oracle, *alike, points=CLOSE) > 0)
+        if not climb.size:
+            return
+        batch, end = (each.take(np.resize(climb, oracle.size(climb.size))) for each in (batch, end))
     # One that goes by the policy alone may be done with a pair on all of its way.
     _climbs(oracle, batch, end, may_rest=True)
+
+
+def _outweighed(batch: Batch, end: Batch, less: np.ndarray, far: float) -> tuple[Batch, Batch]:
+    """The chosen text of a pair less likely to both models, by `less` nats (the other one, below 0); another end."""
+    lower = np.maximum(less, 0.0), np.maximum(-less, 0.0)
+    chosen, rejected = (
+        far * (end.policy_chosen - batch.policy_chosen),
+        far * (end.policy_rejected - batch.policy_rejected),
+    )
+    start = replace(
+        batch.shifted(-lower[0], -lower[1]),
+        reference_chosen=batch.reference_chosen - lower[0],
+        reference_rejected=batch.reference_rejected - lower[1],
+    )
+    return start, start.shifted(chosen, np.minimum(rejected, -0.95 * start.policy_rejected))
 
 
 #: How many pairs move while the others stay, and the least that they may climb, of what they climb where all move.
