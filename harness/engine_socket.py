@@ -184,7 +184,9 @@ def _configured_context(env: Mapping[str, str]) -> str:
 def check_settings(path: str | None) -> None:
     """Look at the settings that the Docker SDK is about to read: it takes whatever lies there, and without a cap.
 
-    Raises UserError with the path. What the SDK passes over by itself (a folder, no JSON) is let through.
+    Raises UserError with the path. What the SDK passes over by itself (a folder, no JSON) is let through. Not covered:
+    a file that is swapped in between. The SDK takes neither settings that were read nor a path of ours, and finds the
+    file again by itself; whoever can swap it owns the engine's credentials in it.
     """
     if path is None or Path(path).is_dir():
         return

@@ -1,6 +1,6 @@
 """Reading files on the trusted side: one descriptor, regular files only, a cap on the size, strict text.
 
-`open_to_write` asks the same of a file that is locked or written to in its place.
+`open_to_write` asks the same of a file that is locked or written to in its place; `write_anew` makes one.
 
 Whoever names a file to the harness may name a pipe that nobody writes to, a device without an end, or a link to
 either; so no path from outside is opened anywhere else (a test walks the code). `read_bytes` raises what `open` would,
@@ -93,6 +93,15 @@ def open_to_write(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def write_anew(path: Path, data: bytes) -> None:
+    """Write a file of our own in the place of whatever lies there, onto the disk. Raises OSError."""
+    path.unlink(missing_ok=True)  # and never through it: it may be a pipe, or another file's second name
+    with os.fdopen(open_to_write(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _open(path: Path, flags: int) -> int:

@@ -80,9 +80,10 @@ def check_command(
 
     destinations = [parse_report_option(option) for option in reports]
     if plots is not None:
-        from harness.report.plots import require_matplotlib  # noqa: PLC0415
+        from harness.report.plots import require_folder, require_matplotlib  # noqa: PLC0415
 
         require_matplotlib()
+        require_folder(plots)
     options = Options(
         profile=profile_for(contract, profile),
         entry=entry,

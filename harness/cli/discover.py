@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.ledgers import ledger_options, open_ledger
+from harness.cli.telling import tell_json
 from harness.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _go(
         leave(place, track, document, metric=loop.metric, baseline=loop.baseline)
     display.end(track, summary.sentences(track, loop.baseline, loop.metric), document)
     if given["json_wanted"]:
-        click.echo(json.dumps(document, sort_keys=True))
+        tell_json(document, sort_keys=True)
 
 
 def _compared(proposer: Any) -> Json:

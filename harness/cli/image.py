@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.paced import paced
-from harness.cli.telling import say, tell
+from harness.cli.telling import say, tell, tell_json
 from harness.errors import HarnessError
 from harness.image.base import BASE_CHOICES
 from harness.image.build import build
@@ -62,7 +61,7 @@ def build_command(
     with _faults(), _progress(f"building the {purpose} image") as say:
         built = build(variant_for(purpose, variant), base=base, base_image=base_image, refresh=refresh, say=say)
     if as_json:
-        click.echo(json.dumps({**asdict(built.image), "rebuilt": built.rebuilt}))
+        tell_json({**asdict(built.image), "rebuilt": built.rebuilt})
     else:
         done = "built" if built.rebuilt else "up to date"
         tell(f"{built.image.tag}  {built.image.digest}  {done}")
@@ -75,7 +74,7 @@ def list_command(*, as_json: bool) -> None:
     with _faults():
         images = list_images()
     if as_json:
-        click.echo(json.dumps([asdict(entry) for entry in images], indent=2))
+        tell_json([asdict(entry) for entry in images], indent=2)
         return
     for entry in images:
         mark = "  current" if entry.current else ""
@@ -103,7 +102,7 @@ def verify_command(tag: str | None, purpose: str, variant: str, expect: str | No
     with _faults():
         found = verify(tag, variant=variant_for(purpose, variant), expected=expect)
     if as_json:
-        click.echo(json.dumps({**asdict(found), "intact": found.intact}, indent=2))
+        tell_json({**asdict(found), "intact": found.intact}, indent=2)
     else:
         tell(f"{one_line(found.tag)}  {found.digest}  {'intact' if found.intact else 'ALTERED'}")
         for check in found.checks:

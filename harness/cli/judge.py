@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.ledgers import ledger_options, read_ledger
-from harness.cli.telling import tell
+from harness.cli.telling import tell, tell_json
 from harness.errors import UserError
 from harness.report import sanitize
 from harness.report.terminal import Terminal
@@ -192,7 +191,7 @@ def _document(judge: Judge, place: Path, kind: str, found: dict[str, Any]) -> di
 
 def _tell(document: dict[str, Any], show: Any, given: dict[str, Any]) -> None:
     if given["json_wanted"]:
-        click.echo(json.dumps(document, sort_keys=True))
+        tell_json(document, sort_keys=True)
         return
     show()
     spent = document["recorded"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from harness.cli.differences import as_json
 from harness.cli.ledgers import ledger_options, name_of, number, read_ledger, state_style
+from harness.cli.telling import tell_json
 from harness.ladder.board import references, standings
 from harness.ladder.own import called, named, namesakes
 from harness.ladder.profile import load
@@ -75,7 +75,7 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
         rows, beside = every[:limit], references(ledger, ladder, every)
         others = [run for run in namesakes(ledger, ladder.name) if run.profile_digest != ladder.digest]
     if json_wanted:
-        click.echo(json.dumps(_document(profile, ladder, rows, beside)))
+        tell_json(_document(profile, ladder, rows, beside))
         return
     console = Terminal()
     _print(console, called(ladder.name, ladder.digest), _lines(ladder, rows, beside))

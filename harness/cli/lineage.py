@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from harness.cli.discovery_display import gain, place
+from harness.cli.telling import tell_json
 from harness.discover import lineage
 from harness.discover.folder import JOURNAL, find_run
 from harness.discover.journal import read_entries
@@ -42,13 +42,14 @@ def lineage_command(*, run: str, json_wanted: bool, plots: Path | None, folder: 
     metric, baseline = str(head.get("metric", "score")), str(head.get("baseline", "dpo"))
     if plots is not None:
         from harness.discover import picture  # noqa: PLC0415 - loads matplotlib
+        from harness.report.plots import make_folder  # noqa: PLC0415
 
-        plots.mkdir(parents=True, exist_ok=True)
+        make_folder(plots, parents=True)
         for suffix, data in picture.progress(lineage.progress(rows), metric, baseline).items():
             save_bytes(data, plots / f"progress.{suffix}")
     if json_wanted:
         document = {"schema": "harness.lineage/v1", "metric": metric, "baseline": baseline}
-        click.echo(json.dumps({**document, "rows": lineage.document(rows)}, sort_keys=True))
+        tell_json({**document, "rows": lineage.document(rows)}, sort_keys=True)
         return
     names = {row.id: row.name for row in rows if row.id}
     root = Tree(Text(f"{sanitize.one_line(run)}: gain in {sanitize.one_line(metric)} over {baseline}"))

@@ -25,9 +25,9 @@ _CURVE = re.compile(r"curve-(\d+)\.json")
 
 
 def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
-    """Draw what the run has come to, into a folder that is made. Raises UserError where matplotlib is missing."""
+    """Draw what the run has come to, into a folder that is made. Raises UserError where it or matplotlib is missing."""
     plots.require_matplotlib()
-    folder.mkdir(parents=True, exist_ok=True)
+    plots.make_folder(folder, parents=True)
     out: list[Path] = []
     told: dict[str, dict[int, Any]] = defaultdict(dict)
     beside = baselines_of(ledger, run.id)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.telling import tell
+from harness.cli.telling import tell, tell_json
 from harness.errors import UserError
 from harness.ledger.records import plain
 from harness.profiles import load, names
@@ -33,7 +32,7 @@ def profiles_command(name: str | None, *, as_json: bool) -> None:
             "profiles": [_profile(p) for p in profiles],
             "ladders": [_ladder(ladder) for ladder in ladders],
         }
-        click.echo(json.dumps(document, indent=2))
+        tell_json(document, indent=2)
         return
     for profile in profiles:
         tell(f"{profile.name}  {profile.date}  {profile.contract}  sha256 {profile.digest[:12]}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from harness.cli.ledgers import (
     underway_json,
     underway_of,
 )
+from harness.cli.telling import tell_json
 from harness.ladder.own import called
 from harness.ledger.states import State
 from harness.report import sanitize
@@ -51,10 +51,10 @@ def queue_command(
     """
     with read_ledger(folder, database) as ledger:
         if json_wanted:
-            click.echo(json.dumps(_document(ledger, limit, everything=everything)))
+            tell_json(_document(ledger, limit, everything=everything))
             while watch:
                 time.sleep(1.0)
-                click.echo(json.dumps(_document(ledger, limit, everything=everything)))
+                tell_json(_document(ledger, limit, everything=everything))
             return
         console = Terminal()
         if not watch:

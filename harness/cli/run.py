@@ -33,7 +33,7 @@ from harness.cli.pictures import draw_run
 from harness.cli.telling import say, tell_excluded
 from harness.errors import UserError
 from harness.ladder.curves import line, mean_curves
-from harness.ladder.needs import meet
+from harness.ladder.needs import check_inputs, meet
 from harness.ladder.own import called
 from harness.ladder.profile import load
 from harness.ladder.today import by_other_code
@@ -220,6 +220,7 @@ def run_command(
     console = Terminal(stderr=True)
     ladder = load(profile)
     candidates = read_all([path], exclude)  # before a ledger is made for them
+    check_inputs(ladder, folder.resolve(), data_dir)  # and before anything is queued
     tell_excluded(discover([path], exclude), [path], exclude)
     with open_ledger(folder, database) as ledger:
         numbers = list(dict.fromkeys(s.run for s in submit(candidates, ledger=ledger, profile=profile, again=again)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +24,13 @@ from harness.cli.ledgers import (
     underway_of,
 )
 from harness.cli.pictures import draw_run
-from harness.cli.telling import tell
+from harness.cli.telling import tell, tell_json
 from harness.errors import UserError
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
 from harness.ladder.own import called, ladder_for
 from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
-from harness.report import sanitize
+from harness.report import logs, sanitize
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -69,21 +68,22 @@ def show_command(
             for path in draw_run(ledger, found, plots):
                 tell(str(path))
         elif text:
-            click.echo(sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20))
+            click.echo(logs.part(sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20)))
         elif report:
             click.echo(_report(ledger, run), nl=False)
         elif json_wanted:
-            click.echo(json.dumps(_document(ledger, found)))
+            tell_json(_document(ledger, found))
         else:
             _print(ledger, found, Terminal())
 
 
-def _report(ledger: Ledger, run: int) -> bytes:
+def _report(ledger: Ledger, run: int) -> str:
     """The report. It is in the database, whichever machine made it. Raises UserError where there is none yet."""
     made = [a for a in ledger.attachments(run) if a.name == "report.json"]
     if not made:
         raise UserError(f"run {run} has no report yet", remedy=f"`harness show {run}` says where it stands")
-    return ledger.document(made[-1].sha256)
+    # What the harness wrote stays as it is.
+    return logs.part(sanitize.piece(ledger.document(made[-1].sha256).decode("utf-8", "replace")))
 
 
 def _document(ledger: Ledger, run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from harness.api import read_all, submit
 from harness.candidate import discover
 from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
 from harness.cli.telling import tell, tell_excluded
-from harness.ladder.needs import missing
+from harness.ladder.needs import check_inputs, missing
 from harness.ladder.profile import load
 from harness.ledger.states import State
 
@@ -43,6 +43,7 @@ def submit_command(
     """
     ladder = load(profile)
     candidates = read_all(paths, exclude)  # before a ledger is made for them
+    check_inputs(ladder, folder.resolve())  # and before anything is queued
     with open_ledger(folder, database) as ledger:
         done = submit(candidates, ledger=ledger, profile=profile, priority=priority, again=again)
         runs = [ledger.run(one.run) for one in done if not one.fresh][:_TOLD]

@@ -5,6 +5,7 @@ Names of files, and through them whoever hands in candidates, reach these senten
 
 from __future__ import annotations
 
+import json
 import traceback
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ def say(sentence: str) -> None:
 def tell(line: str, *, err: bool = False) -> None:
     """Print a line of a command's result, laid out as it is and harmless whatever stands in it."""
     click.echo(logs.part(sanitize.piece(line).replace("\n", " ")), err=err)
+
+
+def tell_json(document: object, *, indent: int | None = None, sort_keys: bool = False) -> None:
+    """Print a document for machines; where a log is made of it, nothing in it commands the log's reader."""
+    click.echo(logs.part_in_json(json.dumps(document, indent=indent, sort_keys=sort_keys)))
 
 
 def tell_excluded(found: Found, paths: Sequence[Path], exclude: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ _MOST = 100_000
 
 
 def new_run(project: Path) -> Path:
-    """Make the folder of a new run: run-1, run-2 and so on. Raises InfrastructureError where the disk will not."""
+    """Make the folder of a new run: run-1, run-2 and so on. Raises UserError and InfrastructureError."""
     above = project / "discover"
     try:
         above.mkdir(parents=True, exist_ok=True)
@@ -22,6 +22,8 @@ def new_run(project: Path) -> Path:
             except FileExistsError:  # another process was quicker
                 continue
             return above / f"run-{number}"
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{above} cannot be a folder", remedy="name another place with --folder") from error
     except OSError as error:
         raise InfrastructureError(f"no folder could be made in {above}: {error.strerror}") from error
     raise UserError(f"there are too many runs in {above}", remedy="move old ones away")
@@ -32,6 +34,6 @@ def find_run(project: Path, run: str) -> Path:
     for folder in (project / "discover" / run, Path(run)):
         if (folder / JOURNAL).is_file():
             return folder
-    known = sorted(p.parent.name for p in (project / "discover").glob(f"*/{JOURNAL}"))
+    known = sorted(p.parent.name for p in (project / "discover").glob(f"*/{JOURNAL}") if p.is_file())
     remedy = f"there are: {', '.join(known[-10:])}" if known else "`harness discover` makes one"
     raise UserError(f"there is no run {run} in {project / 'discover'}", remedy=remedy)

@@ -101,10 +101,10 @@ class Journal:
         return [entry for entry in self.entries if entry["kind"] == kind]
 
 
-def read_entries(path: Path) -> list[dict[str, Any]]:
+def read_entries(path: Path, cap: int = LARGE) -> list[dict[str, Any]]:
     """The entries of a journal or a recording, without locking it. Raises UserError for what is neither."""
     try:
-        data = read_bytes(path, LARGE)
+        data = read_bytes(path, cap)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name a journal or a recording") from error
     return _entries(data.rpartition(b"\n")[0], path)

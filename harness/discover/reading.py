@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.api import text_candidate
@@ -15,6 +15,7 @@ from harness.candidate import SIZE_LIMIT
 from harness.contract import NAMES
 from harness.errors import CandidateFault
 from harness.screen import screen
+from harness.screen.thoughts import without_end
 from harness.verdict import Severity
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SENTENCES = {
     "two-candidates": f"Your reply holds more than one candidate. Choose the one that you think best. {_FORM}",
     "refusal": f"You declined. A loss function for preference data is all that is asked for. {_FORM}",
     "no-code": f"Your reply holds no code. {_FORM}",
+    "prompted": f"Your code stands behind the prompts of an interpreter (>>>). Write it without them. {_FORM}",
     "hidden-text": "Your reply holds invisible or reordering characters, and was not read. Write plain ASCII.",
 }
 #: Classes of replies that were read. "hostile": code that asks for what no loss needs; the screen's rules say what.
@@ -48,6 +50,7 @@ _FRAGMENTS = (
     ("code is empty", "wrong-keys"),
     ("candidates", "two-candidates"),
     ("key code twice", "two-candidates"),
+    ("prompts of an interpreter", "prompted"),
 )
 _REFUSAL = re.compile(
     r"\b(?:I|we)(?:\s+am|'m|\u2019m)?\s+(?:sorry|unable|not able)\b"
@@ -55,6 +58,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _MOST_PARENTS = 4
+_FENCE = re.compile(r"^[ \t]*(`{3,8}|~{3,8})", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,12 @@ class Reading:
 
 def read(reply: Reply, contract: str = "preference", binding: str = NAMES) -> Reading:
     """Sort a reply. Raises InfrastructureError where the screening process cannot run."""
+    found = _read(reply, contract, binding)
+    closed = "" if reply.cut else _closed(reply.text, found.findings)
+    return _read(replace(reply, text=closed), contract, binding) if closed else found
+
+
+def _read(reply: Reply, contract: str, binding: str) -> Reading:
     text = reply.text
     if reply.refused:
         return Reading("refusal")
@@ -128,6 +138,17 @@ def _unusable(text: str, findings: tuple[Finding, ...], *, cut: bool) -> str:
     if rules <= {"S105", "S107"} and "def " not in text and "lambda" not in text:
         return "cut" if cut else "no-code"
     return "cut" if cut and "S105" in rules else ""
+
+
+def _closed(text: str, findings: tuple[Finding, ...]) -> str:
+    """A reply with its last fence closed, where nothing but that is missing before the mark of its end; else nothing.
+
+    Such a mark shows that its writer came to the end, and was not cut off.
+    """
+    if not any("cut off inside its fenced block" in finding.message for finding in findings):
+        return ""
+    ended, fences = without_end(text), _FENCE.findall(text)
+    return f"{ended.rstrip()}\n{fences[-1]}\n" if fences and ended != text else ""
 
 
 def _is_object(text: str) -> bool:

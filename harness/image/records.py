@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.files import SMALL, read_bytes
+from harness.files import SMALL, read_bytes, write_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,11 +86,10 @@ class Records:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Let one build at a time use this cache; the second waits and then finds its work done."""
-        import fcntl  # noqa: PLC0415 - absent on Windows, where nothing is built
+        from harness.ladder.training.locks import alone  # noqa: PLC0415 - no locks on Windows, where nothing is built
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with alone(self._folder / "lock"):
             yield
 
     def _build(self, path: Path) -> BuildRecord | None:
@@ -103,7 +102,7 @@ class Records:
     def _write(self, name: str, content: dict[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = self._folder / f"{name}.{os.getpid()}"
-        partial.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_anew(partial, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
         partial.replace(self._folder / name)
 
 

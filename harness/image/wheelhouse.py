@@ -87,7 +87,7 @@ def missing(held: Mapping[str, Path], pins: Sequence[Locked]) -> tuple[Locked, .
 def _held(folder: Path) -> dict[str, Path]:
     """Return the folder's wheels by the digest of what is in them, whatever they are called."""
     held = {}
-    for path in sorted(folder.glob("*.whl")):
+    for path in sorted(path for path in folder.glob("*.whl") if path.is_file()):
         with path.open("rb") as stream:
             held[hashlib.file_digest(stream, "sha256").hexdigest()] = path
     return held

@@ -30,12 +30,10 @@ def meet(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = None)
 
     Raises UserError for what the user has to give, InfrastructureError where there is nothing to train with.
     """
+    check_inputs(ladder, folder, data_dir)
     for need in missing(ladder, folder, gpu=gpu, data_dir=data_dir):
         raise need
-    trained = [plan for plan in ladder.rungs if plan.kind in TRAINED]
-    if data_dir is not None and not any(INPUT in declared_by(plan).inputs for plan in trained):
-        raise UserError(f"no rung of {ladder.name} reads a folder of data", remedy="leave --data-dir out")
-    if trained:
+    if any(plan.kind in TRAINED for plan in ladder.rungs):
         _trainer(cuda=gpu != "none" and bool(host_gpus()))
 
 
@@ -53,8 +51,21 @@ def missing(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = No
             yield from _files(plan, folder, data_dir)
 
 
+def check_inputs(ladder: Ladder, folder: Path, data_dir: str | None = None) -> None:
+    """Refuse inputs that nobody can train by, here or elsewhere. Raises UserError."""
+    trained = [plan for plan in ladder.rungs if plan.kind in TRAINED]
+    for plan in trained:
+        _inputs(plan, folder, data_dir)
+    if data_dir is not None and not any(INPUT in declared_by(plan).inputs for plan in trained):
+        raise UserError(f"no rung of {ladder.name} reads a folder of data", remedy="leave --data-dir out")
+
+
+def _inputs(plan: RungPlan, folder: Path, data_dir: str | None) -> dict[str, Path]:
+    return Trainings(folder, Processes(), data_dir=data_dir).inputs(plan)
+
+
 def _files(plan: RungPlan, folder: Path, data_dir: str | None) -> Iterator[UserError]:
-    given = Trainings(folder, Processes(), data_dir=data_dir).inputs(plan)
+    given = _inputs(plan, folder, data_dir)
     for name in declared_by(plan).inputs:
         also = "name it with --data-dir, or " if name == INPUT else ""
         remedy = f'{also}write {name} = "/a/path" into {folder / INPUTS}'

@@ -226,7 +226,11 @@ def _sqlite(url: URL, database: Database) -> Engine:
             f"this Python has SQLite {sqlite3.sqlite_version}, and the ledger needs 3.35",
             remedy=f"use another Python, or PostgreSQL by {VARIABLE}",
         )
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{folder} cannot be a folder", remedy="name another place with --folder") from error
     engine = create_engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -6,6 +6,7 @@ Matplotlib is an extra of the package, and is imported when a picture is asked f
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harness.result import CheckReport, CheckResult
 
 _REMEDY = "Install the extra: pip install 'preference-loss-harness[plots]'."
+_FOLDER = "Give a folder that you may write into, or one whose parent is such a folder."
 
 
 def require_matplotlib() -> None:
@@ -29,6 +31,20 @@ def require_matplotlib() -> None:
         importlib.import_module("matplotlib")
     except ImportError as error:
         raise UserError("pictures need matplotlib, which is not installed", remedy=_REMEDY) from error
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse, before any work is done, a path that is no folder to write into and cannot be made one. Raises UserError.
+
+    The folder is not made.
+    """
+    try:
+        place = folder if folder.exists() or folder.is_symlink() else folder.parent
+        fit = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    except OSError:  # a name that is too long
+        fit = False
+    if not fit:
+        raise UserError(f"pictures cannot be written into {folder}", remedy=_FOLDER)
 
 
 def draw(result: CheckResult, folder: Path, *, stem: str | None = None) -> list[Path]:
@@ -40,7 +56,7 @@ def draw(result: CheckResult, folder: Path, *, stem: str | None = None) -> list[
     require_matplotlib()
     from harness.report import canvas  # noqa: PLC0415
 
-    _make(folder)
+    make_folder(folder)
     name = stem or file_stem(result)
     out = []
     with canvas.settings():
@@ -99,11 +115,12 @@ def _figures(result: CheckResult) -> list[tuple[str, Figure]]:
     return out
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path, *, parents: bool = False) -> None:
+    """Make a folder for pictures, where there is none. Raises UserError."""
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=parents, exist_ok=True)
     except OSError as error:
         raise UserError(
             f"the folder {folder} could not be made: {error.strerror}",
-            remedy="Give a folder whose parent exists.",
+            remedy=_FOLDER,
         ) from error

@@ -1,8 +1,9 @@
 """The console of every command: what anybody wrote into a name, a title or a message stays text.
 
-Covered: escape sequences, controls, text that runs backwards and invisible characters in whatever Rich is given, and
-Rich's own markup in it, wherever a table, a tree or a live display puts it. A command that formats a line itself says
-it by `harness.cli.telling.tell`. Not covered: that a text means something false.
+Covered: escape sequences, controls, text that runs backwards and invisible characters in whatever Rich is given,
+commands to a log's reader, and Rich's own markup in it, wherever a table, a tree or a live display puts it. A
+command that formats a line itself says it by `harness.cli.telling.tell`. Not covered: that a text means something
+false.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.segment import Segment
 
-from harness.report import sanitize
+from harness.report import logs, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,8 @@ class Terminal(Console):
         """Render, and make every piece of text harmless: whatever is shown passes here."""
         for segment in super().render(renderable, options):
             text = segment.text
-            if segment.control is None and not (text.isascii() and text.isprintable()) and text != "\n":
-                yield Segment(sanitize.piece(text), segment.style)
+            if segment.control is None and text != "\n":
+                safe = text if text.isascii() and text.isprintable() else sanitize.piece(text)
+                yield Segment(logs.part(safe), segment.style)
             else:
                 yield segment

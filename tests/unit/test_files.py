@@ -14,15 +14,18 @@ from support import ROOT
 
 from harness import files
 from harness.discover.journal import Journal, read_entries
+from harness.discover.proposers.replay import ReplayProposer
 from harness.engine_socket import _configured_context
 from harness.errors import HarnessError, InfrastructureError, UserError
 from harness.evaluate import completions, questions
 from harness.evaluate.recording import Recording
+from harness.image.records import BaseRecord, Records
+from harness.image.wheelhouse import _held
 from harness.ladder import profile as ladders
 from harness.ladder.baselines import Baselines
-from harness.ladder.training.kept import digest_of_input
+from harness.ladder.training.kept import Kept, digest_of_input
 from harness.ladder.training.locks import alone
-from harness.ladder.training.rung import INPUTS, Trainings, _alone
+from harness.ladder.training.rung import INPUTS, Trainings, _alone, _write_done
 from harness.report import picture_control
 
 if TYPE_CHECKING:
@@ -81,7 +84,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "reference answers": questions.read_answers,
     "recording": lambda path: Recording(path, read_only=True),
     "recording to write": Recording,
-    "replay": read_entries,
+    "replay": ReplayProposer,
+    "entries": read_entries,
     "journal": Journal,
     "numbers of a picture": picture_control.draw,
 }
@@ -214,13 +218,52 @@ def test_a_lock_that_is_no_file_is_refused(
     assert error.remedy
 
 
+@pytest.mark.parametrize("made", list(MADE)[:5])
+def test_a_build_does_not_wait_at_a_lock_that_is_none(made: str, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    MADE[made](tmp_path / "images" / "lock")
+    error = within(PATIENCE, lambda: Records(tmp_path).exclusive().__enter__())
+    assert isinstance(error, InfrastructureError)
+
+
+def _remember(folder: Path) -> object:
+    """Write a record. The file that it is written to first has this process's number."""
+    return Records(folder).remember_base(BaseRecord("identity", "reference", "recipe"))
+
+
+WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "the end of a training": ("trained.new", lambda folder: _write_done(folder / "trained.json", {}, folder / "w")),
+    "prepared data": (".new-key/manifest.json", lambda folder: Kept(folder).get("key", lambda _: {})),
+    "a record of a build": (f"images/base-recipe.json.{os.getpid()}", _remember),
+}
+
+
+@pytest.mark.parametrize("made", [*list(MADE)[:4], "a second name of a file"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_what_is_written_goes_through_nothing_that_lies_there(writer: str, made: str, tmp_path: Path) -> None:
+    name, write = WRITERS[writer]
+    path = tmp_path / "folder" / name
+    path.parent.mkdir(parents=True)
+    other = tmp_path / "other"
+    other.write_text("as it was")
+    MADE[made](path) if made in MADE else path.hardlink_to(other)
+    assert within(PATIENCE, lambda: write(tmp_path / "folder")) is None
+    assert other.read_text() == "as it was"
+    assert not path.exists()  # it was moved to its place
+
+
+def test_wheels_are_files(tmp_path: Path) -> None:
+    _pipe(tmp_path / "a.whl")
+    assert within(PATIENCE, lambda: _held(tmp_path)) is None
+
+
 def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
     _pipe(tmp_path / "pipe")
     error = within(PATIENCE, lambda: digest_of_input(tmp_path / "pipe"))
     assert isinstance(error, UserError)
 
 
-#: Where else files are opened or read, how often, and why that is no path from outside.
+#: Where else files are opened, read or written, how often, and why that is no path from outside.
 ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/discover/journal.py": (1, "opened to be written, with the reader's own flags, and read by it"),
     "harness/doctor/inside/__init__.py": (2, "our own package"),
@@ -228,22 +271,21 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/doctor/inside/files.py": (6, "runs in a sandbox"),
     "harness/doctor/inside/kernel.py": (3, "runs in a sandbox"),
     "harness/doctor/probing.py": (1, "the canary, which we wrote a moment before"),
+    "harness/doctor/run.py": (1, "the canary, in a folder that we made a moment before"),
     "harness/evaluate/recording.py": (1, "opened to be written, with the reader's own flags, and read by it"),
-    "harness/files.py": (1, "the reader"),
+    "harness/files.py": (2, "the reader; a descriptor of its own making"),
     "harness/image/base.py": (1, "an archive that we wrote a moment before"),
     "harness/image/context.py": (2, "wheels of our own cache, known by their digests"),
-    "harness/image/debian.py": (4, "the system's own lists of packages"),
+    "harness/image/debian.py": (5, "the system's own lists of packages; written into a folder of our own"),
     "harness/image/inputs.py": (2, "our own sources"),
-    "harness/image/records.py": (1, "a lock in our own cache"),
     "harness/image/rootfs.py": (2, "archives that we wrote a moment before"),
     "harness/image/wheelhouse.py": (3, "our own lock files, and wheels known by their digests"),
     "harness/ladder/baselines.py": (2, "our own package; a file that we made a moment before"),
     "harness/ladder/profile.py": (2, "our own package"),
-    "harness/judge/bank.py": (1, "our own sources"),
+    "harness/judge/bank.py": (2, "our own sources"),
     "harness/ladder/sources.py": (1, "our own sources"),
     "harness/ladder/training/answers.py": (2, "the same discipline; what is too long is cut, not refused"),
     "harness/ladder/training/kept.py": (2, "asked beforehand whether they are files; digested in pieces"),
-    "harness/ladder/training/rung.py": (1, "a file of our own making"),
     "harness/ladder/training/weights.py": (1, "asked beforehand whether it is a file; its header is capped"),
     "harness/ledger/artifacts.py": (2, "a folder and a file of our own making"),
     "harness/losses/__init__.py": (1, "our own package"),
@@ -257,25 +299,25 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/report/save.py": (3, "written, never read"),
     "harness/screen/process.py": (1, "the kernel's"),
     "harness/setup/engine.py": (2, "the log of an engine that we started"),
-    "harness/setup/environment.py": (5, "our own checkout"),
-    "harness/setup/gvisor.py": (2, "the system's settings, as root"),
-    "harness/setup/relock.py": (5, "our own checkout"),
+    "harness/setup/environment.py": (7, "our own checkout"),
+    "harness/setup/gvisor.py": (3, "the system's settings, as root"),
+    "harness/setup/relock.py": (6, "our own checkout"),
     "harness/train/__main__.py": (1, "a descriptor of our own"),
     "harness/train/checkpoint.py": (3, "runs in the trainer; files of its own making"),
     "harness/train/control/kept.py": (4, "runs in the trainer; files of its own making"),
     "harness/train/finetune/resume.py": (3, "runs in the trainer; files of its own making"),
-    "harness/train/finetune/store.py": (3, "runs in the trainer; files of its own making"),
+    "harness/train/finetune/store.py": (4, "runs in the trainer; files of its own making"),
     "harness/train/hub.py": (1, "runs in the trainer; asked beforehand whether it is a file"),
     "harness/train/images/cifar.py": (1, "runs in the trainer; asked beforehand whether it is a file, and how large"),
-    "harness/train/job.py": (1, "runs in the trainer; the host wrote it"),
+    "harness/train/job.py": (2, "runs in the trainer; the host wrote it, into a folder of our own"),
     "harness/train/reviews/store.py": (3, "runs in the trainer; files of its own making"),
 }  # fmt: skip
-_METHODS = {"open", "fdopen", "read_text", "read_bytes", "load_file", "safe_open"}
+_METHODS = {"open", "fdopen", "read_text", "read_bytes", "write_text", "write_bytes", "load_file", "safe_open"}
 _LOADERS = {"json", "tomllib", "np", "numpy", "pickle", "torch"}
 
 
 def raw_reads(text: str) -> Iterator[ast.Call]:
-    """Calls that open or read a file by themselves."""
+    """Calls that open, read or write a file by themselves."""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Call):
             continue
@@ -307,6 +349,7 @@ def test_no_file_is_read_but_by_the_reader_or_for_a_reason() -> None:
         "p.open()",
         "p.read_text('utf-8')",
         "Path(p).read_bytes()",
+        "p.write_text('')",
         "os.open(p, 0)",
         "tomllib.load(f)",
         "np.load(p)",

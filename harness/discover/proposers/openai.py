@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import openai
 
 from harness.candidate import SIZE_LIMIT
@@ -18,6 +19,7 @@ from harness.discover import prompts
 from harness.discover.proposers.base import ProposerError, Reply, Usage
 from harness.discover.proposers.wire import TooMuchError, capped_client, whole
 from harness.errors import UserError
+from harness.evaluate.endpoint import check_address
 from harness.report.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -217,6 +219,5 @@ def open_proposer(ask: Ask) -> OpenAIProposer:
     key = os.environ.get(VARIABLE, "").strip()
     if not key and not ask.base_url:
         raise UserError(f"{VARIABLE} is not set", remedy="export it, or name an endpoint of your own by --base-url")
-    if ask.base_url and not ask.base_url.startswith(("http://", "https://")):
-        raise UserError("--base-url is no http or https address", remedy="for example http://127.0.0.1:8000/v1")
+    check_address(ask.base_url or os.environ.get("OPENAI_BASE_URL") or "https://default", httpx2)
     return OpenAIProposer(ask, key)

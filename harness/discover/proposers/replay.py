@@ -14,6 +14,7 @@ from harness.discover import prompts
 from harness.discover.journal import read_entries
 from harness.discover.proposers.base import ExhaustedError, Reply, Usage
 from harness.errors import UserError
+from harness.files import LINES
 
 if TYPE_CHECKING:
     from harness.discover.proposers import Ask
@@ -47,7 +48,7 @@ class ReplayProposer:
     resamples = True
 
     def __init__(self, file: Path) -> None:
-        entries = read_entries(file)
+        entries = read_entries(file, LINES)
         self._digests = [str(entry.get("digest", "")) for entry in entries if entry["kind"] == "ask"]
         self._replies = [_reply(entry, file) for entry in entries if entry["kind"] == "reply"]
         if not self._replies:

@@ -14,7 +14,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError, StoppedError, UserError
-from harness.files import LINES, read_bytes
+from harness.files import LINES, read_bytes, write_anew
 from harness.ladder.training.locks import alone
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Kept:
                     shutil.rmtree(new, ignore_errors=True)
                 raise
             manifest = {"key": key, "files": digests(files), "metrics": metrics}
-            (new / _MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1), "utf-8")
+            write_anew(new / _MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
             new.chmod(0o755)
             new.replace(place)
             return place / _FILES
@@ -81,16 +81,26 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
+def must_be_data(path: Path) -> None:
+    """Refuse what lies there and is neither a file nor a folder. Raises UserError."""
+    try:
+        if path.is_file() or path.is_dir() or not path.exists():
+            return
+        why = "is neither a file nor a folder"
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    raise UserError(f"{path} {why}", remedy="name data that lies on a disk")
+
+
 def digest_of_input(path: Path) -> str:
     """SHA-256 (hex) of a file or a folder of the user's, by names and contents; links are followed.
 
     The digest of a file is remembered beside its size and times for as long as the process lives. Raises UserError
     for a pipe or a device.
     """
+    must_be_data(path)
     if not path.exists():
         return "missing"
-    if not path.is_file() and not path.is_dir():
-        raise UserError(f"{path} is neither a file nor a folder", remedy="name data that lies on a disk")
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     whole = hashlib.sha256()
     for file in files:

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import math
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from harness.errors import HarnessError, InfrastructureError, StoppedError, UserError
-from harness.files import SMALL, load_toml, read_bytes
+from harness.files import SMALL, load_toml, read_bytes, write_anew
 from harness.ladder.training.answers import SAMPLES, whole_lines
-from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests
+from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests, must_be_data
 from harness.ladder.training.locks import opened, taken
 from harness.ladder.training.steps import Work, run_step
 from harness.ladder.training.weights import check_weights
@@ -82,7 +81,7 @@ class Trainings:
         return digest_of(where=self.where.identity, device=self.device, inputs=inputs)
 
     def inputs(self, plan: RungPlan) -> dict[str, Path]:
-        """The user's files for a rung. Raises UserError for a file that names none."""
+        """The user's files for a rung. Raises UserError for a file that names none, and for what is no data."""
         place = self.folder / INPUTS
         named = {"data": self.data_dir} if self.data_dir is not None else {}
         remedy = 'write lines such as model = "/a/path"'
@@ -93,7 +92,10 @@ class Trainings:
         named = {**listed, **named}
         if wrong := [name for name, path in named.items() if not isinstance(path, str)]:
             raise UserError(f"{place}: {wrong[0]} is no path", remedy=remedy)
-        return {name: (self.folder / path).absolute() for name, path in named.items()}
+        found = {name: (self.folder / path).absolute() for name, path in named.items()}
+        for path in found.values():
+            must_be_data(path)
+        return found
 
     def measure(
         self,
@@ -260,10 +262,7 @@ def _write_done(path: Path, metrics: Mapping[str, float], weights: Path) -> None
     """Say that the training is over, with the digests of what it left."""
     content = {"metrics": {k: repr(v) for k, v in metrics.items()}, "files": digests(weights)}
     partial = path.with_suffix(".new")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(content, file, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
+    write_anew(partial, json.dumps(content, sort_keys=True).encode())
     partial.replace(path)
 
 

@@ -104,3 +104,9 @@ def test_runs_are_numbered_and_found(tmp_path: Path) -> None:
     for missing in ("run-2", "run-9", "..", "/"):
         with pytest.raises(UserError, match="no run"):
             find_run(tmp_path, missing)
+
+
+def test_where_no_runs_can_lie_is_the_users_to_change(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "discover")
+    with pytest.raises(UserError, match="cannot be a folder"):
+        new_run(tmp_path)

@@ -28,6 +28,7 @@ BAD = {
     "wrong-keys": json.dumps({"program": code("k * 0.25")}),
     "two-candidates": reply("k * 0.25") + "\n" + reply("k * 0.5"),
     "too-large": "x" * 5_000_000,
+    "prompted": ">>> " + code("k * 0.25").replace("\n    ", "\n...     "),
     "hidden-text": "\u202edef loss\u202c",
 }
 

@@ -248,6 +248,17 @@ def test_no_key_for_the_real_endpoint_is_said_before_anything_is_asked(monkeypat
         open_proposer("openai:gpt", Ask())
 
 
+@pytest.mark.parametrize("address", ["http://", "host/v1", "http://a b/v1", "http://a\x1b[2J/v1", "http://u:p@a/v1"])
+@pytest.mark.parametrize("named", ["--base-url", "OPENAI_BASE_URL"])
+def test_what_is_no_address_is_refused_before_anything_is_asked(
+    address: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "a-key")
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(UserError, match="an endpoint's address is"):
+        open_proposer("openai:gpt", Ask(base_url=address if named == "--base-url" else None))
+
+
 @pytest.mark.parametrize("spec", ["openai", "openai:", "nobody", "evolve:x", "replay", ""])
 def test_names_of_no_proposer_are_refused(spec: str) -> None:
     with pytest.raises(UserError):

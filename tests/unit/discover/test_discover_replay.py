@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from harness.discover.proposers.base import Context, ExhaustedError, Reply, Usag
 from harness.discover.reading import read
 from harness.discover.rows import digest_of
 from harness.errors import UserError
+from harness.files import LINES
 
 SHIPPED = Path(__file__).resolve().parents[3] / "examples" / "discovery" / "replies.jsonl"
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)
@@ -103,6 +105,13 @@ def test_usage_and_flags_come_back(tmp_path: Path) -> None:
 def test_what_is_no_recording_is_refused(tmp_path: Path, entry: dict[str, object]) -> None:
     with pytest.raises(UserError):
         open_proposer(f"replay:{recording(tmp_path / 'r', entry)}", Ask())
+
+
+def test_a_recording_that_no_memory_should_hold_is_not_read(tmp_path: Path) -> None:
+    path = recording(tmp_path / "r", {"kind": "reply", "text": "x"})
+    os.truncate(path, LINES + 1)
+    with pytest.raises(UserError, match=f"{LINES} are the most"):
+        open_proposer(f"replay:{path}", Ask())
 
 
 @pytest.mark.parametrize(

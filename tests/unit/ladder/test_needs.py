@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import os
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -21,6 +22,8 @@ from harness.ladder.training.rung import Trainings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import click
 
 TEXT = "def loss(pc, pr, rc, rr, beta):\n    return -beta * (pc - pr - rc + rr)\n"
 
@@ -125,3 +128,31 @@ def test_a_disk_that_takes_nothing_is_a_fault_of_ours(
         with pytest.raises(InfrastructureError, match="data: no") as error:
             attempt()
         assert said in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model = ", "no TOML"),
+        ("model = 3", "no path"),
+        (f'model = "{"x" * 300}"', "too long"),
+        ('model = "pipe"', "neither a file nor a folder"),
+        ('[imdb]\nmodel = "/dev/zero"', "neither a file nor a folder"),
+    ],
+)
+@pytest.mark.parametrize("command", [run_command, submit_command])
+def test_inputs_that_make_no_sense_are_refused_before_anything_is_queued(
+    command: click.Command, text: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "loss.py").write_text(TEXT)
+    project = tmp_path / "project"
+    project.mkdir()
+    os.mkfifo(project / "pipe")
+    (project / "inputs.toml").write_text(text)
+    loss, there = str(tmp_path / "loss.py"), {"pipe", "inputs.toml"}
+    with pytest.raises(UserError, match=said):
+        command.main([loss, "--profile", "imdb", "--folder", str(project)], standalone_mode=False)
+    assert {path.name for path in project.iterdir()} == there
+    with pytest.raises(UserError, match="reads a folder of data"):
+        run_command.main([loss, "--folder", str(project), "--data-dir", str(project)], standalone_mode=False)
+    assert {path.name for path in project.iterdir()} == there

@@ -254,10 +254,13 @@ def test_a_ledger_that_is_no_file_is_refused(tmp_path, name, make, reading):
     assert told.value.remedy
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match="opening the ledger"):
-        Ledger(tmp_path / "file" / "folder")
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch])
+@pytest.mark.parametrize("folder", ["there", "there/folder"])
+def test_a_folder_that_cannot_be_one_is_the_users_to_change(tmp_path, make, folder):
+    make(tmp_path / "there")
+    with pytest.raises(UserError, match="cannot be a folder") as told:
+        Ledger(tmp_path / folder)
+    assert "--folder" in told.value.remedy
 
 
 def test_who_holds_the_ledger_for_too_long_is_told_of(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from ledger_postgres import running
 from ledger_samples import submit
 from sqlalchemy.exc import OperationalError
 
+from harness.errors import UserError
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError, sorted_errors
 from harness.ledger.patient import Patience, PatientLedger
@@ -75,7 +76,7 @@ def test_what_does_not_pass_is_told_at_once(tmp_path):
     with pytest.raises(LedgerError, match="not a database"):
         PatientLedger(patience(told), tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError):
+    with pytest.raises(UserError, match="cannot be a folder"):
         PatientLedger(patience(told), tmp_path / "file" / "folder")
     assert told == []
 

@@ -166,3 +166,14 @@ def test_the_judge_notices_sentences_that_nobody_made_safe(command, monkeypatch,
         except (AssertionError, UnicodeEncodeError):
             noticed.add(name)
     assert noticed == {"ansi", "workflow", "old-workflow", "overwrite", "bidi"}
+
+
+def test_where_no_pictures_can_be_is_said_before_anything_is_checked(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(check_module, "_with_progress", lambda *_: pytest.fail("it was checked"))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for place in ("pipe", "file", "link", "file/below", "no/parent", "x" * 300):
+        code, _, err = run(monkeypatch, capsys, "check", "x.py", "--plots", str(tmp_path / place))
+        assert (code, "pictures cannot be written" in err) == (2, True), err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "pipe"]

@@ -178,6 +178,15 @@ def test_a_folder_whose_parent_is_missing_is_refused(tmp_path):
         plots.draw(result(), tmp_path / "no" / "such")
 
 
+def test_the_folder_of_a_run_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        with pytest.raises(UserError, match="could not be made"):
+            plots.make_folder(tmp_path / place, parents=True)
+    plots.make_folder(tmp_path / "a" / "b", parents=True)
+    assert (tmp_path / "a" / "b").is_dir()
+
+
 def test_a_link_planted_in_the_folder_is_refused(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")

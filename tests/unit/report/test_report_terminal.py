@@ -24,7 +24,9 @@ from rich.text import Text
 from rich.tree import Tree
 from sqlalchemy import JSON, String, update
 from support import ROOT
+from text_judges import judge_log
 
+from harness.api import text_candidate
 from harness.cli import main
 from harness.cli.telling import say, tell
 from harness.ladder import profile as ladders
@@ -47,6 +49,7 @@ ATTACKS = {
     "rings": "\x07\x08\x08",
     "backwards": "\u202egnp.exe\u2066",
     "new lines of other kinds": "a\u2028b\u0085c\x0bd",
+    "commands a log's reader": "::error::owned\u2028 ::error::b ##vso[x]y ##[error]z",
     "markup": "[link=https://evil.example]x[/link][bold]",
 }
 ALL = "x" + "".join(ATTACKS.values())
@@ -60,6 +63,7 @@ def harmless(text: str) -> None:
     odd = sorted({f"U+{ord(c):04X}" for c in plain if c != "\n" and not c.isprintable()})
     assert not odd, (odd, text[:400])
     assert "\x1b]8" not in text
+    judge_log(plain)
 
 
 SHAPES: dict[str, Callable[[str], Any]] = {
@@ -239,11 +243,9 @@ def test_no_field_of_a_journal_reaches_a_terminal(
 
 
 def test_no_command_prints_past_it() -> None:
-    """Lines are said by `tell` and `say`, consoles are `Terminal`s; what is echoed is JSON, or clean and says so."""
+    """Lines are said by `tell` and `say`, documents by `tell_json`, consoles are `Terminal`s; the rest is clean."""
     echoed = {
-        "check.py": 0, "discover.py": 1, "doctor.py": 2, "judge.py": 1, "leaderboard.py": 1, "lineage.py": 1,
-        "image.py": 3, "profiles.py": 1, "queue.py": 2, "rules.py": 2, "schema.py": 2, "show.py": 3, "telling.py": 5,
-        "__init__.py": 1,
+        "doctor.py": 2, "rules.py": 2, "schema.py": 2, "show.py": 2, "telling.py": 6, "__init__.py": 1,
     }  # fmt: skip
     found: dict[str, int] = {}
     for path in sorted((ROOT / "harness").rglob("*.py")):
@@ -253,9 +255,20 @@ def test_no_command_prints_past_it() -> None:
             assert not any(isinstance(f, ast.Name) and f.id == "Console" for f in calls), path
         if count := sum(isinstance(f, ast.Attribute) and f.attr in {"echo", "secho"} for f in calls):
             found[path.name] = found.get(path.name, 0) + count
-    assert found == {name: count for name, count in echoed.items() if count}
+    assert found == echoed
 
 
 def test_a_ladder_of_ours_is_shown_as_it_is(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     told = command(capfd, monkeypatch, "profiles", ladders.load("bandit").name)
     assert "  judges by profile" in told
+
+
+def test_a_text_and_a_report_of_the_ledger_are_text(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "\n".join(("x = '''", ALL, *ATTACKS.values(), "'''\n"))
+    with Ledger(tmp_path) as ledger:
+        ledger.submit([(text_candidate(source), "one")], profile="test-1", profile_digest="0" * 64, needs="cpu")
+        ledger.attach(claim(ledger), "one", "report.json", json.dumps({"a": ALL}, ensure_ascii=False).encode())
+    for what in ("--text", "--report"):
+        harmless(command(capfd, monkeypatch, "show", 1, what, "--folder", tmp_path))
