@@ -14,7 +14,7 @@ import re
 # of the lines as they are printed.
 _AT_START = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
 _SECTION = re.compile(r"(section_(?:start|end))(?=:)", re.IGNORECASE)
-_HASHES = re.compile("#(?=#)")
+_HASHES = re.compile(r"#(?=#[^\s\[]*\[)")
 
 
 def part(lines: str) -> str:
