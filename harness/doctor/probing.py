@@ -131,20 +131,20 @@ class Lab:
 
     def names(self) -> list[Outcome]:
         """More names that are not there than the memory has room for: the kernel remembers each."""
+        # CUDA alone takes more.
+        most = _SMALL if self.recipe.gpu is None else self.recipe.limits.memory
 
         def look() -> Iterable[Outcome]:
-            with _Opened(self, memory=_SMALL) as opened:
+            with _Opened(self, memory=most) as opened:
                 opened.sandbox.wait_ready()
-                gvisor = opened.behind_gvisor
-                found = opened.ask("limits", WHICH="names", MOST=_SMALL)
+                if opened.behind_gvisor:
+                    return [NAMES.not_applicable("gVisor's own kernel remembers them, and not the host's")]
+                found = opened.ask("limits", WHICH="names", MOST=most)
             seen = f"{found['names']} names of {found['each']:.0f} bytes each; {found['peak'] >> 20} MiB at most"
-            seen += f", and {_SMALL >> 20} are allowed"
-            if gvisor:
-                yield NAMES.not_applicable("gVisor's own kernel remembers them, in the sandbox's memory")
-            elif found["names"] == 0:
-                yield NAMES.warning("a sandbox cannot see how much memory it has", "use cgroup v2")
-            else:
-                yield NAMES.holds(when=found["each"] >= _ENTRY and found["peak"] <= _SMALL, seen=seen)
+            seen += f", and {most >> 20} are allowed"
+            if found["names"] == 0:
+                return [NAMES.warning("a sandbox cannot see how much memory it has", "use cgroup v2")]
+            return [NAMES.holds(when=found["each"] >= _ENTRY and found["peak"] <= most, seen=seen)]
 
         return _tried((NAMES,), look)
 
