@@ -78,7 +78,8 @@ PIPES = Check("D437", "pipes", "No pipe can be made larger: their pages are coun
 CRASHES = Check("D438", "crashes", "A crash is not handed to the host's program for cores.", _FILTER)
 SIGNALS = Check("D439", "signals", "Few signals can be kept waiting: they are counted by user.", _ENGINE)
 COUNTERS = Check("D440", "counters", "No timers, asynchronous reads and System V objects can be had.", _FILTER)
-COUNTED_CHECKS = (TERMINALS, QUEUES, PAGES, WATCHES, PIPES, CRASHES, SIGNALS, COUNTERS)
+LOCKS = Check("D447", "record-locks", "No lock of a file can be set: they are in no sandbox's memory.", _FILTER)
+COUNTED_CHECKS = (TERMINALS, QUEUES, PAGES, WATCHES, PIPES, CRASHES, SIGNALS, COUNTERS, LOCKS)
 KERNEL_CHECKS = (*DOORS.values(), NETWORK)
 
 #: What a refusal looks like: not permitted, or not there at all.
@@ -153,7 +154,7 @@ def files(
 
 
 def counted(findings: Mapping[str, Any], *, gpu: bool = False, gvisor: bool = False) -> Iterator[Outcome]:
-    """The probe `counted`. CUDA waits by epoll, whose number is large."""
+    """The probe `counted`. CUDA waits by epoll, whose number is large, and may lock its cache's records."""
     for check, names in (
         (TERMINALS, ("terminal",)),
         (QUEUES, ("queue", "mq_open")),
@@ -163,6 +164,7 @@ def counted(findings: Mapping[str, Any], *, gpu: bool = False, gvisor: bool = Fa
         (CRASHES, ("core",)),
         (SIGNALS, ()),
         (COUNTERS, ("timer_create", "io_setup", "shmget", "semget", "msgget")),
+        (LOCKS, ("flock", *(() if gpu else ("lock",)))),
     ):
         numbers = {name: int(findings[name]) for name in names}
         seen = _attempts(numbers)

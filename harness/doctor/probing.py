@@ -32,11 +32,14 @@ OUTPUT = Check("D443", "output-limit", "A gigabyte of output ends the candidate 
 TIME = Check("D444", "time-limit", "A candidate that sleeps is ended at its time limit, by rule W203.", _REPORT)
 HANG_UP = Check("D445", "ends-with-its-host", "A sandbox ends by itself when the harness is gone.", _REPORT)
 NOTHING_LEFT = Check("D446", "nothing-left", "No container is left, and the secret file is as it was.", _REPORT)
-CHECKS = (PIDS, MEMORY, OUTPUT, TIME, HANG_UP, NOTHING_LEFT)
+NAMES = Check("D448", "missing-names", "Names that are not there fill the sandbox's memory, and no more.", _HOLDS)
+CHECKS = (PIDS, MEMORY, OUTPUT, TIME, HANG_UP, NOTHING_LEFT, NAMES)
 
 #: Seconds that a probe may work, that the sleeping one gets, and that an abandoned sandbox may take to end.
 _PATIENCE, _SHORT, _END = 60.0, 2.0, 15.0
 _GIGABYTE = 1 << 30
+#: The memory of the sandbox that asks for names, so that few fill it; and what one of the kernel's entries takes.
+_SMALL, _ENTRY = 256 << 20, 192
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Lab:
             ("files", self.files),
             ("what is counted for the whole host", self.counted),
             ("processes", self.processes),
+            ("names that are not there", self.names),
             ("memory", lambda: self.outlasts(MEMORY, "memory", rules.MEMORY_LIMIT.id, MOST=self._beyond_memory)),
             ("output", lambda: self.outlasts(OUTPUT, "output", rules.OUTPUT_FLOOD.id, MOST=_GIGABYTE)),
             ("time", lambda: self.outlasts(TIME, "sleep", rules.TIME_LIMIT.id, call=_SHORT, SECONDS=_PATIENCE)),
@@ -125,6 +129,25 @@ class Lab:
 
         return _tried((PIDS,), fork)
 
+    def names(self) -> list[Outcome]:
+        """More names that are not there than the memory has room for: the kernel remembers each."""
+        # CUDA alone takes more.
+        most = _SMALL if self.recipe.gpu is None else self.recipe.limits.memory
+
+        def look() -> Iterable[Outcome]:
+            with _Opened(self, memory=most) as opened:
+                opened.sandbox.wait_ready()
+                if opened.behind_gvisor:
+                    return [NAMES.not_applicable("gVisor's own kernel remembers them, and not the host's")]
+                found = opened.ask("limits", WHICH="names", MOST=most)
+            seen = f"{found['names']} names of {found['each']:.0f} bytes each; {found['peak'] >> 20} MiB at most"
+            seen += f", and {most >> 20} are allowed"
+            if found["names"] == 0:
+                return [NAMES.warning("a sandbox cannot see how much memory it has", "use cgroup v2")]
+            return [NAMES.holds(when=found["each"] >= _ENTRY and found["peak"] <= most, seen=seen)]
+
+        return _tried((NAMES,), look)
+
     def outlasts(
         self, check: Check, which: str, rule: str, *, call: float = _PATIENCE, **constants: float
     ) -> list[Outcome]:
@@ -185,9 +208,10 @@ class Lab:
 class _Opened:
     """One sandbox with a connection of its own; both are gone afterwards."""
 
-    def __init__(self, lab: Lab, *, call: float = _PATIENCE) -> None:
+    def __init__(self, lab: Lab, *, call: float = _PATIENCE, memory: int | None = None) -> None:
         # The profile's limits but for time: here it is not the candidate that has to be quick.
-        self._limits = replace(lab.recipe.limits, call=call, total=2 * _PATIENCE)
+        memory = memory or lab.recipe.limits.memory
+        self._limits = replace(lab.recipe.limits, memory=memory, call=call, total=2 * _PATIENCE)
         self._lab = lab
         self.engine = Engine(lab.url)
         self.sandbox: Sandbox

@@ -32,16 +32,17 @@ if TYPE_CHECKING:
     from harness.doctor.model import Outcome
     from harness.oracle.gpu import GpuChoice
 
-#: Every check there is, in order of the ids.
-CHECKS = (
-    *engine.CHECKS,
-    *image.CHECKS,
-    *container.CHECKS,
-    *judge.KERNEL_CHECKS,
-    *judge.FILE_CHECKS,
-    *judge.COUNTED_CHECKS,
-    *probing.CHECKS,
+_GROUPS = (
+    engine.CHECKS,
+    image.CHECKS,
+    container.CHECKS,
+    judge.KERNEL_CHECKS,
+    judge.FILE_CHECKS,
+    judge.COUNTED_CHECKS,
+    probing.CHECKS,
 )
+#: Every check there is, in order of the ids.
+CHECKS = tuple(sorted((check for group in _GROUPS for check in group), key=lambda check: check.id))
 _TOOLKIT = (("nvidia-ctk", "--version"), ("nvidia-container-cli", "--version"))
 _AT_A_TIME = 2
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -138,19 +139,19 @@ def _work(
     controls: set[str] = set()
     workers = []
     for share in range(SHARES):
-        paths: list[Path] = []
+        paths: list[tuple[Path, str]] = []
         mine = todo[share::SHARES]
         for place, case in enumerate(mine):
             inside = folder / case.name
             inside.mkdir(parents=True)
             path = case.write(inside, canary.path)
-            paths.append(path)
+            paths.append((path, case.profile))
             if (place + 1) % group == 0 or place + 1 == len(mine):
                 # Several cases may stand for one device: a path of its own for each control tells where we are.
                 control = inside / f"control_{case.name}.py"
                 control.write_bytes(CONTROL.read_bytes())
                 controls.add(str(control))
-                paths.append(control)
+                paths.append((control, OPTIONS[attack.mode].profile))
         workers.append(context.Process(target=_share, args=(paths, OPTIONS[attack.mode], results, off)))
     for worker in workers:
         worker.start()
@@ -179,13 +180,18 @@ def _work(
 
 
 def _share(
-    paths: list[Path], options: Options, results: multiprocessing.Queue[tuple[int, CheckResult | None]], off: str
+    paths: list[tuple[Path, str]],
+    options: Options,
+    results: multiprocessing.Queue[tuple[int, CheckResult | None]],
+    off: str,
 ) -> None:
     pid = os.getpid()
     try:
         if off:
             layers.switch_off(off)
-        check(paths, options, lambda _, result: results.put((pid, result)))
+        for profile, group in itertools.groupby(paths, key=lambda each: each[1]):
+            files = [path for path, _ in group]
+            check(files, replace(options, profile=profile), lambda _, result: results.put((pid, result)))
     finally:
         results.put((pid, None))
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import inputs
 import judges
 
+from harness.profiles import DEFAULT
+
 if TYPE_CHECKING:
     from harness.result import CheckResult
     from harness.verdict import Finding
@@ -81,6 +83,7 @@ class Case:
     kind: int
     layer: str
     expected: dict[str, Expected]
+    profile: str = DEFAULT
 
     def wrong(self, mode: str, result: CheckResult) -> str:
         """What is not as expected in a mode; empty where all is."""
@@ -122,7 +125,7 @@ def load() -> tuple[Case, ...]:
     for name, entry in table.items():
         modes = {mode: _expected(entry, key) for mode, key in zip(MODES, ("on", "off", "gvisor"), strict=True)}
         known = {mode: one for mode, one in modes.items() if one is not None}
-        cases.append(Case(name, int(name[:2]), str(entry["layer"]), known))
+        cases.append(Case(name, int(name[:2]), str(entry["layer"]), known, str(entry.get("profile", DEFAULT))))
     return tuple(sorted(cases, key=lambda c: (c.kind, c.name)))
 
 

@@ -124,7 +124,7 @@ LAYERS: dict[str, Layer] = {
     "screen": Layer(_screen, ("35_internet", "49_site_packages"), SCREEN_ON),
     "network": Layer(_request(_host_network), ("35_interfaces",)),
     "read-only root": Layer(_host(ReadonlyRootfs=False), ("41_writes_to_the_root",)),
-    "seccomp": Layer(_drop_security("seccomp"), ("36_kernel_crypto", "38_")),
+    "seccomp": Layer(_drop_security("seccomp"), ("36_kernel_crypto", "38_", "91_locks_of_records")),
     "pids": Layer(_host(PidsLimit=300), ("24_thread_bomb",)),
     "memory": Layer(_host(Memory=8 << 30, MemorySwap=8 << 30), ("19_many_tensors",)),
     "byte cap": Layer(_byte_cap, ("27_prints_without_end",)),

@@ -88,7 +88,8 @@ def test_behind_gvisor(harness: Callable[..., Run], engine: Engine) -> None:
     # What an older gVisor does not hold to the letter, and what ends all of it.
     weak = {key for key, c in found.items() if key >= "D2" and c["result"] == "warning"}
     assert weak <= {"D424", "D441", "D442"} | OF_THE_HOST
-    assert {c["result"] for key, c in found.items() if key >= "D420" and key not in weak} == {"ok"}
+    assert found["D448"]["result"] == "not-applicable"
+    assert {c["result"] for key, c in found.items() if key >= "D420" and key not in weak | {"D448"}} == {"ok"}
     # Our list of system calls says no where gVisor was told it (--oci-seccomp), else its own empty network.
     assert "gVisor" in found["D401"]["seen"] or found["D401"]["seen"] == "EPERM"
 
@@ -201,6 +202,48 @@ def test_a_layer_that_is_off_fails_its_own_checks(lab: Lab, bare: Callable[[Chan
 
 def test_a_fork_bomb_without_a_limit(bare: Callable[[Change], Lab]) -> None:
     assert failed(bare(host(PidsLimit=0)).processes()) == {"process-limit"}
+
+
+COUNTED: dict[str, tuple[Change, set[str]]] = {
+    "system calls": (without("seccomp"), {"page-cache", "watches", "pipes", "counters", "record-locks"}),
+    "covers": (host(Tmpfs={"/tmp": "rw,noexec,mode=1777"}), {"pseudo-terminals", "message-queues"}),
+    "limits": (host(Ulimits=[]), {"crashes", "signals"}),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_is_counted_for_the_host_can_be_had_where_its_layer_is_off(
+    bare: Callable[[Change], Lab], name: str
+) -> None:
+    change, expected = COUNTED[name]
+    found = failed(bare(change).counted())
+    assert expected <= found
+
+
+def test_with_all_layers_nothing_that_is_counted_can_be_had(lab: Lab) -> None:
+    assert failed(lab.counted()) == set()
+
+
+def test_names_that_are_not_there_fill_the_sandbox_and_no_more(lab: Lab) -> None:
+    (outcome,) = lab.names()
+    assert outcome.result is Result.OK, outcome.seen
+
+
+def test_names_that_are_not_there_without_a_limit(bare: Callable[[Change], Lab]) -> None:
+    assert failed(bare(host(Memory=0, MemorySwap=0)).names()) == {"missing-names"}
+
+
+@pytest.mark.parametrize(
+    ("each", "result"), [(0.0, Result.FAILED), (191.0, Result.FAILED), (192.0, Result.OK)], ids=str
+)
+def test_names_that_count_against_nobody(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, each: float, result: Result
+) -> None:
+    found = {"names": 1 << 18, "each": each, "peak": 200 * MIB}
+    monkeypatch.setattr(probing._Opened, "ask", lambda *_, **__: found)
+    assert [o.result for o in lab.names()] == [result]
+    monkeypatch.setattr(probing._Opened, "ask", lambda *_, **__: {"names": 0, "each": 0.0, "peak": -1})
+    assert [o.result for o in lab.names()] == [Result.WARNING]
 
 
 def beyond(lab: Lab) -> list[Outcome]:

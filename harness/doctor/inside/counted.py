@@ -90,6 +90,18 @@ def _resize() -> None:
         os.close(ends[1])
 
 
+def _lock() -> None:
+    descriptor = os.open("/tmp/harness-doctor-lock", os.O_RDWR | os.O_CREAT)  # noqa: S108 - inside
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_whole() -> None:
+    _with_a_descriptor(lambda one: fcntl.flock(one, fcntl.LOCK_SH | fcntl.LOCK_NB))
+
+
 def _without_a_core() -> None:
     _call("prlimit64", 0, resource.RLIMIT_CORE, ctypes.create_string_buffer(16), None)
 
@@ -126,6 +138,8 @@ def probe() -> dict[str, Any]:
         "epoll_create1": attempt(_call, "epoll_create1", 0),
         "notify": attempt(_with_a_descriptor, lambda one: fcntl.fcntl(one, _NOTIFY, fcntl.DN_CREATE)),
         "resize": attempt(_resize),
+        "lock": attempt(_lock),
+        "flock": attempt(_lock_whole),
         "core": attempt(_without_a_core),
         "core limit": resource.getrlimit(resource.RLIMIT_CORE)[1],
         "waiting": waiting(),

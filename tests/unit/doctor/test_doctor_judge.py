@@ -162,6 +162,7 @@ COUNTED: dict[str, Any] = {
     **dict.fromkeys(
         ("mq_open", "drop", "inotify_init1", "fanotify_init", "epoll_create1", "notify", "resize"), errno.EPERM
     ),
+    **dict.fromkeys(("lock", "flock"), errno.EPERM),
     **dict.fromkeys(("core", "timer_create", "io_setup", "shmget", "semget", "msgget"), errno.EPERM),
     "core limit": 1,
     "waiting": 256,
@@ -181,6 +182,11 @@ HAD: dict[str, tuple[dict[str, int], str]] = {
     "many signals": ({"waiting": 1024}, "D439"),
     "nobody knows how many": ({"waiting": -1}, "D439"),
     "a timer": ({"timer_create": 0}, "D440"),
+    "memory of System V": ({"shmget": 0}, "D440"),
+    "semaphores of System V, but for their number": ({"semget": errno.ENOSPC}, "D440"),
+    "a queue of System V": ({"msgget": 0}, "D440"),
+    "a lock of a record": ({"lock": 0}, "D447"),
+    "a lock of a file": ({"flock": 0}, "D447"),
 }
 
 
@@ -200,5 +206,5 @@ def test_what_can_be_had_fails_its_check_and_under_gvisor_it_is_its_own(name: st
     assert behind[check] is Result.NOT_APPLICABLE
 
 
-def test_cuda_may_wait_by_epoll() -> None:
-    assert {o.result for o in judge.counted({**COUNTED, "epoll_create1": 0}, gpu=True)} == {Result.OK}
+def test_cuda_may_wait_by_epoll_and_lock_records() -> None:
+    assert {o.result for o in judge.counted({**COUNTED, "epoll_create1": 0, "lock": 0}, gpu=True)} == {Result.OK}

@@ -288,6 +288,17 @@ def test_seccomp_for_the_cpu_is_narrower(name: str) -> None:
     assert name not in allowed("cpu")
 
 
+def test_descriptors_can_be_asked_about_and_no_file_locked() -> None:
+    """Commands of fcntl: 5 to 7 lock records, 36 to 38 too; 1024 to 1026 are leases and notes, 1031 resizes a pipe."""
+    rules = [r["args"] for r in json.loads(seccomp_profile("cpu"))["syscalls"] if "fcntl" in r["names"]]
+    assert {(arg["index"], arg["op"]) for args in rules for arg in args} == {(1, "SCMP_CMP_MASKED_EQ")}
+    pairs = [(arg["value"], arg["valueTwo"]) for args in rules for arg in args]
+    # The kernel reads 32 bits of a command: more of them change nothing.
+    for more in (0, 1 << 32):
+        done = {command for command in range(2048) if any((command | more) & mask == word for mask, word in pairs)}
+        assert done == {*range(5), *range(8, 16), 1030, 1032}
+
+
 def test_clone3_says_that_it_is_not_there() -> None:
     (rule,) = [r for r in json.loads(seccomp_profile("cpu"))["syscalls"] if "clone3" in r["names"]]
     # So that libc falls back to clone; any other answer would be taken for a failure.
