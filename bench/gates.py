@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -107,11 +108,13 @@ def many_candidates(turns: int = 100) -> Table:
     return table
 
 
-def main() -> None:
+@click.command()
+@click.option("--turns", type=click.IntRange(1), help="Of each simulation, in place of hundreds.")
+def main(turns: int | None) -> None:
     """Print the four tables."""
     console = Console(width=110)
     for part in (false_promotions, prompts_needed, seeds_needed, many_candidates):
-        console.print(part())
+        console.print(part(turns) if turns else part())
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import resource
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -48,8 +48,10 @@ def _now() -> tuple[float, float, float]:
     return time.perf_counter(), time.process_time(), children.ru_utime + children.ru_stime
 
 
+@click.command()
+@click.argument("loss", type=click.Path(exists=True), default=str(_ROOT / "examples" / "dpo.py"))
 def main(loss: str) -> None:
-    """Check one loss, phase by phase, and print the table."""
+    """Check one loss (examples/dpo.py), phase by phase, and print the table."""
     phases = Phases()
     with phases.phase("import: command line"):
         importlib.import_module("harness.cli.check")
@@ -103,4 +105,4 @@ def _show(rows: list[tuple[str, float, float, float, float]]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else str(_ROOT / "examples" / "dpo.py"))
+    main()

@@ -17,11 +17,13 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
-import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from bench.population_losses import population
 from bench.rung_costs import Costs, _now
@@ -163,8 +165,12 @@ def summary(rows: list[Row], added: float = 0.0) -> Row:
     }
 
 
-def main(name: str) -> None:
+@click.command()
+@click.argument("name", metavar="[LADDER]", default="bandit")
+@click.option("--minutes", default=1e9, help="Begin no candidate after this time.")
+def main(name: str, minutes: float) -> None:
     """Measure whom the file lacks, and say what it comes to."""
+    ends = time.monotonic() + 60.0 * minutes
     ladder = load(name)
     target = Path(__file__).with_name(f"population-{ladder.name}.json")
     rows: list[Row] = json.loads(target.read_text("utf-8"))["candidates"] if target.exists() else []
@@ -177,7 +183,7 @@ def main(name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             dear = Dear(ladder, suite, bench, Path(folder))
             for kind, candidate in population():
-                if candidate.sha256 not in done:
+                if candidate.sha256 not in done and time.monotonic() < ends:
                     row = {"name": Path(candidate.path).stem, "kind": kind, "sha256": candidate.sha256}
                     rows.append(row | {"rungs": dear.all_of(candidate)})
                     _write(target, ladder, rows)
@@ -200,4 +206,4 @@ def _write(target: Path, ladder: Ladder, rows: list[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "bandit")
+    main()

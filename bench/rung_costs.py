@@ -1,4 +1,4 @@
-"""`python -m bench.rung_costs`: what each rung of a ladder costs a candidate, in processor seconds, and whom it stops.
+"""`python -m bench.rung_costs [LADDER]`: what each rung costs a candidate, in processor seconds, and whom it stops.
 
 Candidates of three kinds climb; host and sandbox are added up, the sandbox's by the engine's own accounting, so that
 other work on the machine does not count. Writes `rung_costs.json`, which `bench.scale` reads. Rungs that train in
@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from bench.phases import _used
 from harness.judge.judging import judged, run_session
@@ -124,8 +125,12 @@ class Costs:
         return told | {"seeds": len(seconds), "a_seed": usual, "all_seeds": plan.gate.looks[-1]}
 
 
-def main(name: str) -> None:
+@click.command()
+@click.argument("name", metavar="[LADDER]", default="bandit")
+@click.option("--minutes", default=1e9, help="Begin no candidate after this time.")
+def main(name: str, minutes: float) -> None:
     """Measure, and write the table."""
+    ends = time.monotonic() + 60.0 * minutes
     ladder = load(name)
     bench = open_bench(Options(profile=ladder.properties, gpu="none"))
     rows: list[dict[str, Any]] = []
@@ -135,6 +140,8 @@ def main(name: str) -> None:
             costs = Costs(ladder, suite, bench, Path(folder))
             for kind, paths in KINDS.items():
                 for path in paths:
+                    if time.monotonic() > ends:
+                        return
                     rows.append({"name": path.stem, "kind": kind, "rungs": costs.climb(path)})
                     _write(ladder, rows)
                     told = ", ".join(f"{r['rung']} {r['seconds']:.2f} s" for r in rows[-1]["rungs"])
@@ -155,4 +162,4 @@ def _write(ladder: Ladder, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "bandit")
+    main()

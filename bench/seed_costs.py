@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+import click
 
 from bench.containers import HARNESS, ROOT
 from bench.phases import _used
@@ -49,6 +50,9 @@ def _asked(engine: Engine, container: str) -> float:
         return 0.0
 
 
+@click.command()
+@click.argument("ladder", default="reviews")
+@click.argument("loss", default="slic")
 def main(ladder: str, loss: str) -> None:
     """Measure, and write the table."""
     with tempfile.TemporaryDirectory() as folder:
@@ -60,4 +64,4 @@ def main(ladder: str, loss: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:3] or ("reviews", "slic")))
+    main()

@@ -58,11 +58,13 @@ def main() -> None:
 
 
 @main.command()
-def log() -> None:
-    """Train, and keep a sample of the pairs that the loss was asked for."""
-    kept: dict[str, Any] = {}
-    for name, of in (("reviews", _reviews), ("control", _control), ("fine-tune", _fine_tune)):
-        logged = of()
+@click.argument("names", nargs=-1, type=click.Choice(["reviews", "control", "fine-tune"]))
+def log(names: tuple[str, ...]) -> None:
+    """Train (all, or what is named), and keep a sample of the pairs that the loss was asked for."""
+    ways = {"reviews": _reviews, "control": _control, "fine-tune": _fine_tune}
+    kept: dict[str, Any] = json.loads(LOGGED.read_text("utf-8")) if names else {}
+    for name in names or ways:
+        logged = ways[name]()
         pairs = np.concatenate(logged.pairs)
         draw = np.random.Generator(np.random.PCG64(7))
         some = pairs[np.sort(draw.choice(len(pairs), size=min(KEPT, len(pairs)), replace=False))]

@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -104,16 +106,18 @@ def traced(output: Path) -> Iterator[None]:
         tracer.wait(30)
 
 
-def main() -> int:
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def main(paths: tuple[Path, ...]) -> None:
     """Trace a check and print what it says about the list."""
     from harness.judge.options import Options  # noqa: PLC0415 - not needed to read a trace
     from harness.judge.run import check  # noqa: PLC0415
 
-    paths = [Path(p) for p in sys.argv[1:]] or [ROOT / "harness" / "losses"]
+    paths = paths or (ROOT / "harness" / "losses",)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "strace"
         with traced(output):
-            check(paths, Options(), lambda job, result: print(f"{result.verdict.word:9} {job.shown}", file=sys.stderr))
+            check([*paths], Options(), lambda job, result: click.echo(f"{result.verdict.word:9} {job.shown}", err=True))
         with output.open("r", errors="replace") as lines:
             seen, refused = made(iter(lines))
     explained = {name for names in REASONS.values() for name in names.split()}
@@ -123,8 +127,8 @@ def main() -> int:
     print("made, not on the list, not refused:", *sorted(missing))
     print("on the list, not made, for a reason:", *sorted((allowed() - seen) & explained))
     print("on the list, not made, without a reason:", *sorted(idle))
-    return 1 if missing or idle or not seen else 0
+    sys.exit(1 if missing or idle or not seen else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 import shlex
 import subprocess
@@ -15,10 +14,12 @@ import click
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
-    [ROOT / "README.md", ROOT / "bench" / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").glob("*.md")]
+    [ROOT / "README.md", *(p for folder in ("bench", "docs", "examples") for p in (ROOT / folder).rglob("*.md"))]
 )
 #: What a line or a code span must begin with to be a command of ours.
 _OURS = re.compile(r"^(?:\.venv/bin/)?(?:harness|python3?|make)(?: |$)")
+#: The same, for a command of somebody else's.
+_THEIRS = re.compile(r"^(?:apt(?:-get)?|docker(?:d\S*)?|git|pip|podman|systemctl) ")
 _SPAN = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 #: Paths that stand for the reader's own.
@@ -29,7 +30,14 @@ PLACEHOLDERS = {
     ".harness/discover/run-1/journal.jsonl", "/path/to/python3.12",
 }  # fmt: skip
 #: Words in capitals stand for the reader's own, too; an option wants a value of the right kind in their place.
-_WORDS = {"TAG": "harness-sandbox:cpu", "RUN": "12", "NAME": "cold", "FOLDER": "examples", "N": "5", "LOSS": "loss.py"}
+_WORDS = {
+    "TAG": "harness-sandbox:cpu",
+    "RUN": "12",
+    "NAME": "cold",
+    "FOLDER": "examples",
+    "N": "5",
+    "LOSS": "examples/dpo.py",
+}
 #: Spans that begin like a command and are none.
 NO_COMMANDS = {
     "make": "the program",
@@ -50,8 +58,13 @@ class Command:
     def __str__(self) -> str:
         return f"{self.document}: {self.text}"
 
+    @property
+    def plain(self) -> str:
+        """Without the folder of the program."""
+        return self.text.removeprefix(".venv/bin/")
 
-def commands(document: Path) -> list[Command]:
+
+def commands(document: Path, which: re.Pattern[str] = _OURS) -> list[Command]:
     """Every command of a document, each once."""
     text, name = document.read_text("utf-8"), str(document.relative_to(ROOT))
     found: dict[tuple[str, bool], None] = {}
@@ -59,13 +72,18 @@ def commands(document: Path) -> list[Command]:
         lines = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ") or not language]
         for line in lines:
             for part in re.split(r"\s*(?:;|&&)\s*", re.sub(r"\s+#.*$", "", line)):
-                if _OURS.match(part):
+                if which.match(part):
                     found[part, True] = None
     for span in _SPAN.findall(_BLOCK.sub("", text)):
         one = " ".join(span.split())
-        if _OURS.match(one) and one not in NO_COMMANDS:
+        if which.match(one) and one not in NO_COMMANDS:
             found.setdefault((one, False), None)
     return [Command(name, *key) for key in found]
+
+
+def of_others(document: Path) -> list[Command]:
+    """Every command of a document that calls somebody else's program."""
+    return commands(document, _THEIRS)
 
 
 def read(command: Command) -> str:
@@ -80,7 +98,7 @@ def read(command: Command) -> str:
         return _read_make(arguments)
     if program.startswith("python"):
         if arguments[:1] != ["-m"]:
-            assert (ROOT / arguments[0]).is_file(), f"{arguments[0]} is not there"
+            assert _help(arguments[0]).lower().startswith("usage:"), f"{arguments[0]} has no help"
             return "script"
         return _read_module(arguments[1], arguments[2:], whole=command.whole)
     from harness.cli import cli
@@ -113,17 +131,20 @@ def _read_module(name: str, arguments: list[str], *, whole: bool) -> str:
     text = source.read_text("utf-8")
     if "argparse" in text:
         # Its parser is made where it runs: the options are held against its help.
-        asked = [sys.executable, "-m", name, "--help"]
-        told = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        told = _help("-m", name)
         for option in (a.partition("=")[0] for a in arguments if a.startswith("-")):
             assert re.search(rf"{re.escape(option)}\b", told), f"{name} knows no {option}"
         return "argparse"
-    main = importlib.import_module("harness.cli" if name == "harness" else target).main
-    if isinstance(main, click.Command):
-        _read_click(main, arguments, whole=whole)
-        return "click"
-    assert len(arguments) <= len(inspect.signature(main).parameters), f"{name} takes fewer arguments"
-    return "arguments"
+    module = importlib.import_module("harness.cli" if name == "harness" else target)
+    main = module.cli if name == "harness" else module.main
+    assert isinstance(main, click.Command), f"{name} has no parser, and so no help"
+    _read_click(main, arguments, whole=whole)
+    return "click"
+
+
+def _help(*program: str) -> str:
+    asked = [sys.executable, *program, "--help"]
+    return subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 def _read_click(command: click.Command, arguments: list[str], *, whole: bool) -> None:

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from harness.judge import rehearsal, session
 from harness.oracle import request, sandbox, stream, wire
 from harness.screen import front
@@ -148,7 +150,9 @@ def switch_off(name: str) -> None:
     LAYERS[name].off()
 
 
-def main() -> int:
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([*LAYERS]), metavar="[LAYER]...")
+def main(names: tuple[str, ...]) -> None:
     """Switch them off one by one; 1 where one is not noticed."""
     from attack import run  # it switches layers off in its own processes, by this module
     from cases import load
@@ -158,7 +162,7 @@ def main() -> int:
     console = Console()
     table = Table("switched off", "cases run", "noticed by", "seconds")
     blind = []
-    for name in sys.argv[1:] or list(LAYERS):
+    for name in names or LAYERS:
         started = time.monotonic()
         layer = LAYERS[name]
         cases = [c for c in load() if c.name.startswith(layer.cases) and layer.mode in c.expected]
@@ -168,8 +172,8 @@ def main() -> int:
             blind.append(name)
         table.add_row(name, str(len(cases)), ", ".join(noticed) or "NOTHING", f"{time.monotonic() - started:.0f}")
     console.print(table)
-    return 1 if blind else 0
+    sys.exit(1 if blind else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,204 @@
+"""What becomes of each command that the documents name: it is run, a test of ours runs it, or it cannot be run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command as a document has it. `does` is what is run for it: a shorter form, or one with names filled in."""
+
+    text: str
+    code: int = 0
+    does: str = ""
+
+
+SMALL = "--burn-in dpo --confirm 0"
+FIGURE = "python -c \"import sys; from bench.__main__ import FIGURES; print(FIGURES['{}'](1))\""
+
+#: Run one after the other, each story in a checkout of its own. In the checkout: loss.py (DPO); proposals/ and losses/,
+#: whose losses end at the first question; mine.toml with the mistake that docs/gates.md shows; own.toml without.
+STORIES = {
+    "looks": (
+        Step("harness explain P308"),
+        Step("harness explain RULE", does="harness explain direction"),
+        Step("harness profiles"),
+        Step("harness profiles 2026.2"),
+        Step("harness rules"),
+        Step("harness rules --markdown > docs/rules.md"),
+        Step("harness schema report"),
+        Step("harness doctor --markdown"),
+        Step("python -m harness", does="python -m harness --version"),
+        Step("harness check --static loss.py", code=3),
+        Step("harness image build"),
+        Step("harness image list [--json]", does="harness image list"),
+        Step("harness image list --json"),
+        Step("harness image verify [TAG] [--expect DIGEST] [--json]", does="harness image verify --json"),
+        Step("harness image verify TAG --expect sha256:...", does="harness image verify {tag} --expect {digest}"),
+    ),
+    "checks": (
+        Step("harness check proposals/ --jobs 2 --report json=-", code=1),
+        Step("harness check proposals/ --exclude 'draft_*'", code=1),
+        Step("harness check --jobs 2", code=1, does="harness check --jobs 2 losses/ proposals/"),
+        Step("harness check losses/ --report sarif=losses.sarif --report junit=losses.xml", code=1),
+        Step("harness check losses/ --report json=check.json --report sarif=check.sarif --plots pictures/", code=1),
+        Step("harness run loss.py --profile mine.toml", code=2),
+    ),
+    "a queue": (
+        Step("harness submit proposals/"),
+        Step("harness worker --drain"),
+        Step("harness queue"),
+        Step("harness leaderboard"),
+        Step("harness show RUN --json", does="harness show 1 --json"),
+        Step("harness show RUN --plots plots/", does="harness show 1 --plots plots/"),
+        Step(
+            "harness leaderboard --profile NAME@DIGEST",
+            does="harness submit proposals/ --profile own.toml && harness leaderboard --profile "
+            '"$(harness queue --all --json | grep -om1 "own@[0-9a-f]*" | head -n1)"',
+        ),
+    ),
+    "a judge": (
+        Step("harness judge a.jsonl b.jsonl --model JUDGE --base-url http://127.0.0.1:8000/v1"),
+        Step("harness judge a.jsonl b.jsonl --model JUDGE --replay .harness/judge.jsonl"),
+    ),
+    "long checks": (
+        Step("make check LOSS=examples/discopop.py"),
+        Step("harness check loss.py"),
+        Step("harness check examples/dpo.py"),
+        Step("harness check loss.py --plots plots/"),
+        Step(
+            "harness check --contract classification loss.py",
+            code=1,
+            does="harness check --contract classification examples/classification/negated.py",
+        ),
+        Step("python -m bench.phases [LOSS]", does="python -m bench.phases loss.py"),
+        Step("harness doctor"),
+    ),
+    "a search": (
+        Step("harness run loss.py"),
+        Step(
+            "harness discover --proposer evolve --generations 200",
+            does=f"harness discover --proposer evolve --generations 1 {SMALL}",
+        ),
+        Step("harness discover --resume run-1"),
+        Step("harness lineage run-1 --plots plots/"),
+        Step("harness lineage run-1"),
+        Step(
+            "harness discover --proposer replay:.harness/discover/run-1/journal.jsonl",
+            does=f"harness discover --proposer replay:.harness/discover/run-1/journal.jsonl --generations 1 {SMALL}",
+        ),
+        Step(
+            "harness discover --proposer openai:MODEL --base-url http://127.0.0.1:8000/v1",
+            does="harness discover --proposer openai:MODEL --base-url http://127.0.0.1:8000/v1 --generations 1 "
+            f"--resamples 0 {SMALL}",
+        ),
+    ),
+    "figures": (
+        Step("python -m bench.power show"),
+        Step("python -m bench.separation"),
+        Step("python -m bench.training_batches picture"),
+        Step("python -m bench.reviews show"),
+        Step("python -m bench.scale --gpus 1 --gpus 64"),
+        Step("python -m bench.control", does="python -m bench.control --table"),
+        Step("python -m bench.gates", does="python -m bench.gates --turns 2"),
+        Step("python -m bench cold", does=FIGURE.format("cold")),
+        Step("python -m bench NAME", does=FIGURE.format("round-trip")),
+        Step(
+            "python -m bench [NAME...] [--times N] [--json FILE]",
+            does="python -m bench ledger-claim-sqlite --times 5 --json figures.json || test -s figures.json",
+        ),
+    ),
+    "figures of containers": (
+        Step(
+            "python -m bench.power measure --places 24", does="python -m bench.power measure --places 1 --minutes 0.01"
+        ),
+        Step("python -m bench.rung_costs", does="python -m bench.rung_costs --minutes 0.01"),
+        Step("python -m bench.population reviews", does="python -m bench.population reviews --minutes 0"),
+        Step("python -m bench.seed_costs", does="python -m bench.seed_costs bandit slic"),
+        Step("python -m bench.separation --check", does="python -m bench.separation --check --loss negated"),
+    ),
+    "figures of training": (
+        Step("python -m bench.reviews measure", does="python -m bench.reviews measure dpo --seeds 1"),
+        Step("python -m bench.reviews diverge", does="python -m bench.reviews diverge --loss dpo --beta 1 --epochs 1"),
+        Step("python -m bench.training_batches log", does="python -m bench.training_batches log fine-tune"),
+        Step("python -m bench finetune-step", does=FIGURE.format("finetune-step")),
+        Step("python -m bench finetune-cached", does=FIGURE.format("finetune-cached")),
+    ),
+    "a checkout": (
+        Step("make lint"),
+        Step("make test", does="make test TESTS=tests/unit/test_guards.py"),
+        Step("python tests/adversarial/layers.py", does="python tests/adversarial/layers.py seccomp"),
+        Step("make redteam", does='python tests/adversarial/redteam.py --mode "screen on" 05_'),
+    ),
+}
+#: These take more than twenty seconds: `make test-all`.
+LONG = {"long checks", "a search", "figures", "figures of containers", "figures of training", "a checkout"}
+
+#: Too long, or with an engine, a server or an installation to be played: the test that runs it, or a short form of it.
+BY_TEST = {
+    "make discover": "integration/test_discover.py::test_the_recording_ends_above_dpo_with_every_step_told",
+    "make fuzz": "fuzz/test_fuzz.py::test_no_input_breaks_a_promise",
+    "make gvisor": "unit/test_setup_gvisor.py::test_one_that_is_registered_is_used",
+    "make setup": "unit/test_setup_engine.py::test_the_environment_alone_needs_no_engine",
+    "make setup PYTHON=/path/to/python3.12": "unit/test_setup_environment.py::test_a_changed_input_asks_for_a_new_one",
+    "python3 -m harness.setup": "unit/test_setup_engine.py::test_the_command_ends_with_3_and_prints_the_remedy",
+    "harness check examples": "quality/test_good_losses.py::test_the_examples_are_accepted",
+    "harness check harness/losses --jobs 2": "quality/test_good_losses.py::test_the_catalogue_is_accepted",
+    "harness image build --for trainer": "integration/test_training_containers.py::"
+    "test_containers_and_this_process_train_to_the_same_bits",
+    "harness image build --base debian --refresh": "unit/test_image_base.py::"
+    "test_auto_makes_a_debian_where_no_registry_answers",
+    "harness image build [--variant cpu|cuda] [--base auto|slim|debian] [--base-image REF] [--refresh] [--json]": (
+        "unit/test_image_listing.py::test_a_second_build_does_nothing"
+    ),
+    "harness judge 12 --model JUDGE": "unit/evaluate/test_judge_command.py::"
+    "test_answers_of_runs_are_taken_from_the_ledger",
+    "harness judge 12 13 --model JUDGE --length-controlled": "unit/evaluate/test_judge_command.py::"
+    "test_answers_of_runs_are_taken_from_the_ledger",
+    "harness judge answers.jsonl --questions question.jsonl --prompts judge_prompts.jsonl --model JUDGE": (
+        "unit/evaluate/test_judge_command.py::test_single_scores_take_questions_and_prompts_of_the_user"
+    ),
+    "harness run examples/discopop.py --profile reviews": "integration/test_stopping_rungs.py::"
+    "test_a_run_is_given_back_within_seconds",
+    "harness run examples/discopop.py --profile control": "integration/test_stopping_rungs.py::"
+    "test_a_run_is_given_back_within_seconds",
+    "harness discover --proposer evolve --generations 200 --patience 0 --seed 11": (
+        "unit/discover/test_evolve_proposer.py::test_200_candidates_from_a_cold_start_find_a_loss_at_least_as_good_as_dpo"
+    ),
+    "python -m bench.digits": "unit/train_images/test_images.py::test_digits_are_learnt_and_unlearnt",
+    "python -m bench.reviews frontier": "unit/train_reviews/test_reviews_frontier.py::"
+    "test_curves_are_kept_and_read_again",
+}
+
+#: What this machine cannot have, or must not do: why.
+NOT_HERE = {
+    "make test-all": "it is what runs this",
+    "make bench": "every figure, half an hour: single figures are run",
+    "make lock": "it needs a package index, and writes other locks with every release",
+    "make trace": "it needs root and strace on the machine's own containerd",
+    "python -m dockerfiles.trace": "as `make trace`",
+    "python -m bench threads": "minutes, with a busy process for each core",
+    "harness discover --proposer openai:MODEL --generations 20": "it needs a key; run against a server of ours",
+    "harness discover --contract classification --proposer openai:MODEL": "it needs a key",
+    "harness run loss.py --profile cifar10 --data-dir FOLDER --gpu auto": "it needs a GPU and CIFAR-10",
+    "harness run --gpu 0,1": "it needs two GPUs",
+    "harness worker --gpus-each 2": "it needs two GPUs",
+}
+
+#: Programs of others, which stand for what people do with their own machine.
+OTHERS = {
+    "docker context use": "changes which engine the user's other programs talk to",
+    "docker image rm TAG": "removes an image",
+    "docker image prune": "removes images",
+    "docker info": "prints what the engine says",
+    "docker load": "brings an image in",
+    "docker run": "a way of running, in the name of a figure",
+    "docker run --rm": "the same",
+    "docker save harness-sandbox:cpu-... | gzip": "half a gigabyte",
+    "dockerd-rootless-setuptool.sh install": "installs an engine",
+    "pip download --require-hashes --no-deps --only-binary=:all: -r dockerfiles/locks/host.txt -d wheels": (
+        "it needs a package index"
+    ),
+    "systemctl --user enable --now podman.socket": "it needs Podman and systemd",
+}
