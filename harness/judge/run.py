@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 import warnings
 from typing import TYPE_CHECKING
 
@@ -160,20 +161,30 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     warnings.simplefilter("ignore")  # as in the command itself
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)))
+        try:
+            _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)))
+        except (InfrastructureError, UserError) as error:
+            # As one of these two: what else it carries may not cross to another process.
+            kind = UserError if isinstance(error, UserError) else InfrastructureError
+            done.put(kind(error.message, remedy=error.remedy))
+        done.close()
+        done.join_thread()
     except KeyboardInterrupt:
         # Told to stop, and what was started is removed by now.
         done.cancel_join_thread()
         os._exit(_STOPPED)
-    except (InfrastructureError, UserError) as error:
-        # As one of these two: what else it carries may not cross to another process.
-        kind = UserError if isinstance(error, UserError) else InfrastructureError
-        done.put(kind(error.message, remedy=error.remedy))
-    done.close()
-    done.join_thread()
     # Whatever a plugin left running must not hold the process back.
     os._exit(0)
+
+
+def _stop_with_parent() -> None:
+    """A parent that is killed tells nobody: its workers would check on, and wait for a reader of their results."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stop(number: int, frame: object) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from harness.oracle.engine import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from support import Run
 
@@ -143,6 +143,22 @@ def test_a_harness_that_is_killed_takes_its_container_with_it(
         assert [c for c in mine if engine.state(c)] == []
         assert [c for c in living if not engine.state(c).get("Running")] == []
         os.kill(other.pid, signal.SIGCONT)
+
+
+def test_workers_end_with_the_harness_that_is_killed(proxy: EngineProxy, write: Callable[..., Path]) -> None:
+    with running(proxy, write, "--jobs", 2) as process:
+        assert eventually(lambda: len(proxy.created) >= 2, 60)
+        workers = children(process.pid)
+        assert len(workers) >= 2
+        os.kill(process.pid, signal.SIGKILL)  # and nobody else of its group
+        process.wait(30)
+        assert eventually(lambda: not any(Path(f"/proc/{one}").exists() for one in workers), 60)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has begun itself."""
+    texts = [(task / "children").read_text("ascii") for task in Path(f"/proc/{pid}/task").iterdir()]
+    return [int(one) for text in texts for one in text.split()]
 
 
 def owner(engine: Engine, container: str) -> str:
