@@ -170,7 +170,6 @@ def summary(rows: list[Row], added: float = 0.0) -> Row:
 @click.option("--minutes", default=1e9, help="Begin no candidate after this time.")
 def main(name: str, minutes: float) -> None:
     """Measure whom the file lacks, and say what it comes to."""
-    ends = time.monotonic() + 60.0 * minutes
     ladder = load(name)
     target = Path(__file__).with_name(f"population-{ladder.name}.json")
     rows: list[Row] = json.loads(target.read_text("utf-8"))["candidates"] if target.exists() else []
@@ -180,6 +179,7 @@ def main(name: str, minutes: float) -> None:
     bench = open_bench(Options(profile=ladder.properties, gpu="none"))
 
     def body(suite: Suite) -> None:
+        ends = time.monotonic() + 60.0 * minutes
         with tempfile.TemporaryDirectory() as folder:
             dear = Dear(ladder, suite, bench, Path(folder))
             for kind, candidate in population():

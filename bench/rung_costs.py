@@ -130,12 +130,12 @@ class Costs:
 @click.option("--minutes", default=1e9, help="Begin no candidate after this time.")
 def main(name: str, minutes: float) -> None:
     """Measure, and write the table."""
-    ends = time.monotonic() + 60.0 * minutes
     ladder = load(name)
     bench = open_bench(Options(profile=ladder.properties, gpu="none"))
     rows: list[dict[str, Any]] = []
 
     def body(suite: Suite) -> None:
+        ends = time.monotonic() + 60.0 * minutes
         with tempfile.TemporaryDirectory() as folder:
             costs = Costs(ladder, suite, bench, Path(folder))
             for kind, paths in KINDS.items():

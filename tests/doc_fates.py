@@ -112,7 +112,7 @@ STORIES = {
     "figures of containers": (
         Step("python -m bench.power measure", does="python -m bench.power measure --places 1 --minutes 0.01"),
         Step("python -m bench.rung_costs", does="python -m bench.rung_costs --minutes 0.01"),
-        Step("python -m bench.population reviews", does="python -m bench.population reviews --minutes 0"),
+        Step("python -m bench.population reviews", does="python -m bench.population reviews-2026.1 --minutes 0"),
         Step("python -m bench.seed_costs", does="python -m bench.seed_costs bandit slic"),
         Step("python -m bench.separation --check", does="python -m bench.separation --check --loss negated"),
     ),
