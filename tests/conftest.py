@@ -72,7 +72,7 @@ def sandboxes(engine: Engine, sandbox_image: ImageRef) -> Iterator[Sandboxes]:
 def harness(tmp_path: Path) -> Callable[..., Run]:
     """Call the command in a process of its own; `check` also gives its JSON report."""
 
-    def run(*arguments: object, env: dict[str, str] | None = None, timeout: float = 120, cwd: Path = ROOT) -> Run:
+    def run(*arguments: object, env: dict[str, str] | None = None, timeout: float = 600, cwd: Path = ROOT) -> Run:
         words = [*map(str, arguments)]
         report = tmp_path / f"report-{len(list(tmp_path.glob('report-*')))}.json"
         if words[0] == "check" and not any(w.startswith("--report") for w in words):

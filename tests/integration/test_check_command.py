@@ -58,7 +58,7 @@ def discopop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The result for `examples/discopop.py`."""
     file = tmp_path_factory.mktemp("discopop") / "report.json"
     command = harness_command("check", "examples/discopop.py", f"--report=json={file}")
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120).returncode == 0
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=600).returncode == 0
     (result,) = json.loads(file.read_text("utf-8"))["results"]
     return dict(result)
 
@@ -165,7 +165,7 @@ def test_an_engine_that_hangs_up_in_the_middle(
     harness: Callable[..., Run], engine: Engine, tmp_path: Path, jobs: int
 ) -> None:
     with proxied(find_engine(), tmp_path / "engine.sock", hang_up_after=3000) as proxy:
-        run = harness("check", *EXAMPLES, "--jobs", jobs, env={"DOCKER_HOST": proxy.url}, timeout=240)
+        run = harness("check", *EXAMPLES, "--jobs", jobs, env={"DOCKER_HOST": proxy.url}, timeout=600)
         assert proxy.created
         for container in proxy.created:
             engine.remove(container)

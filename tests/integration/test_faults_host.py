@@ -85,7 +85,7 @@ def test_a_report_for_a_full_disk(
 def test_a_terminal_that_cannot_be_written(write: Callable[..., Path]) -> None:
     command = harness_command("check", write(DPO), "--static", "--screened-ok")
     with Path("/dev/full").open("w") as out:
-        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False, timeout=60)
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False, timeout=600)
     assert done.returncode == 3, done.stderr
 
 
@@ -124,7 +124,7 @@ def test_too_little_memory_to_screen_in(write: Callable[..., Path], tmp_path: Pa
         text=True,
         cwd=ROOT,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == 3, done.stdout + done.stderr
     assert "UNDECIDED" in done.stdout
@@ -185,7 +185,7 @@ def running(proxy: EngineProxy, write: Callable[..., Path], tmp_path: Path) -> I
 
 
 def ended(child: subprocess.Popen[str], report: Path) -> Run:
-    out, _ = child.communicate(timeout=120)
+    out, _ = child.communicate(timeout=600)
     return Run(child.returncode, out, "", json.loads(report.read_text("utf-8")) if report.exists() else None)
 
 
@@ -201,7 +201,7 @@ OUTSIDE: dict[str, list[str]] = {
 def test_a_container_that_somebody_touches(proxy: EngineProxy, running: Callable[..., Any], name: str) -> None:
     """It costs the verdict of its own candidate, and no other."""
     child, report = running(1)
-    subprocess.run([*OUTSIDE[name], proxy.created[0]], check=True, capture_output=True, timeout=60)
+    subprocess.run([*OUTSIDE[name], proxy.created[0]], check=True, capture_output=True, timeout=600)
     no_verdict(ended(child, report))
 
 

@@ -115,7 +115,7 @@ def own(sandbox_image: ImageRef) -> Iterator[OwnEngine]:
                 stdin=saved.stdout,
                 check=True,
                 capture_output=True,
-                timeout=180,
+                timeout=600,
             )
         yield engine
     finally:
@@ -143,7 +143,7 @@ def test_an_engine_that_is_killed(own: OwnEngine, write: Callable[..., Path], tm
     connection.close()
     time.sleep(1.0)
     own.kill()
-    out, _ = child.communicate(timeout=120)
+    out, _ = child.communicate(timeout=600)
     run = Run(child.returncode, out, "", json.loads(report.read_text("utf-8")))
     no_verdict(run)
     assert "systemctl start docker" in out

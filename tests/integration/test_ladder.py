@@ -140,7 +140,7 @@ def test_killed_it_is_taken_over_at_once_by_the_same_command_and_waited_for_by_a
 def test_one_candidate_climbs_here_and_now(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text(INVERTED, encoding="utf-8")
-    done = command(tmp_path / "harness", "run", bad, timeout=120)
+    done = command(tmp_path / "harness", "run", bad, timeout=600)
     assert done.returncode == 1, done.stderr
     assert "P308" in done.stderr
 
@@ -185,7 +185,7 @@ def test_the_interface_for_programs(tmp_path: Path) -> None:
             submit([], ledger=ledger)
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 200.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -72,7 +72,7 @@ def test_no_candidate_runs_on_the_host_whatever_its_name(
     for name in ("pickle", "random", "queue"):
         write(f"print('ran on the host: {name}')\nimport os\nos._exit(86)\n", f"{name}.py")
     run = harness(
-        "check", ".", "--jobs", 2, "--screen", "off", env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path, timeout=240
+        "check", ".", "--jobs", 2, "--screen", "off", env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path, timeout=600
     )
     assert run.code == 1, run.out + run.err
     assert [r["verdict"] for r in run.results] == ["rejected"] * 3

@@ -190,7 +190,7 @@ def test_somebody_who_watches_sees_texts(folder: Path) -> None:
         pass  # how a terminal ends when nobody holds its other side
     finally:
         os.close(ours)
-        assert running.wait(timeout=120) == 1
+        assert running.wait(timeout=600) == 1
     text = re.sub(r"\x1b\[(\?25[lh]|2K|1A)|\r", "", seen.decode("utf-8"))
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     judge_characters(plain)
@@ -215,7 +215,7 @@ NAME = "x ::error::forged ##[error]forged\n::add-mask::a\x1b[31m\u202e\x9b1m<b>[
 )
 def test_what_the_engine_does_not_know_is_named_as_text(folder: Path, words: tuple[str, ...]) -> None:
     done = subprocess.run(
-        harness_command(*words), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120
+        harness_command(*words), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=600
     )
     assert done.returncode in {2, 3}
     said = (done.stdout + done.stderr).decode("utf-8")
