@@ -85,7 +85,9 @@ def test_a_report_for_a_full_disk(
 def test_a_terminal_that_cannot_be_written(write: Callable[..., Path]) -> None:
     command = harness_command("check", write(DPO), "--static", "--screened-ok")
     with Path("/dev/full").open("w") as out:
-        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False, timeout=600)
+        done = subprocess.run(
+            command, stdout=out, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False, timeout=600
+        )
     assert done.returncode == 3, done.stderr
 
 

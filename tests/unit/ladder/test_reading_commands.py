@@ -69,7 +69,7 @@ def looked(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env={**environment, **home, **caches, "PYTHONPATH": str(ROOT)},
         cwd=folder / "work",
         check=False,
-        timeout=120,
+        timeout=600,
     )
     made = snapshot(folder) - before
     assert not made, f"{command} made {sorted(made)}"

@@ -81,15 +81,15 @@ def test_it_ends_with_its_host_and_says_what_is_wrong_in_lines(tmp_path: Path) -
     job.write(tmp_path / "job.json")
     # Nobody holds the other end of its stdin: it ends before it has made anything.
     orphan = [*TINY, str(tmp_path / "job.json"), "--lifeline"]
-    alone = subprocess.run(orphan, stdin=subprocess.DEVNULL, timeout=120, check=False)
+    alone = subprocess.run(orphan, stdin=subprocess.DEVNULL, timeout=600, check=False)
     assert alone.returncode == 4
     (tmp_path / "bad.json").write_text("{")
     command = [sys.executable, "-P", "-m", "harness.train", str(tmp_path / "bad.json")]
-    bad = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    bad = subprocess.run(command, capture_output=True, timeout=600, check=False)
     assert bad.returncode == 3
     assert "is no job" in json.loads(bad.stdout)["failed"]["message"]
     Job("nothing", Step.PREPARE, 0, out=str(tmp_path)).write(tmp_path / "unknown.json")
     command[-1] = str(tmp_path / "unknown.json")
-    unknown = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    unknown = subprocess.run(command, capture_output=True, timeout=600, check=False)
     assert unknown.returncode == 2
     assert json.loads(unknown.stdout)["failed"]["fault"] == "user"
