@@ -267,9 +267,10 @@ def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
 ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/discover/journal.py": (1, "opened to be written, with the reader's own flags, and read by it"),
     "harness/doctor/inside/__init__.py": (2, "our own package"),
-    "harness/doctor/inside/counted.py": (4, "runs in a sandbox"),
+    "harness/doctor/inside/counted.py": (5, "runs in a sandbox"),
     "harness/doctor/inside/files.py": (6, "runs in a sandbox"),
     "harness/doctor/inside/kernel.py": (3, "runs in a sandbox"),
+    "harness/doctor/inside/limits.py": (1, "runs in a sandbox"),
     "harness/doctor/probing.py": (1, "the canary, which we wrote a moment before"),
     "harness/doctor/run.py": (1, "the canary, in a folder that we made a moment before"),
     "harness/evaluate/recording.py": (1, "opened to be written, with the reader's own flags, and read by it"),
