@@ -68,7 +68,8 @@ def show_command(
             for path in draw_run(ledger, found, plots):
                 tell(str(path))
         elif text:
-            click.echo(logs.part(sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20)))
+            program = sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20)
+            click.echo(logs.part(program, program=True))
         elif report:
             click.echo(_report(ledger, run), nl=False)
         elif json_wanted:

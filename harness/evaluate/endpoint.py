@@ -91,7 +91,7 @@ class Endpoint:
         self._key = os.environ.get(_KEY, "")
         if not self._key and base_url is None:
             raise UserError(f"{_KEY} is not set", remedy=f"export {_KEY}, or name an endpoint of your own")
-        check_address(base_url or "https://default", httpx2)
+        check_address(base_url, httpx2)
         self._seconds = seconds
         self._openai = openai
         self._broken, self._late = httpx2.RemoteProtocolError, httpx2.ReadTimeout
@@ -187,8 +187,13 @@ class Endpoint:
         response.stream = _capped(self._stream, response.stream, lambda: time.monotonic() > deadline, self._late)
 
 
-def check_address(url: str, httpx2: Any) -> None:
-    """Refuse what is no address of an endpoint. Raises UserError, which does not repeat it: it may hold a secret."""
+def check_address(url: str | None, httpx2: Any) -> None:
+    """Refuse what is no address of an endpoint; nothing stands for the library's own.
+
+    Raises UserError, which does not repeat it: it may hold a secret.
+    """
+    if not url:
+        return
     try:
         parts = urlsplit(url)  # which takes characters away that do not print
         httpx2.URL(url)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness.candidate import Candidate
 from harness.errors import CandidateFault, InfrastructureError, UserError
 from harness.files import SMALL, read_bytes
-from harness.ladder.training.locks import alone
+from harness.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,12 +14,14 @@ import re
 # of the lines as they are printed.
 _AT_START = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
 _SECTION = re.compile(r"(section_(?:start|end))(?=:)", re.IGNORECASE)
-_HASHES = re.compile(r"#(?=#[^\s\[]*\[)")
+# What follows a piece of a line is not known yet; in a whole text only these are commands.
+_HASHES, _COMMANDS = re.compile("#(?=#)"), re.compile(r"#(?=#[^\s\[]*\[)")
 
 
-def part(lines: str) -> str:
-    """For plain text of one line or many, as it will be printed."""
-    return _SECTION.sub(r"\1 ", _HASHES.sub("# ", _AT_START.sub(r"\1: ", lines)))
+def part(lines: str, *, program: bool = False) -> str:
+    """For plain text of one line or many, as it will be printed. Comments of a whole `program` stay as they were."""
+    hashes = _COMMANDS if program else _HASHES
+    return _SECTION.sub(r"\1 ", hashes.sub("# ", _AT_START.sub(r"\1: ", lines)))
 
 
 def part_in_json(document: str) -> str:

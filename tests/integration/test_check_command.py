@@ -165,7 +165,7 @@ def test_an_engine_that_hangs_up_in_the_middle(
     harness: Callable[..., Run], engine: Engine, tmp_path: Path, jobs: int
 ) -> None:
     with proxied(find_engine(), tmp_path / "engine.sock", hang_up_after=3000) as proxy:
-        run = harness("check", *EXAMPLES, "--jobs", jobs, env={"DOCKER_HOST": proxy.url}, timeout=600)
+        run = harness("check", *EXAMPLES, "--jobs", jobs, env={"DOCKER_HOST": proxy.url})
         assert proxy.created
         for container in proxy.created:
             engine.remove(container)

@@ -77,7 +77,7 @@ def test_for_people(harness: Callable[..., Run]) -> None:
 @pytest.mark.long
 def test_behind_gvisor(harness: Callable[..., Run], engine: Engine) -> None:
     """Where the engine has runsc; where it has not, that is what is found."""
-    run = harness("doctor", "--json", "--gpu", "none", "--runtime", "runsc", timeout=600)
+    run = harness("doctor", "--json", "--gpu", "none", "--runtime", "runsc")
     found = examined(run)
     if "runsc" not in engine.info()["Runtimes"]:
         assert run.code == 3

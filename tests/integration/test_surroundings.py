@@ -71,9 +71,7 @@ def test_no_candidate_runs_on_the_host_whatever_its_name(
     """Two processes, started in the folder of the candidates, which are called as modules that they import."""
     for name in ("pickle", "random", "queue"):
         write(f"print('ran on the host: {name}')\nimport os\nos._exit(86)\n", f"{name}.py")
-    run = harness(
-        "check", ".", "--jobs", 2, "--screen", "off", env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path, timeout=600
-    )
+    run = harness("check", ".", "--jobs", 2, "--screen", "off", env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path)
     assert run.code == 1, run.out + run.err
     assert [r["verdict"] for r in run.results] == ["rejected"] * 3
     assert "ran on the host" not in run.err + run.out

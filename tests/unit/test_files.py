@@ -24,8 +24,8 @@ from harness.image.wheelhouse import _held
 from harness.ladder import profile as ladders
 from harness.ladder.baselines import Baselines
 from harness.ladder.training.kept import Kept, digest_of_input
-from harness.ladder.training.locks import alone
 from harness.ladder.training.rung import INPUTS, Trainings, _alone, _write_done
+from harness.locks import alone
 from harness.report import picture_control
 
 if TYPE_CHECKING:

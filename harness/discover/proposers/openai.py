@@ -219,5 +219,5 @@ def open_proposer(ask: Ask) -> OpenAIProposer:
     key = os.environ.get(VARIABLE, "").strip()
     if not key and not ask.base_url:
         raise UserError(f"{VARIABLE} is not set", remedy="export it, or name an endpoint of your own by --base-url")
-    check_address(ask.base_url or os.environ.get("OPENAI_BASE_URL") or "https://default", httpx2)
+    check_address(ask.base_url or os.environ.get("OPENAI_BASE_URL", ""), httpx2)
     return OpenAIProposer(ask, key)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError, StoppedError, UserError
 from harness.files import LINES, read_bytes, write_anew
-from harness.ladder.training.locks import alone
+from harness.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,9 @@ from harness.errors import HarnessError, InfrastructureError, StoppedError, User
 from harness.files import SMALL, load_toml, read_bytes, write_anew
 from harness.ladder.training.answers import SAMPLES, whole_lines
 from harness.ladder.training.kept import Kept, digest_of, digest_of_input, digests, must_be_data
-from harness.ladder.training.locks import opened, taken
 from harness.ladder.training.steps import Work, run_step
 from harness.ladder.training.weights import check_weights
+from harness.locks import opened, taken
 from harness.oracle.limits import MIB
 from harness.oracle.serving import Serving
 from harness.oracle.trainer_request import TrainerLimits
