@@ -8,21 +8,26 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.candidate import Candidate
 from harness.errors import CandidateFault
+from harness.judge.run import check
 from harness.oracle.limits import Limits
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.screen import screen
+from harness.verdict import Undecided
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from harness.judge.options import Options
     from harness.oracle.engine import Engine
+    from harness.result import CheckResult
 
 ROOT = Path(__file__).parent.parent
 
@@ -82,6 +87,23 @@ class Run:
     def rules(self) -> set[str]:
         """The ids of all findings."""
         return {f["rule"] for r in self.results for f in r["findings"]}
+
+
+#: A host with other work decides nothing about who waits: `decided` asks again for so many seconds.
+_UNTIL_IT_IS_LESS_BUSY = 900.0
+
+
+def decided(paths: Sequence[Path], options: Options) -> list[CheckResult]:
+    """Check these files, and those again that a busy host did not decide, as the verdict says one should."""
+    results, end = list(check(paths, options).results), time.monotonic() + _UNTIL_IT_IS_LESS_BUSY
+    while time.monotonic() < end and (again := [at for at, result in enumerate(results) if _was_busy(result)]):
+        for at, result in zip(again, check([Path(results[at].path) for at in again], options).results, strict=True):
+            results[at] = result
+    return results
+
+
+def _was_busy(result: CheckResult) -> bool:
+    return isinstance(result.verdict, Undecided) and "less busy" in result.verdict.remedy
 
 
 def harness_command(*arguments: object) -> list[str]:

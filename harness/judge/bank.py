@@ -37,6 +37,8 @@ Examples: TypeAlias = "dict[str, list[dict[str, Any]]]"
 _ROOT = Path(__file__).resolve().parents[2]
 #: What decides about the examples, of all that lies in this project; besides it, the profile and two packages.
 _SOURCES = ("property_tests/*.py", "harness/judge/batches.py", "harness/judge/domain.py", "harness/judge/realistic.py")
+#: What lies among them and draws nothing: how often a call is timed.
+_NOT_OF_THEM = "property_tests/timing.py"
 _PACKAGES = ("hypothesis", "numpy")
 #: The most that a bank may have, packed or not; ours has 2 MiB.
 _CAP = 16 * MIB
@@ -48,7 +50,7 @@ def made_of(profile: Profile, seed: int) -> str:
     whole = hashlib.sha256(f"harness-bank/v1\0{profile.digest}\0{seed}\0".encode())
     for package in _PACKAGES:
         whole.update(f"{package} {importlib.metadata.version(package)}\0".encode())
-    for path in sorted(path for pattern in _SOURCES for path in _ROOT.glob(pattern)):
+    for path in sorted({path for pattern in _SOURCES for path in _ROOT.glob(pattern)} - {_ROOT / _NOT_OF_THEM}):
         whole.update(f"{path.relative_to(_ROOT)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
     return whole.hexdigest()
 

@@ -6,6 +6,7 @@ Where the honest loss is another than without them, the cases before it are put 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import itertools
 import json
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import layers
 import truth
+from support import decided
 
 from harness.judge.options import Options
 from harness.judge.run import check
@@ -42,6 +44,8 @@ SHARES = 2
 _UNDECIDED = '"verdict": "undecided"'
 #: Cases for one honest loss.
 GROUP = 8
+#: So often a case is put alone, with an honest loss of its own, as long as that one stays undecided.
+TURNS = 3
 
 
 @dataclass
@@ -77,6 +81,10 @@ class Attack:
         """Whether the honest loss after it has another report than without it."""
         return self.seen[case.name].control != self.alone
 
+    def control_is_open(self, case: Case) -> bool:
+        """Whether the honest loss after it was not decided."""
+        return _UNDECIDED in self.seen[case.name].control
+
 
 def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lambda _: None, *, off: str = "") -> Attack:
     """Check all cases of a mode. Raises nothing for what a case does: that is in the result.
@@ -93,15 +101,18 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
             before = truth.files()
             pids = _work(attack, todo, folder / "all", canary, progress, off, group=GROUP)
             suspects = [case for case in todo if case.name in attack.seen and attack.control_differs(case)]
-            if suspects:
-                # A host with other work may have decided nothing of the honest loss: that is no other judgement.
-                judged = [case for case in suspects if _UNDECIDED not in attack.seen[case.name].control]
-                pids |= _work(attack, suspects, folder / "alone", canary, lambda _: None, off, group=1)
-                if judged and not any(attack.control_differs(case) for case in suspects):
-                    names = ", ".join(case.name for case in judged)
-                    attack.wrong.append(
-                        f"an honest loss was judged otherwise after {names}, and after none of them alone"
-                    )
+            # A host with other work may have decided nothing of the honest loss: that is no other judgement.
+            judged = [case for case in suspects if not attack.control_is_open(case)]
+            otherwise = {_difference(attack.alone, attack.seen[case.name].control) for case in judged}
+            left = suspects
+            for turn in range(TURNS if left else 0):
+                pids |= _work(attack, left, folder / f"alone_{turn}", canary, lambda _: None, off, group=1)
+                left = [case for case in left if attack.control_is_open(case)]
+                if not left:
+                    break
+            if judged and not any(attack.control_differs(case) for case in suspects):
+                names, how = ", ".join(case.name for case in judged), "; ".join(sorted(otherwise))
+                attack.wrong.append(f"an honest loss was judged otherwise after {names}, not after one alone: {how}")
             attack.wrong += _truth(engine, before, pids)
             report = CheckReport("", 0, tuple(s.result for s in attack.seen.values()))
             attack.wrong += [w for w in [canary.wrong(write_json(report))] if w]
@@ -113,7 +124,7 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
 @functools.cache
 def _alone(mode: str) -> str:
     """The report of the honest loss where nothing hostile has been: in this process, in which no layer is off."""
-    return _plain(check([CONTROL], OPTIONS[mode]).results[0])
+    return _plain(decided([CONTROL], OPTIONS[mode])[0])
 
 
 def _truth(engine: Engine, before: dict[str, tuple[int, ...]], pids: set[int]) -> list[str]:
@@ -161,7 +172,7 @@ def _work(
     waiting: dict[int, list[tuple[str, CheckResult, float]]] = {pid: [] for pid in pids}
     began = dict.fromkeys(pids, time.monotonic())
     while open_shares:
-        pid, result = results.get(timeout=300)
+        pid, result = results.get(timeout=900)
         if result is None:
             open_shares -= 1
         elif result.path in controls:
@@ -194,6 +205,13 @@ def _share(
             check(files, replace(options, profile=profile), lambda _, result: results.put((pid, result)))
     finally:
         results.put((pid, None))
+
+
+def _difference(usual: str, other: str) -> str:
+    """The lines in which two reports differ."""
+    reports = [json.dumps(json.loads(report), indent=1, sort_keys=True).splitlines() for report in (usual, other)]
+    changed = [line for line in difflib.unified_diff(*reports, n=0, lineterm="") if not line.startswith(("---", "+++"))]
+    return " ".join(changed)[:500]
 
 
 def _plain(result: CheckResult) -> str:

@@ -9,6 +9,9 @@ import argparse
 import sys
 import time
 from collections import defaultdict
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent))  # where the tests' shared modules are
 
 from attack import Attack, run
 from cases import MODES, Case, load, titles

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support import decided
 
 from harness.judge.options import Options
-from harness.judge.run import check
 from harness.verdict import Rejected
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ NAMES = sorted(path.name for path in FOLDER.glob("*.py"))
 def results(sandbox_image: object) -> dict[str, CheckResult]:
     """All of them in one run, so that one that spreads its fault would be seen to."""
     del sandbox_image
-    report = check([FOLDER], Options(jobs=2))
-    return {Path(r.path).name: r for r in report.results}
+    results = decided([FOLDER], Options(jobs=2))
+    return {Path(r.path).name: r for r in results}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import ROOT, harness_command
+from support import ROOT, decided, harness_command
 
 from harness import Ledger, submit, text_candidate
 from harness.judge.batches import plain
 from harness.judge.options import Options
-from harness.judge.run import check
 from harness.ladder import bandit, tuning
 from harness.ladder.tuned import Tuned
 from harness.ladder.worker import Orders, Place, work
@@ -73,7 +72,7 @@ def judged(sandbox_image: object, tmp_path_factory: pytest.TempPathFactory) -> d
     paths = [folder / f"{name}.py" for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         path.write_text(text, encoding="utf-8")
-    return dict(zip(texts, check(paths, Options()).results, strict=True))
+    return dict(zip(texts, decided(paths, Options()), strict=True))
 
 
 def test_a_corner_that_breaks_rejects_and_is_named(judged: dict[str, CheckResult]) -> None:

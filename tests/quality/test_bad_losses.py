@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import decided
 
 from harness.judge.options import Options
-from harness.judge.run import check
 from harness.rules import find_rule
 from harness.verdict import Accepted, Rejected, Severity
 
@@ -43,8 +43,8 @@ def results(request: pytest.FixtureRequest, sandbox_image: object) -> dict[str, 
     del sandbox_image
     here = [item for item in request.session.items if item.path == request.path]
     names = sorted({item.callspec.params["name"] for item in here if hasattr(item, "callspec")} or EXPECTED)
-    report = check([HERE / "losses" / name for name in names], Options(jobs=2))
-    return {Path(r.path).name: r for r in report.results}
+    results = decided([HERE / "losses" / name for name in names], Options(jobs=2))
+    return {Path(r.path).name: r for r in results}
 
 
 def test_every_file_is_expected_and_every_expectation_has_its_file() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import decided
 
 from harness.judge.options import Options
-from harness.judge.run import check
 from harness.profiles import DEFAULTS, load
 from harness.verdict import Accepted, Rejected, Severity
 
@@ -31,8 +31,8 @@ EXAMPLES = ROOT / "examples" / "classification"
 def results(sandbox_image: object) -> dict[Path, CheckResult]:
     """All of them in one check, two at a time, so that the good ones are also judged by heart."""
     del sandbox_image
-    report = check([CATALOGUE, EXAMPLES, BROKEN], Options(profile=PROFILE, jobs=2))
-    return {Path(r.path): r for r in report.results}
+    results = decided([CATALOGUE, EXAMPLES, BROKEN], Options(profile=PROFILE, jobs=2))
+    return {Path(r.path): r for r in results}
 
 
 def test_known_losses_are_accepted(results: dict[Path, CheckResult]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support import decided
 
 from harness.judge.options import Options
-from harness.judge.run import check
 from harness.losses import CATALOGUE, path_of
 from harness.verdict import Accepted, Rejected, Severity
 
@@ -32,7 +32,7 @@ def results(sandbox_image: object) -> dict[Path, CheckResult]:
     """All of them, checked once, two at a time."""
     del sandbox_image
     paths = [*(path_of(e.name) for e in CATALOGUE), *EXAMPLES, *BROKEN, *HONEST]
-    return dict(zip(paths, check(paths, Options(jobs=2)).results, strict=True))
+    return dict(zip(paths, decided(paths, Options(jobs=2)), strict=True))
 
 
 def check_accepted(result: CheckResult, stem: str) -> None:

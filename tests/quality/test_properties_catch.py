@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from support import decided
 
 from harness.judge.options import Options
-from harness.judge.run import check
 from harness.verdict import Accepted, Rejected
 from property_tests import PROPERTY_RULES
 
@@ -174,7 +174,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory, sandbox_image: object) ->
     for number, source in enumerate(every.values()):
         paths.append(folder / f"{number:02}.py")
         paths[-1].write_text(source, encoding="utf-8")
-    return dict(zip(every, check(paths, Options(jobs=2, screen=False)).results, strict=True))
+    return dict(zip(every, decided(paths, Options(jobs=2, screen=False)), strict=True))
 
 
 @pytest.mark.long

@@ -161,6 +161,9 @@ def test_an_edited_property_makes_it_another(tmp_path: Path, monkeypatch: pytest
             copy.write_bytes(path.read_bytes())
     monkeypatch.setattr(bank, "_ROOT", tmp_path)
     assert bank.made_of(PROFILE, 0) == before
+    with (tmp_path / "property_tests/timing.py").open("a") as file:
+        file.write("# edited, and it draws nothing\n")
+    assert bank.made_of(PROFILE, 0) == before
     with (tmp_path / "property_tests/strategies.py").open("a") as file:
         file.write("# edited\n")
     assert bank.made_of(PROFILE, 0) != before

@@ -174,11 +174,13 @@ class Timed:
     def __init__(self, clock: float, processor: float | None) -> None:
         self.clock, self.processor = clock, processor
         self.now = self.used = 0.0
+        self.asked = 0
 
     def perf_counter(self) -> float:
         return self.now
 
     def ask(self, _: int) -> None:
+        self.asked += 1
         self.now += self.clock
         self.used += self.processor or 0.0
 
@@ -206,6 +208,7 @@ def test_a_call_is_judged_by_its_own_time(
     monkeypatch.setattr(timing, "host_share", lambda: share)
     said = timing.too_slow(oracle, oracle.ask, allowed=0.1, tries=5)  # type: ignore[arg-type]
     assert (why in said) if why else not said
+    assert oracle.asked == 10  # however busy the host was: a report tells how many calls there were
 
 
 def test_more_batches_never_make_a_request_shorter() -> None:
