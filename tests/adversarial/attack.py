@@ -105,11 +105,11 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
             judged = [case for case in suspects if not attack.control_is_open(case)]
             otherwise = {_difference(attack.alone, attack.seen[case.name].control) for case in judged}
             left = suspects
-            for turn in range(TURNS if left else 0):
-                pids |= _work(attack, left, folder / f"alone_{turn}", canary, lambda _: None, off, group=1)
-                left = [case for case in left if attack.control_is_open(case)]
+            for turn in range(TURNS):
                 if not left:
                     break
+                pids |= _work(attack, left, folder / f"alone_{turn}", canary, lambda _: None, off, group=1)
+                left = [case for case in left if attack.control_is_open(case)]
             if judged and not any(attack.control_differs(case) for case in suspects):
                 names, how = ", ".join(case.name for case in judged), "; ".join(sorted(otherwise))
                 attack.wrong.append(f"an honest loss was judged otherwise after {names}, not after one alone: {how}")
@@ -209,12 +209,12 @@ def _share(
 
 def _difference(usual: str, other: str) -> str:
     """The lines in which two reports differ."""
-    reports = [json.dumps(json.loads(report), indent=1, sort_keys=True).splitlines() for report in (usual, other)]
-    changed = [line for line in difflib.unified_diff(*reports, n=0, lineterm="") if not line.startswith(("---", "+++"))]
+    lines = difflib.unified_diff(usual.splitlines(), other.splitlines(), n=0, lineterm="")
+    changed = [line for line in lines if not line.startswith(("---", "+++"))]
     return " ".join(changed)[:500]
 
 
 def _plain(result: CheckResult) -> str:
     """A report without what may differ: where the file lies, and how long things took."""
     document = json.loads(write_json(CheckReport("", 0, (replace(result, path="", timings={}),))))
-    return json.dumps(document, sort_keys=True)
+    return json.dumps(document, indent=1, sort_keys=True)
