@@ -8,7 +8,7 @@ LOSS ?= examples/discopop.py
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: check test test-all setup gvisor redteam fuzz trace image lint bench lock discover
+.PHONY: check test test-rest test-all setup gvisor redteam fuzz trace image lint bench lock discover
 
 check: setup
 	@$(BIN)/harness check $(LOSS)
@@ -17,9 +17,13 @@ test: setup
 	@$(PYTHON) -m harness.setup --no-engine --train
 	@$(BIN)/python tests/run.py $(TESTS)
 
-# And what takes long: all broken losses, the chaos of a queue, a cluster of Ray's, a stop in each kind of training.
-test-all: setup
+# What takes longer: the layers switched off one by one, gVisor, chaos, Ray, ranks, trainings that are killed anywhere.
+test-rest: setup
 	@$(PYTHON) -m harness.setup --no-engine --train
+	@$(BIN)/python tests/run.py --rest
+
+# Everything there is: also all of each kind that the others have some of. docs/testing.md says which.
+test-all: test
 	@$(BIN)/python tests/run.py --whole
 
 setup:

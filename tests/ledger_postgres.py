@@ -84,7 +84,7 @@ class Postgres:
         """Stop it: SIGINT ends all sessions in order, SIGQUIT drops everything as a power loss would."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(60)
+            self.process.wait(600)
             self.process = None
 
     def sql(self, statement: str, database: str) -> None:
@@ -92,7 +92,7 @@ class Postgres:
         import psycopg
 
         where = f"host={self.folder} user=harness dbname={database}"
-        with psycopg.connect(where, autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(where, autocommit=True, connect_timeout=60) as connection:
             connection.execute(statement.encode())
 
     def database(self) -> str:

@@ -16,10 +16,11 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import layers
 import truth
+from short import BASE, asking
 from support import decided
 
 from harness.judge.options import Options
@@ -57,15 +58,28 @@ class Seen:
     seconds: float
 
 
+class Asked(NamedTuple):
+    """One file of a share: its profile, and for a short check the rules that it asks besides the usual few."""
+
+    path: Path
+    profile: str
+    rules: tuple[str, ...] | None
+
+
 @dataclass
 class Attack:
     """One mode's whole run; `wrong` is the ground truth that does not hold, and empty where all does."""
 
     mode: str
+    short: bool = False
     seen: dict[str, Seen] = field(default_factory=dict)
     #: The report of the honest loss when nothing hostile has been there.
     alone: str = ""
     wrong: list[str] = field(default_factory=list)
+
+    def rules(self, case: Case) -> tuple[str, ...]:
+        """The properties that a short check asks of a case, besides those that it asks of all."""
+        return tuple(sorted({word for word in case.expected[self.mode].verdict if word.startswith("P")} - BASE))
 
     def verdict_on(self, case: Case) -> str:
         """What is not as expected of one case; empty where all is."""
@@ -86,20 +100,31 @@ class Attack:
         return _UNDECIDED in self.seen[case.name].control
 
 
-def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lambda _: None, *, off: str = "") -> Attack:
+def run(
+    mode: str,
+    cases: Sequence[Case],
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    off: str = "",
+    controls: bool = True,
+    short: bool = False,
+) -> Attack:
     """Check all cases of a mode. Raises nothing for what a case does: that is in the result.
 
-    `off` names a layer that is switched off meanwhile (`layers.py`), in the processes that check.
+    `off` names a layer that is switched off meanwhile (`layers.py`), in the processes that check. Without `controls`
+    no honest loss is checked, and nothing is said about one. `short` asks no more than is needed to stop each case.
     """
     todo = [case for case in cases if mode in case.expected]
-    attack = Attack(mode)
+    attack = Attack(mode, short=short)
+    if short:  # a session of the properties for each set of rules
+        todo.sort(key=attack.rules)
     with tempfile.TemporaryDirectory(prefix="harness-redteam-") as name, contextlib.closing(Engine()) as engine:
         folder = Path(name)
         canary = truth.Canary(folder)
         try:
-            attack.alone = _alone(mode)
+            attack.alone = _alone(mode, short=short) if controls else ""
             before = truth.files()
-            pids = _work(attack, todo, folder / "all", canary, progress, off, group=GROUP)
+            pids = _work(attack, todo, folder / "all", canary, progress, off, group=GROUP if controls else 0)
             suspects = [case for case in todo if case.name in attack.seen and attack.control_differs(case)]
             # A host with other work may have decided nothing of the honest loss: that is no other judgement.
             judged = [case for case in suspects if not attack.control_is_open(case)]
@@ -122,9 +147,10 @@ def run(mode: str, cases: Sequence[Case], progress: Callable[[str], None] = lamb
 
 
 @functools.cache
-def _alone(mode: str) -> str:
+def _alone(mode: str, *, short: bool) -> str:
     """The report of the honest loss where nothing hostile has been: in this process, in which no layer is off."""
-    return _plain(decided([CONTROL], OPTIONS[mode])[0])
+    with asking(()) if short else contextlib.nullcontext():
+        return _plain(decided([CONTROL], OPTIONS[mode])[0])
 
 
 def _truth(engine: Engine, before: dict[str, tuple[int, ...]], pids: set[int]) -> list[str]:
@@ -144,31 +170,20 @@ def _work(
     *,
     group: int,
 ) -> set[int]:
-    """Let each process check its share, an honest loss after each group; give the processes that there were."""
+    """Let each process check its share, an honest loss after each `group` (0: none); give the processes of it."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
+    shares = [todo[at::SHARES] for at in range(min(SHARES, len(todo)))]
     controls: set[str] = set()
     workers = []
-    for share in range(SHARES):
-        paths: list[tuple[Path, str]] = []
-        mine = todo[share::SHARES]
-        for place, case in enumerate(mine):
-            inside = folder / case.name
-            inside.mkdir(parents=True)
-            path = case.write(inside, canary.path)
-            paths.append((path, case.profile))
-            if (place + 1) % group == 0 or place + 1 == len(mine):
-                # Several cases may stand for one device: a path of its own for each control tells where we are.
-                control = inside / f"control_{case.name}.py"
-                control.write_bytes(CONTROL.read_bytes())
-                controls.add(str(control))
-                paths.append((control, OPTIONS[attack.mode].profile))
+    for share in shares:
+        paths = _paths(share, folder, canary, attack, group, controls)
         workers.append(context.Process(target=_share, args=(paths, OPTIONS[attack.mode], results, off)))
     for worker in workers:
         worker.start()
     pids = {worker.pid or 0 for worker in workers}
     open_shares = len(workers)
-    order = {worker.pid: iter([c.name for c in todo[i::SHARES]]) for i, worker in enumerate(workers)}
+    order = {worker.pid: iter([c.name for c in share]) for worker, share in zip(workers, shares, strict=True)}
     waiting: dict[int, list[tuple[str, CheckResult, float]]] = {pid: [] for pid in pids}
     began = dict.fromkeys(pids, time.monotonic())
     while open_shares:
@@ -183,15 +198,39 @@ def _work(
             waiting[pid].clear()
         else:
             # By its place in the share: the path may be a device, and that of several cases.
-            waiting[pid].append((next(order[pid]), result, time.monotonic() - began[pid]))
+            name, seconds = next(order[pid]), time.monotonic() - began[pid]
+            if group:
+                waiting[pid].append((name, result, seconds))
+            else:
+                attack.seen[name] = Seen(result, attack.alone, seconds)
+                progress(name)
         began[pid] = time.monotonic()
     for worker in workers:
         worker.join()
     return pids
 
 
+def _paths(
+    share: Sequence[Case], folder: Path, canary: truth.Canary, attack: Attack, group: int, controls: set[str]
+) -> list[Asked]:
+    """Write a share's files, and say how each is checked; the paths of honest losses join `controls`."""
+    paths = []
+    for place, case in enumerate(share, 1):
+        inside = folder / case.name
+        inside.mkdir(parents=True)
+        rules = attack.rules(case) if attack.short else None
+        paths.append(Asked(case.write(inside, canary.path), case.profile, rules))
+        if group and (place % group == 0 or place == len(share)):
+            # Several cases may stand for one device: a path of its own for each control tells where we are.
+            control = inside / f"control_{case.name}.py"
+            control.write_bytes(CONTROL.read_bytes())
+            controls.add(str(control))
+            paths.append(Asked(control, OPTIONS[attack.mode].profile, () if attack.short else None))
+    return paths
+
+
 def _share(
-    paths: list[tuple[Path, str]],
+    paths: list[Asked],
     options: Options,
     results: multiprocessing.Queue[tuple[int, CheckResult | None]],
     off: str,
@@ -200,9 +239,10 @@ def _share(
     try:
         if off:
             layers.switch_off(off)
-        for profile, group in itertools.groupby(paths, key=lambda each: each[1]):
-            files = [path for path, _ in group]
-            check(files, replace(options, profile=profile), lambda _, result: results.put((pid, result)))
+        for (profile, rules), group in itertools.groupby(paths, key=lambda each: (each.profile, each.rules)):
+            files = [each.path for each in group]
+            with contextlib.nullcontext() if rules is None else asking(rules):
+                check(files, replace(options, profile=profile), lambda _, result: results.put((pid, result)))
     finally:
         results.put((pid, None))
 

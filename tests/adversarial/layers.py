@@ -21,6 +21,8 @@ from harness.screen import front
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from attack import Attack
+
 SCREEN_ON, SCREEN_OFF = "screen on", "screen off"
 
 
@@ -150,12 +152,28 @@ def switch_off(name: str) -> None:
     LAYERS[name].off()
 
 
+def put(name: str) -> tuple[Attack, list[str]]:
+    """Switch one off and put its cases: what came of it, and who noticed.
+
+    An honest loss is checked beside them only where none of them notices by itself.
+    """
+    from attack import run  # it switches layers off in its own processes, by this module
+    from cases import load
+
+    layer = LAYERS[name]
+    cases = [c for c in load() if c.name.startswith(layer.cases) and layer.mode in c.expected]
+    for controls in (False, True):
+        attack = run(layer.mode, cases, off=name, controls=controls)
+        noticed = [c.name for c in cases if attack.verdict_on(c)] + ["ground truth"] * bool(attack.wrong)
+        if noticed:
+            break
+    return attack, noticed
+
+
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*LAYERS]), metavar="[LAYER]...")
 def main(names: tuple[str, ...]) -> None:
     """Switch them off one by one; 1 where one is not noticed."""
-    from attack import run  # it switches layers off in its own processes, by this module
-    from cases import load
     from rich.console import Console
     from rich.table import Table
 
@@ -164,13 +182,11 @@ def main(names: tuple[str, ...]) -> None:
     blind = []
     for name in names or LAYERS:
         started = time.monotonic()
-        layer = LAYERS[name]
-        cases = [c for c in load() if c.name.startswith(layer.cases) and layer.mode in c.expected]
-        attack = run(layer.mode, cases, off=name)
-        noticed = [c.name for c in cases if attack.verdict_on(c)] + ["ground truth"] * bool(attack.wrong)
+        attack, noticed = put(name)
         if not noticed:
             blind.append(name)
-        table.add_row(name, str(len(cases)), ", ".join(noticed) or "NOTHING", f"{time.monotonic() - started:.0f}")
+        seconds = f"{time.monotonic() - started:.0f}"
+        table.add_row(name, str(len(attack.seen)), ", ".join(noticed) or "NOTHING", seconds)
     console.print(table)
     sys.exit(1 if blind else 0)
 

@@ -1,6 +1,6 @@
-"""A case of each class with the screen on and off, one of every sixth class under gVisor, the ground truth.
+"""A case of each class with the screen on and off, by a short check; one of every sixth class under gVisor.
 
-All cases in all modes are `make redteam`.
+All cases in all modes, by whole checks, are in `make test-all`; `make redteam` shows them as a table.
 """
 
 from __future__ import annotations
@@ -10,40 +10,50 @@ from attack import Attack, run
 from cases import FOLDER, LAYERS, MODES, Case, load, titles
 from inputs import MAKERS
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = pytest.mark.container
 
 CASES = load()
+#: Classes of which one case is run under gVisor before `make test-all`: a check takes far longer there.
+UNDER_GVISOR = slice(0, None, 6)
+SOME, ALL = "one of a class", "all"
 
 
-#: Cases of a class that are run here, and classes of which one is run under gVisor, where a check takes far longer.
-OF_A_CLASS, UNDER_GVISOR = 1, slice(0, None, 6)
-
-
-def chosen(mode: str) -> list[Case]:
-    """The cases that are run here: the first ones of each class."""
+def chosen(mode: str, how_many: str) -> list[Case]:
+    """The cases that are run: all of a mode, or the first one of each class."""
     kinds: dict[int, list[Case]] = {}
     for case in CASES:
         if mode in case.expected:
             kinds.setdefault(case.kind, []).append(case)
-    if mode == "gVisor":
-        return [group[0] for group in list(kinds.values())[UNDER_GVISOR]]
-    return [case for group in kinds.values() for case in group[:OF_A_CLASS]]
+    if how_many == ALL:
+        return [case for group in kinds.values() for case in group]
+    firsts = [group[0] for group in kinds.values()]
+    return firsts[UNDER_GVISOR] if mode == "gVisor" else firsts
 
 
-EACH = [pytest.param(mode, case, id=f"{case.name}-{mode}") for mode in MODES for case in chosen(mode)]
-_attacks: dict[str, Attack] = {}
+def attacks(how_many: str, mode: str) -> object:
+    marks = [pytest.mark.whole] if how_many == ALL else [pytest.mark.rest] if mode == "gVisor" else []
+    return pytest.param((mode, how_many), id=f"{mode}-{how_many}", marks=marks)
+
+
+RUNS = [attacks(how_many, mode) for how_many in (SOME, ALL) for mode in MODES]
+EACH = [
+    pytest.param(one.values[0], case, id=f"{case.name}-{one.id}", marks=one.marks)
+    for one in RUNS
+    for case in chosen(*one.values[0])
+]
+_attacks: dict[tuple[str, str], Attack] = {}
 
 
 @pytest.fixture
 def attack(request: pytest.FixtureRequest, sandbox_image: object) -> Attack:
     """The run of one mode: made by the first test that wants it."""
     del sandbox_image
-    mode = request.param
+    mode, how_many = request.param
     if mode == "gVisor":
         request.getfixturevalue("runsc")
-    if mode not in _attacks:
-        _attacks[mode] = run(mode, chosen(mode))
-    return _attacks[mode]
+    if request.param not in _attacks:
+        _attacks[request.param] = run(mode, chosen(mode, how_many), short=how_many == SOME)
+    return _attacks[request.param]
 
 
 @pytest.mark.parametrize(("attack", "case"), EACH, indirect=["attack"])
@@ -51,7 +61,7 @@ def test_a_case_ends_as_it_must(attack: Attack, case: Case) -> None:
     assert not attack.verdict_on(case)
 
 
-@pytest.mark.parametrize("attack", MODES, indirect=True)
+@pytest.mark.parametrize("attack", RUNS, indirect=True)
 def test_the_ground_truth_holds(attack: Attack) -> None:
     assert attack.wrong == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from short import checked
 from support import decided
 
 from harness.judge.options import Options
@@ -15,8 +16,9 @@ from harness.verdict import Rejected
 
 if TYPE_CHECKING:
     from harness.result import CheckResult
+    from harness.verdict import Verdict
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = pytest.mark.container
 
 FOLDER = Path(__file__).parent / "found"
 NAMES = sorted(path.name for path in FOLDER.glob("*.py"))
@@ -30,11 +32,33 @@ def results(sandbox_image: object) -> dict[str, CheckResult]:
     return {Path(r.path).name: r for r in results}
 
 
+@pytest.fixture(scope="module")
+def short(sandbox_image: object) -> dict[str, CheckResult]:
+    """All of them, asked little more than the rules that their docstrings name."""
+    del sandbox_image
+    return {path.name: r for path, r in checked({FOLDER / name: named(name) for name in NAMES}).items()}
+
+
+@pytest.mark.rest
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_rejected_by_the_rule_that_its_docstring_names(results: dict[str, CheckResult], name: str) -> None:
+def test_the_rule_that_its_docstring_names_rejects_it(short: dict[str, CheckResult], name: str) -> None:
+    is_rejected(short[name].verdict, name)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("name", NAMES)
+def test_a_whole_check_rejects_it_by_that_rule(results: dict[str, CheckResult], name: str) -> None:
+    is_rejected(results[name].verdict, name)
+
+
+def is_rejected(verdict: Verdict, name: str) -> None:
+    assert isinstance(verdict, Rejected), verdict
+    assert named(name) & {f.rule for f in verdict.findings}, verdict.findings
+
+
+def named(name: str) -> set[str]:
+    """The rules that a file's docstring names."""
     text = ast.get_docstring(ast.parse((FOLDER / name).read_text("utf-8"))) or ""
     expected = set(re.findall(r"\b[SWP][1-9][0-9]{2}\b", text))
     assert expected, f"{name} does not say which rule it breaks"
-    verdict = results[name].verdict
-    assert isinstance(verdict, Rejected), verdict
-    assert expected & {f.rule for f in verdict.findings}, verdict.findings
+    return expected

@@ -87,7 +87,7 @@ def strays(engine: Engine) -> list[str]:
     Other tests may be under way: between our two looks a container of theirs may end, and its last process with it.
     """
     found = _strays(engine)
-    end = time.monotonic() + 10.0
+    end = time.monotonic() + 120.0
     while found and time.monotonic() < end:
         time.sleep(0.2)
         found = {pid: what for pid, what in _strays(engine).items() if found.get(pid) == what}

@@ -128,7 +128,7 @@ def put_in(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
         made._DRAIN_SECONDS = 0.001  # type: ignore[attr-defined]
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_check_that_is_taken_out_is_missed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     put_in(MUTANTS[name], monkeypatch)

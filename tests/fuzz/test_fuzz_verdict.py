@@ -187,7 +187,7 @@ class ModelEngine:
         self.there.remove(container)
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_no_spoilt_conversation_is_accepted() -> None:
     """The first reply, one in the middle of the properties, and one when the suite is known by heart."""
     engine, profile = ModelEngine(), load(DEFAULT)

@@ -70,6 +70,7 @@ def rejected(run: Run, rule: str) -> str:
     return str(finding["message"] + finding["fix"])
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_bad_text(harness: Callable[..., Run], tmp_path: Path, name: str) -> None:
     data, rule, word = TEXTS[name]
@@ -79,7 +80,7 @@ def test_a_bad_text(harness: Callable[..., Run], tmp_path: Path, name: str) -> N
     assert word.lower() in message.lower()
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("name", ["1 empty", "2 NUL", "5 syntax", "6 nesting", "9 async", "12 bidi"])
 def test_a_bad_text_ends_the_whole_check_too_and_with_the_screen_off(
     harness: Callable[..., Run], tmp_path: Path, name: str
@@ -134,6 +135,7 @@ def test_a_path_that_is_no_regular_file(harness: Callable[..., Run], odd: dict[s
     assert "root:" not in run.out
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/stdin"])
 def test_a_device(harness: Callable[..., Run], device: str) -> None:
     rejected(harness("check", device), "S110")
@@ -155,7 +157,7 @@ def test_a_file_is_read_once(tmp_path: Path) -> None:
     assert candidate.data == DPO.encode()
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_the_verdict_belongs_to_the_bytes_of_its_digest(harness: Callable[..., Run], tmp_path: Path) -> None:
     """The path is changed under the check for as long as it runs; digest and verdict stay together."""
     good, bad = DPO.encode(), DPO.replace("-beta", "beta").encode()
@@ -185,6 +187,7 @@ def test_the_verdict_belongs_to_the_bytes_of_its_digest(harness: Callable[..., R
 # Classes 13 and 14: what happens at import happens in the container.
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("screen", ["on", "off"])
 def test_raising_at_import(harness: Callable[..., Run], write: Callable[..., Path], screen: str) -> None:
     text = DPO.replace("\n\ndef", "\nraise ValueError('not today')\n\ndef")
@@ -192,12 +195,13 @@ def test_raising_at_import(harness: Callable[..., Run], write: Callable[..., Pat
     assert "not today" in message
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_hanging_at_import(harness: Callable[..., Run], write: Callable[..., Path]) -> None:
     text = DPO.replace("\n\ndef", "\nwhile True:\n    pass\n\ndef")
     rejected(harness("check", write(text)), "W203")
 
 
+@pytest.mark.rest
 def test_side_effects_at_import_stay_inside(
     harness: Callable[..., Run], write: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -252,7 +256,7 @@ def test_a_mistake_of_the_user(harness: Callable[..., Run], arguments: list[str]
     assert "Traceback" not in run.err
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_one_missing_path_among_good_ones(
     harness: Callable[..., Run], write: Callable[..., Path], tmp_path: Path, jobs: int

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.oracle.engine import Engine
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = pytest.mark.container
 
 EXAMPLES = ["examples/dpo.py", "examples/discopop.py", "examples/dbaql.py", "examples/broken/inverted.py"]
 
@@ -33,6 +33,7 @@ def without_timings(path: Path) -> str:
     return json.dumps(report)
 
 
+@pytest.mark.rest
 def test_the_same_check_gives_the_same_bytes(harness: Callable[..., Run], tmp_path: Path) -> None:
     files = [tmp_path / f"{name}.json" for name in ("one", "two", "apart")]
     for file, jobs in zip(files, (1, 1, 2), strict=True):
@@ -43,6 +44,7 @@ def test_the_same_check_gives_the_same_bytes(harness: Callable[..., Run], tmp_pa
     assert first == apart
 
 
+@pytest.mark.rest
 def test_another_seed_gives_other_draws_and_the_same_verdicts(harness: Callable[..., Run]) -> None:
     runs = [harness("check", *EXAMPLES, "--jobs", 2, "--seed", seed) for seed in (0, 12345)]
     words = [[r["verdict"] for r in run.results] for run in runs]
@@ -92,6 +94,7 @@ def test_where_discopop_turns_to_nan(discopop: dict[str, Any], beta: float, rho:
     assert onset["above"] is None
 
 
+@pytest.mark.rest
 def test_dpo_has_no_such_place(harness: Callable[..., Run]) -> None:
     run = harness("check", "examples/dpo.py")
     (result,) = run.results
@@ -113,6 +116,7 @@ def test_what_it_prints_is_shown_apart_and_harmless(harness: Callable[..., Run],
         assert "\u202e" not in shown
 
 
+@pytest.mark.rest
 def test_a_mixed_folder_keeps_its_order_and_the_worst_exit_code(
     harness: Callable[..., Run], write: Callable[..., Path]
 ) -> None:
@@ -134,6 +138,7 @@ EARLY = {
 }
 
 
+@pytest.mark.rest
 def test_a_candidate_that_ends_early_does_not_touch_the_next(
     harness: Callable[..., Run], write: Callable[..., Path]
 ) -> None:
@@ -160,6 +165,7 @@ def test_a_stopped_engine_is_exit_3_with_the_remedy(harness: Callable[..., Run])
     assert "DOCKER_HOST" in run.out + run.err
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_engine_that_hangs_up_in_the_middle(
     harness: Callable[..., Run], engine: Engine, tmp_path: Path, jobs: int

@@ -18,7 +18,7 @@ from harness.ledger.states import State
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 RECORDING = ROOT / "examples" / "discovery" / "replies.jsonl"
 ENVIRONMENT = {**{k: v for k, v in os.environ.items() if k != "HARNESS_DATABASE_URL"}, "CI": "true"}

@@ -49,7 +49,7 @@ def examined(run: Run) -> dict[str, dict[str, Any]]:
     return {check["id"]: check for check in document["checks"]}
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_this_host_isolates(harness: Callable[..., Run]) -> None:
     run = harness("doctor", "--json", "--gpu", "none")
     assert run.code == 0, run.out + run.err
@@ -65,7 +65,7 @@ def test_this_host_isolates(harness: Callable[..., Run]) -> None:
     jsonschema.validate(json.loads(run.out), schema)
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_for_people(harness: Callable[..., Run]) -> None:
     run = harness("doctor", "--gpu", "none", "--strict")
     warned = " warning " in run.out
@@ -74,7 +74,7 @@ def test_for_people(harness: Callable[..., Run]) -> None:
     assert ("--strict does not waive" if warned else "This host isolates") in run.out
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_behind_gvisor(harness: Callable[..., Run], engine: Engine) -> None:
     """Where the engine has runsc; where it has not, that is what is found."""
     run = harness("doctor", "--json", "--gpu", "none", "--runtime", "runsc")

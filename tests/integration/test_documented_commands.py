@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from harness.image import ImageRef
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 #: Whatever it is given, its answer is of the wrong type: nothing is asked after that.
 SHORT = (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.oracle.engine import Engine
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 
 @pytest.fixture

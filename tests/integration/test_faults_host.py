@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harness.image import ImageRef
     from harness.oracle.engine import Engine
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 #: Takes a little while at every call, so that its check takes some seconds.
 SLOW = loss("time.sleep(0.002)")
@@ -173,7 +173,7 @@ def running(proxy: EngineProxy, write: Callable[..., Path], tmp_path: Path) -> I
             text=True,
         )
         children.append(child)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while not answering and child.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
         assert child.poll() is None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from harness.image import ImageRef
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 
 class OwnEngine:
@@ -52,7 +52,7 @@ class OwnEngine:
         command += [f"--{name}={self._folder / name}" for name in ("data-root", "exec-root", "pidfile")]
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while silence(self.url) is not None:
             assert process.poll() is None, (self._folder / "log").read_text()[-2000:]
             assert time.monotonic() < end
@@ -86,7 +86,7 @@ class OwnEngine:
     def close(self) -> None:
         """End it and all that it started, and take its folders away."""
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(600)
         for shim in self._processes(b"containerd-shim"):
             # What it keeps goes first: a container would outlive its keeper.
             for child in Path(f"/proc/{shim}/task/{shim}/children").read_text().split():
@@ -135,7 +135,7 @@ def test_an_engine_that_is_killed(own: OwnEngine, write: Callable[..., Path], tm
         text=True,
     )
     connection = Engine(own.url)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while len(connection.client.containers()) < 2 and child.poll() is None and time.monotonic() < end:
         time.sleep(0.1)
     left = [container["Id"] for container in connection.client.containers()]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harness.judge.pipeline import Bench
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 #: Fails at a margin that only a training reaches.
 LATE = source_text("dpo").replace("    return", "    torch.zeros(4)[4 * int(rho.max() > 1e-4)]\n    return")

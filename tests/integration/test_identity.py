@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.judge.pipeline import Bench
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 PLAIN = (ROOT / "examples" / "dpo.py").read_text("utf-8")
 DPO = screened_text(baseline_candidate("dpo"))

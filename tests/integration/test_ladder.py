@@ -20,7 +20,7 @@ from harness.ledger.states import State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 LOSSES = ROOT / "harness" / "losses"
 SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
@@ -45,7 +45,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = command(folder, "submit", *paths)
     assert done.returncode == 0, done.stderr
     assert "queued: 5" in done.stdout
-    done = command(folder, "worker", "--drain", "--slots", "1", timeout=300)
+    done = command(folder, "worker", "--drain", "--slots", "1", timeout=900)
     assert done.returncode == 0, done.stderr
     assert "5 attempts ended" in done.stderr
     return folder
@@ -119,13 +119,13 @@ def test_killed_it_is_taken_over_at_once_by_the_same_command_and_waited_for_by_a
         return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
 
     with start() as first:
-        end = time.monotonic() + 120.0
+        end = time.monotonic() + 600.0
         while not (folder / "ledger.db").exists() or not Ledger(folder).runs(states=(State.RUNNING,)):
             assert time.monotonic() < end
             time.sleep(0.1)
         first.kill()
     with start() as second, start() as third:
-        told = [one.communicate(timeout=400)[1] for one in (second, third)]
+        told = [one.communicate(timeout=900)[1] for one in (second, third)]
         assert [one.returncode for one in (second, third)] == [0, 0], told
     assert all("completed" in one for one in told), told
     assert sum("is at it, whose lease ends in" in one for one in told) == 1, told
@@ -140,7 +140,7 @@ def test_killed_it_is_taken_over_at_once_by_the_same_command_and_waited_for_by_a
 def test_one_candidate_climbs_here_and_now(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text(INVERTED, encoding="utf-8")
-    done = command(tmp_path / "harness", "run", bad, timeout=600)
+    done = command(tmp_path / "harness", "run", bad, timeout=900)
     assert done.returncode == 1, done.stderr
     assert "P308" in done.stderr
 
@@ -204,7 +204,7 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on_where_it_was(tm
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
         before = ledger.scores(1)["bandit"]
-        done = command(folder, "worker", "--drain", "--slots", "1", timeout=200)
+        done = command(folder, "worker", "--drain", "--slots", "1", timeout=900)
         assert done.returncode == 0, done.stderr
         run = ledger.run(1)
         assert (run.state, run.attempt) == (State.COMPLETED, 2)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from test_faults_killed_engine import OwnEngine
 
-pytestmark = [pytest.mark.container, pytest.mark.long, pytest.mark.whole]
+pytestmark = [pytest.mark.container, pytest.mark.whole]
 
 BAD, GOOD, SLOTS, LEASE = 14, ("dpo", "slic"), 3, 5
 JOBS = BAD + len(GOOD)
@@ -90,7 +90,7 @@ class Crew:
 
     def end(self) -> None:
         self.process.terminate()
-        self.process.wait(90)
+        self.process.wait(600)
 
 
 class Storm:
@@ -126,7 +126,7 @@ class Storm:
             self.engine.start_again()
         elif what == "restart the engine":
             self.engine.process.terminate()
-            self.engine.process.wait(60)
+            self.engine.process.wait(600)
             self.engine.process = self.engine._start()
         elif what == "fill the disk":
             self._fill()
@@ -160,7 +160,7 @@ class Storm:
             while True:
                 file.write(bytes(4096))
                 file.flush()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 600
         while self.crew.log.read_text().count("it waits") == before:
             assert time.monotonic() < until, self.crew.log.read_text()
             time.sleep(0.1)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.image import ImageRef
     from harness.oracle.engine import Engine
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
 RHO = "(policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)"
@@ -54,7 +54,7 @@ def worker(folder: Path, *arguments: object, **environment: str) -> Iterator[tup
             yield process, log
         finally:
             process.terminate()
-            process.wait(90)
+            process.wait(600)
 
 
 def until(condition: Callable[[], bool], log: Path, seconds: float = 200.0) -> None:
@@ -76,7 +76,7 @@ def test_an_engine_that_is_down_costs_one_attempt_and_not_those_of_the_queue(tmp
             assert touched == [runs[1]]
             assert ledger.run(runs[1]).faults <= 1
             proxy.revive()
-            assert process.wait(500) == 0, log.read_text()
+            assert process.wait(900) == 0, log.read_text()
         assert "goes on" in log.read_text()
         assert [ledger.run(run).state for run in runs] == [State.REJECTED] * 4
         assert [c for c in proxy.created if engine.state(c)] == []
@@ -94,7 +94,7 @@ def test_a_database_that_is_away_is_waited_for_and_has_the_report(tmp_path: Path
                 time.sleep(1.0)
                 assert process.poll() is None, log.read_text()
                 server.start()
-                assert process.wait(500) == 0, log.read_text()
+                assert process.wait(900) == 0, log.read_text()
             assert [ledger.run(run).state for run in runs] == [State.REJECTED] * 2
             assert max(ledger.run(run).faults for run in runs) <= 1
         # On another machine, that is: from a folder that knows nothing of it.
@@ -124,7 +124,7 @@ def test_what_is_left_at_a_place_is_cleared_before_it_is_used(
                 body = {"Image": sandbox_image.digest, "Cmd": ["true"], "Labels": labels}
                 made[name] = engine.client.create_container_from_config(body)["Id"]
             with worker(tmp_path) as (process, log):
-                assert process.wait(500) == 0, log.read_text()
+                assert process.wait(900) == 0, log.read_text()
             assert ledger.run(1).state is State.REJECTED
             assert {name for name, container in made.items() if engine.state(container)} == set(places) - {"mine"}
         finally:

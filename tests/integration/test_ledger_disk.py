@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.rest
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_full_disk_stops_a_worker_and_harms_nothing(fleet, url):
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.exec_driver_sql("BEGIN")
         full = fleet.start("small-disk")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while not any("ledger-error" in line for line in fleet.said) and time.monotonic() < end:
             time.sleep(0.05)
         told = next(line for line in fleet.said if "ledger-error" in line)
@@ -104,7 +104,7 @@ def test_killed_in_the_middle_of_commits_the_ledger_opens_and_has_all_it_said_it
     for _ in range(30):
         before = len(fleet.said)
         name = fleet.start(lease=0.2)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 600
         while len(fleet.said) == before and time.monotonic() < end:
             time.sleep(0.002)
         time.sleep(draw.uniform(0.0, 0.06))
@@ -125,7 +125,7 @@ def test_a_server_that_loses_its_power_has_all_it_said_it_had(tmp_path):
         fleet.start()
         for _ in range(6):
             before = len(fleet.said)
-            end = time.monotonic() + 30
+            end = time.monotonic() + 600
             while not any(line.startswith("committed") for line in fleet.said[before:]) and time.monotonic() < end:
                 time.sleep(0.01)
             server.stop(signal.SIGQUIT)

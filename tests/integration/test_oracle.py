@@ -28,7 +28,7 @@ def as_batch(pairs: Pairs, dtype: type[np.floating]) -> Batch:
     return Batch.of((v.astype(dtype) for v in vectors), pairs.beta)
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda e: e.name)
 def test_the_catalogue_answers_as_its_formulas_say(sandboxes: Sandboxes, entry: Entry) -> None:
     draws = [sample_pairs(32, beta) for beta in BETAS]
@@ -129,7 +129,7 @@ DIALECTS = {
 }
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_dialect_is_called_with_what_it_names(sandboxes: Sandboxes, name: str) -> None:
     batch = batch_of([1.0, -2.5, 8.0], 0.37, dtype=np.float64)
@@ -224,7 +224,7 @@ def test_other_shapes_are_told_without_their_numbers(sandboxes: Sandboxes, endin
     assert (answer.shape, answer.values.size) == (shape, 0)
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("name", ["dpo.py", "discopop_method.py", "reply.json"])
 def test_the_same_question_gets_the_same_bits_in_another_container(sandboxes: Sandboxes, name: str) -> None:
     text = (ROOT / "examples" / name).read_text("utf-8")

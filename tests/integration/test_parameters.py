@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from harness.result import CheckResult
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 HEAD = "import torch.nn.functional as F\n"
 DPO = """def loss(pc, pr, rc, rr, beta{more}):

@@ -83,7 +83,7 @@ def test_a_layer_that_is_missing_is_named(
     assert refusal.remedy
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("name", sorted(set(LAYERS) - ENGINE_ALONE))
 def test_the_server_inside_sees_it_by_itself(
     refused: Callable[[], NotIsolatedError], monkeypatch: pytest.MonkeyPatch, name: str

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from harness.oracle.engine import Engine
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 DPO = (ROOT / "examples" / "dpo.py").read_text("utf-8")
 SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
@@ -127,7 +127,7 @@ def started(*words: object, **environment: str) -> Iterator[subprocess.Popen[str
         yield process
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(600)
         if process.stderr is not None:
             process.stderr.close()
 

@@ -28,7 +28,7 @@ from text_judges import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 #: Each attack, short enough for all of them to be shown in a few reports.
 SHORT = [text[:160] for text in HOSTILE.values()]
@@ -107,7 +107,7 @@ def shown(folder: Path) -> Shown:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     reports = {name: (folder / f"report.{name}").read_bytes().decode("utf-8") for name in FORMATS}
     pictures = sorted((folder / "plots").iterdir())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harness.judge.pipeline import Bench
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = [pytest.mark.container, pytest.mark.rest]
 
 UNIT = Path(__file__).parent.parent / "unit" / "train"
 DPO = """

@@ -1,4 +1,7 @@
-"""What must be accepted: the whole catalogue and every example, with the documented warnings and no others."""
+"""What must be accepted: the whole catalogue and every example, with the documented warnings and no others.
+
+One of each kind in `make test`, all of them in `make test-rest`.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from harness.losses import CATALOGUE, path_of
 from harness.verdict import Accepted, Rejected, Severity
 
 if TYPE_CHECKING:
+    from harness.losses import Entry
     from harness.result import CheckResult
 
-pytestmark = [pytest.mark.container, pytest.mark.long]
+pytestmark = pytest.mark.container
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = sorted(p for p in (ROOT / "examples").iterdir() if p.suffix in {".py", ".json"})
@@ -27,12 +31,28 @@ HONEST = sorted((Path(__file__).parent / "honest").glob("*.py"))
 WARNINGS = {"dbaql": "P317", "aqfl": "P317", "padll": "P304", "pfl": "P304", "pfl_refactored": "P304"}
 
 
+#: Of each kind, those that come first: plain, without a reference, by a statistic of the batch; a function and a reply.
+SOON = {"dpo", "simpo", "dbaql", "discopop.py", "reply.json", "inverted.py", "per_token_squared.py"}
+
+
+def when(name: str) -> list[pytest.MarkDecorator]:
+    return [] if name in SOON else [pytest.mark.rest]
+
+
+ENTRIES = [pytest.param(entry, marks=when(entry.name), id=entry.name) for entry in CATALOGUE]
+
+
 @pytest.fixture(scope="module")
-def results(sandbox_image: object) -> dict[Path, CheckResult]:
-    """All of them, checked once, two at a time."""
+def results(request: pytest.FixtureRequest, sandbox_image: object) -> dict[Path, CheckResult]:
+    """All that are asked for, checked once, two at a time."""
     del sandbox_image
-    paths = [*(path_of(e.name) for e in CATALOGUE), *EXAMPLES, *BROKEN, *HONEST]
-    return dict(zip(paths, decided(paths, Options(jobs=2)), strict=True))
+    here = [item for item in request.session.items if item.path == request.path]
+    asked = [value for item in here if hasattr(item, "callspec") for value in item.callspec.params.values()]
+    paths = {value if isinstance(value, Path) else path_of(getattr(value, "name", value)) for value in asked}
+    if any(not hasattr(item, "callspec") for item in here):  # they compare what they like
+        paths |= {*(path_of(e.name) for e in CATALOGUE), *EXAMPLES}
+    each = sorted(paths)
+    return dict(zip(each, decided(each, Options(jobs=2)), strict=True))
 
 
 def check_accepted(result: CheckResult, stem: str) -> None:
@@ -43,13 +63,13 @@ def check_accepted(result: CheckResult, stem: str) -> None:
     assert len(result.facts["fingerprint"]) == 64
 
 
-@pytest.mark.parametrize("name", [e.name for e in CATALOGUE])
-def test_the_catalogue_is_accepted(results: dict[Path, CheckResult], name: str) -> None:
-    check_accepted(results[path_of(name)], name)
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_catalogue_is_accepted(results: dict[Path, CheckResult], entry: Entry) -> None:
+    check_accepted(results[path_of(entry.name)], entry.name)
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda e: e.name)
-def test_the_facts_are_those_of_the_catalogue(results: dict[Path, CheckResult], entry: object) -> None:
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_facts_are_those_of_the_catalogue(results: dict[Path, CheckResult], entry: Entry) -> None:
     facts = results[path_of(entry.name)].facts
     assert facts["reference_free"] == entry.reference_free
     assert facts["smallest_batch"] == entry.smallest_batch
@@ -57,7 +77,7 @@ def test_the_facts_are_those_of_the_catalogue(results: dict[Path, CheckResult], 
     assert facts["statistic"] == entry.kind
 
 
-@pytest.mark.parametrize("name", ["dbaql", "aqfl"])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=when(name)) for name in ("dbaql", "aqfl")])
 def test_the_warning_states_the_smallest_batch(results: dict[Path, CheckResult], name: str) -> None:
     (warning,) = [f for f in results[path_of(name)].verdict.findings if f.rule == "P317"]
     assert "2 pairs" in warning.message
@@ -66,18 +86,19 @@ def test_the_warning_states_the_smallest_batch(results: dict[Path, CheckResult],
     assert {"progress", "chosen_lengths", "rejected_lengths"} <= set(warning.counterexample)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [pytest.param(p, marks=when(p.name), id=p.name) for p in EXAMPLES])
 def test_the_examples_are_accepted(results: dict[Path, CheckResult], path: Path) -> None:
     check_accepted(results[path], path.stem)
 
 
-@pytest.mark.parametrize("path", HONEST, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [pytest.param(p, marks=when(p.name), id=p.stem) for p in HONEST])
 def test_what_is_right_in_another_way_is_accepted(results: dict[Path, CheckResult], path: Path) -> None:
     verdict = results[path].verdict
     assert isinstance(verdict, Accepted), verdict
     assert not any(f.severity is Severity.ERROR for f in verdict.findings)
 
 
+@pytest.mark.rest
 def test_the_same_function_in_other_words_has_the_same_fingerprint(results: dict[Path, CheckResult]) -> None:
     prints = {p: r.facts.get("fingerprint") for p, r in results.items()}
     examples = ROOT / "examples"
@@ -87,7 +108,7 @@ def test_the_same_function_in_other_words_has_the_same_fingerprint(results: dict
     assert len(set(catalogue)) == len(catalogue)
 
 
-@pytest.mark.parametrize("path", BROKEN, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [pytest.param(p, marks=when(p.name), id=p.name) for p in BROKEN])
 def test_the_broken_examples_are_rejected_as_their_page_says(results: dict[Path, CheckResult], path: Path) -> None:
     page = (ROOT / "examples/README.md").read_text("utf-8")
     said = re.search(rf"`broken/{path.name}` \| `([a-z-]+)`", page)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from short import checked
 from support import decided
 
 from harness.judge.options import Options
@@ -18,6 +19,7 @@ from property_tests import PROPERTY_RULES
 
 if TYPE_CHECKING:
     from harness.result import CheckResult
+    from harness.verdict import Verdict
 
 pytestmark = pytest.mark.container
 
@@ -164,30 +166,56 @@ HARMLESS = {
 }
 
 
+def written(folder: Path) -> dict[str, Path]:
+    """Every text in a file of its own."""
+    every = {**TRICKS, **HARMLESS, "sound": text(ending="F.softplus(-beta * rho)")}
+    paths = {name: folder / f"{number:02}.py" for number, name in enumerate(every)}
+    for name, path in paths.items():
+        path.write_text(every[name], encoding="utf-8")
+    return paths
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory, sandbox_image: object) -> dict[str, CheckResult]:
+    """All tricks with the screen off, asked what shows that a loss is wrong in the ways that they hide."""
+    del sandbox_image
+    paths = written(tmp_path_factory.mktemp("tricks"))
+    results = checked(dict.fromkeys(paths.values(), SHOWN_BY), Options(screen=False))
+    return {name: results[path] for name, path in paths.items()}
+
+
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory, sandbox_image: object) -> dict[str, CheckResult]:
-    """All tricks with the screen off, checked once, two at a time."""
+    """All tricks with the screen off, by whole checks, two at a time."""
     del sandbox_image
-    folder = tmp_path_factory.mktemp("tricks")
-    every = {**TRICKS, **HARMLESS, "sound": text(ending="F.softplus(-beta * rho)")}
-    paths = []
-    for number, source in enumerate(every.values()):
-        paths.append(folder / f"{number:02}.py")
-        paths[-1].write_text(source, encoding="utf-8")
-    return dict(zip(every, decided(paths, Options(jobs=2, screen=False)), strict=True))
+    paths = written(tmp_path_factory.mktemp("tricks"))
+    return dict(zip(paths, decided([*paths.values()], Options(jobs=2, screen=False)), strict=True))
 
 
-@pytest.mark.long
+#: Direction, gradients against differences, determinism: with what a short check asks of all, they show each trick.
+SHOWN_BY = {"P308", "P306", "P309"}
+
+
+@pytest.mark.rest
 @pytest.mark.parametrize("name", TRICKS)
-def test_no_trick_stands_for_a_sound_loss(verdicts: dict[str, CheckResult], name: str) -> None:
-    verdict = verdicts[name].verdict
+def test_no_trick_stands_for_a_sound_loss(short: dict[str, CheckResult], name: str) -> None:
+    fails(short[name].verdict)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("name", TRICKS)
+def test_no_trick_stands_for_a_sound_loss_in_a_whole_check(verdicts: dict[str, CheckResult], name: str) -> None:
+    fails(verdicts[name].verdict)
+
+
+def fails(verdict: Verdict) -> None:
     assert isinstance(verdict, Rejected), verdict
     assert verdict.findings[0].rule[0] in "PW"
 
 
-@pytest.mark.long
+@pytest.mark.rest
 @pytest.mark.parametrize("name", HARMLESS)
-def test_who_answers_with_a_sound_losss_numbers_is_that_loss(verdicts: dict[str, CheckResult], name: str) -> None:
-    assert isinstance(verdicts[name].verdict, Accepted)
-    assert verdicts[name].facts["fingerprint"] == verdicts["sound"].facts["fingerprint"]
-    assert np.array_equal(verdicts[name].facts["curve"]["value"], verdicts["sound"].facts["curve"]["value"])
+def test_who_answers_with_a_sound_losss_numbers_is_that_loss(short: dict[str, CheckResult], name: str) -> None:
+    assert isinstance(short[name].verdict, Accepted)
+    assert short[name].facts["fingerprint"] == short["sound"].facts["fingerprint"]
+    assert np.array_equal(short[name].facts["curve"]["value"], short["sound"].facts["curve"]["value"])

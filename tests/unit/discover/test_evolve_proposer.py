@@ -191,7 +191,7 @@ def run(path: Path, judge: TextJudge, generations: int = 24) -> Track:
         return discovery(journal, EvolveProposer(), judge, generations=generations, burn_in=(), seed=3).run()
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_through_the_loop_cut_anywhere_it_ends_with_the_same_archive(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", TextJudge())
     assert len(whole.rows) == 24
@@ -207,7 +207,7 @@ def test_through_the_loop_cut_anywhere_it_ends_with_the_same_archive(tmp_path: P
         assert track.archive.digest == whole.archive.digest
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_200_candidates_from_a_cold_start_find_a_loss_at_least_as_good_as_dpo() -> None:
     settings = Settings(contexts=12, steps=50)
     chosen = range(2)

@@ -42,7 +42,7 @@ def test_the_secret_has_the_mark_that_the_probe_looks_for() -> None:
 
 
 def test_jobs_run_side_by_side_and_answer_in_order() -> None:
-    met = threading.Barrier(2, timeout=10)
+    met = threading.Barrier(2, timeout=120)
 
     def job(name: str) -> Any:
         def work() -> list[Any]:
@@ -65,7 +65,7 @@ def test_an_interrupt_lets_no_further_job_begin() -> None:
 
     def slow() -> list[Any]:
         begun.append("slow")
-        going.wait(10)
+        going.wait(120)
         begun.append("removed what it made")
         return []
 

@@ -300,7 +300,7 @@ def test_several_are_asked_at_once(tmp_path: Path) -> None:
     together = threading.Barrier(3)
 
     def waits(body: dict[str, Any]) -> str:
-        together.wait(20)  # passes only while three are under way
+        together.wait(120)  # passes only while three are under way
         return prefers_longer(body)
 
     assert judged(tmp_path / "x.jsonl", PAIRS, waits).replies == 24

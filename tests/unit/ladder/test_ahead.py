@@ -33,7 +33,7 @@ def test_a_promise_is_kept_by_the_other_thread() -> None:
         ahead.promise(3, HERE)
         begun = threading.Event()
         ahead.begin(begun.set)
-        assert begun.wait(10)
+        assert begun.wait(120)
         assert ahead.take(3, HERE) != HERE()
 
 
@@ -41,7 +41,7 @@ def test_what_nobody_has_begun_is_done_here_and_once() -> None:
     done: list[str] = []
     held = threading.Event()
     with Ahead() as ahead:
-        ahead.begin(lambda: held.wait(10))
+        ahead.begin(lambda: held.wait(120))
         ahead.promise(0, lambda: done.append("there"))
         ahead.take(0, lambda: done.append("here"))
         held.set()
@@ -62,7 +62,7 @@ def test_a_fault_is_met_where_the_result_is_taken() -> None:
         ahead.begin(fails)
         ahead.promise(0, fails)
         ahead.begin(begun.set)
-        assert begun.wait(10)
+        assert begun.wait(120)
         with pytest.raises(InfrastructureError, match="no engine"):
             ahead.take(0, HERE)
 
@@ -77,9 +77,9 @@ def test_its_end_stops_what_runs_and_drops_the_rest() -> None:
     begun = threading.Event()
     with Ahead() as ahead:
         ahead.begin(begun.set)
-        ahead.begin(lambda: ahead.closing.wait(10))
+        ahead.begin(lambda: ahead.closing.wait(120))
         ahead.promise(0, drop)
-        assert begun.wait(10)
+        assert begun.wait(120)
     assert ahead.closing.is_set()
     assert not dropped
 
@@ -157,7 +157,7 @@ def through(ground: Ground, plan: RungPlan = PLAN) -> list[tuple[str, int, bool]
         seeds.foresee([0, 1, 2])
         last = threading.Event()
         seeds.ahead.begin(last.set)
-        assert last.wait(10)
+        assert last.wait(120)
         for seed in range(3):
             assert seeds.candidate(seed).metrics == {"score": 10.0 + seed}
             assert seeds.baseline(seed) == {"score": float(seed)}
@@ -190,7 +190,7 @@ def test_a_fault_at_a_later_seed_is_met_when_that_seed_is_due(ground: Ground) ->
         seeds.foresee([0, 1, 2])
         last = threading.Event()
         seeds.ahead.begin(last.set)
-        assert last.wait(10)
+        assert last.wait(120)
         assert seeds.candidate(0).metrics == {"score": 10.0}
         with pytest.raises(CandidateFault, match="at 1"):
             seeds.candidate(1)
@@ -203,7 +203,7 @@ def test_a_candidate_that_has_fallen_is_not_trained_further(ground: Ground) -> N
         assert seeds.beside is not None
         stopping, waits = seeds.beside.stopping, seeds.beside.bench.recipe.stopping
         assert not stopping()
-        seeds.ahead.begin(lambda: held.wait(10))
+        seeds.ahead.begin(lambda: held.wait(120))
         seeds.foresee([0, 1, 2])
         seeds.ahead.closing.set()
         assert stopping()
@@ -240,13 +240,13 @@ def test_two_workers_that_want_a_baseline_measure_it_once(tmp_path: Path) -> Non
         del candidate, plan
         measured.append(seed)
         began.set()
-        assert go.wait(10)
+        assert go.wait(120)
         return {"score": 0.5}
 
     one, two = (Baselines(tmp_path, measure) for _ in range(2))
     with Ahead() as ahead:
         ahead.promise(0, lambda: one.scores(PLAN, "e" * 64, 0))
-        assert began.wait(10)
+        assert began.wait(120)
         stopped = Baselines(tmp_path, measure, lambda: True)
         with pytest.raises(StoppedError):
             stopped.scores(PLAN, "e" * 64, 0)

@@ -76,7 +76,7 @@ def looked(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_nothing_is_made_by_whoever_looks(tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
     folders = {command: tmp_path / "all" / str(number) for number, command in enumerate(LOOKING)}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         if condition():
             return True
@@ -88,11 +88,11 @@ def test_closing_waits_for_the_item_that_is_being_made() -> None:
 
     def source() -> Iterator[str]:
         begun.set()
-        go.wait(5)
+        go.wait(120)
         yield "slow"
 
     ahead = Ahead(source(), disposed.append)
-    assert begun.wait(5)
+    assert begun.wait(120)
     threading.Timer(0.1, go.set).start()
     ahead.close()
     assert disposed == ["slow"]

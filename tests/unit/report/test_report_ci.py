@@ -131,7 +131,7 @@ def test_the_step_summary_is_written_to_files_alone(tmp_path, kind):
 
     thread = threading.Thread(target=append, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(120)
     assert len(caught) == 1, "it waits, or took it"
     assert kind in caught[0]
 

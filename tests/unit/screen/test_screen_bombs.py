@@ -1,8 +1,7 @@
 """Texts that exist to exhaust a parser end in a finding, in seconds: S105 and S106."""
 
-import time
-
 import pytest
+from processor import at_most
 from screening import LOSS, candidate, faults, findings, read
 
 from harness import errors
@@ -38,9 +37,8 @@ HEAD = b"def loss(pc, pr, rc, rr):\n"
     ids=lambda data: data[:24].decode(),
 )
 def test_too_complex(data):
-    start = time.monotonic()
-    assert "S106" in {finding.rule for finding in findings(data)}
-    assert time.monotonic() - start < 10
+    with at_most(10.0):
+        assert "S106" in {finding.rule for finding in findings(data)}
 
 
 @pytest.mark.parametrize(
@@ -49,16 +47,14 @@ def test_too_complex(data):
     ids=lambda data: data[:8].decode(),
 )
 def test_reading_replies_takes_no_longer_with_their_length(data):
-    start = time.monotonic()
-    assert findings(data)
-    assert time.monotonic() - start < 2.5
+    with at_most(2.5):
+        assert findings(data)
 
 
 @pytest.mark.parametrize("expression", ["9 ** 9 ** 9", "'a' * 10 ** 12", "1 << 10 ** 12", "(1,) * 10 ** 12"])
 def test_constants_are_not_folded(expression):
-    start = time.monotonic()
-    read(f"def loss(pc, pr, rc, rr):\n    return {expression}\n")
-    assert time.monotonic() - start < 1
+    with at_most(1.0):
+        read(f"def loss(pc, pr, rc, rr):\n    return {expression}\n")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +88,7 @@ def test_a_process_that_dies_of_its_input_is_the_candidates_fault(monkeypatch):
 
 @pytest.mark.parametrize(
     ("code", "seconds"),
-    [("import time; time.sleep(60)", 1), ("print('x' * 10**7)", 10), ("raise SystemExit(3)", 10)],
+    [("import time; time.sleep(60)", 1), ("print('x' * 10**7)", 60), ("raise SystemExit(3)", 60)],
 )
 def test_hangs_floods_and_exits_are_the_candidates_fault(monkeypatch, code, seconds):
     monkeypatch.setattr(process, "_START", f"print('ready', flush=True)\n{code}")

@@ -74,12 +74,12 @@ class RunningThread:
             yield piece
 
     def end(self) -> End:
-        self._thread.join(20)
+        self._thread.join(120)
         return End(self.code)
 
     def close(self) -> None:
         self._closed.set()
-        self._thread.join(20)
+        self._thread.join(120)
         os.close(self._read)
 
 

@@ -23,12 +23,12 @@ def test_one_builds_and_the_others_wait_unless_they_are_told_to_stop(tmp_path: P
         built.append(1)
         (folder / "data.bin").write_bytes(b"data")
         began.set()
-        assert go.wait(10)
+        assert go.wait(120)
         return {}
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(Kept(tmp_path).get, "a" * 64, build)
-        assert began.wait(10)
+        assert began.wait(120)
         with pytest.raises(StoppedError):
             Kept(tmp_path, lambda: True).get("a" * 64, build)
         second = pool.submit(Kept(tmp_path).get, "a" * 64, build)

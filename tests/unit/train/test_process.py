@@ -49,7 +49,7 @@ def plan(folder: Path, pause: float) -> RungPlan:
     return RungPlan("tiny", "tiny", "cpu", "dpo", tuple(settings.items()), None, ask_a_person=False)
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_killed_at_any_point_a_rerun_gives_the_same_weights(tmp_path: Path) -> None:
     where = Mixed()
     trainings = Trainings(tmp_path, where, keep=True)
@@ -75,7 +75,7 @@ def test_killed_at_any_point_a_rerun_gives_the_same_weights(tmp_path: Path) -> N
     assert len(weights) == 1
 
 
-@pytest.mark.long
+@pytest.mark.rest
 def test_it_ends_with_its_host_and_says_what_is_wrong_in_lines(tmp_path: Path) -> None:
     job = Job("tiny", Step.PREPARE, 0, {"log": str(tmp_path)}, out=str(tmp_path))
     job.write(tmp_path / "job.json")

@@ -329,8 +329,8 @@ def test_closing_frees_a_trainer_that_waits(place: Path) -> None:
         remote = RemoteOracle(place)
         thread = threading.Thread(target=lambda: _quietly(lambda: remote.answer(batch())))
         thread.start()
-        entered.wait(10)
-    thread.join(10)
+        entered.wait(120)
+    thread.join(120)
     assert not thread.is_alive()
     remote.close()
 

@@ -1,14 +1,10 @@
-"""Small data of the control task, made once."""
+"""Small data of the control task, made once. Imported where it is used: its packages may be missing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from control_doubles import SMALL, job
-
-from harness.train import control
-from harness.train.job import Step, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +12,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from control_doubles import SMALL, job
+
+    from harness.train import control
+    from harness.train.job import Step, silent
+
     folder = tmp_path_factory.mktemp("control-data")
     control.prepare(job(Step.PREPARE, SMALL, out=folder), silent)
     return folder
