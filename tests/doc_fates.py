@@ -171,7 +171,8 @@ BY_TEST = {
 
 #: What this machine cannot have, or must not do: why.
 NOT_HERE = {
-    "make test-all": "it is what runs this",
+    "make test-rest": "it is what runs this",
+    "make test-all": "it runs this as well",
     "make bench": "every figure, half an hour: single figures are run",
     "make lock": "it needs a package index, and writes other locks with every release",
     "make trace": "it needs root and strace on the machine's own containerd",

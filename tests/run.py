@@ -22,8 +22,12 @@ from harness.setup import gvisor
 HERE = Path(__file__).parent
 #: Tests with an engine of their own: its sandboxes would be strays to the red team, so they come after it.
 OWN_ENGINE = ("integration/test_faults_killed_engine.py", "integration/test_ladder_chaos.py")
-#: What runs side by side, the longest first; in each, one after the other.
-STREAMS = (("quality", "adversarial", *OWN_ENGINE), ("integration",), ("unit", "fuzz"))
+#: A database and no container: they wait for each other's leases, and go with the unit tests.
+NO_ENGINE = ("integration/test_ledger_chaos.py", "integration/test_ledger_disk.py")
+#: What runs side by side; in each, one after the other.
+STREAMS = (("quality", "adversarial", *OWN_ENGINE), ("integration",), ("unit", "fuzz", *NO_ENGINE))
+#: Files that run in another stream than the rest of their folder.
+APART = (*OWN_ENGINE, *NO_ENGINE)
 #: None of it touches the container engine.
 ONE_CORE = STREAMS[2]
 #: What is run, as a mark for pytest. A test without a mark belongs to `make test`.
@@ -76,7 +80,7 @@ def main(named: list[str]) -> int:
     if tier not in TIERS:
         return subprocess.run([*pytest, *named], cwd=HERE.parent, check=False).returncode
     folders = {p.name for p in HERE.iterdir() if p.is_dir() and any(p.rglob("test_*.py"))}
-    if missing := folders.symmetric_difference(n for stream in STREAMS for n in stream if n not in OWN_ENGINE):
+    if missing := folders.symmetric_difference(n for stream in STREAMS for n in stream if n not in APART):
         print(f"tests/run.py and the folders differ about {', '.join(sorted(missing))}", file=sys.stderr)
         return 2
     if os.environ.get("CI"):
@@ -107,7 +111,7 @@ def main(named: list[str]) -> int:
 
 def _begun(pytest: list[str], names: tuple[str, ...]) -> Stream:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as it runs
-    elsewhere = [f"--ignore={HERE / name}" for name in OWN_ENGINE if name not in names]
+    elsewhere = [f"--ignore={HERE / name}" for name in APART if name not in names]
     # A thread that waits for another one spins, on a core that the other streams want.
     threads = {"OMP_NUM_THREADS": "1"} if names == ONE_CORE else {}
     process = subprocess.Popen(
@@ -118,7 +122,7 @@ def _begun(pytest: list[str], names: tuple[str, ...]) -> Stream:
         stdout=log,
         stderr=subprocess.STDOUT,
     )
-    return Stream("+".join(name for name in names if name not in OWN_ENGINE), process, log)
+    return Stream("+".join(name for name in names if name not in APART), process, log)
 
 
 if __name__ == "__main__":

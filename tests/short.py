@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Asked of all: time, shape, size, finite values and gradients, and that an answer does not depend on those before.
 BASE = {"P315", "P301", "P317", "P302", "P303", "P310", "P415", "P401", "P417", "P402", "P403", "P410"}
+#: A gradient without a number is told by whichever property meets it.
+MET_BY = {"P313": ("P308",)}
 #: Who sleeps is waited for twice as long as who computes, and not ten times.
 PATIENCE = 2.0
 
@@ -31,7 +33,7 @@ PATIENCE = 2.0
 def asking(rules: Collection[str]) -> Iterator[None]:
     """Meanwhile, a check of this process asks `BASE` and these rules of its profile, and no second container."""
     whole: Callable = pipeline.load
-    asked = BASE.union(rules)
+    asked = BASE.union(rules, *(MET_BY[rule] for rule in rules if rule in MET_BY))
 
     def load(name: str) -> object:
         profile = whole(name)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.container
 
-EXAMPLES = ["examples/dpo.py", "examples/discopop.py", "examples/dbaql.py", "examples/broken/inverted.py"]
+EXAMPLES = ["examples/discopop.py", "examples/broken/inverted.py"]
 
 
 def without_timings(path: Path) -> str:
@@ -48,7 +48,7 @@ def test_the_same_check_gives_the_same_bytes(harness: Callable[..., Run], tmp_pa
 def test_another_seed_gives_other_draws_and_the_same_verdicts(harness: Callable[..., Run]) -> None:
     runs = [harness("check", *EXAMPLES, "--jobs", 2, "--seed", seed) for seed in (0, 12345)]
     words = [[r["verdict"] for r in run.results] for run in runs]
-    assert words[0] == words[1] == ["accepted", "accepted", "accepted", "rejected"]
+    assert words[0] == words[1] == ["accepted", "rejected"]
     assert runs[1].report is not None
     assert runs[1].report["seed"] == 12345
     facts = [[r["facts"].get("fingerprint") for r in run.results] for run in runs]
@@ -138,7 +138,7 @@ EARLY = {
 }
 
 
-@pytest.mark.rest
+@pytest.mark.whole
 def test_a_candidate_that_ends_early_does_not_touch_the_next(
     harness: Callable[..., Run], write: Callable[..., Path]
 ) -> None:

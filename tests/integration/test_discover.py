@@ -77,6 +77,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return folder, json.loads(done.stdout)
 
 
+@pytest.mark.whole
 def test_the_recording_ends_above_dpo_with_every_step_told(replayed: tuple[Path, dict[str, Any]]) -> None:
     folder, summary = replayed
     assert summary["ended"] == "7 generations"
@@ -110,6 +111,7 @@ def test_the_recording_ends_above_dpo_with_every_step_told(replayed: tuple[Path,
     assert (place / "progress.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.whole
 def test_a_kill_costs_no_reply_and_no_run(replayed: tuple[Path, dict[str, Any]]) -> None:
     folder, summary = replayed
     kinds = [entry["kind"] for entry in entries(folder)]
@@ -123,6 +125,7 @@ def test_a_kill_costs_no_reply_and_no_run(replayed: tuple[Path, dict[str, Any]])
         assert len(set(promotions)) == len(promotions)
 
 
+@pytest.mark.whole
 def test_findings_reached_the_proposer(replayed: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = replayed
     told = {entry["name"]: entry for entry in entries(folder) if entry["kind"] == "judged" and entry["rules"]}
@@ -130,6 +133,7 @@ def test_findings_reached_the_proposer(replayed: tuple[Path, dict[str, Any]]) ->
     assert all(rule in entry["answer"] for entry in told.values() for rule in entry["rules"][:1])
 
 
+@pytest.mark.whole
 def test_lineage_shows_parents_and_the_ledger_answers_what_is_known(replayed: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = replayed
     shown = run(folder, "lineage", "run-1", "--plots", folder / "plots").stdout

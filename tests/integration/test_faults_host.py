@@ -252,6 +252,7 @@ def test_a_foreign_sandbox_stays(engine: Engine, sandbox_image: ImageRef) -> Non
             engine.remove(container)
 
 
+@pytest.mark.whole
 def test_one_of_two_workers_is_killed(proxy: EngineProxy, running: Callable[..., Any], engine: Engine) -> None:
     """What it was about is undecided; the command ends, and its container with it."""
     child, report = running(4, "--jobs", 2)

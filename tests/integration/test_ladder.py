@@ -192,6 +192,7 @@ def until(condition: Callable[[], bool], seconds: float = 200.0) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.whole
 def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on_where_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "harness"
     assert command(folder, "submit", LOSSES / "ipo.py").returncode == 0

@@ -64,6 +64,7 @@ def until(condition: Callable[[], bool], log: Path, seconds: float = 200.0) -> N
         time.sleep(0.05)
 
 
+@pytest.mark.whole
 def test_an_engine_that_is_down_costs_one_attempt_and_not_those_of_the_queue(tmp_path: Path, engine: Engine) -> None:
     with proxied(find_engine(), tmp_path / "engine.sock") as proxy, Ledger(tmp_path) as ledger:
         runs = [one.run for one in submit(bad(4), ledger=ledger)]

@@ -129,6 +129,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     return seeds
 
 
+@pytest.mark.whole
 def test_a_run_is_tuned_once_whatever_stops_it(
     tmp_path: Path, short: None, measured: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_no_candidate_runs_on_the_host_whatever_its_name(
     assert "ran on the host" not in run.err + run.out
 
 
+@pytest.mark.whole
 def test_wild_numbers_are_no_remark_on_standard_error(
     harness: Callable[..., Run], write: Callable[..., Path], tmp_path: Path
 ) -> None:

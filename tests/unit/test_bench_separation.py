@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bench import control, separation
 from harness.losses import CATALOGUE
+
+pytestmark = pytest.mark.rest
 
 
 def rows() -> list[list[str]]:

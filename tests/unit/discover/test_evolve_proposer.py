@@ -78,6 +78,7 @@ def test_parents_are_losses_that_were_measured_before() -> None:
     assert sum(own == parent for own, parent in tuned) > 0.8 * len(tuned), "the form of the parent"
 
 
+@pytest.mark.rest
 def test_it_does_better_by_what_it_is_told_than_without() -> None:
     def later(gain: Any) -> float:
         return float(np.mean([quick_gain(tree) for tree in evolved(100, gain=gain)[0].trees.values()][50:]))
@@ -85,6 +86,7 @@ def test_it_does_better_by_what_it_is_told_than_without() -> None:
     assert later(quick_gain) > later(lambda _: 0.0) + 0.05
 
 
+@pytest.mark.rest
 def test_saved_and_restored_at_every_step_it_says_the_same() -> None:
     whole, _ = evolved(60)
     loop, state = Loop(quick_gain), json.dumps(EvolveProposer().state())

@@ -60,6 +60,7 @@ def test_it_is_what_is_drawn_today() -> None:
     run_session(body, PROFILE, 0)
 
 
+@pytest.mark.rest
 def test_who_knows_it_asks_what_hypothesis_asks(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same questions to the byte, with the bank and without it."""
     del elsewhere
@@ -131,6 +132,7 @@ def test_few_bytes_that_stand_for_many_are_not_unpacked(elsewhere: Path) -> None
     tracemalloc.stop()
 
 
+@pytest.mark.rest
 def test_one_that_is_gone_is_none_and_the_suite_learns(elsewhere: Path) -> None:
     elsewhere.unlink()
     assert bank.kept(PROFILE, 0) is None

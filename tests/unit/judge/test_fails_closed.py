@@ -374,6 +374,7 @@ WILD = {
 }
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("wild", WILD)
 def test_nothing_is_remarked_on_while_a_wild_loss_is_judged(wild: str) -> None:
     with warnings.catch_warnings():

@@ -215,6 +215,7 @@ def loss(logits, targets):
 """
 
 
+@pytest.mark.rest
 def test_losses_for_classification_are_told_apart_in_the_same_way() -> None:
     from harness.classification.classifier import Classifier
 
@@ -246,6 +247,7 @@ def near_zero(batch: Batch) -> Batch:
     return batch.take(keep) if keep.size else batch_of([0.5], batch.beta)
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("switched_off", ["dtype", "sizes", "margins"])
 def test_narrow_questions_would_miss_some(switched_off: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What each part of the breadth is there for: without it one of the losses above is taken for DPO."""

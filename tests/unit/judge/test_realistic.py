@@ -127,6 +127,7 @@ class Recording(Answering):
         return self.ask(batches)
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("domain", [NARROW, Domain(0.2, 0.2, 4.0), Domain(0.05, 0.1, 1.5)])
 def test_a_narrower_domain_narrows_what_is_asked(monkeypatch: pytest.MonkeyPatch, domain: Domain) -> None:
     profile = load(DEFAULT)

@@ -64,6 +64,7 @@ def subject(function: Callable[[Batch], Answer | Complaint]) -> tuple[Subject, L
     return Subject(oracle, Domain()), oracle
 
 
+@pytest.mark.rest
 def test_it_is_not_known_before_something_passed_and_then_it_is() -> None:
     def body(suite: Suite) -> None:
         assert suite.rehearsed(subject(DPO)[0]) is None
@@ -75,6 +76,7 @@ def test_it_is_not_known_before_something_passed_and_then_it_is() -> None:
     in_session(body)
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("needs", [1, 2])
 @pytest.mark.parametrize("seed", [0, 7])
 def test_it_asks_the_same_in_fewer_requests(needs: int, seed: int) -> None:
@@ -94,6 +96,7 @@ def test_it_asks_the_same_in_fewer_requests(needs: int, seed: int) -> None:
     in_session(body, seed)
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("seed", [0, 7])
 def test_the_stand_in_teaches_what_a_candidate_would(seed: int) -> None:
     """And the questions with it: the first candidate of a process is asked in few requests already."""
@@ -116,6 +119,7 @@ def test_the_stand_in_teaches_what_a_candidate_would(seed: int) -> None:
     in_session(body, seed)
 
 
+@pytest.mark.rest
 def test_what_is_drawn_does_not_depend_on_the_sessions_before() -> None:
     drawn: list[list[bytes]] = []
 
@@ -130,6 +134,7 @@ def test_what_is_drawn_does_not_depend_on_the_sessions_before() -> None:
     assert drawn[0] != drawn[1]
 
 
+@pytest.mark.rest
 def test_another_session_of_the_process_knows_it_too() -> None:
     asked: list[int] = []
 
@@ -187,6 +192,7 @@ def test_what_fails_before_the_first_joint_question_is_settled() -> None:
     in_session(body)
 
 
+@pytest.mark.rest
 def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> None:
     calls = []
 
@@ -233,6 +239,7 @@ def test_where_the_sandbox_goes_on_the_way_the_suite_is_called_for_a_new_one() -
     in_session(body)
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize(
     "function",
     [
@@ -340,6 +347,7 @@ def test_requests_stay_small_enough_for_the_time_limit() -> None:
     assert [len(j.batches) for j in joints if j is not None] == [200, 200, 200]
 
 
+@pytest.mark.rest
 def test_the_profile_says_how_many_examples_there_are() -> None:
     asked = {}
 

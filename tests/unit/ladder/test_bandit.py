@@ -68,6 +68,7 @@ def scores() -> dict[str, list[dict[str, float]]]:
     return {name: [measure(subject(name), seed) for seed in SEEDS] for name in LOSSES}
 
 
+@pytest.mark.rest
 def test_good_losses_stand_above_bad_ones_with_intervals_apart(scores: dict[str, list[dict[str, float]]]) -> None:
     ranges = {name: interval([m["score"] for m in each], 0.05) for name, each in scores.items()}
     for good in ("dpo", "ipo", "slic"):

@@ -104,6 +104,7 @@ def test_both_are_asked_the_same_and_nobody_else_is_asked_it(boxes: Boxes) -> No
     assert boxes.asked[4] == first, "and the same key the same"
 
 
+@pytest.mark.rest
 def test_open_candidates_are_held_against_each_other_at_values_that_nobody_knows(boxes: Boxes) -> None:
     assert compared(TUNABLE, screened("-F.logsigmoid(tau * x)", ", tau", TAU)) is None
     assert len(boxes.made) == 2, "all settings of a side in one sandbox"
@@ -112,6 +113,7 @@ def test_open_candidates_are_held_against_each_other_at_values_that_nobody_knows
     assert "tau = " in where
 
 
+@pytest.mark.rest
 def test_other_ranges_are_another_function_and_what_changes_nothing_is_none(boxes: Boxes) -> None:
     wider = TAU.replace("2.0", "3.0")
     assert compared(TUNABLE, screened("F.softplus(-tau * x)", ", tau", wider)) == "their parameters differ"

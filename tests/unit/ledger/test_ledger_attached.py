@@ -55,6 +55,7 @@ def test_what_is_not_there_too_large_or_changed_is_said(ledger):
         ledger.document(digest)
 
 
+@pytest.mark.rest
 def test_a_gpu_has_one_run_at_a_time_whoever_names_it(database_url, tmp_path):
     """Workers on several machines that all say the same GPU: the ledger lets one in at a time."""
     with Ledger(tmp_path, database=database_url) as ledger:

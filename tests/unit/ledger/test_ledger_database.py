@@ -135,6 +135,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(database_url, tmp_path, 
         assert submit(ledger)
 
 
+@pytest.mark.rest
 def test_many_who_open_a_new_ledger_at_once_all_get_it(database_url, tmp_path):
     program = (
         "import sys; from pathlib import Path; from harness.ledger import Ledger\n"
@@ -263,6 +264,7 @@ def test_a_folder_that_cannot_be_one_is_the_users_to_change(tmp_path, make, fold
     assert "--folder" in told.value.remedy
 
 
+@pytest.mark.rest
 def test_who_holds_the_ledger_for_too_long_is_told_of(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.ledger.database._PATIENCE", 0.2)
     with Ledger(tmp_path) as ledger:
@@ -276,6 +278,7 @@ def test_who_holds_the_ledger_for_too_long_is_told_of(tmp_path, monkeypatch):
         assert submit(ledger)
 
 
+@pytest.mark.rest
 def test_a_server_that_was_restarted_is_used_again_without_a_word(tmp_path):
     from ledger_postgres import running
 

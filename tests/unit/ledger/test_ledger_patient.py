@@ -23,6 +23,7 @@ def patience(told, seconds=60.0, stopping=lambda: False):
     return Patience(seconds, stopping, told.append)
 
 
+@pytest.mark.rest
 def test_a_server_that_is_away_is_waited_for_and_nothing_is_lost(tmp_path):
     told = []
     with running() as server, PatientLedger(patience(told), tmp_path, database=server.database()) as ledger:
@@ -43,6 +44,7 @@ def test_a_server_that_is_away_is_waited_for_and_nothing_is_lost(tmp_path):
         assert "answers again" in told[1]
 
 
+@pytest.mark.rest
 def test_one_who_is_told_to_stop_waits_no_longer(tmp_path):
     stop = threading.Event()
     with running() as server:

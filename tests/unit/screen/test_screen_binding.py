@@ -60,6 +60,7 @@ FAMILIES = [
 ]
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family[0])
 def test_every_order_binds_alike(family):
     wanted = dict(zip(family, VECTORS, strict=True)) | {"beta": "beta"}
@@ -69,6 +70,7 @@ def test_every_order_binds_alike(family):
             assert bound(signature) == (wanted, False), signature
 
 
+@pytest.mark.rest
 def test_all_orders_of_one_family():
     family = FAMILIES[0]
     for order in itertools.permutations(family):

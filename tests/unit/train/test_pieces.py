@@ -59,6 +59,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("reviews", TINY["reviews"]), ("control", TINY["control"]), ("control", SEARCHING)],
@@ -80,6 +81,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(name: str, settings: dict[
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize(
     ("name", "settings", "what"),
     [

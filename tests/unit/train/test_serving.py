@@ -149,6 +149,7 @@ class Turning:
         return [self.answer(one) for one in asked]
 
 
+@pytest.mark.rest
 def test_one_that_turns_round_late_and_remembers_what_it_said_is_found_by_a_fresh_sandbox(place: Path) -> None:
     """The same container gives each answer twice: only one that knows nothing contradicts it."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.rest
 def test_every_set_has_its_row_and_the_same_numbers_give_the_same_picture(small: Path) -> None:
     svg, png = draw(small / "picture.json")
     assert (svg, png) == draw(small / "picture.json")
@@ -25,6 +26,7 @@ def test_every_set_has_its_row_and_the_same_numbers_give_the_same_picture(small:
     assert "0 % of the chosen returned less" in text
 
 
+@pytest.mark.rest
 def test_returns_are_drawn_where_there_is_no_arm(small: Path, tmp_path: Path) -> None:
     numbers = json.loads((small / "picture.json").read_text("utf-8"))
     (tmp_path / "other.json").write_text(json.dumps(numbers | {"kind": "return"}))

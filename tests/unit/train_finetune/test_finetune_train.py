@@ -103,6 +103,7 @@ def test_a_loss_that_says_nothing_changes_nothing(
     assert lines[0]["prompt"][0]["role"] == "user"
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("changed", [{}, LORA, {"batch": 2}], ids=["all", "lora", "accumulated"])
 def test_killed_anywhere_it_goes_on_to_the_same_bits(
     base: Path, preferences: Path, prepared: Path, tmp_path: Path, changed: dict[str, Any]

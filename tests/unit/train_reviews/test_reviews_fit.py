@@ -111,6 +111,7 @@ def test_weights_that_are_missing_or_damaged_are_no_result(job: Job, tmp_path: P
         reviews.score(scoring, silent)
 
 
+@pytest.mark.rest
 def test_several_betas_are_trained_and_told_one_by_one(job: Job, tmp_path: Path) -> None:
     loss = dpo()
     _, scored = trained(changed(job, tmp_path, betas=(0.5, 2.0)), loss, tmp_path)
@@ -121,6 +122,7 @@ def test_several_betas_are_trained_and_told_one_by_one(job: Job, tmp_path: Path)
     assert scored["best"] >= scored["reward"] >= scored["worst"]
 
 
+@pytest.mark.rest
 def test_the_same_seed_gives_the_same_weights(job: Job, tmp_path: Path) -> None:
     for name in ("one", "two"):
         reviews.train(changed(job, tmp_path / name), dpo(), silent)
@@ -131,6 +133,7 @@ class KilledError(Exception):
     """Stands for a kill: nothing of the step is done after it."""
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("at", [1, 5, 14])
 def test_a_killed_training_goes_on_to_the_same_weights(job: Job, tmp_path: Path, at: int) -> None:
     told = reviews.train(changed(job, tmp_path / "whole"), dpo(), silent)
@@ -196,6 +199,7 @@ def test_the_model_may_see_parts_where_the_loss_sees_the_whole_batch(job: Job) -
         assert (other - slopes[0]).norm() < 1e-4 * slopes[0].norm()
 
 
+@pytest.mark.rest
 def test_progress_is_told_over_all_betas_with_a_curve(job: Job, tmp_path: Path) -> None:
     told: list[Progress] = []
     reviews.train(changed(job, tmp_path, betas=(1.0, 2.0)), dpo(), told.append)

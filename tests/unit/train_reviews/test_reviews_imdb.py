@@ -81,6 +81,7 @@ def test_from_files_to_metrics(inputs: dict[str, str], tmp_path: Path) -> None:
     assert "grammar" not in scores["dpo"]
 
 
+@pytest.mark.rest
 def test_the_papers_settings_train_at_six_betas_and_are_scored_by_its_divergence(
     inputs: dict[str, str], tmp_path: Path
 ) -> None:

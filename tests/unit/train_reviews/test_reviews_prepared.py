@@ -41,6 +41,7 @@ def files(job: Job) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(Path(job.data).iterdir())}
 
 
+@pytest.mark.rest
 def test_twice_the_same_bytes_and_others_for_another_seed(job: Job, tmp_path: Path) -> None:
     assert files(prepared(tmp_path / "again", **TINY)) == files(job)
     other = files(prepared(tmp_path / "other", seed=1, **TINY))
