@@ -42,6 +42,16 @@ def pytest_make_collect_report(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts a database server is for `make test-rest`: `make test` has the same on SQLite."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        on_a_server = parameters is not None and "postgresql" in parameters.params.values()
+        if on_a_server or "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.rest)
+
+
 _ALL_OF_THEM = "`python3 -m harness.setup --no-engine --train` installs what the tests need, as `make test` does"
 
 

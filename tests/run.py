@@ -24,10 +24,12 @@ HERE = Path(__file__).parent
 OWN_ENGINE = ("integration/test_faults_killed_engine.py", "integration/test_ladder_chaos.py")
 #: A database and no container: they wait for each other's leases, and go with the unit tests.
 NO_ENGINE = ("integration/test_ledger_chaos.py", "integration/test_ledger_disk.py")
+#: As long as what is left of the unit tests: the streams are to end together.
+BALANCE = ("unit/report",)
 #: What runs side by side; in each, one after the other.
-STREAMS = (("quality", "adversarial", *OWN_ENGINE), ("integration",), ("unit", "fuzz", *NO_ENGINE))
-#: Files that run in another stream than the rest of their folder.
-APART = (*OWN_ENGINE, *NO_ENGINE)
+STREAMS = (("quality", "adversarial", *OWN_ENGINE), ("integration", *BALANCE), ("unit", "fuzz", *NO_ENGINE))
+#: What runs in another stream than the rest of its folder.
+APART = (*OWN_ENGINE, *NO_ENGINE, *BALANCE)
 #: None of it touches the container engine.
 ONE_CORE = STREAMS[2]
 #: What is run, as a mark for pytest. A test without a mark belongs to `make test`.
