@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import run as runner
 
 ROOT = Path(__file__).resolve().parents[2]
+# The fuzzer has a module of that name as well.
+_found = importlib.util.spec_from_file_location("run_of_the_tests", ROOT / "tests" / "run.py")
+assert _found is not None
+assert _found.loader is not None
+runner = importlib.util.module_from_spec(_found)
+sys.modules[_found.name] = runner
+_found.loader.exec_module(runner)
 #: What stands for a package that is not installed.
 HIDES = """
 import sys
