@@ -131,7 +131,7 @@ STORIES = {
     ),
 }
 #: These take more than twenty seconds: `make test-all`.
-LONG = {"long checks", "a search", "figures", "figures of containers", "figures of training", "a checkout"}
+LONG = {"checks", "long checks", "a search", "figures", "figures of containers", "figures of training", "a checkout"}
 
 #: Too long, or with an engine, a server or an installation to be played: the test that runs it, or a short form of it.
 BY_TEST = {

@@ -75,6 +75,7 @@ def judged(sandbox_image: object, tmp_path_factory: pytest.TempPathFactory) -> d
     return dict(zip(texts, decided(paths, Options()), strict=True))
 
 
+@pytest.mark.whole
 def test_a_corner_that_breaks_rejects_and_is_named(judged: dict[str, CheckResult]) -> None:
     verdict = judged["corner"].verdict
     assert isinstance(verdict, Rejected)
@@ -86,6 +87,7 @@ def test_a_corner_that_breaks_rejects_and_is_named(judged: dict[str, CheckResult
     assert judged["corner"].properties["P302"] == "failed"
 
 
+@pytest.mark.whole
 def test_facts_are_of_the_middle_and_state_the_range(judged: dict[str, CheckResult]) -> None:
     plain_, tunable = judged["plain"].facts, judged["tunable"].facts
     assert isinstance(judged["tunable"].verdict, Accepted)
@@ -94,6 +96,7 @@ def test_facts_are_of_the_middle_and_state_the_range(judged: dict[str, CheckResu
     assert "parameters" not in plain_
 
 
+@pytest.mark.whole
 def test_who_is_the_same_function(judged: dict[str, CheckResult]) -> None:
     prints = {name: result.facts["fingerprint"] for name, result in judged.items() if name != "corner"}
     assert prints["inert"] == prints["plain"]

@@ -83,7 +83,7 @@ STAGES: dict[str, tuple[str, dict[str, Any], str, str]] = {
 CONTAINED = ("reviews, learns the language", "reviews, trains", "fine-tune, trains", "fine-tune, answers")
 INT, TERM = signal.SIGINT, signal.SIGTERM
 #: Who hears them is the same code at all stages, so that one of each in `make test` will do.
-SOON = {("properties", INT), ("properties", TERM), ("bandit", TERM), ("tuning", INT), ("reviews, trains", INT)}
+SOON = {("properties", INT), ("properties", TERM), ("reviews, trains", INT)}
 STOPS = [
     pytest.param(stage, number, trainer, marks=[] if soon else pytest.mark.whole, id=f"{stage}-{number.name}-{trainer}")
     for stage in STAGES

@@ -1,6 +1,6 @@
 """What must be accepted: the whole catalogue and every example, with the documented warnings and no others.
 
-One of each kind in `make test`, all of them in `make test-rest`.
+One of each kind in `make test`, one in three in `make test-rest`, all of them in `make test-all`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,19 @@ WARNINGS = {"dbaql": "P317", "aqfl": "P317", "padll": "P304", "pfl": "P304", "pf
 #: Of each kind, those that come first: plain, without a reference, by a statistic of the batch; a function and a reply.
 SOON = {"dpo", "simpo", "dbaql", "discopop.py", "reply.json", "inverted.py", "per_token_squared.py"}
 
+#: One in so many of the others before `make test-all`.
+ONE_IN = 3
 
-def when(name: str) -> list[pytest.MarkDecorator]:
-    return [] if name in SOON else [pytest.mark.rest]
+
+def when(name: str, place: int) -> list[pytest.MarkDecorator]:
+    return [] if name in SOON else [pytest.mark.whole if place % ONE_IN else pytest.mark.rest]
 
 
-ENTRIES = [pytest.param(entry, marks=when(entry.name), id=entry.name) for entry in CATALOGUE]
+def each(paths: list[Path]) -> list[object]:
+    return [pytest.param(path, marks=when(path.name, at), id=path.name) for at, path in enumerate(paths)]
+
+
+ENTRIES = [pytest.param(entry, marks=when(entry.name, at), id=entry.name) for at, entry in enumerate(CATALOGUE)]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +84,7 @@ def test_the_facts_are_those_of_the_catalogue(results: dict[Path, CheckResult], 
     assert facts["statistic"] == entry.kind
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=when(name)) for name in ("dbaql", "aqfl")])
+@pytest.mark.parametrize("name", ["dbaql", pytest.param("aqfl", marks=pytest.mark.whole)])
 def test_the_warning_states_the_smallest_batch(results: dict[Path, CheckResult], name: str) -> None:
     (warning,) = [f for f in results[path_of(name)].verdict.findings if f.rule == "P317"]
     assert "2 pairs" in warning.message
@@ -86,19 +93,19 @@ def test_the_warning_states_the_smallest_batch(results: dict[Path, CheckResult],
     assert {"progress", "chosen_lengths", "rejected_lengths"} <= set(warning.counterexample)
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, marks=when(p.name), id=p.name) for p in EXAMPLES])
+@pytest.mark.parametrize("path", each(EXAMPLES))
 def test_the_examples_are_accepted(results: dict[Path, CheckResult], path: Path) -> None:
     check_accepted(results[path], path.stem)
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, marks=when(p.name), id=p.stem) for p in HONEST])
+@pytest.mark.parametrize("path", each(HONEST))
 def test_what_is_right_in_another_way_is_accepted(results: dict[Path, CheckResult], path: Path) -> None:
     verdict = results[path].verdict
     assert isinstance(verdict, Accepted), verdict
     assert not any(f.severity is Severity.ERROR for f in verdict.findings)
 
 
-@pytest.mark.rest
+@pytest.mark.whole
 def test_the_same_function_in_other_words_has_the_same_fingerprint(results: dict[Path, CheckResult]) -> None:
     prints = {p: r.facts.get("fingerprint") for p, r in results.items()}
     examples = ROOT / "examples"
@@ -108,7 +115,7 @@ def test_the_same_function_in_other_words_has_the_same_fingerprint(results: dict
     assert len(set(catalogue)) == len(catalogue)
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, marks=when(p.name), id=p.name) for p in BROKEN])
+@pytest.mark.parametrize("path", each(BROKEN))
 def test_the_broken_examples_are_rejected_as_their_page_says(results: dict[Path, CheckResult], path: Path) -> None:
     page = (ROOT / "examples/README.md").read_text("utf-8")
     said = re.search(rf"`broken/{path.name}` \| `([a-z-]+)`", page)
