@@ -22,15 +22,22 @@ from harness.setup import gvisor
 HERE = Path(__file__).parent
 #: Tests with an engine of their own: its sandboxes would be strays to the red team, so they come after it.
 OWN_ENGINE = ("integration/test_faults_killed_engine.py", "integration/test_ladder_chaos.py")
-#: A database and no container: they wait for each other's leases, and go with the unit tests.
-NO_ENGINE = ("integration/test_ledger_chaos.py", "integration/test_ledger_disk.py")
-#: As long as what is left of the unit tests: the streams are to end together.
-BALANCE = ("unit/report",)
+#: For the streams to end together, in `make test` and in what comes after it: these go with the integration tests,
+WITH_INTEGRATION = ("unit/report",)
+#: and these with the unit tests.
+WITH_UNIT = (
+    "integration/test_ledger_chaos.py",
+    "integration/test_ledger_disk.py",
+    "integration/test_ladder.py",
+    "integration/test_ladder_faults.py",
+    "integration/test_stopping_rungs.py",
+    "integration/test_training_containers.py",
+)
 #: What runs side by side; in each, one after the other.
-STREAMS = (("quality", "adversarial", *OWN_ENGINE), ("integration", *BALANCE), ("unit", "fuzz", *NO_ENGINE))
+STREAMS = (("quality", "adversarial", *OWN_ENGINE), ("integration", *WITH_INTEGRATION), ("unit", "fuzz", *WITH_UNIT))
 #: What runs in another stream than the rest of its folder.
-APART = (*OWN_ENGINE, *NO_ENGINE, *BALANCE)
-#: None of it touches the container engine.
+APART = (*OWN_ENGINE, *WITH_INTEGRATION, *WITH_UNIT)
+#: What computes in this process, and not in containers.
 ONE_CORE = STREAMS[2]
 #: What is run, as a mark for pytest. A test without a mark belongs to `make test`.
 TIERS = {"": "not rest and not whole", "--rest": "rest and not whole", "--whole": "rest or whole"}
