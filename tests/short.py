@@ -11,9 +11,10 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from support import decided
+
 from harness.judge import pipeline
 from harness.judge.options import Options
-from harness.judge.run import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 BASE = {"P315", "P301", "P317", "P302", "P303", "P310", "P415", "P401", "P417", "P402", "P403", "P410"}
 #: A gradient without a number is told by whichever property meets it.
 MET_BY = {"P313": ("P308",)}
-#: Who sleeps is waited for twice as long as who computes, and not ten times.
-PATIENCE = 2.0
+#: Who sleeps is waited for so many times as long as who computes, and not ten times.
+PATIENCE = 5.0
 
 
 @contextlib.contextmanager
@@ -56,5 +57,5 @@ def checked(wanted: Mapping[Path, Collection[str]], options: Options | None = No
     results = {}
     for rules, paths in groups.items():
         with asking(rules):
-            results |= zip(paths, check(paths, options or Options()).results, strict=True)
+            results |= zip(paths, decided(paths, options or Options()), strict=True)
     return results

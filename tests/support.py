@@ -96,13 +96,14 @@ _UNTIL_IT_IS_LESS_BUSY = 900.0
 def decided(paths: Sequence[Path], options: Options) -> list[CheckResult]:
     """Check these files, and those again that a busy host did not decide, as the verdict says one should."""
     results, end = list(check(paths, options).results), time.monotonic() + _UNTIL_IT_IS_LESS_BUSY
-    while time.monotonic() < end and (again := [at for at, result in enumerate(results) if _was_busy(result)]):
+    while time.monotonic() < end and (again := [at for at, result in enumerate(results) if was_busy(result)]):
         for at, result in zip(again, check([Path(results[at].path) for at in again], options).results, strict=True):
             results[at] = result
     return results
 
 
-def _was_busy(result: CheckResult) -> bool:
+def was_busy(result: CheckResult) -> bool:
+    """Whether nothing was decided because the host had other work."""
     return isinstance(result.verdict, Undecided) and "less busy" in result.verdict.remedy
 
 

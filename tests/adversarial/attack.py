@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import layers
 import truth
 from short import BASE, asking
-from support import decided
+from support import decided, was_busy
 
 from harness.judge.options import Options
 from harness.judge.run import check
@@ -95,6 +95,11 @@ class Attack:
         """Whether the honest loss after it has another report than without it."""
         return self.seen[case.name].control != self.alone
 
+    def is_open(self, case: Case) -> bool:
+        """Whether the case itself was not decided, for want of the host's time, and should have been."""
+        result = self.seen[case.name].result
+        return was_busy(result) and bool(case.wrong(self.mode, result))
+
     def control_is_open(self, case: Case) -> bool:
         """Whether the honest loss after it was not decided."""
         return _UNDECIDED in self.seen[case.name].control
@@ -125,16 +130,17 @@ def run(
             attack.alone = _alone(mode, short=short) if controls else ""
             before = truth.files()
             pids = _work(attack, todo, folder / "all", canary, progress, off, group=GROUP if controls else 0)
-            suspects = [case for case in todo if case.name in attack.seen and attack.control_differs(case)]
+            put = [case for case in todo if case.name in attack.seen]
+            suspects = [case for case in put if attack.control_differs(case) or attack.is_open(case)]
             # A host with other work may have decided nothing of the honest loss: that is no other judgement.
-            judged = [case for case in suspects if not attack.control_is_open(case)]
+            judged = [case for case in suspects if attack.control_differs(case) and not attack.control_is_open(case)]
             otherwise = {_difference(attack.alone, attack.seen[case.name].control) for case in judged}
             left = suspects
             for turn in range(TURNS):
                 if not left:
                     break
-                pids |= _work(attack, left, folder / f"alone_{turn}", canary, lambda _: None, off, group=1)
-                left = [case for case in left if attack.control_is_open(case)]
+                pids |= _work(attack, left, folder / f"alone_{turn}", canary, lambda _: None, off, group=int(controls))
+                left = [case for case in left if attack.control_is_open(case) or attack.is_open(case)]
             if judged and not any(attack.control_differs(case) for case in suspects):
                 names, how = ", ".join(case.name for case in judged), "; ".join(sorted(otherwise))
                 attack.wrong.append(f"an honest loss was judged otherwise after {names}, not after one alone: {how}")
