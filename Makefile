@@ -17,7 +17,7 @@ test: setup
 	@$(PYTHON) -m harness.setup --no-engine --train
 	@$(BIN)/python tests/run.py $(TESTS)
 
-# What takes longer: the layers switched off one by one, gVisor, chaos, Ray, ranks, trainings that are killed anywhere.
+# What takes longer: the layers switched off one by one, gVisor, killed workers, ranks, trainings that are killed anywhere.
 test-rest: setup
 	@$(PYTHON) -m harness.setup --no-engine --train
 	@$(BIN)/python tests/run.py --rest

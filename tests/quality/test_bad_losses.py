@@ -92,7 +92,7 @@ def test_its_finding_can_be_acted_on(results: dict[str, CheckResult], name: str)
 @pytest.mark.whole
 def test_findings_of_properties_carry_numbers_to_paste(results: dict[str, CheckResult]) -> None:
     found = [f for r in results.values() for f in r.verdict.findings if f.rule.startswith("P")]
-    assert len(found) >= 20
+    assert len(found) >= 40
     assert [f for f in found if not f.counterexample] == []
 
 

@@ -216,6 +216,18 @@ def fails(verdict: Verdict) -> None:
 @pytest.mark.rest
 @pytest.mark.parametrize("name", HARMLESS)
 def test_who_answers_with_a_sound_losss_numbers_is_that_loss(short: dict[str, CheckResult], name: str) -> None:
-    assert isinstance(short[name].verdict, Accepted)
-    assert short[name].facts["fingerprint"] == short["sound"].facts["fingerprint"]
-    assert np.array_equal(short[name].facts["curve"]["value"], short["sound"].facts["curve"]["value"])
+    is_that_loss(short, name)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("name", HARMLESS)
+def test_who_answers_with_its_numbers_is_that_loss_in_a_whole_check(
+    verdicts: dict[str, CheckResult], name: str
+) -> None:
+    is_that_loss(verdicts, name)
+
+
+def is_that_loss(results: dict[str, CheckResult], name: str) -> None:
+    assert isinstance(results[name].verdict, Accepted)
+    assert results[name].facts["fingerprint"] == results["sound"].facts["fingerprint"]
+    assert np.array_equal(results[name].facts["curve"]["value"], results["sound"].facts["curve"]["value"])
