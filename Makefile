@@ -44,7 +44,7 @@ fuzz: setup
 
 # For maintainers: the system calls that sandboxes make, held against the seccomp allow-list.
 trace: setup
-	@$(BIN)/python -m dockerfiles.trace
+	@$(BIN)/python -m bench.trace
 
 image:
 	@$(PYTHON) -m harness.setup --no-image
@@ -55,6 +55,7 @@ lint:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 bench: setup
 	@$(BIN)/python -m bench

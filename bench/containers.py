@@ -6,9 +6,9 @@ import importlib.resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.image import current
-from harness.oracle.request import container_request
-from harness.profiles import DEFAULT, load
+from harness.containers.request import container_request
+from harness.core.profiles import DEFAULT, load
+from harness.images import current
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def docker_run(image: str, arguments: Sequence[str], *, interactive: bool = Fals
     """
     body = dict(container_request(image, load(DEFAULT).limits(gpu=False)))
     host: dict[str, Any] = dict(body.pop("HostConfig"))
-    seccomp = importlib.resources.files("dockerfiles").joinpath("seccomp.json")
+    seccomp = importlib.resources.files("harness.dockerfiles").joinpath("seccomp.json")
     flags = ["docker", "run", "--rm", f"--user={body.pop('User')}", f"--workdir={body.pop('WorkingDir')}"]
     flags += [f"--hostname={body.pop('Hostname')}", "--no-healthcheck"]
     flags += [f"--env={entry}" for entry in body.pop("Env")]

@@ -22,16 +22,16 @@ from rich.table import Table
 
 from bench.measure import Figure
 from harness.ladder.gate import interval
-from harness.ladder.profile import load
+from harness.ladder.ladder import load
 from harness.losses import CATALOGUE, source_text
-from harness.train.job import Job, Progress, Step, silent
+from harness.protocol.job import Job, Progress, Step, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.trusted import TrustedLoss
     from harness.ladder.gate import Gate
-    from harness.ladder.profile import RungPlan
+    from harness.ladder.plan import RungPlan
 
 _ROOT = Path(__file__).parent.parent
 _WORK = _ROOT / "build" / "bench-control"
@@ -82,8 +82,8 @@ def rung() -> RungPlan:
 
 def data_of(seed: int, settings: dict[str, Any]) -> Path:
     """The prepared data of a seed: made now, or before."""
-    from harness.train import control  # noqa: PLC0415 - imports nothing heavy, but its steps do
-    from harness.train.control.settings import TRAINING_ONLY  # noqa: PLC0415 - as above
+    from harness.trainer import control  # noqa: PLC0415 - imports nothing heavy, but its steps do
+    from harness.trainer.control.settings import TRAINING_ONLY  # noqa: PLC0415 - as above
 
     made = {k: v for k, v in settings.items() if k not in TRAINING_ONLY}
     folder = _WORK / f"data-{_digest(made)}-{seed}"
@@ -100,7 +100,7 @@ def data_of(seed: int, settings: dict[str, Any]) -> Path:
 
 def measured(name: str, seed: int, settings: dict[str, Any], say: Callable[[Progress], None] = silent) -> dict:
     """The metrics of one loss and seed: measured now, or before."""
-    from harness.train import control  # noqa: PLC0415 - see above
+    from harness.trainer import control  # noqa: PLC0415 - see above
 
     path = _result(name, seed, settings)
     if path.exists():

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.train.__main__ import ENVIRONMENT
+from harness.trainer.__main__ import ENVIRONMENT
 
 os.environ |= ENVIRONMENT  # before numpy and torch
 
@@ -23,11 +23,11 @@ import numpy as np
 import torch
 
 from harness.ladder.gate import interval
-from harness.ladder.profile import load
-from harness.oracle.torch import InProcessLoss
-from harness.train import images
-from harness.train.__main__ import settle
-from harness.train.job import Job, Step, silent
+from harness.ladder.ladder import load
+from harness.protocol.job import Job, Step, silent
+from harness.trainer import images
+from harness.trainer.__main__ import settle
+from harness.trainer.torch import InProcessLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,23 +19,23 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 
 from bench.containers import ROOT
 from bench.trusted import from_text
-from harness.judge.pipeline import open_subject
-from harness.oracle.remote import RemoteOracle
-from harness.oracle.serving import Serving
-from harness.oracle.torch import OracleLoss
-from harness.train.finetune import fitting, store, weights
-from harness.train.finetune import model as models_of
-from harness.train.finetune.plan import Plan
-from harness.train.finetune.reference import log_probabilities
-from harness.train.finetune.settings import Settings
-from harness.train.finetune.tokens import Tokens
-from harness.train.finetune.trainer import arguments
-from harness.train.job import Job, Step, silent
+from harness.checks.checker import open_subject
+from harness.protocol.job import Job, Step, silent
+from harness.trainer.finetune import fitting, store, weights
+from harness.trainer.finetune import model as models_of
+from harness.trainer.finetune.plan import Plan
+from harness.trainer.finetune.reference import log_probabilities
+from harness.trainer.finetune.settings import Settings
+from harness.trainer.finetune.tokens import Tokens
+from harness.trainer.finetune.trainer import arguments
+from harness.trainer.remote import RemoteOracle
+from harness.trainer.torch import OracleLoss
+from harness.training.serving import Serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.train.tasks import PairLoss
+    from harness.trainer.tasks import PairLoss
 
 LOSS = Path(ROOT / "harness" / "losses" / "dpo.py")
 VOCABULARY, PROMPT, COMPLETION, PAIRS = 2000, (12, 32), (16, 64), 256

@@ -13,10 +13,10 @@ import numpy as np
 from bench.containers import HARNESS, ROOT
 from bench.measure import Figure, ratio, seconds
 from bench.round_trip import CALLS, PAIRS, median_call
-from harness.judge.batches import batch_of
-from harness.judge.options import Options
-from harness.judge.pipeline import open_subject
+from harness.checks.checker import open_subject
+from harness.checks.options import Options
 from harness.setup import gvisor
+from harness.subject.batches import batch_of
 
 LOSS = ROOT / "examples" / "dpo.py"
 

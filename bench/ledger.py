@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure import Figure, ratio
-from harness.candidate import Candidate
+from harness.core.candidate import Candidate
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
 from tests.ledger_postgres import running

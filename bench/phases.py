@@ -20,7 +20,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.judge.session import Suite
     from harness.oracle.sandbox import Sandbox
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -56,37 +55,34 @@ def main(loss: str) -> None:
     with phases.phase("import: command line"):
         importlib.import_module("harness.cli.check")
     with phases.phase("import: Docker SDK and the oracle"):
-        pipeline: Any = importlib.import_module("harness.judge.pipeline")
-    with phases.phase("import: numpy, pytest, Hypothesis, properties"):
-        judging: Any = importlib.import_module("harness.judge.judging")
-    options = importlib.import_module("harness.judge.options").Options()
+        checkers: Any = importlib.import_module("harness.checks.checker")
+    with phases.phase("import: numpy, Hypothesis, properties"):
+        judging: Any = importlib.import_module("harness.checks.judging")
+    options = importlib.import_module("harness.checks.options").Options()
     with phases.phase("engine: connect, find the image, sweep"):
-        bench = pipeline.open_bench(options)
+        checker = checkers.Checker.open(options)
     with phases.phase("screen"):
-        one = pipeline.screened(pipeline.Job(0, Path(loss), loss), options)
+        one = checker.screen(Path(loss))
     with phases.phase("engine: create, attach, start"):
-        sandbox: Sandbox = pipeline.Sandbox(bench.engine, bench.recipe)
+        sandbox: Sandbox = checkers.Sandbox(checker.engine, checker.recipe)
     container = sandbox.container
     with phases.phase("sandbox: Python, torch"):
         sandbox.wait_ready()
-        phases.inside = lambda: _used(bench.engine, container)
+        phases.inside = lambda: _used(checker.engine, container)
     start = phases.inside()
     phases.rows[-1] = (*phases.rows[-1][:4], start)
 
-    def body(suite: Suite) -> None:
-        with phases.phase("load the candidate, first fork"):
-            subject = judging.subject_of(bench, sandbox, one)
-        with phases.phase("properties"):
-            suite(subject)
-        with phases.phase("facts and stability map"):
-            subject.facts()
-        phases.inside = lambda: 0.0
-        with phases.phase("engine: remove"):
-            sandbox.close()
-
-    with phases.phase("pytest: collect and prepare"):
-        judging.run_session(lambda _: None, bench.profile, 0)
-    judging.run_session(body, bench.profile, 0)
+    with phases.phase("properties: gather"):
+        suite = checker.suite
+    with phases.phase("load the candidate, first fork"):
+        subject = judging.subject_of(checker, sandbox, one)
+    with phases.phase("properties"):
+        suite(subject)
+    with phases.phase("facts and stability map"):
+        judging.facts_of(subject)
+    phases.inside = lambda: 0.0
+    with phases.phase("engine: remove"):
+        sandbox.close()
     _show(phases.rows)
 
 

@@ -28,21 +28,19 @@ import click
 from bench.population_losses import population
 from bench.rung_costs import Costs, _now
 from bench.seed_costs import TABLE as SEEDS
-from harness.errors import CandidateFault
-from harness.judge.judging import run_session
-from harness.judge.options import Options
-from harness.judge.pipeline import open_bench
-from harness.ladder.climb import screened_text
-from harness.ladder.profile import load
+from harness.checks.checker import Checker
+from harness.checks.options import Options
+from harness.checks.static import screened_text
+from harness.core.errors import CandidateFault
+from harness.ladder.ladder import load
 from harness.ladder.rungs import SEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.candidate import Candidate
-    from harness.judge.session import Suite
-    from harness.judge.static import Screened
-    from harness.ladder.profile import Ladder, RungPlan
+    from harness.checks.static import Screened
+    from harness.core.candidate import Candidate
+    from harness.ladder.plan import Ladder, RungPlan
 
     Measure = Callable[[RungPlan, Screened, int], Iterator[tuple[float, dict[str, float], dict[str, float]]]]
 
@@ -176,23 +174,18 @@ def main(name: str, minutes: float) -> None:
     wanted = {candidate.sha256 for _, candidate in population()}
     rows = [row for row in rows if row["sha256"] in wanted]
     done = {row["sha256"] for row in rows}
-    bench = open_bench(Options(profile=ladder.properties, gpu="none"))
-
-    def body(suite: Suite) -> None:
-        ends = time.monotonic() + 60.0 * minutes
-        with tempfile.TemporaryDirectory() as folder:
-            dear = Dear(ladder, suite, bench, Path(folder))
-            for kind, candidate in population():
-                if candidate.sha256 not in done and time.monotonic() < ends:
-                    row = {"name": Path(candidate.path).stem, "kind": kind, "sha256": candidate.sha256}
-                    rows.append(row | {"rungs": dear.all_of(candidate)})
-                    _write(target, ladder, rows)
-                    print(kind, row["name"], [r["passed"] for r in rows[-1]["rungs"]], flush=True)
-
-    try:
-        run_session(body, bench.profile, 0)
-    finally:
-        bench.engine.close()
+    ends = time.monotonic() + 60.0 * minutes
+    with (
+        Checker.open(Options(profile=ladder.properties, gpu="none")) as checker,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        dear = Dear(ladder, checker, Path(folder))
+        for kind, candidate in population():
+            if candidate.sha256 not in done and time.monotonic() < ends:
+                row = {"name": Path(candidate.path).stem, "kind": kind, "sha256": candidate.sha256}
+                rows.append(row | {"rungs": dear.all_of(candidate)})
+                _write(target, ladder, rows)
+                print(kind, row["name"], [r["passed"] for r in rows[-1]["rungs"]], flush=True)
     _write(target, ladder, rows)
     print(json.dumps(summary(rows, _containers_add(ladder.name, rows)), indent=1))
 

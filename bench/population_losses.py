@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness.candidate import Candidate, read_candidate
+from harness.core.candidate import Candidate, read_candidate
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOSSES, _BROKEN = _ROOT / "harness" / "losses", _ROOT / "tests" / "quality" / "losses"

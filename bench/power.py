@@ -2,8 +2,8 @@
 
 A loss that is DPO but for one fault is put to the properties, again and again with the fault in another place drawn at
 random, and each property that notices is counted. The faulty losses answer by formula in this process (as
-`harness.judge.standin` does), so that hundreds of them can be judged; the questions are those that a check asks. Losses
-that count their calls are checked in containers (`state`), since it takes a second one to find them.
+`harness.checks.reference_oracle` does), so that hundreds of them can be judged; the questions are those that a check
+asks. Losses that count their calls are checked in containers (`state`), since it takes a second one to find them.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ import click
 import numpy as np
 from scipy.stats import beta as beta_distribution
 
-from harness.judge.bank import made_of
-from harness.judge.domain import Domain
-from harness.judge.options import Options
-from harness.judge.realistic import realistic
-from harness.judge.run import check
-from harness.judge.session import Suite, run_session
-from harness.judge.standin import StandIn
-from harness.judge.subject import Subject
-from harness.profiles import DEFAULT, load
-from harness.verdict import Severity
+from harness.checks.bank import made_of
+from harness.checks.options import Options
+from harness.checks.reference_oracle import ReferenceOracle
+from harness.checks.run import check
+from harness.checks.suite import Suite
+from harness.core.domain import Domain
+from harness.core.profiles import DEFAULT, load
+from harness.core.verdict import Severity
+from harness.subject.realistic import realistic
+from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.oracle.batch import Answer, Batch, Complaint
+    from harness.protocol.batch import Answer, Batch, Complaint
 
     Fault = Callable[[Batch, Answer], Answer]
 
@@ -87,7 +87,7 @@ class Family:
     make: Callable[[float, np.random.Generator], Fault]
 
 
-class Faulty(StandIn):
+class Faulty(ReferenceOracle):
     """DPO by its formula, with a fault."""
 
     def __init__(self, fault: Fault) -> None:
@@ -230,19 +230,17 @@ def measure(places: int, minutes: float) -> None:
     wanted = [(f, size, place) for place in range(places) for f in FAMILIES for size in f.sizes]
     wanted = [one for one in wanted if _key(*one) not in kept["runs"]]
 
-    def body(suite: Suite) -> None:
-        suite.learn(Subject(StandIn(gpu=False), Domain()))
-        for family, size, place in wanted:
-            if time.monotonic() > ends:
-                break
-            draw = np.random.Generator(np.random.PCG64([place, *family.name.encode()]))
-            noticed = suite.noticed(Subject(Faulty(family.make(size, draw)), Domain()))
-            kept["runs"][_key(family, size, place)] = sorted(noticed)
-            part = RESULTS.with_suffix(".part")
-            part.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", "utf-8")
-            part.replace(RESULTS)
-
-    run_session(body, profile, 0)
+    suite = Suite(profile, 0)
+    suite.learn(Subject(ReferenceOracle(gpu=False), Domain()))
+    for family, size, place in wanted:
+        if time.monotonic() > ends:
+            break
+        draw = np.random.Generator(np.random.PCG64([place, *family.name.encode()]))
+        noticed = suite.noticed(Subject(Faulty(family.make(size, draw)), Domain()))
+        kept["runs"][_key(family, size, place)] = sorted(noticed)
+        part = RESULTS.with_suffix(".part")
+        part.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", "utf-8")
+        part.replace(RESULTS)
 
 
 def _key(family: Family, size: float, place: int) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter
 
-from harness.report import canvas
-from harness.report.save import save_bytes
+from harness.core.save import save_bytes
+from harness.plots import canvas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

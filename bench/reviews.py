@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.ladder.gate import interval
-from harness.ladder.profile import load
+from harness.ladder.ladder import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def measure(losses: tuple[str, ...], seeds: int, data: Path, minutes: float) -> 
 def frontier(seeds: int, data: Path, minutes: float, pictures: Path) -> None:
     """Sweep beta for the reference curves, keep them for reports, and draw them."""
     _all([(n, s, {"betas": SWEEP}) for n in CURVES for s in range(seeds)], data, minutes)
-    from harness.report import picture_frontier as picture  # noqa: PLC0415 - loads matplotlib
+    from harness.plots import picture_frontier as picture  # noqa: PLC0415 - loads matplotlib
 
     kept = _kept()
     curves = [
@@ -134,7 +134,7 @@ def _settings(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(name: str, seed: int, change: dict[str, Any]) -> str:
-    from harness.train.reviews.store import digest_of  # noqa: PLC0415 - loads torch
+    from harness.trainer.reviews.store import digest_of  # noqa: PLC0415 - loads torch
 
     return f"{name}/{seed}/{digest_of(_settings(change))[:16]}"
 
@@ -187,8 +187,8 @@ def loss_of(name: str) -> TrustedLoss:
 
 def measured(loss: TrustedLoss, seed: int, settings: dict[str, Any], data: Path) -> dict[str, float]:
     """Train and score in this process: the rung's metrics, and `seconds` of the processor."""
-    from harness.train import reviews  # noqa: PLC0415 - as above
-    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.trainer import reviews  # noqa: PLC0415 - as above
 
     folder = prepared(seed, settings, data)
     with TemporaryDirectory() as out:
@@ -204,10 +204,10 @@ def prepared(seed: int, settings: dict[str, Any], data: Path) -> Path:
     """The folder of a seed's data; made where it is not there yet. One torch thread from here on."""
     import torch  # noqa: PLC0415 - slow to load, and `show` does without
 
-    from harness.train import reviews  # noqa: PLC0415 - as above
-    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.train.reviews.prepared import purpose  # noqa: PLC0415 - as above
-    from harness.train.reviews.settings import Settings  # noqa: PLC0415 - as above
+    from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.trainer import reviews  # noqa: PLC0415 - as above
+    from harness.trainer.reviews.prepared import purpose  # noqa: PLC0415 - as above
+    from harness.trainer.reviews.settings import Settings  # noqa: PLC0415 - as above
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.containers import ROOT
 from bench.measure import Figure, ratio
-from harness.judge.pipeline import open_subject
-from harness.ladder.profile import load
+from harness.checks.checker import open_subject
+from harness.ladder.ladder import load
 
 if TYPE_CHECKING:
-    from harness.train.tasks import PairLoss
+    from harness.trainer.tasks import PairLoss
 
 WHAT = "a training step of rung 3 through the oracle / the same step with the loss in-process"
 
@@ -21,9 +21,9 @@ def figure(times: int) -> Figure:
     """Seconds per step with DPO, in turns. Refuses to tell a ratio of trainings that end in different weights."""
     from bench.reviews import prepared  # noqa: PLC0415 - needs what trainers need
     from bench.reviews_losses import loss  # noqa: PLC0415 - as above
-    from harness.oracle.remote import RemoteOracle  # noqa: PLC0415 - as above
-    from harness.oracle.serving import Serving  # noqa: PLC0415 - as above
-    from harness.oracle.torch import OracleLoss  # noqa: PLC0415 - as above
+    from harness.trainer.remote import RemoteOracle  # noqa: PLC0415 - as above
+    from harness.trainer.torch import OracleLoss  # noqa: PLC0415 - as above
+    from harness.training.serving import Serving  # noqa: PLC0415 - as above
 
     settings = {**dict(load("reviews").rungs[-1].settings), "epochs": 1}
     data = prepared(0, settings, ROOT / "build" / "reviews")
@@ -57,9 +57,9 @@ def figure(times: int) -> Figure:
 
 def train(one: PairLoss, settings: dict[str, Any], data: Path) -> tuple[float, bytes]:
     """Train with a loss: seconds per step, and the weights that came of it."""
-    from harness.train import reviews  # noqa: PLC0415 - as above
-    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.train.reviews.steps import weights_path  # noqa: PLC0415 - as above
+    from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.trainer import reviews  # noqa: PLC0415 - as above
+    from harness.trainer.reviews.steps import weights_path  # noqa: PLC0415 - as above
 
     with TemporaryDirectory() as out:
         told = reviews.train(Job("reviews", Step.TRAIN, 0, settings, out=out, data=str(data)), one, silent)

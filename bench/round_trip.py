@@ -18,9 +18,9 @@ import numpy as np
 
 from bench.containers import ROOT, docker_run, sandbox_image
 from bench.measure import Figure, environment
-from harness.judge.batches import batch_of
-from harness.judge.pipeline import open_subject
-from harness.oracle import wire
+from harness.checks.checker import open_subject
+from harness.protocol import wire
+from harness.subject.batches import batch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAIRS, CALLS = 64, 500
 _INSIDE = """
 import base64, sys, time, json
-from sandbox.preload import load_torch
+from harness.sandbox.preload import load_torch
 load_torch()
 from sandbox import worker
 program, payload = (base64.b64decode(line) for line in sys.stdin.read().split())

@@ -19,22 +19,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.phases import _used
-from harness.judge.judging import judged, run_session
-from harness.judge.options import Options
-from harness.judge.pipeline import Ready, open_bench
+from harness.checks.bench import Ready
+from harness.checks.checker import Checker
+from harness.checks.judging import judged
+from harness.checks.options import Options
+from harness.core.verdict import Accepted
 from harness.ladder.baselines import Baselines
-from harness.ladder.climb import opened, screened_text
-from harness.ladder.profile import load
+from harness.ladder.ladder import load
 from harness.ladder.rungs import SEEDED, evaluation_digest
 from harness.oracle.sandbox import Sandbox
-from harness.verdict import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.judge.session import Suite
-    from harness.judge.static import Screened
-    from harness.ladder.profile import Ladder, RungPlan
+    from harness.checks.static import Screened
+    from harness.ladder.plan import Ladder, RungPlan
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_name("rung_costs.json")
@@ -56,20 +55,20 @@ def _now() -> float:
 class Costs:
     """Measures one candidate after the other."""
 
-    def __init__(self, ladder: Ladder, suite: Suite, bench: Any, folder: Path) -> None:
-        self._ladder, self._suite, self._bench = ladder, suite, bench
+    def __init__(self, ladder: Ladder, checker: Checker, folder: Path) -> None:
+        self._ladder, self._checker = ladder, checker
         self._baselines = Baselines(folder, self._baseline)
 
     def _baseline(self, candidate: Any, plan: RungPlan, seed: int) -> dict[str, float]:
-        with opened(self._bench, screened_text(candidate), {}) as subject:
+        with self._checker.oracle(candidate) as subject:
             return SEEDED[plan.kind](subject, plan, seed)
 
     def climb(self, path: Path) -> list[dict[str, Any]]:
         """The rungs that a candidate comes to: what they cost, how many seeds they took, whether they let it pass."""
-        from harness.candidate import read_candidate  # noqa: PLC0415 - as the commands do
+        from harness.core.candidate import read_candidate  # noqa: PLC0415 - as the commands do
 
         started = _now()
-        one = screened_text(read_candidate(path))
+        one = self._checker.screen(read_candidate(path))
         rungs = [{"rung": "screen", "seconds": _now() - started, "passed": one.fault is None}]
         for plan in self._ladder.rungs[1:]:
             if not rungs[-1]["passed"] or plan.kind not in {"properties", *SEEDED}:
@@ -79,23 +78,23 @@ class Costs:
 
     def _properties(self, plan: RungPlan, one: Screened) -> dict[str, Any]:
         started = _now()
-        ready = Ready(one, Sandbox(self._bench.engine, self._bench.recipe))
+        ready = Ready(one, Sandbox(self._checker.engine, self._checker.recipe))
         try:
-            verdict = judged(self._bench, self._suite, ready).verdict
+            verdict = judged(self._checker, self._checker.suite, ready).verdict
             inside = self._inside(ready.sandbox)
         finally:
             ready.dispose()
         return {"rung": plan.name, "seconds": _now() - started + inside, "passed": isinstance(verdict, Accepted)}
 
     def _inside(self, sandbox: Sandbox | None) -> float:
-        return _used(self._bench.engine, sandbox.container) if sandbox is not None and sandbox.container else 0.0
+        return _used(self._checker.engine, sandbox.container) if sandbox is not None and sandbox.container else 0.0
 
     def seeds(
         self, plan: RungPlan, one: Screened, count: int
     ) -> Iterator[tuple[float, dict[str, float], dict[str, float]]]:
         """Seed after seed: its seconds, the candidate's metrics, the baseline's. Raises the candidate's faults."""
         evaluation = evaluation_digest(self._ladder, plan, "bench")
-        with opened(self._bench, one, {}) as subject:
+        with self._checker.oracle(one) as subject:
             container = subject.oracle._sandbox.container  # noqa: SLF001 - whose seconds are asked for
             before = 0.0  # the first seed pays for the start
             for seed in range(count):
@@ -104,7 +103,7 @@ class Costs:
                 if seed:
                     subject.fresh()
                 metrics = SEEDED[plan.kind](subject, plan, seed)
-                own, inside = _now() - started, _used(self._bench.engine, container)
+                own, inside = _now() - started, _used(self._checker.engine, container)
                 yield own + inside - before, metrics, baseline
                 before = inside
 
@@ -131,26 +130,21 @@ class Costs:
 def main(name: str, minutes: float) -> None:
     """Measure, and write the table."""
     ladder = load(name)
-    bench = open_bench(Options(profile=ladder.properties, gpu="none"))
     rows: list[dict[str, Any]] = []
-
-    def body(suite: Suite) -> None:
-        ends = time.monotonic() + 60.0 * minutes
-        with tempfile.TemporaryDirectory() as folder:
-            costs = Costs(ladder, suite, bench, Path(folder))
-            for kind, paths in KINDS.items():
-                for path in paths:
-                    if time.monotonic() > ends:
-                        return
-                    rows.append({"name": path.stem, "kind": kind, "rungs": costs.climb(path)})
-                    _write(ladder, rows)
-                    told = ", ".join(f"{r['rung']} {r['seconds']:.2f} s" for r in rows[-1]["rungs"])
-                    print(f"{kind} {path.stem}: {told}", flush=True)
-
-    try:
-        run_session(body, bench.profile, 0)
-    finally:
-        bench.engine.close()
+    ends = time.monotonic() + 60.0 * minutes
+    with (
+        Checker.open(Options(profile=ladder.properties, gpu="none")) as checker,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        costs = Costs(ladder, checker, Path(folder))
+        for kind, paths in KINDS.items():
+            for path in paths:
+                if time.monotonic() > ends:
+                    return
+                rows.append({"name": path.stem, "kind": kind, "rungs": costs.climb(path)})
+                _write(ladder, rows)
+                told = ", ".join(f"{r['rung']} {r['seconds']:.2f} s" for r in rows[-1]["rungs"])
+                print(f"{kind} {path.stem}: {told}", flush=True)
 
 
 def _write(ladder: Ladder, rows: list[dict[str, Any]]) -> None:

@@ -17,9 +17,9 @@ import click
 
 from bench.containers import HARNESS, ROOT
 from bench.phases import _used
-from harness.ladder.profile import load
+from harness.containers.engine import Engine
+from harness.ladder.ladder import load
 from harness.ledger import Ledger
-from harness.oracle.engine import Engine
 
 TABLE = Path(__file__).with_name("seed_costs.json")
 _LOOK_SECONDS = 0.2
@@ -33,7 +33,7 @@ def measured(ladder: str, loss: Path, folder: Path) -> tuple[float, int]:
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as climb:
         while climb.poll() is None:
             for container in engine.client.containers(filters={"label": ["harness.place"]}):
-                if "harness.train" in container["Command"]:
+                if "harness.trainer" in container["Command"]:
                     used[container["Id"]] = max(used.get(container["Id"], 0.0), _asked(engine, container["Id"]))
             time.sleep(_LOOK_SECONDS)
     engine.close()

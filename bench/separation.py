@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bench import control, reviews
+from harness.core.profiles import DEFAULT
 from harness.ladder.gate import interval
-from harness.ladder.profile import load
+from harness.ladder.ladder import load
 from harness.losses import CATALOGUE, source_text
-from harness.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -52,8 +52,8 @@ def texts() -> dict[str, str]:
 def check(names: Collection[str]) -> dict[str, str]:
     """The rule that each loss (all: none is named) falls by, empty where it is accepted: judged in containers."""
     from harness.api import check as judge  # noqa: PLC0415 - loads what judges
-    from harness.judge.options import Options  # noqa: PLC0415 - as above
-    from harness.verdict import Accepted, Rejected  # noqa: PLC0415 - as above
+    from harness.checks.options import Options  # noqa: PLC0415 - as above
+    from harness.core.verdict import Accepted, Rejected  # noqa: PLC0415 - as above
 
     found = {}
     with tempfile.TemporaryDirectory() as name:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench.containers import ROOT
 from bench.measure import Figure, ratio
 from bench.reviews_step import train
-from harness.ladder.profile import load
+from harness.ladder.ladder import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """What batches look like in training, and what the realistic generator draws, beside each other.
 
 `python -m bench.training_batches log` trains DPO on the rungs `reviews`, `control` and a small fine-tune, and keeps of
-every batch what the loss was asked; `picture` draws those numbers beside `harness.judge.realistic` and beside the older
-generator, and prints the figures of docs/realistic.md.
+every batch what the loss was asked; `picture` draws those numbers beside `harness.subject.realistic` and beside the
+older generator, and prints the figures of docs/realistic.md.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def _dpo() -> Logged:
 
 def _reviews() -> Logged:
     from bench import reviews  # noqa: PLC0415 - as above
-    from harness.ladder.profile import load  # noqa: PLC0415 - as above
-    from harness.train import reviews as task  # noqa: PLC0415 - as above
-    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.ladder.ladder import load  # noqa: PLC0415 - as above
+    from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.trainer import reviews as task  # noqa: PLC0415 - as above
 
     settings, loss = dict(load("reviews").rungs[-1].settings), _dpo()
     folder = reviews.prepared(0, settings, ROOT / "build" / "reviews")
@@ -100,8 +100,8 @@ def _reviews() -> Logged:
 
 def _control() -> Logged:
     from bench import control  # noqa: PLC0415 - as above
-    from harness.train import control as task  # noqa: PLC0415 - as above
-    from harness.train.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
+    from harness.trainer import control as task  # noqa: PLC0415 - as above
 
     settings, loss = dict(control.rung().settings), _dpo()
     with tempfile.TemporaryDirectory() as out:
@@ -156,13 +156,13 @@ def _drawn(batches: Iterable[Any]) -> np.ndarray:
 
 
 def _realistic() -> Iterable[Any]:
-    from harness.judge.realistic import realistic  # noqa: PLC0415 - what is looked at
+    from harness.subject.realistic import realistic  # noqa: PLC0415 - what is looked at
 
     return [realistic(seed, 64, beta=0.1) for seed in range(64)]
 
 
 def _before() -> Iterable[Any]:
-    from harness.judge.batches import clear, natural  # noqa: PLC0415 - as above
+    from harness.subject.batches import clear, natural  # noqa: PLC0415 - as above
 
     draw = np.random.Generator(np.random.PCG64(11))
     make: tuple[Callable[..., Any], ...] = (natural, clear)

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from harness.contract import ARGUMENTS
+from harness.core.contract import ARGUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.contract import Program
+    from harness.core.contract import Program
 
 _OFFERED = ("beta", "chosen_lengths", "rejected_lengths", "progress")
 
 
 class TrustedLoss:
-    """A `harness.train.tasks.PairLoss` over a function that takes four vectors and names what else it wants."""
+    """A `harness.trainer.tasks.PairLoss` over a function that takes four vectors and names what else it wants."""
 
     def __init__(self, function: Callable[..., torch.Tensor], smallest: int = 1) -> None:
         self._function, self.smallest = function, smallest

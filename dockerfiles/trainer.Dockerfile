@@ -36,4 +36,4 @@ ENV PATH=/usr/local/bin:/usr/bin:/bin \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /
 USER 65532:65532
-ENTRYPOINT ["python3", "-s", "-P", "-B", "-m", "harness.train"]
+ENTRYPOINT ["python3", "-s", "-P", "-B", "-m", "harness.trainer"]

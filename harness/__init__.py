@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
 
 __all__ = ["Ledger", "check", "submit", "text_candidate"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     """Load the interface when it is used: the command, the screen and the set-up do without most of it."""
+    if name == "__version__":
+        from harness.core.version import __version__  # noqa: PLC0415 - see above
+
+        return __version__
     if name == "Ledger":
         from harness.ledger import Ledger  # noqa: PLC0415 - see above
 

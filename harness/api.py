@@ -1,7 +1,7 @@
 """The public Python interface: what a search loop calls. `from harness import check, submit, Ledger`.
 
-Errors are exceptions by fault: `harness.errors.UserError` for what makes no sense, `InfrastructureError` for what is
-ours. A candidate's fault is no exception here but a verdict, or the state of a run.
+Errors are exceptions by fault: `harness.core.errors.UserError` for what makes no sense, `InfrastructureError` for what
+is ours. A candidate's fault is no exception here but a verdict, or the state of a run.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.candidate import Candidate, discover, read_candidate
-from harness.errors import CandidateFault, UserError
-from harness.judge.options import Options
+from harness.checks.options import Options
+from harness.core.candidate import Candidate, discover, read_candidate
+from harness.core.errors import CandidateFault, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harness.core.result import CheckReport
     from harness.ledger import Ledger
     from harness.ledger.records import Submission
-    from harness.result import CheckReport
 
 
 def check(paths: str | Path | Sequence[str | Path], options: Options | None = None) -> CheckReport:
@@ -27,7 +27,7 @@ def check(paths: str | Path | Sequence[str | Path], options: Options | None = No
 
     Raises UserError. A fault of ours is a verdict of Undecided.
     """
-    from harness.judge.run import check as run  # noqa: PLC0415 - loads what judges
+    from harness.checks.run import check as run  # noqa: PLC0415 - loads what judges
 
     chosen = [paths] if isinstance(paths, (str, Path)) else paths
     return run([Path(path) for path in chosen], options or Options())
@@ -69,7 +69,7 @@ def submit(
     ended, and though another run is the same function. Raises UserError for a path that is none, or cannot be read as a
     candidate, and then submits nothing.
     """
-    from harness.ladder.profile import load  # noqa: PLC0415 - pydantic is not needed to check
+    from harness.ladder.ladder import load  # noqa: PLC0415 - pydantic is not needed to check
 
     ladder = load(profile)
     entries: list[tuple[Candidate, str]] = []

@@ -5,11 +5,11 @@ To add a property: a file with a `RULE` and its tests, an entry here, known-bad 
 `tests/quality/losses/`, and the id in a new profile.
 """
 
-from property_tests.configure import configure
+from harness.property_tests.configure import configure
 
 configure()
 
-from property_tests import (  # noqa: E402 - Hypothesis has to be settled first
+from harness.property_tests import (  # noqa: E402 - Hypothesis has to be settled first
     test_bands,
     test_beta,
     test_depends,

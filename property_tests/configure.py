@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, cast
 _KEPT = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("HYPOTHESIS_")}
 os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
 try:
-    from hypothesis import HealthCheck, Phase, Verbosity, core, given, seed, settings
-    from hypothesis import strategies as st
+    from hypothesis import HealthCheck, Phase, Verbosity, core, seed, settings
     from hypothesis.internal.conjecture import junkdrawer, providers
+    from hypothesis.internal.constants_ast import Constants
     from hypothesis.internal.reflection import function_digest
 finally:
     del os.environ["HYPOTHESIS_NO_PLUGINS"]
     os.environ |= _KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 PROFILE = "harness"
 #: Examples per property that a profile may replace; a request carries several batches, so the batches are many more.
@@ -75,9 +75,20 @@ def configure() -> None:
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile(PROFILE)
+
+
+@functools.cache
+def settle() -> None:
+    """Before Hypothesis draws or simplifies anything: let that depend on the properties alone.
+
+    Examples that are kept are asked without this, and without Hypothesis.
+    """
     # Hypothesis also draws constants that it reads from the source of whatever local modules happen to be
-    # loaded. Then examples would depend on the command, the install location and the day.
-    providers._get_local_constants = lambda: providers._local_constants  # noqa: SLF001 - there is no switch for it
+    # loaded. Then examples would depend on the command, the install location and the day. What it read for somebody
+    # else in this process is forgotten: a caller's own tests, or ours.
+    none = Constants()
+    providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no switch for it
+    providers.CONSTANTS_CACHE.cache.clear()
     core.function_digest = _digest  # type: ignore[attr-defined] # there is no switch for this either
     # Hypothesis times the garbage collector from a callback of it, for deadlines, of which there are none here.
     # Python drops an exception that is raised in such a callback: an interrupt that arrives there would be lost.
@@ -101,23 +112,3 @@ def draw(function: Callable[..., Any], examples: int) -> None:
 def seeded(function: Callable[..., Any], number: int | None) -> None:
     """Let a property draw by this seed; None is the seed that it has by itself."""
     seed(number)(function)
-
-
-def prepare(properties: Iterable[Callable[..., Any]]) -> None:
-    """Do once and ahead of need, while a sandbox still starts, what Hypothesis does at its first example."""
-    for function in properties:
-        if hasattr(function, "hypothesis"):
-            _digest(inspect.unwrap(function.hypothesis.inner_test))
-    _first_example()
-
-
-@functools.cache
-def _first_example() -> None:
-    """Run a property that always holds: the first example of a process is the slow one."""
-
-    @settings(max_examples=2)
-    @given(number=st.integers(0, 3))
-    def nothing(number: int) -> None:
-        del number
-
-    nothing()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.oracle.batch import Answer
+    from harness.protocol.batch import Answer
 
 
 def difference(one: Answer, other: Answer) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import CandidateFault
-from harness.oracle.batch import Complaint
+from harness.core.errors import CandidateFault
+from harness.protocol.batch import Complaint
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer, Batch
-    from harness.rules import Rule
+    from harness.core.rules import Rule
+    from harness.protocol.batch import Answer, Batch
+    from harness.subject.subject import Subject
 
 
 def is_finite(answer: Answer, *, gradients: bool) -> bool:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from harness.judge.batches import batch_of
-from harness.judge.domain import Domain
-from harness.judge.realistic import realistic
-from property_tests.editions import order_of
+from harness.core.domain import Domain
+from harness.property_tests.editions import order_of
+from harness.subject.batches import batch_of
+from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
 
 DOMAIN = Domain()
 #: Batch sizes of the contract.
@@ -92,5 +92,5 @@ def domain_batches(draw: st.DrawFn, *, reach: float = 50.0, pairs: st.SearchStra
 
 @st.composite
 def training_batches(draw: st.DrawFn, *, pairs: st.SearchStrategy[int] = train_sizes) -> Batch:
-    """A batch as training asks for it (`harness.judge.realistic`), at any beta and progress of the domain."""
+    """A batch as training asks for it (`harness.subject.realistic`), at any beta and progress of the domain."""
     return realistic(draw(many_seeds), draw(pairs), domain=_Judged.domain)

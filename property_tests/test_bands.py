@@ -9,17 +9,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.batches import chunks, margins, natural, plain
-from harness.judge.realistic import realistic
-from harness.oracle.batch import Batch
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.scan import scan
-from property_tests.strategies import fit_beta
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.scan import scan
+from harness.property_tests.strategies import fit_beta
+from harness.protocol.batch import Batch
+from harness.subject.batches import chunks, margins, natural, plain
+from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P314",

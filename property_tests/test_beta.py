@@ -9,19 +9,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import CandidateFault
-from harness.judge.batches import batch_of
-from harness.judge.realistic import realistic
-from harness.oracle.batch import Complaint
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since
-from property_tests.scan import scan
-from property_tests.strategies import fit_beta
+from harness.core.errors import CandidateFault
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since
+from harness.property_tests.scan import scan
+from harness.property_tests.strategies import fit_beta
+from harness.protocol.batch import Complaint
+from harness.subject.batches import batch_of
+from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P305",

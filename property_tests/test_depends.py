@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import given, settings
 
-from harness.judge.batches import natural
-from harness.judge.realistic import well_ordered
-from harness.oracle.batch import Batch
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.strategies import free_betas, free_progresses, free_sizes, many_seeds, seeds
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.strategies import free_betas, free_progresses, free_sizes, many_seeds, seeds
+from harness.protocol.batch import Batch
+from harness.subject.batches import natural
+from harness.subject.realistic import well_ordered
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer
+    from harness.protocol.batch import Answer
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P307",

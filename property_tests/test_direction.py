@@ -8,13 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.batches import clear, separated
-from harness.judge.realistic import exchange_drifts, well_ordered
-from harness.oracle.batch import Batch
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.strategies import (
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.strategies import (
     EVERY_SIZE,
     betas,
     free_betas,
@@ -26,10 +23,13 @@ from property_tests.strategies import (
     sweep,
     train_sizes,
 )
+from harness.protocol.batch import Batch
+from harness.subject.batches import clear, separated
+from harness.subject.realistic import exchange_drifts, well_ordered
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer
+    from harness.protocol.batch import Answer
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P308",

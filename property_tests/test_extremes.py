@@ -9,16 +9,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.realistic import EDGES, edges
-from harness.oracle.batch import Batch
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since
-from property_tests.scan import report_asked_elsewhere, scan
-from property_tests.strategies import fit_reach, many_seeds, progresses, sweep
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since
+from harness.property_tests.scan import report_asked_elsewhere, scan
+from harness.property_tests.strategies import fit_reach, many_seeds, progresses, sweep
+from harness.protocol.batch import Batch
+from harness.subject.realistic import EDGES, edges
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P313",

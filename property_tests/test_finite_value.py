@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since
-from property_tests.scan import report_not_finite
-from property_tests.strategies import domain_batches, training_batches
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since
+from harness.property_tests.scan import report_not_finite
+from harness.property_tests.strategies import domain_batches, training_batches
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P302",

@@ -8,12 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.batches import natural
-from harness.judge.realistic import realistic
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.strategies import (
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.strategies import (
     EVERY_SIZE,
     betas,
     free_betas,
@@ -23,10 +21,12 @@ from property_tests.strategies import (
     seeds,
     training_batches,
 )
+from harness.subject.batches import natural
+from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer, Batch
+    from harness.protocol.batch import Answer, Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P306",

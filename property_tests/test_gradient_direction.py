@@ -10,15 +10,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.realistic import exchange_drifts, well_ordered
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since
-from property_tests.strategies import fit_reach, many_seeds
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since
+from harness.property_tests.strategies import fit_reach, many_seeds
+from harness.subject.realistic import exchange_drifts, well_ordered
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P319",

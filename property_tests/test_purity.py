@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.realistic import realistic
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.strategies import domain_batches, free_sizes, training_batches
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.strategies import domain_batches, free_sizes, training_batches
+from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P311",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judge.reference import SIDES, entering
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since
+from harness.subject.reference import SIDES, entering
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P322",

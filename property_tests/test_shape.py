@@ -7,30 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import given, settings
 
-from harness.errors import CandidateFault
-from harness.judge.batches import batch_of, natural
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.strategies import SIZES, betas, fit_reach, seeds
+from harness.core.errors import CandidateFault
+from harness.property_tests.strategies import SIZES, betas, fit_reach, seeds
+from harness.subject.batches import batch_of, natural
+from harness.subject.rules import SHAPE as RULE
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer, Batch
-    from harness.verdict import Json
-
-RULE = Rule(
-    id="P301",
-    name="output-shape",
-    severity=Severity.ERROR,
-    summary="The loss returns B values for B pairs, or a single one, for every batch size.",
-    why=(
-        "The trainer averages the values and goes back through them. Values of shape (B, 1), (B, B) or (2B,) "
-        "broadcast silently and mix pairs up; a size that only fits one batch fails in the last, shorter batch."
-    ),
-    fix="Return a tensor of shape (B,), one value for each pair, or reduce it to a scalar yourself.",
-    before="return torch.cat([chosen_losses, rejected_losses])",
-    after="return (chosen_losses + rejected_losses) / 2",
-)
+    from harness.core.verdict import Json
+    from harness.protocol.batch import Answer, Batch
+    from harness.subject.subject import Subject
 
 
 @settings(max_examples=10)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.rules import Rule
-from harness.verdict import Severity
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
+    from harness.subject.subject import Subject
 
 #: The per-device batch of the DiscoPOP paper's recipe: a loss that needs more cannot run there.
 RECIPE_BATCH = 2

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import given, settings
 
-from harness.judge.batches import start_of_training
-from harness.judge.realistic import realistic
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.strategies import betas, many_seeds, seeds
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.strategies import betas, many_seeds, seeds
+from harness.subject.batches import start_of_training
+from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P318",

@@ -8,17 +8,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.batches import batch_of
-from harness.judge.long_life import grow_old
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since
-from property_tests.same import difference
-from property_tests.strategies import fit_beta
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since
+from harness.property_tests.same import difference
+from harness.property_tests.strategies import fit_beta
+from harness.subject.batches import batch_of
+from harness.subject.long_life import grow_old
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer, Batch
+    from harness.protocol.batch import Answer, Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P310",

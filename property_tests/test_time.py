@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import CandidateFault
-from harness.judge.batches import batch_of
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.timing import too_slow
+from harness.core.errors import CandidateFault
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.timing import too_slow
+from harness.subject.batches import batch_of
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
+    from harness.subject.subject import Subject
 
 #: Seconds for one forward and backward pass over 64 pairs, at the best of several tries. DPO takes 0.0002.
 ALLOWED = 0.1

@@ -8,15 +8,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.realistic import well_ordered
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since
-from property_tests.strategies import EVERY_SIZE, late_progresses, many_seeds
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since
+from harness.property_tests.strategies import EVERY_SIZE, late_progresses, many_seeds
+from harness.subject.realistic import well_ordered
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
-    from harness.oracle.batch import Answer, Batch
+    from harness.protocol.batch import Answer, Batch
+    from harness.subject.subject import Subject
 
 RULE = Rule(
     id="P320",

@@ -3,7 +3,7 @@
 Covered: nothing but the start. Not covered: see `server`.
 """
 
-from sandbox.server import main
+from .server import main
 
 if __name__ == "__main__":
     main()

@@ -2,7 +2,7 @@
 
 Covered: what the kernel says about this very process: who it is, what it may, what it is kept from, what
 its cgroup allows where that can be seen. Not covered: whether any of it is right. The host knows what was
-asked for and decides (`harness/oracle/isolation.py`). Told once, with READY, and never asked for again: of
+asked for and decides (`harness/containers/isolation.py`). Told once, with READY, and never asked for again: of
 a process that has run a candidate nothing is believed.
 """
 

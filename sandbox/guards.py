@@ -27,15 +27,7 @@ import sys
 import types
 import typing
 
-from sandbox.allowlist import (
-    ATTRIBUTES,
-    BUILTINS,
-    CANDIDATE,
-    INJECTED,
-    MODULES,
-    is_reserved,
-    looks_up,
-)
+from .allowlist import ATTRIBUTES, BUILTINS, CANDIDATE, INJECTED, MODULES, is_reserved, looks_up
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,15 @@ import warnings
 # imported, and can be imported afterwards as usual.
 _DEFERRED = "torch._meta_registrations"
 # The worker is among them so that a fork need not load it again.
-_ALSO = ("torch.nn.functional", "torch.special", "torch.linalg", "typing", "dataclasses", "functools", "sandbox.worker")
+_ALSO = (
+    "torch.nn.functional",
+    "torch.special",
+    "torch.linalg",
+    "typing",
+    "dataclasses",
+    "functools",
+    f"{__package__}.worker",
+)
 
 
 def load_torch() -> types.ModuleType:

@@ -22,8 +22,8 @@ import sys
 import time
 from typing import Any
 
-from sandbox import confinement, leftovers, wire
-from sandbox.preload import load_torch
+from . import confinement, leftovers, wire
+from .preload import load_torch
 
 _PR_SET_DUMPABLE = 4
 
@@ -80,7 +80,7 @@ def _fork(requests: int, replies: int, program: dict[str, Any], sequence: int, u
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.close(wake_read)
         os.close(wake_write)
-        from sandbox.worker import work  # noqa: PLC0415 - only forks need it
+        from .worker import work  # noqa: PLC0415 - only forks need it
 
         work(requests, replies, program, sequence)
         os._exit(0)

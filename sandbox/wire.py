@@ -1,7 +1,7 @@
 """Frames over two file descriptors: the sandbox's half of the wire.
 
 Covered: exact reads and writes, and the layout of every frame. Not covered: strictness towards the
-other side; the host is trusted here, and the host checks what comes back (`harness/oracle/wire.py`).
+other side; the host is trusted here, and the host checks what comes back (`harness/protocol/wire.py`).
 
 A frame is a header (magic, kind, sequence number, payload length) and a payload. Numbers are
 little-endian, vectors are raw float32 or float64. A reply repeats the sequence number of its request.

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from sandbox import guards, wire
+from . import guards, wire
 
 _DTYPES = {wire.F32: torch.float32, wire.F64: torch.float64}
 _CODES = {torch.float32: wire.F32, torch.float64: wire.F64}

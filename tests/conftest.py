@@ -15,10 +15,10 @@ import pytest
 from ledger_samples import database_url, ledger, postgres  # noqa: F401 - fixtures for all who keep a ledger
 from support import ROOT, Run, Sandboxes, harness_command
 
-from harness.engine_socket import find_engine
-from harness.errors import InfrastructureError
-from harness.image import ImageRef, current
-from harness.oracle.engine import Engine
+from harness.containers.endpoint import find_engine
+from harness.containers.engine import Engine
+from harness.core.errors import InfrastructureError
+from harness.images import ImageRef, current
 from harness.setup import gvisor
 
 if TYPE_CHECKING:

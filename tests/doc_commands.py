@@ -14,7 +14,7 @@ import click
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
-    [ROOT / "README.md", *(p for folder in ("bench", "docs", "examples") for p in (ROOT / folder).rglob("*.md"))]
+    [*ROOT.glob("*.md"), *(p for folder in ("bench", "docs", "examples") for p in (ROOT / folder).rglob("*.md"))]
 )
 #: What a line or a code span must begin with to be a command of ours.
 _OURS = re.compile(r"^(?:\.venv/bin/)?(?:harness|python3?|make)(?: |$)")
@@ -26,7 +26,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PLACEHOLDERS = {
     "loss.py", "proposals/", "losses/", "plots/", "pictures/", "mine.toml", "losses.sarif", "losses.xml",
     "check.json", "check.sarif",
-    "a.jsonl", "b.jsonl", "answers.jsonl", "question.jsonl", "judge_prompts.jsonl", ".harness/judge.jsonl",
+    "a.jsonl", "b.jsonl", "answers.jsonl", "question.jsonl", "judge_prompts.jsonl", ".harness/check.jsonl",
     ".harness/discover/run-1/journal.jsonl", "/path/to/python3.12",
 }  # fmt: skip
 #: Words in capitals stand for the reader's own, too; an option wants a value of the right kind in their place.

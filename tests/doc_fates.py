@@ -29,6 +29,7 @@ STORIES = {
         Step("harness rules --markdown > docs/rules.md"),
         Step("harness schema report"),
         Step("harness doctor --markdown"),
+        Step("harness --version"),
         Step("python -m harness", does="python -m harness --version"),
         Step("harness check --static loss.py", code=3),
         Step("harness image build"),
@@ -60,7 +61,7 @@ STORIES = {
     ),
     "a judge": (
         Step("harness judge a.jsonl b.jsonl --model JUDGE --base-url http://127.0.0.1:8000/v1"),
-        Step("harness judge a.jsonl b.jsonl --model JUDGE --replay .harness/judge.jsonl"),
+        Step("harness judge a.jsonl b.jsonl --model JUDGE --replay .harness/check.jsonl"),
     ),
     "long checks": (
         Step("make check LOSS=examples/discopop.py"),
@@ -150,12 +151,15 @@ BY_TEST = {
     "harness image build [--variant cpu|cuda] [--base auto|slim|debian] [--base-image REF] [--refresh] [--json]": (
         "unit/test_image_listing.py::test_a_second_build_does_nothing"
     ),
-    "harness judge 12 --model JUDGE": "unit/evaluate/test_judge_command.py::"
+    "harness worker --log-format json": (
+        "unit/ladder/test_logs.py::test_the_worker_hands_its_log_on_and_writes_nothing_else"
+    ),
+    "harness judge 12 --model JUDGE": "unit/llm_judge/test_judge_command.py::"
     "test_answers_of_runs_are_taken_from_the_ledger",
-    "harness judge 12 13 --model JUDGE --length-controlled": "unit/evaluate/test_judge_command.py::"
+    "harness judge 12 13 --model JUDGE --length-controlled": "unit/llm_judge/test_judge_command.py::"
     "test_answers_of_runs_are_taken_from_the_ledger",
     "harness judge answers.jsonl --questions question.jsonl --prompts judge_prompts.jsonl --model JUDGE": (
-        "unit/evaluate/test_judge_command.py::test_single_scores_take_questions_and_prompts_of_the_user"
+        "unit/llm_judge/test_judge_command.py::test_single_scores_take_questions_and_prompts_of_the_user"
     ),
     "harness run examples/discopop.py --profile reviews": "integration/test_stopping_rungs.py::"
     "test_a_run_is_given_back_within_seconds",
@@ -164,8 +168,8 @@ BY_TEST = {
     "harness discover --proposer evolve --generations 200 --patience 0 --seed 11": (
         "unit/discover/test_evolve_proposer.py::test_200_candidates_from_a_cold_start_find_a_loss_at_least_as_good_as_dpo"
     ),
-    "python -m bench.digits": "unit/train_images/test_images.py::test_digits_are_learnt_and_unlearnt",
-    "python -m bench.reviews frontier": "unit/train_reviews/test_reviews_frontier.py::"
+    "python -m bench.digits": "unit/trainer_images/test_images.py::test_digits_are_learnt_and_unlearnt",
+    "python -m bench.reviews frontier": "unit/trainer_reviews/test_reviews_frontier.py::"
     "test_curves_are_kept_and_read_again",
 }
 
@@ -175,8 +179,9 @@ NOT_HERE = {
     "make test-all": "it runs this as well",
     "make bench": "every figure, half an hour: single figures are run",
     "make lock": "it needs a package index, and writes other locks with every release",
+    "python -m harness.setup.relock --upgrade": "as `make lock`; what it asks for is held by unit/test_relock.py",
     "make trace": "it needs root and strace on the machine's own containerd",
-    "python -m dockerfiles.trace": "as `make trace`",
+    "python -m bench.trace": "as `make trace`",
     "python -m bench threads": "minutes, with a busy process for each core",
     "harness discover --proposer openai:MODEL --generations 20": "it needs a key; run against a server of ours",
     "harness discover --contract classification --proposer openai:MODEL": "it needs a key",

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent / "unit" / "train_finetune"))
+sys.path.insert(0, str(Path(__file__).parent / "unit" / "trainer_finetune"))
 try:
     import finetune_world as world
 finally:

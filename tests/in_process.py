@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.candidate import Candidate
-from harness.judge.domain import Domain
-from harness.judge.subject import Subject
-from harness.oracle import wire
+from harness.core.candidate import Candidate
+from harness.core.domain import Domain
 from harness.oracle.oracle import Oracle
+from harness.protocol import wire
+from harness.sandbox import worker
 from harness.screen import screen
-from sandbox import worker
+from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.contract import Program
-    from harness.oracle.batch import Answer, Batch, Complaint
+    from harness.core.contract import Program
+    from harness.protocol.batch import Answer, Batch, Complaint
 
 
 class InProcess(Oracle):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.oracle.frames import Confinement
-from harness.oracle.limits import Limits
-from harness.oracle.request import COMMAND, USER, container_request
-from sandbox import confinement
+from harness.containers.request import COMMAND, USER, container_request
+from harness.core.limits import Limits
+from harness.protocol.frames import Confinement
+from harness.sandbox import confinement
 
 IMAGE = "sha256:" + "a" * 64
 VERSIONS = b"3.11.2 2.13.0+cpu"

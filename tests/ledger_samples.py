@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ledger_postgres
 import pytest
 
-from harness.candidate import Candidate
+from harness.core.candidate import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from support import decided
 
-from harness.judge import pipeline
-from harness.judge.options import Options
+from harness.checks import checker
+from harness.checks.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
-    from harness.result import CheckResult
+    from harness.core.result import CheckResult
 
 #: Asked of all: time, shape, size, finite values and gradients, and that an answer does not depend on those before.
 BASE = {"P315", "P301", "P317", "P302", "P303", "P310", "P415", "P401", "P417", "P402", "P403", "P410"}
@@ -33,7 +33,7 @@ PATIENCE = 5.0
 @contextlib.contextmanager
 def asking(rules: Collection[str]) -> Iterator[None]:
     """Meanwhile, a check of this process asks `BASE` and these rules of its profile, and no second container."""
-    whole: Callable = pipeline.load
+    whole: Callable = checker.load
     asked = BASE.union(rules, *(MET_BY[rule] for rule in rules if rule in MET_BY))
 
     def load(name: str) -> object:
@@ -42,11 +42,11 @@ def asking(rules: Collection[str]) -> Iterator[None]:
         rules = tuple(rule for rule in profile.properties if rule in asked)
         return replace(profile, properties=rules, limit_numbers=limits, witness=None)
 
-    pipeline.load = load
+    checker.load = load
     try:
         yield
     finally:
-        pipeline.load = whole
+        checker.load = whole
 
 
 def checked(wanted: Mapping[Path, Collection[str]], options: Options | None = None) -> dict[Path, CheckResult]:

@@ -13,21 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.candidate import Candidate
-from harness.errors import CandidateFault
-from harness.judge.run import check
-from harness.oracle.limits import Limits
+from harness.checks.run import check
+from harness.core.candidate import Candidate
+from harness.core.errors import CandidateFault
+from harness.core.limits import Limits
+from harness.core.verdict import Undecided
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.screen import screen
-from harness.verdict import Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.judge.options import Options
-    from harness.oracle.engine import Engine
-    from harness.result import CheckResult
+    from harness.checks.options import Options
+    from harness.containers.engine import Engine
+    from harness.core.result import CheckResult
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from harness.contract import ALIASES, ARGUMENTS, VECTORS, CallPlan, Program
-from harness.judge.domain import Domain
-from harness.judge.facts import facts
-from harness.judge.session import run_session
-from harness.judge.stability import stability
-from harness.judge.subject import Subject
-from harness.oracle.batch import Answer, Complaint
+from harness.checks.suite import Suite
+from harness.core.contract import ALIASES, ARGUMENTS, VECTORS, CallPlan, Program
+from harness.core.domain import Domain
+from harness.core.profiles import DEFAULT, load
 from harness.oracle.oracle import Oracle
-from harness.profiles import DEFAULT, load
+from harness.protocol.batch import Answer, Complaint
+from harness.subject.facts import facts
+from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.judge.session import Suite
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
 
 
 class InProcess(Oracle):
@@ -84,19 +81,12 @@ class InProcess(Oracle):
 def main() -> None:
     """Judge the candidate on standard input."""
     torch.set_num_threads(1)
-    # pytest goes back to its folder at the end; the sandbox's system calls do not include that.
-    vars(os)["chdir"] = lambda _: None
     subject = Subject(InProcess(sys.stdin.read()), Domain())
     result: dict[str, Any] = {}
 
-    def body(suite: Suite) -> None:
-        outcome = suite(subject)
-        result["findings"] = [[f.rule, f.severity.name, f.message] for f in outcome.findings]
-        found = facts(subject)
-        pointwise = found["statistic"] == "pointwise" and not found["reduced"]
-        result["facts"] = found | {"stability": stability(subject, pointwise=pointwise)}
-
-    run_session(body, load(DEFAULT), 0)
+    outcome = Suite(load(DEFAULT), 0)(subject)
+    result["findings"] = [[f.rule, f.severity.name, f.message] for f in outcome.findings]
+    result["facts"] = facts(subject)
     print(json.dumps(result))
 
 

@@ -42,9 +42,9 @@ def main() -> None:
     stdlib = Path(sysconfig.get_path("stdlib"))
     for name in STDLIB_LEFT_OUT:
         _remove(stdlib / name)
-    for folder in _package_folders():
+    for packages in _package_folders():
         for pattern in INSTALLERS:
-            for found in folder.glob(pattern):
+            for found in packages.glob(pattern):
                 _remove(found)
     _clear_privilege_bits()
     _add_user()

@@ -8,9 +8,9 @@ import os
 
 os.environ |= {"OMP_NUM_THREADS": "1", "USER": "trainer", "HOME": "/tmp"}  # noqa: S108 - inside the build
 NEEDED = (
-    "accelerate", "datasets", "gymnasium", "harness.oracle.remote", "harness.oracle.torch", "harness.train.__main__",
-    "harness.train.checkpoint", "mujoco", "peft", "safetensors.torch", "sklearn.linear_model", "transformers", "trl",
-    "vaderSentiment.vaderSentiment",
+    "accelerate", "datasets", "gymnasium", "harness.trainer.__main__", "harness.trainer.checkpoint",
+    "harness.trainer.remote", "harness.trainer.torch", "mujoco", "peft", "safetensors.torch", "sklearn.linear_model",
+    "transformers", "trl", "vaderSentiment.vaderSentiment",
 )  # fmt: skip
 for name in NEEDED:
     importlib.import_module(name)

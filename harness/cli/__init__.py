@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import click
 
-from harness import __version__
-from harness.errors import HarnessError, UserError
-from harness.imports import put_the_callers_path_behind
+from harness.core.errors import HarnessError, UserError
+from harness.core.imports import put_the_callers_path_behind
+from harness.core.version import __version__
 
 #: Command, module and attribute; the help of the group must not load what the commands load.
 _COMMANDS = {
@@ -30,9 +30,9 @@ _COMMANDS = {
     "queue": ("harness.cli.queue", "queue_command"),
     "show": ("harness.cli.show", "show_command"),
     "leaderboard": ("harness.cli.leaderboard", "leaderboard_command"),
-    "cancel": ("harness.cli.people", "cancel_command"),
-    "retry": ("harness.cli.people", "retry_command"),
-    "approve": ("harness.cli.people", "approve_command"),
+    "cancel": ("harness.cli.operator_actions", "cancel_command"),
+    "retry": ("harness.cli.operator_actions", "retry_command"),
+    "approve": ("harness.cli.operator_actions", "approve_command"),
     "discover": ("harness.cli.discover", "discover_command"),
     "lineage": ("harness.cli.lineage", "lineage_command"),
     "judge": ("harness.cli.judge", "judge_command"),
@@ -76,7 +76,7 @@ def main() -> NoReturn:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        from harness.cli.telling import say_usage  # noqa: PLC0415 - most commands are right
+        from harness.cli.progress import say_usage  # noqa: PLC0415 - most commands are right
 
         say_usage(error)
         sys.exit(UserError.exit_code)
@@ -87,14 +87,14 @@ def main() -> NoReturn:
         # was being made, has Python end itself by the signal in place of the exit code.
         os._exit(INTERRUPTED)
     except HarnessError as error:
-        from harness.cli.telling import say  # noqa: PLC0415 - as above
+        from harness.cli.progress import say  # noqa: PLC0415 - as above
 
         say(f"harness: {error.message}")
         if error.remedy:
             say(f"next step: {error.remedy}")
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - Python itself would end with 1, which is a rejection
-        from harness.cli.telling import say_bug  # noqa: PLC0415 - as above
+        from harness.cli.progress import say_bug  # noqa: PLC0415 - as above
 
         say_bug(error)
         sys.exit(HarnessError.exit_code)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.candidate import discover
-from harness.cli.telling import tell_excluded
-from harness.contract import CONTRACTS
-from harness.judge.options import Options
-from harness.judge.run import check
-from harness.profiles import profile_for
+from harness.checks.options import Options
+from harness.checks.run import check
+from harness.cli.progress import tell_excluded
+from harness.core.candidate import discover
+from harness.core.contract import CONTRACTS
+from harness.core.profiles import profile_for
 
 if TYPE_CHECKING:
-    from harness.judge.static import Job
+    from harness.checks.static import Job
+    from harness.core.result import CheckReport, CheckResult
     from harness.report import Format
-    from harness.result import CheckReport, CheckResult
 
 
 @click.command("check")
@@ -80,7 +80,7 @@ def check_command(
 
     destinations = [parse_report_option(option) for option in reports]
     if plots is not None:
-        from harness.report.plots import require_folder, require_matplotlib  # noqa: PLC0415
+        from harness.plots.plots import require_folder, require_matplotlib  # noqa: PLC0415
 
         require_matplotlib()
         require_folder(plots)
@@ -101,7 +101,7 @@ def check_command(
     tell_excluded(discover(paths, exclude), paths, exclude)
     _write(report, destinations)
     if plots is not None:
-        from harness.report.plots import draw_all  # noqa: PLC0415
+        from harness.plots.plots import draw_all  # noqa: PLC0415
 
         draw_all(report, plots)
     sys.exit(report.exit_code)
@@ -113,7 +113,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
         return check(paths, options)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    from harness.report import sanitize  # noqa: PLC0415
+    from harness.core import text as sanitize  # noqa: PLC0415
     from harness.report.terminal import Terminal  # noqa: PLC0415 - only where it is shown
 
     total = len(discover(paths, options.exclude).candidates)
@@ -135,9 +135,9 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
 
 def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None:
     """Machines get their files; people get the terminal, on stderr where stdout is taken."""
-    from harness.report import save, write  # noqa: PLC0415
+    from harness.core.save import STDOUT, save  # noqa: PLC0415
+    from harness.report import write  # noqa: PLC0415
     from harness.report.github import append_step_summary  # noqa: PLC0415
-    from harness.report.save import STDOUT  # noqa: PLC0415
     from harness.report.text import make_console, print_report  # noqa: PLC0415
 
     taken = any(path == STDOUT for _, path in destinations)
@@ -147,6 +147,6 @@ def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None
     try:
         append_step_summary(report, os.environ)
     except OSError as error:
-        from harness.cli.telling import say  # noqa: PLC0415 - rare
+        from harness.cli.progress import say  # noqa: PLC0415 - rare
 
         say(f"harness: the step summary at GITHUB_STEP_SUMMARY could not be written ({error})")

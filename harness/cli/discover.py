@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.ledgers import ledger_options, open_ledger
-from harness.cli.telling import tell_json
-from harness.errors import InfrastructureError, UserError
+from harness.cli.ledgers import ledger_options, log_level_option, open_ledger
+from harness.cli.progress import tell_json
+from harness.core.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.core.verdict import Json
     from harness.discover.judging import LadderJudge
     from harness.discover.plan import Plan
     from harness.discover.proposers import Ask
-    from harness.verdict import Json
 
 #: The ladder of each contract.
 _LADDERS = {"preference": "bandit", "classification": "digits"}
@@ -50,8 +50,11 @@ _LADDERS = {"preference": "bandit", "classification": "digits"}
 @click.option("--gpu", default="none", show_default=True, metavar="auto|none|N,...", help="The GPU for the ladder.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
 @click.option("--json", "json_wanted", is_flag=True, help="Write the summary as JSON to standard output.")
+@log_level_option
 @ledger_options
-def discover_command(folder: Path, database: str | None, resume: str | None, **given: Any) -> None:
+def discover_command(
+    folder: Path, database: str | None, resume: str | None, log_level: str | None, **given: Any
+) -> None:
     """Search for better losses: ask a proposer, check, climb the ladder, feed the results back.
 
     Killed at any point, `--resume RUN` goes on without asking again for what was answered. Exit code: 0 the run came to
@@ -60,7 +63,9 @@ def discover_command(folder: Path, database: str | None, resume: str | None, **g
     from harness.discover.folder import JOURNAL, find_run, new_run  # noqa: PLC0415 - help needs none of it
     from harness.discover.journal import Journal  # noqa: PLC0415
     from harness.discover.proposers import open_proposer  # noqa: PLC0415
+    from harness.ladder import logs  # noqa: PLC0415
 
+    logs.set_up(logs.Wish(log_level) if log_level else None)
     project = folder.resolve()
     place = find_run(project, resume) if resume else None
     if place is None and not given["proposer"]:
@@ -81,12 +86,12 @@ def discover_command(folder: Path, database: str | None, resume: str | None, **g
 
 def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, str]:
     """The plan, how the proposer is wanted, and the ladder: as given, else as the run was begun with."""
-    from harness import profiles  # noqa: PLC0415
+    from harness.core import profiles  # noqa: PLC0415
     from harness.discover import classification  # noqa: PLC0415
     from harness.discover.plan import BURN_IN, Budget, Plan  # noqa: PLC0415
     from harness.discover.proposers import Ask  # noqa: PLC0415
     from harness.ladder.baselines import baseline_candidate  # noqa: PLC0415
-    from harness.ladder.profile import load  # noqa: PLC0415
+    from harness.ladder.ladder import load  # noqa: PLC0415
 
     def chosen(name: str, default: Any, key: str = "") -> Any:
         value = given[name]
@@ -146,7 +151,7 @@ def _go(
     from harness.discover.outcome import leave  # noqa: PLC0415
     from harness.discover.picture import learning_curves  # noqa: PLC0415
     from harness.discover.proposers import open_proposer  # noqa: PLC0415
-    from harness.ladder.profile import load  # noqa: PLC0415
+    from harness.ladder.ladder import load  # noqa: PLC0415
 
     plan, ask, profile = prepared
     ladder = load(profile)

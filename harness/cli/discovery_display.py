@@ -12,14 +12,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import sanitize
+from harness.core import text as sanitize
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.core.verdict import Json
     from harness.discover.track import Row, Track
-    from harness.verdict import Json
 
 _STYLES = {"measured": "green", "stopped": "red", "rejected": "red", "known": "magenta", "unreadable": "yellow"}
 _SHOWN = 14

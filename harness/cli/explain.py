@@ -11,14 +11,14 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from harness import rules
-from harness.errors import UserError
+from harness.checks import catalogue as rules
+from harness.core.errors import UserError
 from harness.report.text import emit, make_console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.rules import Rule
+    from harness.core.rules import Rule
 
 
 @click.command("explain")

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.paced import paced
-from harness.cli.telling import say, tell, tell_json
-from harness.errors import HarnessError
-from harness.image.base import BASE_CHOICES
-from harness.image.build import build
-from harness.image.listing import list_images, verify
-from harness.image.targets import PURPOSES, SANDBOX_VARIANTS, variant_for
-from harness.report.sanitize import one_line, terminal
+from harness.cli.progress import say, tell, tell_json
+from harness.core.errors import HarnessError
+from harness.core.text import one_line, terminal
+from harness.images.base import BASE_CHOICES
+from harness.images.build import build
+from harness.images.listing import list_images, verify
+from harness.images.targets import PURPOSES, SANDBOX_VARIANTS, variant_for
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-    from harness.image.progress import Say
+    from harness.images.progress import Say
 
 ALTERED = 1
 

@@ -14,19 +14,19 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.ledgers import ledger_options, read_ledger
-from harness.cli.telling import tell, tell_json
-from harness.errors import UserError
-from harness.report import sanitize
+from harness.cli.progress import tell, tell_json
+from harness.core import text as sanitize
+from harness.core.errors import UserError
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.evaluate.completions import Completion
-    from harness.evaluate.judge import Judge
-    from harness.evaluate.length import Controlled
-    from harness.evaluate.mtbench import Scores
-    from harness.evaluate.pairwise import Outcome, Pair
+    from harness.llm_judge.completions import Completion
+    from harness.llm_judge.judge import Judge
+    from harness.llm_judge.length import Controlled
+    from harness.llm_judge.mtbench import Scores
+    from harness.llm_judge.pairwise import Outcome, Pair
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -79,7 +79,7 @@ def judge_command(ours: str, theirs: str | None, *, folder: Path, database: str 
     pairs = _pairs((ours, theirs), given["seed"], folder, database)
     if given["controlled"]:
         _check_controlled(len(pairs))
-    from harness.evaluate.pairwise import compare  # noqa: PLC0415 - help needs none of it
+    from harness.llm_judge.pairwise import compare  # noqa: PLC0415 - help needs none of it
 
     with _judge(folder, given) as (judge, place):
         if not given["json_wanted"]:
@@ -108,7 +108,7 @@ def _check(theirs: str | None, given: dict[str, Any]) -> None:
 
 def _check_controlled(pairs: int) -> None:
     """Refuse before the first call what would fail after the last."""
-    from harness.evaluate.length import FOLDS  # noqa: PLC0415 - as above
+    from harness.llm_judge.length import FOLDS  # noqa: PLC0415 - as above
 
     if importlib.util.find_spec("sklearn") is None:
         raise UserError("--length-controlled needs scikit-learn", remedy='pip install "preference-loss-harness[judge]"')
@@ -117,7 +117,7 @@ def _check_controlled(pairs: int) -> None:
 
 
 def _pairs(who: tuple[str, str | None], seed: int, folder: Path, database: str | None) -> list[Pair]:
-    from harness.evaluate.completions import against, against_reference  # noqa: PLC0415 - as above
+    from harness.llm_judge.completions import against, against_reference  # noqa: PLC0415 - as above
 
     ours, theirs = who
     first = _completions(ours, seed, folder, database)
@@ -126,8 +126,8 @@ def _pairs(who: tuple[str, str | None], seed: int, folder: Path, database: str |
 
 def _completions(word: str, seed: int, folder: Path, database: str | None) -> list[Completion]:
     """The answers in a file, or of a run."""
-    from harness.evaluate.completions import read_file, read_lines  # noqa: PLC0415 - as above
     from harness.ladder.climb import SAMPLES  # noqa: PLC0415 - as above
+    from harness.llm_judge.completions import read_file, read_lines  # noqa: PLC0415 - as above
 
     if not word.isdecimal() or Path(word).exists():
         return read_file(Path(word))
@@ -146,10 +146,10 @@ def _completions(word: str, seed: int, folder: Path, database: str | None) -> li
 @contextlib.contextmanager
 def _judge(folder: Path, given: dict[str, Any]) -> Iterator[tuple[Judge, Path]]:
     """The judge, and where its calls are."""
-    from harness.evaluate.account import Budget  # noqa: PLC0415 - as above
-    from harness.evaluate.endpoint import Endpoint  # noqa: PLC0415 - as above
-    from harness.evaluate.judge import Judge, Manner  # noqa: PLC0415 - as above
-    from harness.evaluate.recording import Recording  # noqa: PLC0415 - as above
+    from harness.llm.account import Budget  # noqa: PLC0415 - as above
+    from harness.llm.endpoint import Endpoint  # noqa: PLC0415 - as above
+    from harness.llm.recording import Recording  # noqa: PLC0415 - as above
+    from harness.llm_judge.judge import Judge, Manner  # noqa: PLC0415 - as above
 
     temperature = None if given["no_temperature"] else given["temperature"] or 0.0
     manner = Manner(given["model"], temperature, given["reply_tokens"], given["reply_cap"], workers=given["workers"])
@@ -166,8 +166,8 @@ def _judge(folder: Path, given: dict[str, Any]) -> Iterator[tuple[Judge, Path]]:
 
 
 def _rated(judge: Judge, answers: Path, given: dict[str, Any]) -> Scores:
-    from harness.evaluate.mtbench import rate  # noqa: PLC0415 - as above
-    from harness.evaluate.questions import read_answers, read_prompts, read_questions  # noqa: PLC0415 - as above
+    from harness.llm_judge.mtbench import rate  # noqa: PLC0415 - as above
+    from harness.llm_judge.questions import read_answers, read_prompts, read_questions  # noqa: PLC0415 - as above
 
     references = None if given["references"] is None else read_answers(given["references"])
     questions, prompts = read_questions(given["questions"]), read_prompts(given["prompts"])
@@ -175,7 +175,7 @@ def _rated(judge: Judge, answers: Path, given: dict[str, Any]) -> Scores:
 
 
 def _controlled(pairs: list[Pair], outcome: Outcome) -> Controlled:
-    from harness.evaluate.length import Compared, length_controlled  # noqa: PLC0415 - loads scikit-learn
+    from harness.llm_judge.length import Compared, length_controlled  # noqa: PLC0415 - loads scikit-learn
 
     both = zip(pairs, outcome.preferences, strict=True)
     return length_controlled([Compared(p, len(one.ours), len(one.theirs)) for one, p in both if p is not None])

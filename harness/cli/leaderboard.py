@@ -12,10 +12,10 @@ from rich.text import Text
 
 from harness.cli.differences import as_json
 from harness.cli.ledgers import ledger_options, name_of, number, read_ledger, state_style
-from harness.cli.telling import tell_json
+from harness.cli.progress import tell_json
 from harness.ladder.board import references, standings
+from harness.ladder.ladder import load
 from harness.ladder.own import called, named, namesakes
-from harness.ladder.profile import load
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.ladder.board import Reference, Standing
-    from harness.ladder.profile import Ladder
+    from harness.ladder.plan import Ladder
 
 
 #: What stands in a line of the table, by column.

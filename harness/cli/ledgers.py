@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.paced import told_seconds
+from harness.core import text as sanitize
+from harness.ladder import logs
 from harness.ladder.own import called
 from harness.ledger import Ledger
 from harness.ledger.database import must_be_there, url_of
-from harness.report import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.ledger.live_progress import Underway
     from harness.ledger.records import Run
-    from harness.ledger.underway import Underway
 
 _COLOURS = {
     "queued": "cyan",
@@ -60,6 +61,19 @@ data_option = click.option(
 #: The option that runs a candidate whatever the ledger knows of it.
 again_option = click.option(
     "--again", is_flag=True, help="Run it whatever the ledger knows, and though another run is the same function."
+)
+
+
+#: The options of commands that work for long, for a log beside what people are shown.
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(logs.LEVELS),
+    help="Log what happens, and what went wrong, to standard error.  [default: no log]",
+)
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(logs.FORMATS),
+    help="JSON lines take the place of what people are shown; they mean --log-level info.  [default: text]",
 )
 
 

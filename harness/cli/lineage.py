@@ -10,12 +10,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from harness.cli.discovery_display import gain, place
-from harness.cli.telling import tell_json
+from harness.cli.progress import tell_json
+from harness.core import text as sanitize
+from harness.core.save import save_bytes
 from harness.discover import lineage
 from harness.discover.folder import JOURNAL, find_run
 from harness.discover.journal import read_entries
-from harness.report import sanitize
-from harness.report.save import save_bytes
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def lineage_command(*, run: str, json_wanted: bool, plots: Path | None, folder: 
     metric, baseline = str(head.get("metric", "score")), str(head.get("baseline", "dpo"))
     if plots is not None:
         from harness.discover import picture  # noqa: PLC0415 - loads matplotlib
-        from harness.report.plots import make_folder  # noqa: PLC0415
+        from harness.plots.plots import make_folder  # noqa: PLC0415
 
         make_folder(plots, parents=True)
         for suffix, data in picture.progress(lineage.progress(rows), metric, baseline).items():

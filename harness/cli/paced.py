@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from harness.cli.telling import say
+from harness.cli.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,12 +7,12 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from harness.core.result import CheckResult
+from harness.core.verdict import Accepted
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, curves
 from harness.ladder.own import ladder_for
-from harness.report import picture_frontier, picture_learning, plots
-from harness.result import CheckResult
-from harness.verdict import Accepted
+from harness.plots import picture_frontier, picture_learning, plots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.telling import tell, tell_json
-from harness.errors import UserError
+from harness.cli.progress import tell, tell_json
+from harness.core.errors import UserError
+from harness.core.profiles import load, names
 from harness.ledger.records import plain
-from harness.profiles import load, names
 
 if TYPE_CHECKING:
-    from harness.ladder.profile import Ladder
-    from harness.profiles import Profile
+    from harness.core.profiles import Profile
+    from harness.ladder.plan import Ladder
 
 
 @click.command("profiles")
@@ -47,7 +47,7 @@ def profiles_command(name: str | None, *, as_json: bool) -> None:
 
 
 def _chosen(name: str | None) -> tuple[list[Profile], list[Ladder]]:
-    from harness.ladder import profile as ladders  # noqa: PLC0415 - loads pydantic and what gates need
+    from harness.ladder import ladder as ladders  # noqa: PLC0415 - loads pydantic and what gates need
 
     if name is None:
         return [load(n) for n in names()], [ladders.load(n) for n in ladders.names()]

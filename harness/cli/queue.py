@@ -21,17 +21,17 @@ from harness.cli.ledgers import (
     underway_json,
     underway_of,
 )
-from harness.cli.telling import tell_json
+from harness.cli.progress import tell_json
+from harness.core import text as sanitize
 from harness.ladder.own import called
 from harness.ledger.states import State
-from harness.report import sanitize
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.ledger import Ledger
-    from harness.ledger.underway import Underway
+    from harness.ledger.live_progress import Underway
 
 _OPEN = (State.RUNNING, State.HELD, State.QUEUED)
 

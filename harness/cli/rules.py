@@ -10,16 +10,16 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from harness import rules
+from harness.checks import catalogue as rules
+from harness.core.text import markdown_block
 from harness.report.json_report import pretty
-from harness.report.sanitize import markdown_block
 from harness.report.text import emit, make_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.rules import Rule
-    from harness.verdict import Json
+    from harness.core.rules import Rule
+    from harness.core.verdict import Json
 
 _STAGES = {
     "S": ("The screen", "Found by reading the text, before anything runs."),

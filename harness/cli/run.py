@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api import read_all, submit
-from harness.candidate import discover
 from harness.cli.differences import difference_table
 from harness.cli.ledgers import (
     again_option,
     data_option,
     ledger_options,
+    log_level_option,
     name_of,
     open_ledger,
     state_style,
@@ -30,27 +30,29 @@ from harness.cli.ledgers import (
 )
 from harness.cli.paced import paced, told_seconds
 from harness.cli.pictures import draw_run
-from harness.cli.telling import say, tell_excluded
-from harness.errors import UserError
+from harness.cli.progress import say, tell_excluded
+from harness.core import text as sanitize
+from harness.core.candidate import discover
+from harness.core.errors import UserError
+from harness.core.stopping import Stop, heeding
+from harness.ladder import logs
 from harness.ladder.curves import line, mean_curves
+from harness.ladder.ladder import load
 from harness.ladder.needs import check_inputs, meet
 from harness.ladder.own import called
-from harness.ladder.profile import load
 from harness.ladder.today import by_other_code
-from harness.ladder.worker import Orders, Place, work
+from harness.ladder.worker import WorkerConfig, WorkerSlot, work
 from harness.ledger.holders import owner_name
 from harness.ledger.states import State
-from harness.report import sanitize
 from harness.report.terminal import Terminal
-from harness.stopping import Stop, heeding
 
 if TYPE_CHECKING:
-    from harness.ladder.climb import Progress, Training
-    from harness.ladder.profile import Ladder
+    from harness.ladder.context import Progress, Training
+    from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
     from harness.ledger.holders import Holder
     from harness.ledger.records import Run
-    from harness.train.job import Step
+    from harness.protocol.job import Step
 
 #: Exit codes: as `harness check` has them.
 _CODES = {State.COMPLETED: 0, State.HELD: 0, State.REJECTED: 1}
@@ -197,6 +199,7 @@ def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, f
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")
 @again_option
 @data_option
+@log_level_option
 @ledger_options
 def run_command(
     path: Path,
@@ -207,6 +210,7 @@ def run_command(
     exclude: tuple[str, ...],
     again: bool,
     data_dir: str | None,
+    log_level: str | None,
     folder: Path,
     database: str | None,
 ) -> None:
@@ -218,6 +222,7 @@ def run_command(
     end (or waits for a person), 1 rejected, 3 a fault of ours.
     """
     console = Terminal(stderr=True)
+    logs.set_up(logs.Wish(log_level) if log_level else None)
     ladder = load(profile)
     candidates = read_all([path], exclude)  # before a ledger is made for them
     check_inputs(ladder, folder.resolve(), data_dir)  # and before anything is queued
@@ -227,7 +232,7 @@ def run_command(
         runs = []
         for place, number in enumerate(numbers, 1):
             name = f"{place} of {len(numbers)}" if len(numbers) > 1 else ""
-            orders = Orders(
+            orders = WorkerConfig(
                 folder.resolve(),
                 profile,
                 database=database,
@@ -256,7 +261,7 @@ def _code(run: Run) -> int:
     return _CODES.get(run.state, _OURS)
 
 
-def _ended(ledger: Ledger, ladder: Ladder, orders: Orders, gpu: str, console: Console, name: str) -> Run:
+def _ended(ledger: Ledger, ladder: Ladder, orders: WorkerConfig, gpu: str, console: Console, name: str) -> Run:
     """A run at its end: climbed here, or waited for where somebody else climbs. Raises KeyboardInterrupt."""
     number = int(orders.only or 0)
     run = ledger.run(number)
@@ -269,7 +274,7 @@ def _ended(ledger: Ledger, ladder: Ladder, orders: Orders, gpu: str, console: Co
         return run
     meet(ladder, ledger.folder, gpu=gpu, data_dir=orders.data_dir)
     needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
-    place = Place(f"{owner_name()}/run", needs=needs, gpu=gpu)
+    place = WorkerSlot(f"{owner_name()}/run", needs=needs, gpu=gpu)
     seen = _Seen(ladder, " ".join([name, f"run {number}", name_of(run)]).strip())
     watched = console.is_terminal
 

@@ -24,13 +24,14 @@ from harness.cli.ledgers import (
     underway_of,
 )
 from harness.cli.pictures import draw_run
-from harness.cli.telling import tell, tell_json
-from harness.errors import UserError
+from harness.cli.progress import tell, tell_json
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.core.errors import UserError
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
 from harness.ladder.own import called, ladder_for
 from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
-from harness.report import logs, sanitize
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:

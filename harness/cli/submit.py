@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from harness.api import read_all, submit
-from harness.candidate import discover
 from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
-from harness.cli.telling import tell, tell_excluded
+from harness.cli.progress import tell, tell_excluded
+from harness.core.candidate import discover
+from harness.ladder.ladder import load
 from harness.ladder.needs import check_inputs, missing
-from harness.ladder.profile import load
 from harness.ledger.states import State
 
 #: Known candidates of which is told what they are the same as.

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.ledgers import data_option, ledger_options, open_ledger, read_ledger, underway_of
+from harness.cli.ledgers import (
+    data_option,
+    ledger_options,
+    log_format_option,
+    log_level_option,
+    open_ledger,
+    read_ledger,
+    underway_of,
+)
 from harness.cli.paced import paced, told_seconds
-from harness.cli.telling import say, tell
-from harness.errors import InfrastructureError, UserError
-from harness.ladder.profile import load
-from harness.ladder.worker import Orders
+from harness.cli.progress import say, tell
+from harness.core.errors import HarnessError, InfrastructureError, UserError
+from harness.core.stopping import LAST, Stop, heeding
+from harness.ladder import logs
+from harness.ladder.ladder import load
+from harness.ladder.worker import WorkerConfig
 from harness.ledger.holders import LONGEST_LEASE
 from harness.ledger.queue import LEASE_SECONDS
 from harness.ledger.states import FINAL, State
-from harness.stopping import LAST, Stop, heeding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.engine.base import ExecutionEngine, News
+    from harness.workers.base import ExecutionEngine, News
 
 
 @click.command("worker")
@@ -48,6 +59,8 @@ if TYPE_CHECKING:
 )
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
 @data_option
+@log_level_option
+@log_format_option
 @ledger_options
 def worker_command(
     *,
@@ -60,6 +73,8 @@ def worker_command(
     lease: float,
     runtime: str | None,
     data_dir: str | None,
+    log_level: str | None,
+    log_format: str | None,
     folder: Path,
     database: str | None,
 ) -> None:
@@ -68,33 +83,52 @@ def worker_command(
     What a worker holds when it is stopped goes back into the queue, and on where it was. A ledger or a container
     engine that is away for a while is waited for. Told a second time, it ends at once.
     """
-    load(profile)  # as is a ladder that nobody could climb
-    open_ledger(folder, database).close()  # a ledger that cannot be opened is told here, and not by each worker
-    orders = Orders(
-        folder.resolve(),
-        profile,
-        database=database,
-        drain=drain,
-        runtime=runtime,
-        lease=lease,
-        patience=math.inf,
-        data_dir=data_dir,
-    )
-    engine = _engine(engine_name, address, slots, gpus_each)
-    standing = Standing(folder, database)
-    with heeding(Stop(2.0 * LAST, say=say)) as stop, paced(standing.line):  # its workers have to end before it does
-        climbs = engine.serve(orders, stopping=stop, news=_say)
-    tell(f"{climbs} attempts ended", err=True)
+    wish = logs.Wish(log_level or "info", log_format or "text") if log_level or log_format else None
+    logs.set_up(wish)
+    alone = log_format == "json"  # whoever reads it expects nothing else there
+    try:
+        load(profile)  # as is a ladder that nobody could climb
+        open_ledger(folder, database).close()  # a ledger that cannot be opened is told here, and not by each worker
+        orders = WorkerConfig(
+            folder.resolve(),
+            profile,
+            database=database,
+            drain=drain,
+            runtime=runtime,
+            lease=lease,
+            patience=math.inf,
+            data_dir=data_dir,
+            log=wish,
+        )
+        engine = _engine(engine_name, address, slots, gpus_each)
+        climbs = _serve(engine, orders, Standing(folder, database), alone=alone)
+    except HarnessError as error:
+        if not alone:
+            raise
+        logs.fault(error)
+        sys.exit(error.exit_code)
+    if not alone:
+        tell(f"{climbs} attempts ended", err=True)
+
+
+def _serve(engine: ExecutionEngine, orders: WorkerConfig, standing: Standing, *, alone: bool) -> int:
+    """Let the engine work; `alone` is a log that nothing else is to be written into. Gives the attempts."""
+    began = time.monotonic()
+    stop = Stop(2.0 * LAST, say=_log if alone else say)  # its workers have to end before it does
+    with heeding(stop), nullcontext() if alone else paced(standing.line):
+        climbs = engine.serve(orders, stopping=stop, news=_unsaid if alone else _say)
+    logs.event("info", "all ended", attempts=climbs, seconds=time.monotonic() - began, stopped=stop())
+    return climbs
 
 
 def _engine(name: str, address: str | None, slots: int | None, gpus_each: int) -> ExecutionEngine:
     if name == "ray":
         if gpus_each > 1:
             raise UserError("places of several GPUs are the local engine's", remedy="leave --gpus-each out")
-        from harness.engine.ray import RayEngine  # noqa: PLC0415 - an extra
+        from harness.workers.ray import RayEngine  # noqa: PLC0415 - an extra
 
         return RayEngine(address or "auto", slots)
-    from harness.engine.local import LocalEngine  # noqa: PLC0415 - one of the two
+    from harness.workers.local import LocalEngine  # noqa: PLC0415 - one of the two
 
     return LocalEngine(slots, gpus_each)
 
@@ -127,6 +161,16 @@ class Standing:
                 return sum(ledger.counts().get(state, 0) for state in FINAL)
         except (InfrastructureError, UserError):
             return 0
+
+
+def _log(sentence: str) -> None:
+    logs.event("warning", "note", message=sentence)
+
+
+def _unsaid(news: News) -> None:
+    """The workers log by themselves what they tell; what befalls one is known here alone."""
+    if not news.run and news.what.startswith("its worker"):
+        logs.event("warning", "worker lost", place=news.place, message=news.what)
 
 
 def _say(news: News) -> None:

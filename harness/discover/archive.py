@@ -12,14 +12,14 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.core.numbers import to_float
 from harness.ledger.records import plain
-from harness.report.numbers import to_float
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.core.verdict import Json
     from harness.discover.proposers.base import Failure, Known
-    from harness.verdict import Json
 
 #: A slope at zero is flat below this share of DPO's, which is beta / 2 (0.025 at the beta of the facts).
 _FLAT = 0.1 * 0.025

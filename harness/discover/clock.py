@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.ladder.climb import Progress
+    from harness.ladder.context import Progress
     from harness.ledger.records import Run
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.discover import fencing, prompts
+from harness.discover import prompts
+from harness.discover import quoting as fencing
 from harness.discover.reading import SENTENCES
 from harness.report.numbers import assignments
-from harness.rules.screen import UNUSABLE_REPLY
+from harness.screen.rules import UNUSABLE_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.core.verdict import Finding
     from harness.discover.proposers.base import Known
-    from harness.verdict import Finding
 
 _FINDINGS = 5
 _NUMBERS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import InfrastructureError, UserError
+from harness.core.errors import InfrastructureError, UserError
 
 JOURNAL = "journal.jsonl"
 _MOST = 100_000

@@ -12,8 +12,8 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.errors import InfrastructureError, UserError
-from harness.files import LARGE, OPENED, read_bytes, read_descriptor
+from harness.core.errors import InfrastructureError, UserError
+from harness.core.files import LARGE, OPENED, read_bytes, read_descriptor
 from harness.ledger.records import plain
 
 if TYPE_CHECKING:

@@ -13,36 +13,37 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from harness import profiles
 from harness.api import submit, text_candidate
-from harness.discover import duel
+from harness.checks.checker import Checker
+from harness.checks.static import screened_text
+from harness.core import profiles
+from harness.core.errors import CandidateFault, InfrastructureError
+from harness.core.files import SMALL, load_bytes
+from harness.core.save import save_bytes
+from harness.core.verdict import Severity
+from harness.discover import confirmation as duel
 from harness.discover.archive import kept
 from harness.discover.clock import Clock
-from harness.errors import CandidateFault, InfrastructureError
-from harness.files import SMALL, load_bytes
-from harness.judge.options import Options
 from harness.ladder.baselines import baseline_candidate
-from harness.ladder.climb import REPORT, screened_text
+from harness.ladder.climb import REPORT
 from harness.ladder.curves import by_seed, mean_curves, means
 from harness.ladder.gate import interval
-from harness.ladder.worker import Orders, Place, work
+from harness.ladder.worker import WorkerConfig, WorkerSlot, work
 from harness.ledger.holders import owner_name
 from harness.ledger.states import FINAL, State
 from harness.report.json_report import read_json
-from harness.report.save import save_bytes
-from harness.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.candidate import Candidate
-    from harness.discover.duel import Done
-    from harness.ladder.profile import Ladder
+    from harness.core.candidate import Candidate
+    from harness.core.result import CheckResult
+    from harness.core.verdict import Finding, Json
+    from harness.discover.confirmation import Done
+    from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
-    from harness.result import CheckResult
-    from harness.verdict import Finding, Json
 
 #: States in which a run says nothing of its candidate.
 _SILENT = frozenset({State.FAILED, State.CANCELLED})
@@ -161,12 +162,12 @@ class LadderJudge:
         self.say("start")
         seconds: dict[str, float] = {}
         own, worked = self._submitted(candidate, seconds)
-        result = self._result(own)
+        result = self._result(own, "properties")
         facts = kept(result.facts) if result is not None else {}
         if own.function:
             facts["function"] = own.function
         base = Judged("", candidate.sha256, "", facts=facts, seconds=seconds)
-        if findings := self._broken(own, candidate, result):
+        if findings := self._broken(own, candidate):
             rung = "screen" if findings[0].rule.startswith("S") else "properties"
             return replace(base, fate="rejected", rung=rung, findings=findings, run=own.id, answered=not worked)
         if own.function and seen(own.function, candidate.sha256):
@@ -174,21 +175,23 @@ class LadderJudge:
         answers, worked = self._followed((own, worked), seconds)
         return self._told(answers, replace(base, answered=not worked))
 
-    def _result(self, run: Run) -> CheckResult | None:
-        """What the properties said of a run's candidate; None where it did not come to them."""
-        rungs = {plan.name for plan in self._ladder.rungs if plan.kind == "properties"}
+    def _result(self, run: Run, kind: str) -> CheckResult | None:
+        """What the rung of this kind said of a run's candidate; None where it did not come to it."""
+        rungs = {plan.name for plan in self._ladder.rungs if plan.kind == kind}
         made = [one for one in self._ledger.attachments(run.id) if one.rung in rungs and one.name == REPORT]
         return read_json(self._ledger.document(made[-1].sha256)).results[0] if made else None
 
-    def _broken(self, run: Run, candidate: Candidate, result: CheckResult | None) -> tuple[Finding, ...]:
+    def _broken(self, run: Run, candidate: Candidate) -> tuple[Finding, ...]:
         """The findings that a run was rejected for before anything was trained."""
-        profile = profiles.load(self._ladder.properties)
         kind = self._ladder.rungs[min(run.rung, len(self._ladder.rungs) - 1)].kind
         if run.state is not State.REJECTED or kind not in {"screen", "properties"}:
             return ()
-        found = result.verdict.findings if result is not None else ()
-        if kind == "screen" and isinstance(fault := screened_text(candidate, profile).fault, CandidateFault):
-            found = fault.findings
+        found: tuple[Finding, ...] = ()
+        if (result := self._result(run, kind)) is not None:
+            found = result.verdict.findings
+        elif kind == "screen":  # a run of a version that kept no findings of the screen
+            fault = screened_text(candidate, profiles.load(self._ladder.properties)).fault
+            found = fault.findings if isinstance(fault, CandidateFault) else ()
         return tuple(finding for finding in found if finding.severity is Severity.ERROR)
 
     def _submitted(self, candidate: Candidate, seconds: dict[str, float]) -> tuple[Run, bool]:
@@ -229,9 +232,9 @@ class LadderJudge:
 
     def _work(self, number: int, seconds: dict[str, float]) -> None:
         needs = tuple(sorted({plan.needs for plan in self._ladder.rungs}))
-        place = Place(f"{owner_name()}/discover", needs=needs, gpu=self._gpu)
+        place = WorkerSlot(f"{owner_name()}/discover", needs=needs, gpu=self._gpu)
         folder = self._ledger.folder
-        orders = Orders(
+        orders = WorkerConfig(
             folder, self._ladder.source, database=self._database, drain=True, only=number, runtime=self._runtime
         )
         clock = Clock(seconds, self.say)
@@ -275,9 +278,8 @@ class LadderJudge:
 
 def require_engine() -> None:
     """Refuse early where no candidate could be judged. Raises InfrastructureError with the next step."""
-    from harness.judge.pipeline import open_bench  # noqa: PLC0415 - loads what judges
-
-    open_bench(Options()).engine.close()
+    with Checker.open():
+        pass
 
 
 def undecided(reason: str) -> InfrastructureError:

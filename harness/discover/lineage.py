@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.core.errors import UserError
 from harness.discover.track import Row
-from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from harness.verdict import Json
+    from harness.core.verdict import Json
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness import profiles
-from harness.discover import feedback, fencing, prompts, templates
-from harness.discover.duel import FIRST_SEED
+from harness.core import profiles
+from harness.core.errors import UserError
+from harness.discover import feedback, prompts, templates
+from harness.discover import quoting as fencing
+from harness.discover.confirmation import FIRST_SEED
 from harness.discover.journal import SCHEMA
 from harness.discover.judging import undecided
 from harness.discover.proposers.base import Context, ExhaustedError, Failure, Turn
 from harness.discover.reading import read
 from harness.discover.rows import digest_of, like, reply_entry, reply_of, row_of, seed_of
 from harness.discover.track import Duel, Row, Track
-from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from harness.discover.plan import Plan
     from harness.discover.proposers.base import Known, Proposer, Reply
     from harness.discover.reading import Reading
-    from harness.ladder.profile import Ladder
+    from harness.ladder.plan import Ladder
 
 #: Candidates in a row of which nothing could be decided, before it is taken for a fault that stays.
 _PATIENCE = 3

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from harness.core.errors import UserError
+from harness.core.files import SMALL, read_bytes
+from harness.core.save import save_bytes
 from harness.discover import lineage, picture
-from harness.errors import UserError
-from harness.files import SMALL, read_bytes
-from harness.report.save import save_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from harness.core.verdict import Json
     from harness.discover.track import Track
-    from harness.verdict import Json
 
 
 def leave(place: Path, track: Track, document: Mapping[str, Json], *, metric: str, baseline: str) -> None:

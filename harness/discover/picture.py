@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.report.plots import require_matplotlib
+from harness.plots.plots import require_matplotlib
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ _LINES = 8
 def learning_curves(losses: Sequence[Known], metric: str) -> bytes:
     """A PNG with a line for each loss, the best first. Raises UserError where matplotlib is missing."""
     require_matplotlib()
-    from harness.report import canvas  # noqa: PLC0415 - an extra of the package
+    from harness.plots import canvas  # noqa: PLC0415 - an extra of the package
 
     with canvas.settings():
         figure = canvas.new_figure(6.4, 4.0)
@@ -40,7 +40,7 @@ def progress(steps: Sequence[Step], metric: str, baseline: str) -> dict[str, byt
     require_matplotlib()
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as above
 
-    from harness.report import canvas  # noqa: PLC0415 - as above
+    from harness.plots import canvas  # noqa: PLC0415 - as above
 
     with canvas.settings():
         figure = canvas.new_figure(9.6, 3.8)

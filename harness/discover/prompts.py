@@ -9,13 +9,14 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from harness.discover import classification, fencing
+from harness.core.errors import UserError
+from harness.discover import classification
+from harness.discover import quoting as fencing
 from harness.discover.templates import TEMPLATES
-from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.core.verdict import Json
     from harness.discover.proposers.base import Context, Failure, Known
-    from harness.verdict import Json
 
 #: JSON Schema of a reply, for servers that have structured output.
 SCHEMA: dict[str, Json] = {

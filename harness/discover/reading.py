@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.api import text_candidate
-from harness.candidate import SIZE_LIMIT
-from harness.contract import NAMES
-from harness.errors import CandidateFault
+from harness.core.candidate import SIZE_LIMIT
+from harness.core.contract import NAMES
+from harness.core.errors import CandidateFault
+from harness.core.verdict import Severity
 from harness.screen import screen
 from harness.screen.thoughts import without_end
-from harness.verdict import Severity
 
 if TYPE_CHECKING:
-    from harness.contract import Program
+    from harness.core.contract import Program
+    from harness.core.verdict import Finding
     from harness.discover.proposers.base import Reply
-    from harness.verdict import Finding
 
 _FORM = 'Answer with one JSON object and nothing else: {"name": "...", "thought": "...", "parents": [], "code": "..."}.'
 #: Each class of unreadable reply, and what its proposer is told.

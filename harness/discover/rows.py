@@ -8,7 +8,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.discover import feedback, fencing
+from harness.discover import feedback
+from harness.discover import quoting as fencing
 from harness.discover.proposers.base import Reply, Usage
 from harness.discover.track import Row
 

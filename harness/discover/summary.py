@@ -13,9 +13,9 @@ from harness.ladder.gate import interval
 from harness.ledger.records import plain
 
 if TYPE_CHECKING:
+    from harness.core.verdict import Json
     from harness.discover.proposers.base import Known
     from harness.discover.track import Duel, Track
-    from harness.verdict import Json
 
 SCHEMA = "harness.discovery-summary/v1"
 _ALPHA = 0.05

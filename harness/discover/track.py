@@ -12,8 +12,8 @@ from harness.discover.proposers.base import Known, Outcome, Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.core.verdict import Json
     from harness.discover.templates import Pull
-    from harness.verdict import Json
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.containers import isolation
 from harness.doctor.model import Check
-from harness.oracle import isolation
-from sandbox import confinement as seen
+from harness.sandbox import confinement as seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.doctor.model import Outcome
-    from harness.oracle.frames import Confinement
+    from harness.protocol.frames import Confinement
 
 ACCEPTED = Check(
     "D301",

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from harness.containers.request import DISK_BYTES, DISK_REQUESTS
 from harness.doctor import versions
 from harness.doctor.model import Check
-from harness.oracle.request import DISK_BYTES, DISK_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from harness.containers.gpu import GpuChoice
     from harness.doctor.model import Outcome
-    from harness.oracle.gpu import GpuChoice
 
 ANSWERS = Check("D101", "engine-answers", "A container engine answers.", "start an engine, or name one by DOCKER_HOST")
 ADDRESS = Check(

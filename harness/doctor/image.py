@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.containers.request import USER
+from harness.core.errors import ImageMissingError, UserError
 from harness.doctor.model import Check
-from harness.errors import ImageMissingError, UserError
-from harness.image import current_tag
-from harness.image.engine import LABEL
-from harness.image.listing import verify
-from harness.oracle.request import USER
+from harness.images import current_tag
+from harness.images.engine import LABEL
+from harness.images.listing import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from harness.containers.request import COUNTED
 from harness.doctor.model import Check
-from harness.oracle.request import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

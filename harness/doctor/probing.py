@@ -7,21 +7,21 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from harness.containers.engine import Engine
+from harness.containers.isolation import NotIsolatedError, behind_gvisor, runtime_of
+from harness.core.errors import CandidateFault, HostBusyError, InfrastructureError, SandboxLostError
 from harness.doctor import container, inside, judge
 from harness.doctor.model import Check
-from harness.errors import CandidateFault, HostBusyError, InfrastructureError, SandboxLostError
-from harness.oracle.engine import Engine
-from harness.oracle.isolation import NotIsolatedError, behind_gvisor, runtime_of
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
-from harness.rules import wire as rules
+from harness.protocol import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from harness.core.errors import HarnessError
     from harness.doctor.model import Outcome
-    from harness.errors import HarnessError
     from harness.oracle.sandbox import Recipe
 
 _HOLDS = "use an engine and a cgroup that hold this limit (`docker info` names what it cannot hold)"

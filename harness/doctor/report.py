@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.table import Table
 from rich.text import Text
 
-from harness import __version__
+from harness.core import text as sanitize
+from harness.core.version import __version__
 from harness.doctor.model import Result
-from harness.report import sanitize
 from harness.report.json_report import pretty
 from harness.report.text import emit
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+    from harness.core.verdict import Json
     from harness.doctor.model import Check, Examination, Outcome
-    from harness.verdict import Json
 
 _MARKS = {
     Result.OK: ("ok", "green"),

@@ -16,21 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from harness.containers.disk import disk_of
+from harness.containers.engine import Engine, engine_faults, sweep
+from harness.containers.gpu import choose
+from harness.core.errors import InfrastructureError
+from harness.core.profiles import DEFAULT, load
 from harness.doctor import container, engine, image, judge, probing
 from harness.doctor.model import Examination, Result
-from harness.errors import InfrastructureError
-from harness.image import current
-from harness.oracle.disk import disk_of
-from harness.oracle.engine import Engine, engine_faults, sweep
-from harness.oracle.gpu import choose
+from harness.images import current
 from harness.oracle.sandbox import Recipe
-from harness.profiles import DEFAULT, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from harness.containers.gpu import GpuChoice
     from harness.doctor.model import Outcome
-    from harness.oracle.gpu import GpuChoice
 
 _GROUPS = (
     engine.CHECKS,

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.oracle.batch import Batch
-from harness.train.job import COUNT, SHARE, Declared, StepError
+from harness.protocol.batch import Batch
+from harness.protocol.job import COUNT, SHARE, Declared, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from harness.judge.subject import Subject
-    from harness.train.job import Setting
+    from harness.protocol.job import Setting
+    from harness.subject.subject import Subject
 
     Array = NDArray[np.float64]
 

@@ -11,21 +11,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.candidate import Candidate
-from harness.errors import CandidateFault, InfrastructureError, UserError
-from harness.files import SMALL, read_bytes
-from harness.locks import alone
+from harness.core.candidate import Candidate
+from harness.core.errors import CandidateFault, InfrastructureError, UserError
+from harness.core.files import SMALL, read_bytes
+from harness.core.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.ladder.profile import RungPlan
+    from harness.ladder.plan import RungPlan
 
     #: Measures a candidate at a rung for one seed.
     Measure = Callable[[Candidate, RungPlan, int], dict[str, float]]
 
 #: Where known losses lie: those for preferences, and those for classification. No two have the same name.
-CATALOGUES = ("harness.losses", "harness.classification.losses")
+CATALOGUES = ("harness.losses", "harness.losses.classification")
 
 #: Digits of an evaluation's digest in the name of a file.
 _DIGITS = 32

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.ladder.gate import Gate
-    from harness.ladder.profile import Ladder
+    from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
 

@@ -12,20 +12,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness import profiles
-from harness.errors import UserError
+from harness.core import profiles
+from harness.core.errors import UserError
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.rungs import GATED, VERDICTS, contract_of, declared_by
 from harness.ladder.toml_lines import line_of
-from harness.train.job import StepError
+from harness.protocol.job import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.core.profiles import Profile
     from harness.ladder.gate import Gate, GuardRail
-    from harness.ladder.profile import Ladder, RungPlan
-    from harness.profiles import Profile
-    from harness.train.job import Declared
+    from harness.ladder.plan import Ladder, RungPlan
+    from harness.protocol.job import Declared
 
 #: What a rung may be called: it becomes the name of files, and stands in every table.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
@@ -167,7 +167,7 @@ def _contract(at: Path, plan: RungPlan, profile: Profile) -> Iterator[Mistake]:
     except UserError as error:
         yield Mistake((*at, "baseline"), error.message, error.remedy)
         return
-    contract = "classification" if candidate.path.startswith("harness/classification/") else "preference"
+    contract = "classification" if candidate.path.startswith("harness/losses/classification/") else "preference"
     if contract != profile.contract:
         what = f"the baseline {plan.baseline} is a loss for {contract}, and the profile {profile.name} for "
         yield Mistake((*at, "baseline"), what + profile.contract, "name a loss of the same contract")

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import InfrastructureError
-from harness.ladder.sentence import comparison, falls_short, left_open, suffices
+from harness.core.errors import InfrastructureError
+from harness.ladder.gate_message import comparison, falls_short, left_open, suffices
 from harness.ledger.records import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.verdict import Json
+    from harness.core.verdict import Json
 
     #: For each seed, each metric.
     Measured = Mapping[int, Mapping[str, float]]

@@ -9,26 +9,23 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.errors import InfrastructureError, UserError
-from harness.judge.judging import subject_of
+from harness.core.errors import InfrastructureError, UserError
 from harness.ladder.rungs import SEEDED
-from harness.ladder.training import KINDS, Trainings
 from harness.oracle.again import LAST, Kept
-from harness.oracle.sandbox import Sandbox
-from harness.oracle.spotcheck import GPU_TOLERANCE
+from harness.protocol.spotcheck import GPU_TOLERANCE
+from harness.training import KINDS, TrainingService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from harness.judge.pipeline import Bench
-    from harness.judge.static import Screened
-    from harness.judge.subject import Subject
-    from harness.ladder.profile import RungPlan
-    from harness.ladder.training.steps import Where
-    from harness.oracle.batch import Answer, Batch
-    from harness.oracle.sandbox import Recipe
-    from harness.train.job import Progress, Step
+    from harness.checks.checker import Checker
+    from harness.checks.static import Screened
+    from harness.ladder.plan import RungPlan
+    from harness.protocol.batch import Answer, Batch
+    from harness.protocol.job import Progress, Step
+    from harness.subject.subject import Subject
+    from harness.training.steps import StepRunner
 
 #: "process" trains with this host's own Python where there is no trainer image; "container" is the rule.
 VARIABLE = "HARNESS_TRAINER"
@@ -38,34 +35,6 @@ KEEP_VARIABLE = "HARNESS_KEEP_WEIGHTS"
 _AFTERWARDS = 120.0
 #: Most points of a learning curve that are kept; a longer one is thinned out.
 _POINTS = 2000
-
-
-def labelled(bench: Bench, labels: dict[str, str]) -> Recipe:
-    """The bench's recipe with labels beside its own."""
-    return replace(bench.recipe, labels=(*bench.recipe.labels, *labels.items()))
-
-
-@contextlib.contextmanager
-def connected(bench: Bench) -> Iterator[Bench]:
-    """The same bench over a connection of its own, for another thread: one is not to be shared."""
-    engine = bench.engine.another()
-    try:
-        yield replace(bench, engine=engine)
-    finally:
-        engine.close()
-
-
-@contextlib.contextmanager
-def opened(bench: Bench, one: Screened, labels: dict[str, str]) -> Iterator[Subject]:
-    """A candidate in a sandbox of its own. Raises its faults as they are."""
-    if one.fault is not None:
-        raise one.fault
-    sandbox = Sandbox(bench.engine, labelled(bench, labels))
-    try:
-        sandbox.wait_ready()
-        yield subject_of(bench, sandbox, one)
-    finally:
-        sandbox.close()
 
 
 class _Served:
@@ -93,54 +62,54 @@ class _Served:
 
 
 @contextlib.contextmanager
-def served(bench: Bench, one: Screened, labels: dict[str, str], seconds: float) -> Iterator[_Served]:
+def served(checker: Checker, one: Screened, labels: dict[str, str], seconds: float) -> Iterator[_Served]:
     """A candidate in a sandbox of its own that lives as long as a training; from whatever thread."""
     total = seconds + _AFTERWARDS
-    limits = replace(bench.recipe.limits, total=total, lifetime=total)
-    longer = replace(bench, recipe=replace(bench.recipe, limits=limits))
-    with connected(longer) as own, opened(own, one, labels) as subject:
+    limits = replace(checker.recipe.limits, total=total, lifetime=total)
+    longer = replace(checker, recipe=replace(checker.recipe, limits=limits))
+    with longer.connected() as own, own.labelled(labels).oracle(one) as subject:
         yield _Served(subject)
 
 
 def trainings_of(
-    bench: Bench, folder: Path, labels: dict[str, str], stopping: Callable[[], bool] = lambda: False
-) -> Trainings:
-    """Where and how this bench trains: in containers of the trainer image, unless HARNESS_TRAINER says otherwise.
+    checker: Checker, folder: Path, labels: dict[str, str], stopping: Callable[[], bool] = lambda: False
+) -> TrainingService:
+    """Where and how this checker trains: in containers of the trainer image, unless HARNESS_TRAINER says otherwise.
 
     Raises UserError for an unknown word there, ImageMissingError where there is no trainer image.
     """
-    gpu = bench.recipe.gpu
-    return Trainings(
+    gpu = checker.recipe.gpu
+    return TrainingService(
         folder,
-        _where(bench, labels),
+        _where(checker, labels),
         device="cpu" if gpu is None else "cuda",
         keep=os.environ.get(KEEP_VARIABLE, "0") not in {"", "0"},
         tolerance=0.0 if gpu is None else GPU_TOLERANCE,
-        again=_again(bench),
+        again=_again(checker),
         stopping=stopping,
-        data_dir=bench.options.data_dir,
+        data_dir=checker.options.data_dir,
     )
 
 
-def _again(bench: Bench) -> int:
+def _again(checker: Checker) -> int:
     """One batch of a training in so many is asked again in a fresh sandbox; 0 for none."""
-    return bench.profile.witness.training_every if bench.profile.witness is not None else 0
+    return checker.profile.witness.training_every if checker.profile.witness is not None else 0
 
 
-def _where(bench: Bench, labels: dict[str, str]) -> Where:
+def _where(checker: Checker, labels: dict[str, str]) -> StepRunner:
     chosen = os.environ.get(VARIABLE) or "container"
     if chosen == "process":
-        from harness.ladder.training.process import Processes  # noqa: PLC0415 - seldom chosen
+        from harness.training.process import Processes  # noqa: PLC0415 - seldom chosen
 
         return Processes()
     if chosen != "container":
         raise UserError(f"{VARIABLE} is {chosen!r}", remedy="set it to container or process, or unset it")
-    from harness.image import current  # noqa: PLC0415 - only training needs it
-    from harness.ladder.training.container import Containers  # noqa: PLC0415 - as above
+    from harness.images import current  # noqa: PLC0415 - only training needs it
+    from harness.training.container import Containers  # noqa: PLC0415 - as above
 
-    image = current("trainer-cpu" if bench.recipe.gpu is None else "trainer-cuda")
-    recipe = labelled(bench, labels)
-    return Containers(bench.engine, image.digest, gpu=recipe.gpu, labels=recipe.labels)
+    image = current("trainer-cpu" if checker.recipe.gpu is None else "trainer-cuda")
+    recipe = checker.labelled(labels).recipe
+    return Containers(checker.engine, image.digest, gpu=recipe.gpu, labels=recipe.labels)
 
 
 @dataclass
@@ -187,14 +156,14 @@ class Measuring:
 
     def __init__(
         self,
-        bench: Bench,
+        checker: Checker,
         plan: RungPlan,
         one: Screened,
         labels: dict[str, str],
         name: str,
-        trainings: Callable[[], Trainings],
+        trainings: Callable[[], TrainingService],
     ) -> None:
-        self._bench, self._plan, self._one, self._labels, self._name = bench, plan, one, labels, name
+        self._checker, self._plan, self._one, self._labels, self._name = checker, plan, one, labels, name
         self._trainings = trainings
         self._stack = contextlib.ExitStack()
         self._subject: Subject | None = None
@@ -221,7 +190,7 @@ class Measuring:
             self._subject = self._open()
         else:
             self._subject.fresh()
-        again = _again(self._bench)
+        again = _again(self._checker)
         if not again:
             return SEEDED[self._plan.kind](self._subject, self._plan, seed)
         kept = self._subject.oracle.kept = Kept(again, LAST)
@@ -233,7 +202,7 @@ class Measuring:
 
     def _open(self) -> Subject:
         """The candidate in a sandbox of its own, until the end."""
-        return self._stack.enter_context(opened(self._bench, self._one, self._labels))
+        return self._stack.enter_context(self._checker.labelled(self._labels).oracle(self._one))
 
     def whole(self, seed: int, say: Callable[[Step, Progress], None]) -> Measured:
         """All that a seed came to. Raises as a call does."""
@@ -254,7 +223,7 @@ class Measuring:
         try:
             trainings = self._trainings()
             metrics = trainings.measure(
-                lambda _, seconds: served(self._bench, self._one, self._labels, seconds),
+                lambda _, seconds: served(self._checker, self._one, self._labels, seconds),
                 self._plan,
                 seed,
                 self._name,

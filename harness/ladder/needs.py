@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.containers.gpu import host_gpus
+from harness.core.errors import UserError
 from harness.ladder.measuring import VARIABLE
 from harness.ladder.rungs import TRAINED, declared_by
-from harness.ladder.training.process import Processes, require_torch
-from harness.ladder.training.rung import INPUTS, Trainings
-from harness.oracle.gpu import host_gpus
-from harness.train.images.settings import INPUT
-from harness.train.job import StepError
+from harness.protocol.job import StepError
+from harness.trainer.images.settings import INPUT
+from harness.training.process import Processes, require_torch
+from harness.training.rung import INPUTS, TrainingService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.ladder.profile import Ladder, RungPlan
+    from harness.ladder.plan import Ladder, RungPlan
 
 
 def meet(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = None) -> None:
@@ -61,7 +61,7 @@ def check_inputs(ladder: Ladder, folder: Path, data_dir: str | None = None) -> N
 
 
 def _inputs(plan: RungPlan, folder: Path, data_dir: str | None) -> dict[str, Path]:
-    return Trainings(folder, Processes(), data_dir=data_dir).inputs(plan)
+    return TrainingService(folder, Processes(), data_dir=data_dir).inputs(plan)
 
 
 def _files(plan: RungPlan, folder: Path, data_dir: str | None) -> Iterator[UserError]:
@@ -81,7 +81,7 @@ def _files(plan: RungPlan, folder: Path, data_dir: str | None) -> Iterator[UserE
 
 
 def _images(folder: Path) -> None:
-    from harness.train.images import cifar  # noqa: PLC0415 - numpy, and seldom asked
+    from harness.trainer.images import cifar  # noqa: PLC0415 - numpy, and seldom asked
 
     cifar.place_of(folder)
 
@@ -92,7 +92,7 @@ def _trainer(*, cuda: bool) -> None:
     if chosen == "process":
         require_torch()
     elif chosen == "container":
-        from harness.image import current  # noqa: PLC0415 - only training needs it
+        from harness.images import current  # noqa: PLC0415 - only training needs it
 
         current("trainer-cuda" if cuda else "trainer-cpu")
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.ladder.profile import digest_of, load, names, parse
+from harness.core.errors import UserError
+from harness.ladder.ladder import digest_of, load, names, parse
 
 if TYPE_CHECKING:
-    from harness.ladder.profile import Ladder
+    from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.ladder.evidence import by_bets, interval_by_bets
-from harness.ladder.sentence import comparison, falls_short, left_open, suffices
+from harness.ladder.e_process import by_bets, interval_by_bets
+from harness.ladder.gate_message import comparison, falls_short, left_open, suffices
 from harness.ledger.records import Decision
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.verdict import Json
+    from harness.core.verdict import Json
 
 
 @dataclass(frozen=True)

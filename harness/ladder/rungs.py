@@ -1,6 +1,6 @@
 """The kinds of rungs. A rung with seeds is a function from a candidate's answers and a seed to metrics.
 
-A new one is an entry in `SEEDED`, or a task of `harness.train.tasks` where it trains in a container of its own; the
+A new one is an entry in `SEEDED`, or a task of `harness.trainer.tasks` where it trains in a container of its own; the
 queue, the gates and the commands know none of them by name.
 """
 
@@ -11,18 +11,18 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from harness import __version__
+from harness.core.version import __version__
 from harness.ladder import bandit
 from harness.ladder.sources import code_of
-from harness.ladder.training.rung import split
-from harness.train.tasks import CONTRACTS, MODULES, settings_of
+from harness.trainer.tasks import CONTRACTS, MODULES, settings_of
+from harness.training.rung import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.judge.subject import Subject
-    from harness.ladder.profile import Ladder, RungPlan
-    from harness.train.job import Declared, Setting
+    from harness.ladder.plan import Ladder, RungPlan
+    from harness.protocol.job import Declared, Setting
+    from harness.subject.subject import Subject
 
 #: Rungs whose outcome is a verdict, and not metrics by seed.
 VERDICTS = ("screen", "properties")
@@ -34,7 +34,7 @@ def _bandit(subject: Subject, plan: RungPlan, seed: int) -> dict[str, float]:
 
 #: Rungs that are measured in this process.
 SEEDED: dict[str, Callable[[Subject, RungPlan, int], dict[str, float]]] = {"bandit": _bandit}
-#: Rungs that train, apart from everything else; see `harness.ladder.training`.
+#: Rungs that train, apart from everything else; see `harness.training`.
 TRAINED = tuple(MODULES)
 #: All rungs whose outcome is metrics by seed, for a gate.
 GATED = (*SEEDED, *TRAINED)

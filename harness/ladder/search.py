@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import InfrastructureError
+from harness.core.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.contract import Parameter
+    from harness.core.contract import Parameter
 
 #: Trials before the sampler models anything: the middle of all ranges, and a few at random.
 _AT_RANDOM = 5

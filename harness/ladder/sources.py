@@ -2,7 +2,7 @@
 
 Digests of evaluations and tunings are made of it, so that nothing measured by other code is ever taken for what this
 code would measure. It is read once in a process, with the code that the process runs: whoever edits a file has to start
-workers anew. Images have digests of their own (`harness/image/inputs.py`), which stand beside this one.
+workers anew. Images have digests of their own (`harness/images/inputs.py`), which stand beside this one.
 """
 
 from __future__ import annotations
@@ -13,54 +13,58 @@ import importlib.metadata
 import sys
 from typing import TYPE_CHECKING
 
-from harness.errors import InfrastructureError
-from harness.image.inputs import TRAINER_CODE, project_root
-from harness.train.tasks import MODULES
+from harness.core.sources import contents, project_root
+from harness.images.inputs import TRAINER_CODE
+from harness.trainer.tasks import MODULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 #: How a candidate's text comes to answers.
 _SCREEN = (
     "harness/screen",
-    "harness/contract.py",
-    "harness/candidate.py",
-    "harness/errors.py",
-    "harness/rules",
-    "harness/verdict.py",
-    "sandbox/allowlist.py",
+    "harness/core/contract.py",
+    "harness/core/candidate.py",
+    "harness/core/errors.py",
+    "harness/core/rules.py",
+    "harness/protocol/rules.py",
+    "harness/core/verdict.py",
+    "harness/sandbox/allowlist.py",
 )
 _ANSWERS = (
     *_SCREEN,
-    "sandbox",
+    "harness/sandbox",
     "harness/oracle",
-    "harness/classification/adapter.py",
-    "harness/classification/batch.py",
-    "harness/classification/classifier.py",
-    "harness/judge/batches.py",
-    "harness/judge/domain.py",
-    "harness/judge/foresight.py",
-    "harness/judge/judging.py",
-    "harness/judge/long_life.py",
-    "harness/judge/pipeline.py",
-    "harness/judge/subject.py",
+    "harness/protocol",
+    "harness/containers",
+    "harness/screen/classification.py",
+    "harness/subject/classification/batch.py",
+    "harness/subject/classification/classifier.py",
+    "harness/subject/batches.py",
+    "harness/core/domain.py",
+    "harness/core/limits.py",
+    "harness/subject/batched_queries.py",
+    "harness/checks/judging.py",
+    "harness/subject/long_life.py",
+    "harness/checks/bench.py",
+    "harness/checks/checker.py",
+    "harness/subject/subject.py",
     # The binding of parameters, the limits, and how much of a training is asked again.
-    "harness/profiles",
-    "dockerfiles/seccomp.json",
+    "harness/core/profiles",
+    "harness/dockerfiles/seccomp.json",
 )
 #: How answers come to a decision where there are seeds and a gate.
 _GATED = (
     *_ANSWERS,
-    "harness/ladder/ahead.py",
+    "harness/ladder/background.py",
     "harness/ladder/baselines.py",
     "harness/ladder/climb.py",
-    "harness/ladder/evidence.py",
+    "harness/ladder/e_process.py",
     "harness/ladder/gate.py",
     "harness/ladder/measuring.py",
     "harness/ladder/prompt_gate.py",
     "harness/ladder/rungs.py",
-    "harness/ladder/sentence.py",
+    "harness/ladder/gate_message.py",
 )
 _TUNED = (
     "harness/ladder/search.py",
@@ -68,16 +72,18 @@ _TUNED = (
     "harness/ladder/tuning.py",
     "harness/ladder/profiles/bandit-2026.1.toml",
 )
+#: What a trainer runs besides its own folder, of which a task has a part.
+_SHARED = tuple(folder for folder in TRAINER_CODE if folder != "harness/trainer")
 #: What stands in place of a rung's kind for the tuning.
 TUNING = "tuning"
 #: Files and folders by the kind of a rung.
 _OF = {
     "screen": _SCREEN,
-    "properties": (*_ANSWERS, "property_tests", "harness/judge", "harness/classification"),
+    "properties": (*_ANSWERS, "harness/property_tests", "harness/checks", "harness/subject", "harness/core/numbers.py"),
     "bandit": (*_GATED, "harness/ladder/bandit.py"),
     TUNING: (*_GATED, "harness/ladder/bandit.py", *_TUNED),
     **{
-        kind: (*_GATED, *TRAINER_CODE, "harness/ladder/training", "harness/train/*.py", module.replace(".", "/"))
+        kind: (*_GATED, *_SHARED, "harness/training", "harness/trainer/*.py", module.replace(".", "/"))
         for kind, module in MODULES.items()
     },
 }
@@ -88,7 +94,7 @@ _PACKAGES = {
 }
 _SEEDED = ("RestrictedPython", "numpy", "scipy")
 #: Where the text of a baseline lies.
-_CATALOGUES = ("harness/losses", "harness/classification/losses")
+_CATALOGUES = ("harness/losses", "harness/losses/classification")
 
 
 def code_of(kind: str, baseline: str = "", root: Path | None = None) -> str:
@@ -106,31 +112,6 @@ def _code_of(kind: str, baseline: str, root: Path) -> str:
     whole = hashlib.sha256(f"harness-code/v1\0{kind}\0{baseline}\0{sys.version_info[:2]}\0".encode())
     for package in _PACKAGES.get(kind, _SEEDED):
         whole.update(f"{package} {importlib.metadata.version(package)}\0".encode())
-    for name, content in sorted(contents(root, *names).items()):
+    for name, content in sorted(contents(root, *names, optional=_CATALOGUES).items()):
         whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
     return whole.hexdigest()
-
-
-def contents(root: Path, *names: str) -> dict[str, bytes]:
-    """The files of that name, of that pattern or in that folder below `root`, by their names.
-
-    What Python or an editor leaves behind is none. Of the catalogues a name may be in one and not in the other.
-    """
-    try:
-        return {path.relative_to(root).as_posix(): path.read_bytes() for name in names for path in _files(root, name)}
-    except OSError as error:
-        raise InfrastructureError(f"{error.filename} cannot be read: {error.strerror}", remedy="restore it") from error
-
-
-def _files(root: Path, name: str) -> Iterator[Path]:
-    found = sorted(root.glob(name))
-    if not found and not name.startswith(_CATALOGUES):
-        raise InfrastructureError(f"{root / name} is missing", remedy="check the files out again")
-    for path in found:
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        yield from (file for file in inside if file.is_file() and _is_source(file.relative_to(root)))
-
-
-def _is_source(path: Path) -> bool:
-    left = path.suffix == ".pyc" or path.name.endswith("~") or any(part.startswith(".") for part in path.parts)
-    return not left and "__pycache__" not in path.parts

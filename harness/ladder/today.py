@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
-from harness.image import current
+from harness.core.errors import HarnessError
+from harness.images import current
 from harness.ladder.measured import measured_by
 from harness.ladder.rungs import TRAINED, evaluation_digest
 
 if TYPE_CHECKING:
-    from harness.ladder.profile import Ladder
+    from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.contract import Program
+    from harness.core.contract import Program
+    from harness.core.verdict import Json
     from harness.ledger.records import Event
-    from harness.verdict import Json
 
 #: The event's kind.
 KIND = "tuned"

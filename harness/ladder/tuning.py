@@ -18,11 +18,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__
-from harness.errors import CandidateFault, InfrastructureError, StoppedError
+from harness.core.errors import CandidateFault, InfrastructureError, StoppedError
+from harness.core.version import __version__
 from harness.ladder import bandit
-from harness.ladder.measuring import opened
-from harness.ladder.profile import load
+from harness.ladder.ladder import load
 from harness.ladder.search import Search
 from harness.ladder.sources import TUNING, code_of
 from harness.ladder.tuned import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
@@ -31,11 +30,11 @@ from harness.ledger.records import Score
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from harness.contract import Parameter, Program
-    from harness.judge.pipeline import Bench
-    from harness.judge.static import Screened
+    from harness.checks.checker import Checker
+    from harness.checks.static import Screened
+    from harness.core.contract import Parameter, Program
     from harness.ladder.gate import Gate
-    from harness.ladder.profile import Ladder, RungPlan
+    from harness.ladder.plan import Ladder, RungPlan
     from harness.ledger import Ledger
     from harness.ledger.records import Claim, Decision
 
@@ -127,7 +126,7 @@ class Tuning:
 
     def __init__(
         self,
-        bench: Bench,
+        checker: Checker,
         ladder: Ladder,
         ledger: Ledger,
         held: Claim,
@@ -135,7 +134,7 @@ class Tuning:
         labels: dict[str, str],
         stopping: Callable[[], bool],
     ) -> None:
-        self._bench, self._ladder, self._ledger, self._held = bench, ladder, ledger, held
+        self._checker, self._ladder, self._ledger, self._held = checker, ladder, ledger, held
         self._image, self._labels, self._stopping = image, labels, stopping
 
     def settled(
@@ -180,7 +179,7 @@ class Tuning:
         settings, gate = proxy_of(self._ladder)
         measured: dict[int, dict[str, float]] = {}
         try:
-            with opened(self._bench, one, self._labels) as subject:
+            with self._checker.labelled(self._labels).oracle(one) as subject:
                 for number, seed in enumerate(SEEDS):
                     if number:
                         subject.fresh()

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, InfrastructureError
-from harness.judge.judging import run_session
-from harness.judge.options import Options
-from harness.ladder.climb import Ground, Progress, climb, run_label, with_remedy
-from harness.ladder.footing import Footing, bench_when_it_answers
+from harness.checks.options import Options
+from harness.containers.engine import remove_labelled
+from harness.core.errors import HarnessError, InfrastructureError
+from harness.ladder import logs
+from harness.ladder.climb import climb, run_label, with_remedy
+from harness.ladder.context import ClimbContext, Progress
+from harness.ladder.health import Health, checker_when_it_answers
+from harness.ladder.ladder import load
 from harness.ladder.own import ladder_for
-from harness.ladder.profile import Ladder, load
-from harness.ladder.telling import Telling
+from harness.ladder.progress import ProgressWriter
 from harness.ledger.events import LeaseLostError
 from harness.ledger.holders import new_owner
-from harness.ledger.patient import Patience, PatientLedger
 from harness.ledger.queue import LEASE_SECONDS
+from harness.ledger.retrying import Patience, PatientLedger
 from harness.ledger.states import State
-from harness.oracle.engine import remove_labelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.judge.session import Suite
+    from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
     from harness.ledger.holders import Holder
     from harness.ledger.records import Claim, Run
@@ -37,7 +39,7 @@ _IDLE = 0.5
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerSlot:
     """Where a worker works. `name` is unique in a ledger; `gpu` is the device's number, "none" for a CPU place."""
 
     name: str
@@ -46,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Orders:
+class WorkerConfig:
     """What a worker is told: the ledger, the ladder, whether to end when the queue is empty, a run to do alone.
 
     `lease` and `patience` are seconds: how long a claim holds unless it is renewed, and how long a database or an
@@ -62,6 +64,8 @@ class Orders:
     lease: float = LEASE_SECONDS
     patience: float = 120.0
     data_dir: str | None = None
+    #: The log of worker processes; None for none.
+    log: logs.Wish | None = None
 
 
 def ladder_of(ledger: Ledger, run: Run, properties: str) -> Ladder:
@@ -74,20 +78,20 @@ def ladder_of(ledger: Ledger, run: Run, properties: str) -> Ladder:
     return ladder
 
 
-class Keeper:
+class LeaseRenewer:
     """Renews a lease from a thread of its own, so that no work, however long, lets it lapse.
 
     A process that is stopped stops this too: then the lease ends, another attempt takes over, and what this one
     still writes is refused.
     """
 
-    def __init__(self, ledger: Ledger, held: Claim, lease: float) -> None:
-        self._ledger, self._held, self._lease = ledger, held, lease
+    def __init__(self, ledger: Ledger, held: Claim, lease: float, log: logs.Attempt) -> None:
+        self._ledger, self._held, self._lease, self._log = ledger, held, lease, log
         self._done = threading.Event()
         self.lost = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
-    def __enter__(self) -> Keeper:  # noqa: PYI034 - it is not to be inherited from
+    def __enter__(self) -> LeaseRenewer:  # noqa: PYI034 - it is not to be inherited from
         """Begin."""
         self._thread.start()
         return self
@@ -102,14 +106,16 @@ class Keeper:
             try:
                 if not self._ledger.renew(self._held, self._lease):
                     self.lost.set()
+                    self._log.lost()
                     return
+                self._log.renewed()
             except InfrastructureError:
                 continue  # the database is away: until the lease ends there is time to try again
 
 
 def work(
-    place: Place,
-    orders: Orders,
+    place: WorkerSlot,
+    orders: WorkerConfig,
     *,
     stopping: Callable[[], bool] = lambda: False,
     watch: Callable[[Run, Progress], None] = lambda _, __: None,
@@ -124,92 +130,122 @@ def work(
     ended; `waiting` hears of it, twice a second. Raises InfrastructureError where nothing can be done at all: no
     image, a damaged ledger.
     """
-    patience = Patience(orders.patience, stopping, tell)
+    log = _Log(place.name, stopping, tell)
+    stopping = log.stopping
+    patience = Patience(orders.patience, stopping, log.tell)
     ladder = load(orders.ladder)
     owner = new_owner()
     climbs = 0
 
-    def body(suite: Suite) -> None:
-        nonlocal climbs
-        with PatientLedger(patience, orders.folder, database=orders.database) as ledger:
-            footing = Footing(bench, ledger.name, place.name, patience)
-            worker = _Worker(place, orders, ledger, footing, suite, stopping, watch)
+    try:
+        options = Options(profile=ladder.properties, gpu=place.gpu, runtime=orders.runtime, data_dir=orders.data_dir)
+        with (
+            checker_when_it_answers(options, patience) as checker,
+            PatientLedger(patience, orders.folder, database=orders.database) as ledger,
+        ):
+            health = Health(checker, ledger.name, place.name, patience)
+            worker = _Worker(place, orders, ledger, health, stopping, watch)
             while not stopping():
                 held = ledger.claim(owner, slot=place.name, needs=place.needs, lease=orders.lease, only=orders.only)
                 if held is None:
                     if _finished(ledger, orders):
-                        return
+                        break
                     if orders.only is not None and (holder := ledger.holder(orders.only)) is not None:
                         waiting(holder)
                     patience.wait(_IDLE)
                     continue
                 climbs += 1
                 ended(held.run, worker.attempt(held))
-
-    try:
-        bench = bench_when_it_answers(
-            Options(profile=ladder.properties, gpu=place.gpu, runtime=orders.runtime, data_dir=orders.data_dir),
-            patience,
-        )
-        try:
-            run_session(body, bench.profile, 0)
-        finally:
-            bench.engine.close()
-    except InfrastructureError:
+    except InfrastructureError as error:
         if not stopping():  # what it held comes back when its lease ends
+            logs.fault(error, place=place.name)
             raise
+    log.ended(climbs)
     return climbs
+
+
+class _Log:
+    """What is logged of a worker between its runs."""
+
+    def __init__(self, place: str, stopping: Callable[[], bool], tell: Callable[[str], None]) -> None:
+        self._place, self._stopping, self._tell = place, stopping, tell
+        self._told = threading.Lock()
+        self._began = time.monotonic()
+
+    def stopping(self) -> bool:
+        """Whether it is to stop; logged once, by whoever asks first."""
+        stop = self._stopping()
+        if stop and self._told.acquire(blocking=False):
+            logs.event("info", "told to stop", place=self._place)
+        return stop
+
+    def tell(self, what: str) -> None:
+        """Log what is waited for, and tell it."""
+        logs.event("warning", "waiting", place=self._place, message=what)
+        self._tell(what)
+
+    def ended(self, climbs: int) -> None:
+        """It has ended, in good order."""
+        logs.event("info", "ended", place=self._place, attempts=climbs, seconds=time.monotonic() - self._began)
 
 
 @dataclass
 class _Worker:
     """What all attempts of a worker share."""
 
-    place: Place
-    orders: Orders
+    place: WorkerSlot
+    orders: WorkerConfig
     ledger: Ledger
-    footing: Footing
-    suite: Suite
+    health: Health
     stopping: Callable[[], bool]
     watch: Callable[[Run, Progress], None]
 
     def attempt(self, held: Claim) -> State:
         """One attempt at a run; after a fault of ours, wait until there is sense in another one."""
-        ledger = self.ledger
+        ledger, log = self.ledger, logs.Attempt(held)
         fault: HarnessError | None
-        with Keeper(ledger, held, self.orders.lease) as keeper:
+        with LeaseRenewer(ledger, held, self.orders.lease, log) as keeper:
             try:
-                ground = self._ground(held, keeper)
-                state = climb(ground, held)
-                fault = ground.fault
+                context = self._context(held, keeper, log)
+                state = climb(context, held)
+                fault = context.fault
             except LeaseLostError:
-                return ledger.run(held.run.id).state
+                return self._lost(held, log)
             except HarnessError as error:  # before the climb began
                 fault = error
                 try:
                     state = ledger.fault(held, with_remedy(error))
                 except LeaseLostError:
-                    return ledger.run(held.run.id).state
+                    return self._lost(held, log)
         if fault is None:
-            self.footing.held()
+            log.ended(state)
+            self.health.held()
         else:
-            self.footing.slipped(self.suite, fault.message)
+            log.failed(fault)
+            log.ended(state)
+            self.health.on_fault(fault.message)
         return state
 
-    def _ground(self, held: Claim, keeper: Keeper) -> Ground:
+    def _lost(self, held: Claim, log: logs.Attempt) -> State:
+        """Another attempt has the run: its state is what that one makes of it."""
+        state = self.ledger.run(held.run.id).state
+        log.ended(state)
+        return state
+
+    def _context(self, held: Claim, keeper: LeaseRenewer, log: logs.Attempt) -> ClimbContext:
         # What is still there was left by attempts that died or were stopped: at this run, or at this place.
-        remove_labelled(self.footing.bench.engine, run_label(self.ledger, held))
-        self.footing.clear()
-        telling = Telling(self.ledger, held)
+        remove_labelled(self.health.checker.engine, run_label(self.ledger, held))
+        self.health.clear()
+        telling = ProgressWriter(self.ledger, held)
 
         def watch(progress: Progress) -> None:
             telling.watch(progress)
+            log.watch(progress)
             self.watch(held.run, progress)
 
-        return Ground(
-            self.footing.bench,
-            self.suite,
-            ladder_of(self.ledger, held.run, self.footing.bench.profile.name),
+        return ClimbContext(
+            self.health.checker,
+            ladder_of(self.ledger, held.run, self.health.checker.profile.name),
             self.ledger,
             self.orders.folder,
             stopping=lambda: self.stopping() or keeper.lost.is_set(),
@@ -217,7 +253,7 @@ class _Worker:
         )
 
 
-def _finished(ledger: Ledger, orders: Orders) -> bool:
+def _finished(ledger: Ledger, orders: WorkerConfig) -> bool:
     """Whether a worker that drains the queue is through with it."""
     if not orders.drain:
         return False

@@ -8,8 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from harness.errors import UserError
-from harness.files import LARGE, read_bytes
+from harness.core.errors import UserError
+from harness.core.files import LARGE, read_bytes
 from harness.ledger.failures import COPY, ROOM, LedgerError, disk_passes
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, literal_co
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger.failures import LedgerError, sorted_errors
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, update
 
-from harness.errors import InfrastructureError
+from harness.core.errors import InfrastructureError
 from harness.ledger.records import plain
 from harness.ledger.states import State, sources
 from harness.ledger.tables import events, runs
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from harness.verdict import Json
+    from harness.core.verdict import Json
 
 
 class LeaseLostError(InfrastructureError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from harness import processes
+from harness.core import processes
 from harness.ledger.states import State
 from harness.ledger.tables import runs, slots
 

@@ -6,7 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.ledger import attached, holders, look, people, progress, queue, same, underway
+from harness.ledger import documents as attached
+from harness.ledger import duplicates as same
+from harness.ledger import holders, progress, queue
+from harness.ledger import live_progress as underway
+from harness.ledger import operator_actions as people
+from harness.ledger import queries as look
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.states import State
@@ -15,13 +20,13 @@ from harness.ledger.submit import submit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.candidate import Candidate
-    from harness.ledger.attached import Attachment
+    from harness.core.candidate import Candidate
+    from harness.core.verdict import Json
+    from harness.ledger.documents import Attachment
+    from harness.ledger.duplicates import Compare
     from harness.ledger.holders import Holder
+    from harness.ledger.live_progress import Underway
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
-    from harness.ledger.same import Compare
-    from harness.ledger.underway import Underway
-    from harness.verdict import Json
 
 
 class Ledger:

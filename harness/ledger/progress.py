@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row
 
+    from harness.core.verdict import Json
     from harness.ledger.database import Database
     from harness.ledger.records import Claim, Decision, Score
-    from harness.verdict import Json
 
 
 def must_hold(connection: Connection, held: Claim, now: ColumnElement[float]) -> Row[Any]:

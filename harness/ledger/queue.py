@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, func, insert, select, update
 
-from harness import processes
+from harness.core import processes
 from harness.ledger.events import NOBODY, held_by, move, record
 from harness.ledger.holders import LONGEST_LEASE, is_gone
-from harness.ledger.look import run_of
+from harness.ledger.queries import run_of
 from harness.ledger.records import Claim, clean
 from harness.ledger.states import State
 from harness.ledger.tables import runs, slots

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.core.verdict import Json
     from harness.ledger.states import State
-    from harness.verdict import Json
 
 
 @dataclass(frozen=True)

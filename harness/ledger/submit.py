@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger.database import insert_all_unless_known
-from harness.ledger.people import run_again
+from harness.ledger.operator_actions import run_again
 from harness.ledger.records import Submission, clean
 from harness.ledger.states import State
 from harness.ledger.tables import candidates, events, runs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from harness.candidate import Candidate
+    from harness.core.candidate import Candidate
     from harness.ledger.database import Database
 
 #: Head start of one step of priority, in seconds. A run that has waited this much longer is as urgent, so that a

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harness.contract import PREFERENCE
+from harness.core.contract import PREFERENCE
 
 if TYPE_CHECKING:
-    from harness.contract import CallPlan
-    from harness.oracle.batch import Complaint
+    from harness.core.contract import CallPlan
+    from harness.protocol.batch import Complaint
 
 _UNKNOWN_NAME = re.compile(r"name '(\w{1,40})' is not defined")
 _MODULES = {"Optional": "typing", "Tuple": "typing", "List": "typing", "Dict": "typing", "Callable": "typing"}

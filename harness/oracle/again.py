@@ -10,12 +10,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from harness.oracle.spotcheck import changed, same
+from harness.protocol.spotcheck import changed, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.oracle.batch import Answer, Batch, Complaint
+    from harness.protocol.batch import Answer, Batch, Complaint
 
 #: So many bytes of what is kept; beyond them every second batch is let go.
 CAP = 64 << 20

@@ -5,26 +5,25 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from harness.errors import CandidateFault, SandboxLostError
-from harness.oracle import wire
+from harness.core.errors import CandidateFault, SandboxLostError
+from harness.core.verdict import Location
 from harness.oracle.advice import advice
-from harness.oracle.batch import Answer, Complaint
-from harness.rules import wire as rules
-from harness.verdict import Location
-from sandbox import wire as layout
+from harness.protocol import rules, wire
+from harness.protocol.batch import Answer, Complaint
+from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from harness.contract import Program
+    from harness.core.contract import Program
+    from harness.core.limits import Limits
+    from harness.core.rules import Rule
+    from harness.core.verdict import Finding, Json
     from harness.oracle.again import Kept
-    from harness.oracle.batch import Batch
-    from harness.oracle.limits import Limits
     from harness.oracle.sandbox import Sandbox
-    from harness.rules import Rule
-    from harness.verdict import Finding, Json
+    from harness.protocol.batch import Batch
 
 _RULES: dict[str, Rule] = {
     "raised": rules.RAISED_ON_CALL,

@@ -8,22 +8,22 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import CandidateFault, HostBusyError, InfrastructureError, KernelLostError, SandboxLostError
-from harness.oracle import frames, isolation
-from harness.oracle.isolation import Asked, Evidence, NotIsolatedError, Problem, problems
+from harness.containers import isolation
+from harness.containers.isolation import Asked, Evidence, NotIsolatedError, Problem, problems
+from harness.containers.request import container_request
+from harness.containers.stream import DeadlineError, FloodError, StreamClosedError, Streams
+from harness.core.errors import CandidateFault, HostBusyError, InfrastructureError, KernelLostError, SandboxLostError
 from harness.oracle.overdue import CANDIDATE, NOBODY, Overdue
-from harness.oracle.request import container_request
-from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
-from harness.rules import wire as rules
-from sandbox import confinement
-from sandbox import wire as layout
+from harness.protocol import frames, rules
+from harness.sandbox import confinement
+from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.oracle.engine import Engine
-    from harness.oracle.gpu import GpuChoice
-    from harness.oracle.limits import Limits
+    from harness.containers.engine import Engine
+    from harness.containers.gpu import GpuChoice
+    from harness.core.limits import Limits
 
 #: Words of engines and runtimes about a limit of the disk that they cannot set.
 _OF_THE_DISK = ("blkio", "io.max", "throttle")
@@ -50,7 +50,7 @@ class Recipe:
     gpu: GpuChoice | None = None
     runtime: str | None = None
     podman: bool = False
-    #: The device that the engine keeps its data on, where reads from it can be limited (`harness.oracle.disk`).
+    #: The device that the engine keeps its data on, where reads from it can be limited (`harness.containers.disk`).
     disk: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     #: Asked while anything is waited for; what waits then ends with StoppedError.
@@ -382,7 +382,7 @@ class Sandbox:
         if state.get("OOMKilled"):
             return self._out_of_memory()
         if self._is_gvisor and state.get("ExitCode") in {_GO_PANIC, *_KILLED}:
-            # Ours or the candidate's: that of a second sandbox tells (`harness.judge.judging`).
+            # Ours or the candidate's: that of a second sandbox tells (`harness.checks.judging`).
             return KernelLostError("gVisor itself came to an end", remedy="run the check again, and update gVisor")
         if not state or state.get("Running") or state.get("ExitCode") in {_FAREWELL, *_KILLED}:
             # Process 1 cannot be killed from inside its own container, nor its stdin closed: somebody outside did it.

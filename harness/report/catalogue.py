@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.rules.screen import SCREEN_RULES
-from harness.rules.wire import WIRE_RULES
+from harness.protocol.rules import WIRE_RULES
+from harness.screen.rules import SCREEN_RULES
 
 if TYPE_CHECKING:
-    from harness.result import CheckReport, CheckResult
-    from harness.rules.model import Rule
-    from harness.verdict import Finding
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.rules import Rule
+    from harness.core.verdict import Finding
 
 
 def rule_ids(result: CheckResult) -> list[str]:
@@ -34,11 +34,11 @@ def known_rules(report: CheckReport) -> dict[str, Rule]:
     named = {rule for result in report.results for rule in rule_ids(result)}
     rules = [*SCREEN_RULES, *WIRE_RULES]
     if any(rule.startswith("P") for rule in named):
-        from property_tests import PROPERTY_RULES  # noqa: PLC0415 - brings Hypothesis along
+        from harness.property_tests import PROPERTY_RULES  # noqa: PLC0415 - brings Hypothesis along
 
         rules += PROPERTY_RULES
     if any(rule.startswith("P4") for rule in named):
-        from property_tests import classification  # noqa: PLC0415 - only what was judged by it needs it
+        from harness.property_tests import classification  # noqa: PLC0415 - only what was judged by it needs it
 
         rules += classification.PROPERTY_RULES
     return {rule.id: rule for rule in rules if rule.id in named}

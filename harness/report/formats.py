@@ -7,11 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from harness.errors import UserError
-from harness.report.save import check_destination
+from harness.core.errors import UserError
+from harness.core.save import check_destination
 
 if TYPE_CHECKING:
-    from harness.result import CheckReport
+    from harness.core.result import CheckReport
 
 
 class Format(StrEnum):

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.files import open_to_write
-from harness.report import places, sanitize
+from harness.core import text as sanitize
+from harness.core.files import open_to_write
+from harness.core.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
+from harness.report import places
 from harness.report.numbers import assignments
 from harness.report.tally import sentence
-from harness.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.result import CheckReport
-    from harness.verdict import Finding
+    from harness.core.result import CheckReport
+    from harness.core.verdict import Finding
 
 #: How many annotations of each kind the service keeps for a step.
 LIMIT = 10

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harness.report import logs, places, sanitize
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.core.verdict import NOT_JUDGED, Screened, Severity
+from harness.report import places
 from harness.report.tally import sentence
-from harness.verdict import NOT_JUDGED, Screened, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.result import CheckReport
-    from harness.verdict import Json
+    from harness.core.result import CheckReport
+    from harness.core.verdict import Json
 
 _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOTE: "info"}
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.report import sanitize
+from harness.core import text as sanitize
+from harness.core.errors import UserError
+from harness.core.verdict import NOT_JUDGED, Screened, Undecided
+from harness.plots.plots import inline_pictures
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
-from harness.report.plots import inline_pictures
 from harness.report.tally import not_run, sentence, tally
-from harness.verdict import NOT_JUDGED, Screened, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.result import CheckReport, CheckResult
-    from harness.verdict import Finding
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.verdict import Finding
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SYMBOLS = {"accepted": "✓", "screened": "~", "rejected": "✗", "undecided": "?"}

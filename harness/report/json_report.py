@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import ValidationError
 
-from harness import __version__
-from harness.errors import InfrastructureError
-from harness.report import logs, sanitize
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.core.errors import InfrastructureError
+from harness.core.result import CheckReport, CheckResult
+from harness.core.verdict import Accepted, Finding, Location, Rejected, Screened, Severity, Undecided
+from harness.core.version import __version__
 from harness.report.models import (
     SCHEMA_NAME,
     FindingModel,
@@ -20,13 +23,11 @@ from harness.report.models import (
     ResultModel,
 )
 from harness.report.numbers import strict
-from harness.result import CheckReport, CheckResult
-from harness.verdict import Accepted, Finding, Location, Rejected, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.verdict import Json, Verdict
+    from harness.core.verdict import Json, Verdict
 
 _SCALAR = (str, int, float, type(None))
 

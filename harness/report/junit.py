@@ -10,16 +10,17 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from harness.report import logs, sanitize
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
 from harness.report.catalogue import findings_by_rule, known_rules, rule_ids
 from harness.report.numbers import assignments
 from harness.report.tally import sentence
-from harness.verdict import NOT_JUDGED, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
-    from harness.result import CheckReport, CheckResult
-    from harness.rules.model import Rule
-    from harness.verdict import Finding
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.rules import Rule
+    from harness.core.verdict import Finding
 
 
 def write_junit(report: CheckReport) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.report import sanitize
+from harness.core import text as sanitize
+from harness.core.verdict import NOT_JUDGED, Screened, Undecided
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
 from harness.report.tally import not_run, sentence, tally
-from harness.verdict import NOT_JUDGED, Screened, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from harness.result import CheckReport, CheckResult
-    from harness.verdict import Finding
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.verdict import Finding
 
 _SYMBOLS = {"accepted": "✅", "screened": "🔎", "rejected": "❌", "undecided": "❔"}
 

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from harness.report.sanitize import clean, one_line
+from harness.core.numbers import number
+from harness.core.text import clean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.verdict import Json
+    from harness.core.verdict import Json
 
 #: Longest list that a person is shown; the JSON report has all of it.
 _SHOWN = 64
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 #: Deepest nesting of lists and objects that is written, and the longest integer, in bits.
 _DEPTH = 32
 _INTEGER = 1024
 _PYTHON = {"NaN": 'float("nan")', "Infinity": 'float("inf")', "-Infinity": 'float("-inf")'}
 
 
-def to_float(value: Json) -> float:
-    """Read a JSON-ready number back; the three words stand for the non-finite ones. Raises ValueError."""
-    if isinstance(value, str) and value in _WORDS:
-        return _WORDS[value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise ValueError(f"not a number: {value!r}")
-
-
 def strict(value: Json, depth: int = _DEPTH) -> Json:
     """Make a value fit for strict JSON: non-finite floats become words, texts are cleaned, and depth is capped."""
     if isinstance(value, float):
-        return word(value)
+        return number(value)
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, int):
@@ -50,24 +40,10 @@ def _plain(value: int) -> int | str:
     return value if value.bit_length() <= _INTEGER else f"an integer of {value.bit_length()} bits"
 
 
-def word(value: float) -> float | str:
-    """Give a float as JSON can carry it."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def short(value: float) -> str:
-    """Write six significant digits, for people."""
-    return f"{value:.6g}"
-
-
 def literal(value: Json, depth: int = _DEPTH) -> str:
     """Write a value as Python, on one line, exact to the last digit."""
     if isinstance(value, float):
-        value = word(value)
+        value = number(value)
     if isinstance(value, str):
         return _PYTHON.get(value) or repr(one_line(value, 200))
     if isinstance(value, list | tuple | dict) and not depth:

@@ -13,8 +13,8 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.result import CheckReport, CheckResult
-    from harness.verdict import Finding
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.verdict import Finding
 
 
 #: No system has longer paths, in bytes.

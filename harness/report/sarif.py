@@ -9,20 +9,22 @@ import gzip
 import json
 from typing import TYPE_CHECKING
 
-from harness import __version__
-from harness.report import logs, places, sanitize
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.core.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
+from harness.core.version import __version__
+from harness.report import places
 from harness.report.catalogue import known_rules
 from harness.report.numbers import assignments, strict
 from harness.report.tally import sentence
-from harness.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.rules import Rule
+    from harness.core.verdict import Finding, Json
     from harness.report.places import Located
-    from harness.result import CheckReport, CheckResult
-    from harness.rules.model import Rule
-    from harness.verdict import Finding, Json
 
 #: Limits of the code-scanning service.
 RESULT_LIMIT = 25_000

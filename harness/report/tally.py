@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harness.report.sanitize import one_line
+from harness.core.text import one_line
 
 if TYPE_CHECKING:
-    from harness.result import CheckReport, CheckResult
+    from harness.core.result import CheckReport, CheckResult
 
 
 #: The verdicts, in the order in which they are counted.

@@ -2,7 +2,7 @@
 
 Covered: escape sequences, controls, text that runs backwards and invisible characters in whatever Rich is given,
 commands to a log's reader, and Rich's own markup in it, wherever a table, a tree or a live display puts it. A
-command that formats a line itself says it by `harness.cli.telling.tell`. Not covered: that a text means something
+command that formats a line itself says it by `harness.cli.progress.tell`. Not covered: that a text means something
 false.
 """
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.segment import Segment
 
-from harness.report import logs, sanitize
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,20 +16,21 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import logs, sanitize
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
 from harness.report.facts import fact_rows, stability_story
 from harness.report.numbers import assignments
 from harness.report.tally import not_run, sentence, tally
 from harness.report.terminal import Terminal
-from harness.verdict import NOT_JUDGED, Screened, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import RenderableType
 
-    from harness.result import CheckReport, CheckResult
-    from harness.verdict import Finding
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.verdict import Finding
 
 _SYMBOLS = {"accepted": "✓", "screened": "~", "rejected": "✗", "undecided": "?"}
 _ASCII = {"accepted": "+", "screened": "~", "rejected": "x", "undecided": "?"}

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.candidate import Candidate
-    from harness.contract import Program
+    from harness.core.candidate import Candidate
+    from harness.core.contract import Program
 
 __all__ = ["screen"]
 

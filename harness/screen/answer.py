@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from harness.contract import MOST_PARAMETERS, PREFERENCE, CallPlan, Contract, Parameter, Program, Told
-from harness.errors import InfrastructureError
+from harness.core.contract import MOST_PARAMETERS, PREFERENCE, CallPlan, Contract, Parameter, Program, Told
+from harness.core.errors import InfrastructureError
 from harness.screen.text import Complaint
 
 _LONGEST_MESSAGE = 1000

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.contract import CLASSIFICATION, LENGTHS, PREFERENCE, VECTORS, Contract
+from harness.core.contract import CLASSIFICATION, LENGTHS, PREFERENCE, VECTORS, Contract
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from RestrictedPython.transformer import INSPECT_ATTRIBUTES, RestrictingNodeTransformer
 
+from harness.sandbox.allowlist import ATTRIBUTES, CLASS_METHODS, MODULES, is_reserved, looks_up
 from harness.screen import reasons
 from harness.screen.names import ADMITTED_BUILTINS, Names, kind_of
 from harness.screen.text import Complaint
-from sandbox.allowlist import ATTRIBUTES, CLASS_METHODS, MODULES, is_reserved, looks_up
 
 _BUILTIN_NAMES = frozenset(vars(builtins))
 #: Module-level names with double underscores that people set and nothing reads.

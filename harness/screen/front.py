@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from harness.candidate import SIZE_LIMIT
-from harness.contract import CLASSIFICATION, CONTRACTS, NAMES
-from harness.errors import CandidateFault, InfrastructureError, UserError
-from harness.rules.screen import SCREEN_RULES
+from harness.core.candidate import SIZE_LIMIT
+from harness.core.contract import CLASSIFICATION, CONTRACTS, NAMES
+from harness.core.errors import CandidateFault, InfrastructureError, UserError
+from harness.core.verdict import Location
 from harness.screen.answer import program_of
 from harness.screen.process import Died, ask
+from harness.screen.rules import SCREEN_RULES
 from harness.screen.text import Complaint, check_bytes, check_text
-from harness.verdict import Location
 
 if TYPE_CHECKING:
-    from harness.candidate import Candidate
-    from harness.contract import Program
-    from harness.verdict import Finding
+    from harness.core.candidate import Candidate
+    from harness.core.contract import Program
+    from harness.core.verdict import Finding
 
 _RULES = {rule.id: rule for rule in SCREEN_RULES}
 
@@ -40,22 +41,31 @@ def screen(
         raise UserError(f"{entry!r} is not the name of a function", remedy="Give a name to --entry.")
     if len(candidate.data) > SIZE_LIMIT:
         raise CandidateFault(_finding(Complaint("S104", f"The text has {len(candidate.data)} bytes.")))
+    found = _screened(candidate.data, entry or "", policy, contract, binding)
+    if isinstance(found, tuple):
+        raise CandidateFault(*found)
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _screened(data: bytes, entry: str, policy: bool, contract: str, binding: str) -> Program | tuple[Finding, ...]:  # noqa: FBT001 - as `screen` has it
+    """As `screen`, but for what did not end: nobody's text is read twice by a process."""
     offered = CONTRACTS[contract]
-    complaint = check_bytes(candidate.data)
+    complaint = check_bytes(data)
     if complaint is not None:
-        raise CandidateFault(_finding(complaint))
-    answer = ask(candidate.data, "on" if policy else "off", entry or "", contract, binding)
+        return (_finding(complaint),)
+    answer = ask(data, "on" if policy else "off", entry, contract, binding)
     if isinstance(answer, Died):
         fix = "Write plain, short expressions."
         raise CandidateFault(_finding(Complaint("S106", f"Reading the text {answer.how}.", fix=fix)))
     result = program_of(answer, guarded=policy, contract=offered)
     if isinstance(result, list):
-        raise CandidateFault(*map(_finding, result))
+        return tuple(map(_finding, result))
     if complaints := check_text(result.source):
         # The process looked at these already; but the text may have taken it over.
-        raise CandidateFault(*map(_finding, complaints))
+        return tuple(map(_finding, complaints))
     if offered is CLASSIFICATION:
-        from harness.classification.adapter import adapted  # noqa: PLC0415 - the usual contract needs none
+        from harness.screen.classification import adapted  # noqa: PLC0415 - the usual contract needs none
 
         return adapted(result)
     return result

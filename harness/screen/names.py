@@ -6,7 +6,7 @@ import ast
 import builtins
 import re
 
-from sandbox.allowlist import BUILTINS, INJECTED, MODULES, REPLACED_BUILTINS
+from harness.sandbox.allowlist import BUILTINS, INJECTED, MODULES, REPLACED_BUILTINS
 
 #: Builtin exceptions that do not end the process.
 EXCEPTIONS = frozenset(

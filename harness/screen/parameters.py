@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.contract import MOST_PARAMETERS, PARAMS, PREFERENCE, Contract, Parameter
+from harness.core.contract import MOST_PARAMETERS, PARAMS, PREFERENCE, Contract, Parameter
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import ast
 from typing import TypeVar
 
+from harness.sandbox.allowlist import ATTRIBUTES, MODULES
 from harness.screen import reasons
 from harness.screen.expressions import Expressions
 from harness.screen.names import EXCEPTIONS, kind_of
-from sandbox.allowlist import ATTRIBUTES, MODULES
 
 _BASES = frozenset({"object", "str", "int", "float"}) | EXCEPTIONS
 _BASE_PATHS = frozenset(

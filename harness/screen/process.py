@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import InfrastructureError
+from harness.core.errors import InfrastructureError
 
 _READY = b"ready\n"
 #: A machine under load may be slow to start a process; reading is bounded by processor time first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sandbox.allowlist import ATTRIBUTES, MODULES
+from harness.sandbox.allowlist import ATTRIBUTES, MODULES
 
 _RANDOM = "Randomness is refused, because a loss gives the same values for the same batch; compute from the inputs."
 _MEMORY = "Uninitialised memory holds whatever was there before; use torch.zeros or torch.zeros_like."

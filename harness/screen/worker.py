@@ -15,13 +15,14 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract, Told
+from harness.core.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract, Told
+from harness.core.look_alike import look_alike
 from harness.screen.malformed import of_code
 from harness.screen.parameters import not_taken, read_parameters
 from harness.screen.reply import begins_as_python, is_prose, line_in_reply, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.telling import is_sketch, told
-from harness.screen.text import Complaint, check_source, check_text, look_alike
+from harness.screen.text import Complaint, check_source, check_text
 from harness.screen.thoughts import after_thoughts, without_end
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - `make PYTHON=python3.9` reaches 
 import argparse
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError, UserError
 from harness.setup import engine, environment, image
 from harness.setup.display import Display
 
@@ -30,6 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     display = Display()
     try:
+        if not (ROOT / "pyproject.toml").exists():
+            raise UserError(
+                "this is no checkout", remedy="what is installed is set up; the image: `harness image build`"
+            )
         if not environment.is_ready(ROOT):
             with display.step("making the Python environment .venv"):
                 environment.make(ROOT)

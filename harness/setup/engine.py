@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engine_socket import endpoints, find_engine
-from harness.errors import EngineUnavailableError
+from harness.containers.endpoint import endpoints, find_engine
+from harness.core.errors import EngineUnavailableError
 from harness.setup.shell import SetupError, apt_install, may_install
 
 if TYPE_CHECKING:

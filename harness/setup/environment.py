@@ -13,7 +13,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from harness.image.wheelhouse import TORCH_INDEX, TORCH_INDEX_VARIABLE
+from harness.images.wheelhouse import TORCH_INDEX, TORCH_INDEX_VARIABLE
 from harness.setup.shell import SetupError, apt_install, may_install, run
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ _PATIENCE = 20.0
 
 def is_registered() -> bool:
     """Whether the engine knows the runtime. Raises EngineUnavailableError where there is no engine."""
-    from harness.oracle.engine import Engine  # noqa: PLC0415 - needs the environment that the set-up makes
+    from harness.containers.engine import Engine  # noqa: PLC0415 - needs the environment that the set-up makes
 
     engine = Engine()
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from harness.errors import ImageMissingError
-from harness.image import current
+from harness.core.errors import ImageMissingError
+from harness.images import current
 from harness.setup.shell import SetupError
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Regenerate the locks under dockerfiles/locks: `make lock`, for maintainers, never part of a set-up.
 
+What a lock has today stays where it still fits what `pyproject.toml` asks for; `--upgrade` takes the newest instead.
 pip resolves; this only asks it for its report (`--dry-run`, so no large wheel is fetched where the index
 serves metadata) and writes down names, versions and digests. Addresses never get into a lock: the
 configuration of the machine that installs says where to look.
@@ -7,6 +8,7 @@ configuration of the machine that installs says where to look.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -16,8 +18,11 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.image.lockfile import Locked, parse, render
-from harness.image.targets import SANDBOX_PLATFORMS, SANDBOX_PYTHON
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from harness.images.lockfile import Locked, parse, render
+from harness.images.targets import SANDBOX_PLATFORMS, SANDBOX_PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,39 +41,99 @@ HOST_PYTHONS = ("3.11", "3.12", "3.13")
 HEADER = "Written by `make lock`; do not edit. Installed with `pip --require-hashes`."
 
 
-def main() -> None:
-    """Write every lock anew."""
-    host = everywhere("host.txt", host_requirements())
-    _write("host.txt", host, "What the trusted side runs on: plots and dev tools included.")
-    _write("ray.txt", ray_pins(host), "What the Ray engine needs beside host.txt.")
+#: The names of all locks; `ray.txt` and those of trainers stand on `host.txt`.
+NAMES = (
+    "host.txt",
+    "ray.txt",
+    "sandbox-cpu.txt",
+    "sandbox-cuda.txt",
+    "build.txt",
+    "trainer-cpu.txt",
+    "trainer-cuda.txt",
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write every lock anew, or those that are named."""
+    parser = argparse.ArgumentParser(prog="python -m harness.setup.relock", description=__doc__)
+    parser.add_argument("locks", nargs="*", metavar="LOCK", help=f"one of {', '.join(NAMES)} (all by default)")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest of everything")
+    parser.add_argument(
+        "--upgrade-package",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="take the newest of this one, and of those",
+    )
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.locks) - set(NAMES):
+        parser.error(f"there is no lock {', '.join(sorted(unknown))}")
+    wanted = chosen.locks or NAMES
+    kept = {name: () if chosen.upgrade else kept_pins(name, chosen.upgrade_package) for name in NAMES}
+    if "host.txt" in wanted:
+        host = everywhere("host.txt", host_requirements(), kept["host.txt"])
+        _write("host.txt", host, "What the trusted side runs on: plots and dev tools included.")
+    if "ray.txt" in wanted:
+        _write(
+            "ray.txt", ray_pins(_locked_now("host.txt"), kept["ray.txt"]), "What the Ray engine needs beside host.txt."
+        )
     for name, requirement, local in (
         ("sandbox-cpu.txt", f"{TORCH}+cpu", True),
         ("sandbox-cuda.txt", TORCH, False),
         ("build.txt", PIP, True),
     ):
-        pins = resolve([requirement], SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links=local)
-        _write(name, pins, f"For the image, CPython {SANDBOX_PYTHON} on x86_64 Linux: {requirement}.")
+        if name in wanted:
+            pins = resolve([requirement], SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links=local, kept=kept[name])
+            _write(name, pins, f"For the image, CPython {SANDBOX_PYTHON} on x86_64 Linux: {requirement}.")
     for name, torch, local in (("trainer-cpu.txt", f"{TORCH}+cpu", True), ("trainer-cuda.txt", TORCH, False)):
-        pins = resolve(train_requirements(torch), SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links=local)
-        _write(name, pins, f"For trainers, CPython {SANDBOX_PYTHON} on x86_64 Linux: the extra `train` with {torch}.")
+        if name in wanted:
+            asked = train_requirements(torch, kept[name])
+            pins = resolve(asked, SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links=local, kept=kept[name])
+            purpose = f"For trainers, CPython {SANDBOX_PYTHON} on x86_64 Linux: the extra `train` with {torch}."
+            _write(name, pins, purpose)
 
 
-def ray_pins(host: tuple[Locked, ...]) -> tuple[Locked, ...]:
+def kept_pins(name: str, but: Sequence[str] = ()) -> tuple[Locked, ...]:
+    """What a lock has today, without the packages that are to be the newest."""
+    newest = {canonicalize_name(package) for package in but}
+    return tuple(pin for pin in _locked_now(name) if canonicalize_name(pin.name) not in newest)
+
+
+def constraints(requirements: Sequence[str], kept: Iterable[Locked]) -> list[str]:
+    """The pins that pip is held to: all that do not contradict what is asked for by name."""
+    asked = [Requirement(requirement) for requirement in requirements]
+    return [
+        f"{pin.name}=={pin.version}"
+        for pin in kept
+        if all(
+            each.specifier.contains(pin.version, prereleases=True)
+            for each in asked
+            if canonicalize_name(each.name) == canonicalize_name(pin.name)
+        )
+    ]
+
+
+def _locked_now(name: str) -> tuple[Locked, ...]:
+    path = LOCKS / name
+    return parse(path.read_text(encoding="utf-8"), name) if path.exists() else ()
+
+
+def ray_pins(host: tuple[Locked, ...], kept: tuple[Locked, ...]) -> tuple[Locked, ...]:
     """What the extra `ray` adds to the host's packages, none of which it may change."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [*project["project"]["optional-dependencies"]["ray"], *(f"{pin.name}=={pin.version}" for pin in host)]
-    there = {_key(pin.name) for pin in host}
-    return tuple(pin for pin in everywhere("ray.txt", wanted) if _key(pin.name) not in there)
+    wanted = [*_project()["optional-dependencies"]["ray"], *(f"{pin.name}=={pin.version}" for pin in host)]
+    there = {canonicalize_name(pin.name) for pin in host}
+    return tuple(pin for pin in everywhere("ray.txt", wanted, kept) if canonicalize_name(pin.name) not in there)
 
 
-def _key(name: str) -> str:
-    """A package's name, as indexes compare them."""
-    return name.lower().replace("_", "-").replace(".", "-")
+def _project() -> dict[str, Any]:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project: dict[str, Any] = tomllib.loads(text)["project"]
+    return project
 
 
-def everywhere(lock: str, requirements: Sequence[str]) -> tuple[Locked, ...]:
+def everywhere(lock: str, requirements: Sequence[str], kept: Iterable[Locked] = ()) -> tuple[Locked, ...]:
     """Resolve once, on the reference platform, then collect the same versions' digests for the others."""
-    reference = resolve(requirements, HOST_PLATFORMS["x86_64"], SANDBOX_PYTHON)
+    reference = resolve(requirements, HOST_PLATFORMS["x86_64"], SANDBOX_PYTHON, kept=kept)
     pins = {pin.name: pin for pin in reference}
     exact = [f"{pin.name}=={pin.version}" for pin in reference]
     for python in HOST_PYTHONS:
@@ -98,13 +163,12 @@ def host_requirements() -> list[str]:
     return [str(requirement) for requirement in wanted]
 
 
-def train_requirements(torch: str) -> list[str]:
+def train_requirements(torch: str, kept: tuple[Locked, ...] = ()) -> list[str]:
     """Return what pyproject.toml asks for in the extra `train`, with this torch, at the host's own versions."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [str(r) for r in project["project"]["optional-dependencies"]["train"] if not r.startswith("torch==")]
+    wanted = [str(r) for r in _project()["optional-dependencies"]["train"] if Requirement(r).name != "torch"]
     # Where host and trainer have the same package, it is the same version: tests run with both in one environment.
-    shared = {pin.name: pin.version for pin in parse((LOCKS / "host.txt").read_text(encoding="utf-8"), "host.txt")}
-    first = resolve([*wanted, torch], SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links="+cpu" in torch)
+    shared = {pin.name: pin.version for pin in _locked_now("host.txt")}
+    first = resolve([*wanted, torch], SANDBOX_PLATFORMS, SANDBOX_PYTHON, find_links="+cpu" in torch, kept=kept)
     return [*wanted, torch, *(f"{pin.name}=={shared[pin.name]}" for pin in first if pin.name in shared)]
 
 
@@ -115,18 +179,25 @@ def resolve(
     *,
     find_links: bool = True,
     dependencies: bool = True,
+    kept: Iterable[Locked] = (),
 ) -> tuple[Locked, ...]:
-    """Ask pip what it would install on another platform; `find_links=False` looks in the index alone."""
+    """Ask pip what it would install on another platform; `find_links=False` looks in the index alone.
+
+    `kept` is what a lock has today and is to keep. Where that does not go with what a package asks for that is new, pip
+    says so and nothing is written: `--upgrade-package` names what may move.
+    """
     env = dict(os.environ)
     if not find_links:  # a local CPU wheel would satisfy the CUDA build's version
         env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.json"
+        held = Path(scratch) / "constraints.txt"
+        held.write_text("".join(f"{line}\n" for line in constraints(requirements, kept)), encoding="utf-8")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
         command += ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
         command += [f"--platform={platform}" for platform in platforms]
         command += [] if dependencies else ["--no-deps"]
-        command += [f"--target={scratch}/none", f"--report={report}", *requirements]
+        command += [f"--target={scratch}/none", f"--report={report}", f"--constraint={held}", *requirements]
         subprocess.run(command, check=True, env=env, stdin=subprocess.DEVNULL)
         content = json.loads(report.read_text(encoding="utf-8"))
     return tuple(_locked(item) for item in content["install"])

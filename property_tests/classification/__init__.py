@@ -1,9 +1,9 @@
 """The properties of a loss for classification: as those of a preference loss, over labelled batches.
 
-The fixture `oracle` is a `harness.classification.classifier.Classifier` here. The tuple is the whole registry.
+The fixture `oracle` is a `harness.subject.classification.classifier.Classifier` here. The tuple is the whole registry.
 """
 
-from property_tests.classification import (
+from harness.property_tests.classification import (
     test_class_permutation,
     test_depends_on_logits,
     test_depends_on_targets,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.classification.batch import Marks
+    from harness.subject.classification.batch import Marks
 
 
 def difference(one: Marks, other: Marks) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.classification.batch import Marks
-from harness.oracle.batch import Complaint
+from harness.protocol.batch import Complaint
+from harness.subject.classification.batch import Marks
 
 if TYPE_CHECKING:
-    from harness.classification.batch import Labelled
-    from harness.classification.classifier import Classifier
-    from harness.rules import Rule
+    from harness.core.rules import Rule
+    from harness.subject.classification.batch import Labelled
+    from harness.subject.classification.classifier import Classifier
 
 
 def report_not_finite(oracle: Classifier, rule: Rule, batches: list[Labelled], *kinds: bool) -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from harness.classification.batch import Labelled
-from harness.oracle.batch import MAX_PAIRS
-from property_tests.strategies import fit_reach, is_since
+from harness.property_tests.strategies import fit_reach, is_since
+from harness.protocol.batch import MAX_PAIRS
+from harness.subject.classification.batch import Labelled
 
 if TYPE_CHECKING:
-    from harness.judge.subject import Subject
+    from harness.subject.subject import Subject
 
 #: Logits of the operating domain lie between -REACH and REACH, as the profile says.
 REACH = 100.0

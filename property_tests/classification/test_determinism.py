@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.same import difference
-from property_tests.classification.strategies import classes, labelled, seeds, sizes
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.same import difference
+from harness.property_tests.classification.strategies import classes, labelled, seeds, sizes
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P409",

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.strategies import classes, free_sizes, labelled, seeds
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.strategies import classes, free_sizes, labelled, seeds
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P416",

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.classification.batch import Labelled
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.scan import report_not_finite
-from property_tests.classification.strategies import confident
-from property_tests.editions import since
-from property_tests.strategies import EVERY_SIZE, fit_reach
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.scan import report_not_finite
+from harness.property_tests.classification.strategies import confident
+from harness.property_tests.editions import since
+from harness.property_tests.strategies import EVERY_SIZE, fit_reach
+from harness.subject.classification.batch import Labelled
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P414",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.scan import report_not_finite
-from property_tests.classification.strategies import (
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.scan import report_not_finite
+from harness.property_tests.classification.strategies import (
     classes,
     confident,
     free_classes,
@@ -19,10 +19,10 @@ from property_tests.classification.strategies import (
     seeds,
     sizes,
 )
-from property_tests.editions import since
+from harness.property_tests.editions import since
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P403",

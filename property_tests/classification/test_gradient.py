@@ -8,14 +8,21 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.strategies import classes, confident, free_classes, free_sizes, labelled, seeds
-from property_tests.editions import since, until
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.strategies import (
+    classes,
+    confident,
+    free_classes,
+    free_sizes,
+    labelled,
+    seeds,
+)
+from harness.property_tests.editions import since, until
 
 if TYPE_CHECKING:
-    from harness.classification.batch import Labelled, Marks
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.batch import Labelled, Marks
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P406",

@@ -8,15 +8,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.classification.batch import Labelled, Marks
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.strategies import free_classes, labelled, seeds
-from property_tests.editions import since
-from property_tests.strategies import EVERY_SIZE, fit_reach
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.strategies import free_classes, labelled, seeds
+from harness.property_tests.editions import since
+from harness.property_tests.strategies import EVERY_SIZE, fit_reach
+from harness.subject.classification.batch import Labelled, Marks
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P418",

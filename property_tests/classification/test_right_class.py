@@ -9,13 +9,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.classification.batch import Labelled
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.strategies import classes, free_sizes, labelled, seeds
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.strategies import classes, free_sizes, labelled, seeds
+from harness.subject.classification.batch import Labelled
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P408",

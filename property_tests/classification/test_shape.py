@@ -6,30 +6,15 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 
-from harness.errors import CandidateFault
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.strategies import CLASSES, SIZES, classes, labelled, seeds
+from harness.core.errors import CandidateFault
+from harness.property_tests.classification.strategies import CLASSES, SIZES, classes, labelled, seeds
+from harness.subject.classification.rules import SHAPE as RULE
 
 if TYPE_CHECKING:
-    from harness.classification.batch import Labelled, Marks
-    from harness.classification.classifier import Classifier
-    from harness.verdict import Json
+    from harness.core.verdict import Json
+    from harness.subject.classification.batch import Labelled, Marks
+    from harness.subject.classification.classifier import Classifier
 
-RULE = Rule(
-    id="P401",
-    name="labelled-output-shape",
-    severity=Severity.ERROR,
-    summary="A loss for classification returns N values for N examples, or a single one, for every size.",
-    why=(
-        "The trainer averages the values and goes back through them. A value for each logit, or for each pair of "
-        "examples, is averaged just as silently; a size that only fits one batch fails in the last, shorter batch."
-    ),
-    fix="Return a tensor of shape (N,), one value for each example, or reduce it to a scalar yourself.",
-    before="return (torch.softmax(logits, dim=1) - one_hot) ** 2",
-    after="return ((torch.softmax(logits, dim=1) - one_hot) ** 2).sum(dim=1)",
-    introduced_in="classification-2026.1",
-)
 
 #: Sizes and numbers of classes, so that no size is a good place to be different.
 _LADDER = (*range(1, 41), 63, 64, 65, 127, 128, 129, 256)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import CandidateFault
-from harness.rules import Rule
-from harness.verdict import Severity
+from harness.core.errors import CandidateFault
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 #: What a statistic of several examples may need. The last batch of an epoch can be smaller than the others.
 ALLOWED = 2

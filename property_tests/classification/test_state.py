@@ -8,16 +8,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.classification.batch import Labelled, Marks
-from harness.judge.long_life import grow_old
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.classification.same import difference
-from property_tests.classification.strategies import labelled
-from property_tests.editions import since
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.classification.same import difference
+from harness.property_tests.classification.strategies import labelled
+from harness.property_tests.editions import since
+from harness.subject.classification.batch import Labelled, Marks
+from harness.subject.long_life import grow_old
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 RULE = Rule(
     id="P410",

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.classification.batch import Labelled
-from harness.errors import CandidateFault
-from harness.rules import Rule
-from harness.verdict import Severity
-from property_tests.editions import since, until
-from property_tests.timing import too_slow
+from harness.core.errors import CandidateFault
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.editions import since, until
+from harness.property_tests.timing import too_slow
+from harness.subject.classification.batch import Labelled
 
 if TYPE_CHECKING:
-    from harness.classification.classifier import Classifier
+    from harness.subject.classification.classifier import Classifier
 
 #: Seconds for one forward and backward pass over 64 examples of 10 classes, at the best of several tries.
 ALLOWED = 0.1

@@ -23,11 +23,11 @@ import truth
 from short import BASE, asking
 from support import decided, was_busy
 
-from harness.judge.options import Options
-from harness.judge.run import check
-from harness.oracle.engine import Engine
+from harness.checks.options import Options
+from harness.checks.run import check
+from harness.containers.engine import Engine
+from harness.core.result import CheckReport, CheckResult
 from harness.report.json_report import write_json
-from harness.result import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

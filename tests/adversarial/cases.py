@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import inputs
 import judges
 
-from harness.profiles import DEFAULT
+from harness.core.profiles import DEFAULT
 
 if TYPE_CHECKING:
-    from harness.result import CheckResult
-    from harness.verdict import Finding
+    from harness.core.result import CheckResult
+    from harness.core.verdict import Finding
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "corpus"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.judge import identity
+from harness.subject import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import inputs
 
+from harness.core.result import CheckReport, CheckResult
 from harness.report.formats import Format, write
-from harness.result import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable

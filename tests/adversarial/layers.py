@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.judge import rehearsal, session
-from harness.oracle import request, sandbox, stream, wire
+from harness.checks import replay, suite
+from harness.containers import request, stream
+from harness.oracle import sandbox
+from harness.protocol import wire
 from harness.screen import front
 
 if TYPE_CHECKING:
@@ -100,16 +102,16 @@ def _property(rule: str) -> Callable[[], None]:
     """Let a property pass whatever it is answered."""
 
     def off() -> None:
-        run, perform = session.Suite._run, rehearsal.Rehearsal._perform
+        run, perform = suite.Suite._run, replay.Replay._perform
 
-        def passing(suite: session.Suite, item: Any, following: Any) -> BaseException | None:
-            return None if item.module.RULE.id == rule else run(suite, item, following)
+        def passing(asked: suite.Suite, item: Any, subject: Any) -> BaseException | None:
+            return None if item.rule.id == rule else run(asked, item, subject)
 
-        def by_heart(known: rehearsal.Rehearsal, item: Any, subject: Any) -> str | None:
-            return None if item.module.RULE.id == rule else perform(known, item, subject)
+        def by_heart(known: replay.Replay, item: Any, subject: Any) -> str | None:
+            return None if item.rule.id == rule else perform(known, item, subject)
 
-        session.Suite._run = passing
-        rehearsal.Rehearsal._perform = by_heart
+        suite.Suite._run = passing
+        replay.Replay._perform = by_heart
 
     return off
 

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.sanitize import terminal
+from harness.core.text import terminal
 from harness.setup import gvisor
 
 

@@ -11,12 +11,12 @@ import pytest
 from short import checked
 from support import decided
 
-from harness.judge.options import Options
-from harness.verdict import Rejected
+from harness.checks.options import Options
+from harness.core.verdict import Rejected
 
 if TYPE_CHECKING:
-    from harness.result import CheckResult
-    from harness.verdict import Verdict
+    from harness.core.result import CheckResult
+    from harness.core.verdict import Verdict
 
 pytestmark = pytest.mark.container
 

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.oracle.request import LABEL, OWNER_LABEL, USER
+from harness.containers.request import LABEL, OWNER_LABEL, USER
 
 if TYPE_CHECKING:
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Files of the host whose size, mode and time of change must stay, and folders whose names must.

@@ -16,16 +16,16 @@ from peer import STATES, FuzzedEngine, Peer
 from plausible import ready_words
 from spoil import HEADER
 
-from harness.contract import CallPlan, Program
-from harness.errors import CandidateFault, InfrastructureError
+from harness.core.contract import CallPlan, Program
+from harness.core.errors import CandidateFault, InfrastructureError
+from harness.core.limits import Limits
 from harness.oracle import oracle as oracle_module
 from harness.oracle import sandbox as sandbox_module
-from harness.oracle.limits import Limits
 
 if TYPE_CHECKING:
     from honest import Asked
 
-    from harness.errors import HarnessError
+    from harness.core.errors import HarnessError
     from harness.oracle.oracle import Oracle
     from harness.oracle.sandbox import Sandbox
 

@@ -14,7 +14,7 @@ from spoil import LENGTHS
 from targets import KINDS, TARGETS
 
 if TYPE_CHECKING:
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
 
 _SMALL = st.integers(0, 255)
 _U32 = st.one_of(st.sampled_from(LENGTHS), st.integers(0, 0xFFFFFFFF))

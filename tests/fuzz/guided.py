@@ -9,7 +9,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["harness.oracle", "harness.screen", "sandbox"]):
+with atheris.instrument_imports(include=["harness.oracle", "harness.protocol", "harness.screen", "harness.sandbox"]):
     # Of all that is imported here, the product's own side of the conversation is instrumented.
     from targets import TARGETS
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.judge.batches import batch_of
-from harness.oracle.batch import Answer, Batch, Complaint
+from harness.protocol.batch import Answer, Batch, Complaint
+from harness.subject.batches import batch_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

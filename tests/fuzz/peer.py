@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, MARK, READY, READY_PAYLOAD, START, STARTED, STOP, frame, reply_to
 from spoil import HEADER, Moment, spoken
 
-from harness.oracle.engine import Created
-from harness.oracle.stream import DeadlineError
+from harness.containers.engine import Created
+from harness.containers.stream import DeadlineError
 
 if TYPE_CHECKING:
     from choices import Choices

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from honest import FACTS, HAS_ECHO, OMITTED, STATUS
 
-from sandbox.confinement import ALL_FLAGS
+from harness.sandbox.confinement import ALL_FLAGS
 
 if TYPE_CHECKING:
     from honest import Asked
 
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
 
 
 def ready_words(payload: bytes) -> tuple[str, ...] | None:

@@ -11,11 +11,11 @@ from honest import QUESTIONS
 from inputs_kept import CORPUS
 from targets import TARGETS
 
-from harness.candidate import Candidate
-from harness.errors import CandidateFault
-from harness.image import current
-from harness.oracle.engine import Engine
-from harness.oracle.limits import Limits
+from harness.containers.engine import Engine
+from harness.core.candidate import Candidate
+from harness.core.errors import CandidateFault
+from harness.core.limits import Limits
+from harness.images import current
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Recipe, Sandbox
 from harness.screen import process, screen

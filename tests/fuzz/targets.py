@@ -15,10 +15,10 @@ from honest import FACTS, QUESTIONS, of_complaint, said
 from peer import STDERR, STDOUT
 from plausible import can_be_said, complaint_length, ready_words
 
-from harness.contract import Program
-from harness.errors import InfrastructureError
-from harness.oracle import frames, wire
-from harness.oracle.stream import FloodError, StreamClosedError, Streams
+from harness.containers.stream import FloodError, StreamClosedError, Streams
+from harness.core.contract import Program
+from harness.core.errors import InfrastructureError
+from harness.protocol import frames, wire
 from harness.screen import answer as screen_answer
 from harness.screen import reply
 from harness.screen.text import Complaint

@@ -15,9 +15,9 @@ from peer import Peer
 from targets import TARGETS
 from watchdog import within
 
-from harness.contract import Program
-from harness.oracle import frames, wire
-from harness.oracle.batch import Answer, Complaint
+from harness.core.contract import Program
+from harness.protocol import frames, wire
+from harness.protocol.batch import Answer, Complaint
 from harness.screen import answer as screen_answer
 from harness.screen import reply
 

@@ -45,7 +45,7 @@ def test_a_replay_raises_what_the_input_breaks(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / "crash-1"
     file.write_bytes(b"12345")
     assert driver.replay("ended", file) == 0
-    monkeypatch.setattr("harness.oracle.frames.parse_ended", lambda _: (0, False))
+    monkeypatch.setattr("harness.protocol.frames.parse_ended", lambda _: (0, False))
     with pytest.raises(AssertionError):
         driver.replay("ended", file)
 

@@ -27,10 +27,10 @@ class Mutant:
     examples: int = SHORT
 
 
-_FRAMES = "harness.oracle.frames"
-_WIRE = "harness.oracle.wire"
+_FRAMES = "harness.protocol.frames"
+_WIRE = "harness.protocol.wire"
 _BOX = "harness.oracle.sandbox"
-_STREAM = "harness.oracle.stream"
+_STREAM = "harness.containers.stream"
 _ORACLE = "harness.oracle.oracle"
 _REPLY = "harness.screen.reply"
 HEADER, ANSWERS, BOX, STREAMS = ("parse_header",), ("parse_answers",), ("Sandbox",), ("Streams",)

@@ -12,24 +12,22 @@ from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, MARK, READY, READY_PAYLOAD
 from peer import STDERR, STDOUT, piece
 from watchdog import within
 
-from harness.contract import VECTORS, CallPlan, Program
-from harness.judge.judging import judged, run_session
-from harness.judge.options import Options
-from harness.judge.pipeline import Bench, Ready
-from harness.judge.static import Job, Screened
-from harness.oracle.batch import Batch
-from harness.oracle.engine import Created
-from harness.oracle.limits import Limits
-from harness.oracle.sandbox import Recipe, Sandbox
-from harness.oracle.stream import DeadlineError
-from harness.profiles import DEFAULT, load
-from harness.verdict import Accepted
+from harness.checks.checker import Checker
+from harness.checks.options import Options
+from harness.checks.static import Job, Screened
+from harness.containers.engine import Created
+from harness.containers.stream import DeadlineError
+from harness.core.contract import VECTORS, CallPlan, Program
+from harness.core.limits import Limits
+from harness.core.profiles import DEFAULT, load
+from harness.core.verdict import Accepted
+from harness.oracle.sandbox import Recipe
+from harness.protocol.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.judge.session import Suite
-    from harness.result import CheckResult
+    from harness.core.result import CheckResult
 
 
 def sized(data: bytes, payload: bytes) -> bytes:
@@ -192,30 +190,21 @@ def test_no_spoilt_conversation_is_accepted() -> None:
     """The first reply, one in the middle of the properties, and one when the suite is known by heart."""
     engine, profile = ModelEngine(), load(DEFAULT)
     recipe = Recipe("image", Limits())
-    bench = Bench(engine, recipe, profile, Options(), {})  # type: ignore[arg-type]
+    checker = Checker(engine, recipe, profile, Options(), {})  # type: ignore[arg-type]
     results: dict[str, CheckResult] = {}
 
-    def check(suite: Suite, name: str, spoil: Callable[[bytes], tuple[bytes, bool]] | None, at: int) -> None:
+    def check(name: str, spoil: Callable[[bytes], tuple[bytes, bool]] | None, at: int) -> None:
         engine.spoil, engine.at = spoil, at
-        screened = Screened(
-            Job(0, Path("loss.py"), "loss.py"), sha256="0" * 64, program=PROGRAM, timings={"screen": 0.0}
-        )
-        ready = Ready(screened, Sandbox(engine, recipe))  # type: ignore[arg-type]
-        try:
-            results[name] = judged(bench, suite, ready)
-        finally:
-            ready.dispose()
-
-    def body(suite: Suite) -> None:
-        check(suite, "cold at 5", SPOILT["another number"], 5)
-        check(suite, "honest", None, 0)
-        for name, spoil in SPOILT.items():
-            for at in (0, 3):
-                check(suite, f"{name} at {at}", spoil, at)
-        check(suite, "honest again", None, 0)
+        job = Job(0, Path("loss.py"), "loss.py")
+        results[name] = checker.judge(Screened(job, sha256="0" * 64, program=PROGRAM, timings={"screen": 0.0}))
 
     with within(240):
-        run_session(body, profile, 0)
+        check("cold at 5", SPOILT["another number"], 5)
+        check("honest", None, 0)
+        for name, spoil in SPOILT.items():
+            for at in (0, 3):
+                check(f"{name} at {at}", spoil, at)
+        check("honest again", None, 0)
     for name in ("honest", "honest again"):
         assert isinstance(results.pop(name).verdict, Accepted), name
     assert len(results) == 1 + 2 * len(SPOILT)

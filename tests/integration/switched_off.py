@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.oracle import request, sandbox
+from harness.containers import request
+from harness.oracle import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

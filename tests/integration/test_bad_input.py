@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hostile import DPO, SIGNATURE, loss
 
-from harness.candidate import SIZE_LIMIT, read_candidate
+from harness.core.candidate import SIZE_LIMIT, read_candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from engine_proxy import proxied
 from hostile import DPO, INVERTED, loss
 from support import ROOT, harness_command
 
-from harness.engine_socket import find_engine
+from harness.containers.endpoint import find_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from support import Run
 
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
 
 pytestmark = pytest.mark.container
 

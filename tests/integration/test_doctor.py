@@ -9,12 +9,13 @@ import jsonschema
 import pytest
 from switched_off import host, network, switch_off, trust, without
 
+from harness.containers import stream
+from harness.containers.isolation import NotIsolatedError
+from harness.core.errors import HostBusyError, InfrastructureError, SandboxLostError
+from harness.core.limits import MIB, Limits
 from harness.doctor import CHECKS, Result, probing
 from harness.doctor.probing import MEMORY, OUTPUT, TIME, Lab
-from harness.errors import HostBusyError, InfrastructureError, SandboxLostError
-from harness.oracle import sandbox, stream
-from harness.oracle.isolation import NotIsolatedError
-from harness.oracle.limits import MIB, Limits
+from harness.oracle import sandbox
 from harness.oracle.sandbox import Recipe, Sandbox
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from support import Run
     from switched_off import Change
 
+    from harness.containers.engine import Engine
     from harness.doctor.model import Outcome
-    from harness.image import ImageRef
-    from harness.oracle.engine import Engine
+    from harness.images import ImageRef
 
 pytestmark = pytest.mark.container
 

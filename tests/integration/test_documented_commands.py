@@ -14,7 +14,7 @@ import pytest
 from doc_fates import LONG, STORIES
 from support import ROOT
 
-sys.path[:0] = [str(ROOT / "tests" / "unit" / folder) for folder in ("discover", "evaluate")]
+sys.path[:0] = [str(ROOT / "tests" / "unit" / folder) for folder in ("discover", "llm_judge")]
 
 from chat_server import ChatServer, say  # noqa: E402
 from judging_server import KEY, serving  # noqa: E402
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.image import ImageRef
+    from harness.images import ImageRef
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 

@@ -9,11 +9,11 @@ from engine_proxy import EngineProxy, Trap, proxied
 from faults import ONE_CONTAINER, no_verdict, told, worker_processes
 from hostile import DPO
 
-from harness.engine_socket import find_engine
-from harness.oracle.engine import sweep
-from harness.profiles import DEFAULT
-from sandbox import confinement
-from sandbox import wire as layout
+from harness.containers.endpoint import find_engine
+from harness.containers.engine import sweep
+from harness.core.profiles import DEFAULT
+from harness.sandbox import confinement
+from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from support import Run
 
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 
@@ -146,9 +146,9 @@ def test_a_sandbox_that_never_says_that_it_is_ready_is_ours(
     proxy: EngineProxy, engine: Engine, sandbox_image: object
 ) -> None:
     """Held back by the engine before the candidate was seen."""
-    from harness.errors import InfrastructureError
-    from harness.oracle.engine import Engine as Connection
-    from harness.oracle.limits import Limits
+    from harness.containers.engine import Engine as Connection
+    from harness.core.errors import InfrastructureError
+    from harness.core.limits import Limits
     from harness.oracle.sandbox import Recipe, Sandbox
 
     del engine

@@ -20,17 +20,17 @@ from faults import ONE_CONTAINER, no_verdict, told, worker_processes
 from hostile import DPO, loss
 from support import ROOT, Run, harness_command
 
-from harness.candidate import Candidate
-from harness.engine_socket import find_engine
-from harness.errors import InfrastructureError
-from harness.oracle.engine import sweep
+from harness.containers.endpoint import find_engine
+from harness.containers.engine import sweep
+from harness.core.candidate import Candidate
+from harness.core.errors import InfrastructureError
 from harness.screen import process, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.image import ImageRef
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
+    from harness.images import ImageRef
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 
@@ -226,8 +226,8 @@ def test_the_image_disappears_between_two_candidates(
 
 def test_a_foreign_sandbox_stays(engine: Engine, sandbox_image: ImageRef) -> None:
     """The same labels, and an owner who lives, is of another boot or of no form at all: none of ours to remove."""
-    from harness.oracle import request
-    from harness.processes import start_time
+    from harness.containers import request
+    from harness.core.processes import start_time
 
     boot, _, _ = request.owner().partition(":")
     parent = os.getppid()

@@ -18,13 +18,13 @@ from faults import no_verdict
 from hostile import DPO, loss
 from support import ROOT, Run, harness_command
 
-from harness.engine_socket import silence
-from harness.oracle.engine import Engine, sweep
+from harness.containers.endpoint import silence
+from harness.containers.engine import Engine, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.image import ImageRef
+    from harness.images import ImageRef
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 

@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from finetune_project import SETTINGS, write_inputs
 
-from harness.candidate import Candidate
-from harness.errors import CandidateFault, InfrastructureError
-from harness.image.build import build
-from harness.judge.options import Options
-from harness.judge.pipeline import open_bench
-from harness.ladder.climb import screened_text
+from harness.checks.checker import Checker
+from harness.checks.options import Options
+from harness.checks.static import screened_text
+from harness.containers.engine import remove_labelled
+from harness.core.candidate import Candidate
+from harness.core.errors import CandidateFault, InfrastructureError
+from harness.images.build import build
 from harness.ladder.measuring import served
-from harness.ladder.profile import RungPlan
-from harness.ladder.training.container import Containers
-from harness.ladder.training.rung import Trainings
+from harness.ladder.plan import RungPlan
 from harness.losses import source_text
-from harness.oracle.engine import remove_labelled
-from harness.train.job import Progress, Step
+from harness.protocol.job import Progress, Step
+from harness.training.container import Containers
+from harness.training.rung import TrainingService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.judge.pipeline import Bench
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 
@@ -38,12 +37,12 @@ LATE = source_text("dpo").replace("    return", "    torch.zeros(4)[4 * int(rho.
 class Place:
     """A project whose inputs are a model and a preference set in the hub's formats, made here."""
 
-    def __init__(self, folder: Path, bench: Bench, image: str) -> None:
-        self.bench, self.folder, self.settings = bench, folder, SETTINGS
+    def __init__(self, folder: Path, checker: Checker, image: str) -> None:
+        self.checker, self.folder, self.settings = checker, folder, SETTINGS
         write_inputs(folder, 56)
         self.labels = {"harness.run": f"test/{secrets.token_hex(4)}"}
-        self.trainings = Trainings(
-            folder, Containers(bench.engine, image, labels=tuple(self.labels.items())), keep=True
+        self.trainings = TrainingService(
+            folder, Containers(checker.engine, image, labels=tuple(self.labels.items())), keep=True
         )
         self.samples = b""
 
@@ -56,7 +55,7 @@ class Place:
             self.samples = data
 
         return self.trainings.measure(
-            lambda _, seconds: served(self.bench, one, self.labels, seconds),
+            lambda _, seconds: served(self.checker, one, self.labels, seconds),
             plan,
             3,
             secrets.token_hex(8),
@@ -66,8 +65,8 @@ class Place:
 
     def containers(self) -> list[str]:
         (label,) = self.labels.items()
-        found = self.bench.engine.client.containers(all=True, filters={"label": ["=".join(label)]})
-        return [self.bench.engine.describe(entry["Id"])["Config"]["Hostname"] for entry in found]
+        found = self.checker.engine.client.containers(all=True, filters={"label": ["=".join(label)]})
+        return [self.checker.engine.describe(entry["Id"])["Config"]["Hostname"] for entry in found]
 
     def weights(self) -> list[Path]:
         return sorted(self.folder.glob("training/*/weights/*.safetensors"))
@@ -76,13 +75,13 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, sandbox_image: Any) -> Iterator[Place]:
     del sandbox_image
-    bench = open_bench(Options(gpu="none"))
-    made = Place(tmp_path, bench, build("trainer-cpu").image.digest)
+    checker = Checker.open(Options(gpu="none"))
+    made = Place(tmp_path, checker, build("trainer-cpu").image.digest)
     try:
         yield made
     finally:
-        remove_labelled(bench.engine, next(iter(made.labels.items())))
-        bench.engine.close()
+        remove_labelled(checker.engine, next(iter(made.labels.items())))
+        checker.engine.close()
 
 
 def test_two_ranks_in_a_container_ask_a_sandbox_each_and_come_to_what_one_comes_to(place: Place) -> None:
@@ -122,9 +121,9 @@ def test_a_sandbox_that_is_killed_is_nobodys_fault_but_ours(place: Place) -> Non
     def kill(step: Step, progress: Progress) -> None:
         if step is Step.TRAIN and progress.done >= 1:
             (label,) = place.labels.items()
-            for entry in place.bench.engine.client.containers(filters={"label": ["=".join(label)]}):
-                if place.bench.engine.describe(entry["Id"])["Config"]["Hostname"] != "trainer":
-                    place.bench.engine.remove(entry["Id"])
+            for entry in place.checker.engine.client.containers(filters={"label": ["=".join(label)]}):
+                if place.checker.engine.describe(entry["Id"])["Config"]["Hostname"] != "trainer":
+                    place.checker.engine.remove(entry["Id"])
                     return
 
     with pytest.raises(InfrastructureError, match=r"outside|sandbox|ended"):

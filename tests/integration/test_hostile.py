@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 from hostile import DPO, FIND_PIPES, loss
 
-from harness.errors import CandidateFault
-from harness.judge.batches import plain
-from harness.oracle.batch import Complaint
-from harness.oracle.limits import MIB, Limits
-from sandbox import wire as layout
+from harness.core.errors import CandidateFault
+from harness.core.limits import MIB, Limits
+from harness.protocol.batch import Complaint
+from harness.sandbox import wire as layout
+from harness.subject.batches import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support import Sandboxes
 
-    from harness.verdict import Finding
+    from harness.core.verdict import Finding
 
 pytestmark = pytest.mark.container
 

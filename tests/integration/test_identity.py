@@ -8,16 +8,15 @@ import pytest
 from support import ROOT
 
 from harness.api import text_candidate
-from harness.judge.options import Options
-from harness.judge.pipeline import open_bench
+from harness.checks.checker import Checker
+from harness.checks.options import Options
+from harness.checks.static import screened_text
 from harness.ladder.baselines import baseline_candidate
-from harness.ladder.climb import screened_text
-from harness.ladder.same import compared
+from harness.ladder.duplicates import compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.judge.pipeline import Bench
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 
@@ -26,22 +25,22 @@ DPO = screened_text(baseline_candidate("dpo"))
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    made = open_bench(Options())
+def checker() -> Iterator[Checker]:
+    made = Checker.open(Options())
     yield made
     made.engine.close()
 
 
-def found(bench: Bench, text: str) -> str | None:
-    return compared(bench, {}, b"secret", DPO, screened_text(text_candidate(text)))
+def found(checker: Checker, text: str) -> str | None:
+    return compared(checker, {}, b"secret", DPO, screened_text(text_candidate(text)))
 
 
-def test_the_example_is_the_catalogues_dpo(bench: Bench) -> None:
-    assert found(bench, PLAIN) is None
+def test_the_example_is_the_catalogues_dpo(checker: Checker) -> None:
+    assert found(checker, PLAIN) is None
 
 
 @pytest.mark.parametrize("ending", ["if x.numel() > 64: return 1.5 * plain", "print('at ' + str(beta)); exec('')"])
-def test_what_is_another_function_or_none_is_told(bench: Bench, ending: str) -> None:
+def test_what_is_another_function_or_none_is_told(checker: Checker, ending: str) -> None:
     signature = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
     text = f"""import torch.nn.functional as F
 
@@ -51,6 +50,6 @@ def loss({signature}):
     {ending}
     return plain
 """
-    where = found(bench, text)
+    where = found(checker, text)
     assert where is not None
     assert "pairs in float" in where or "screen" in where

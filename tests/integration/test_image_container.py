@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 
-from harness.engine_socket import find_engine
-from harness.image import ImageRef, current
-from harness.image.build import build
-from harness.image.listing import verify
-from harness.image.records import Records
+from harness.containers.endpoint import find_engine
+from harness.images import ImageRef, current
+from harness.images.build import build
+from harness.images.listing import verify
+from harness.images.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ print(os.getuid(), os.getgid(), torch.__version__, sys.flags.isolated)
 """
 UNCOMPILED = """
 import json, os, sys
-import sandbox.server, torch.nn.functional
+import harness.sandbox.server, torch.nn.functional
 specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
 sources = [spec for spec in specs if spec and spec.origin and spec.origin.endswith(".py")]
 print([spec.origin for spec in sources if not os.path.exists(spec.cached)])

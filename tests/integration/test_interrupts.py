@@ -16,15 +16,15 @@ from engine_proxy import EngineProxy, proxied
 from hostile import loss
 from support import ROOT, harness_command
 
-from harness.engine_socket import find_engine
-from harness.oracle.engine import sweep
+from harness.containers.endpoint import find_engine
+from harness.containers.engine import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support import Run
 
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
 
 pytestmark = pytest.mark.container
 

@@ -14,7 +14,7 @@ import pytest
 from support import ROOT, harness_command
 
 from harness import Ledger, submit, text_candidate
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger.states import State
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from test_faults_killed_engine import own  # noqa: F401 - a fixture
 from test_ladder_faults import bad
 
 from harness import Ledger, submit
+from harness.containers.engine import Engine
 from harness.ledger.states import FINAL, State
-from harness.oracle.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,17 +16,17 @@ from ledger_postgres import running
 from support import ROOT, harness_command
 
 from harness import Ledger, submit, text_candidate
-from harness.engine_socket import find_engine
+from harness.containers import request
+from harness.containers.endpoint import find_engine
 from harness.ledger.states import State
-from harness.oracle import request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.candidate import Candidate
-    from harness.image import ImageRef
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
+    from harness.core.candidate import Candidate
+    from harness.images import ImageRef
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 

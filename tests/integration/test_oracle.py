@@ -10,10 +10,10 @@ from hostile import DPO, SIGNATURE, loss
 from reference_formulas import FORMULAS, Pairs, sample_pairs
 from support import ROOT
 
-from harness.errors import CandidateFault, SandboxLostError
-from harness.judge.batches import batch_of, plain
+from harness.core.errors import CandidateFault, SandboxLostError
 from harness.losses import CATALOGUE, Entry, source_text
-from harness.oracle.batch import Answer, Batch, Complaint
+from harness.protocol.batch import Answer, Batch, Complaint
+from harness.subject.batches import batch_of, plain
 
 if TYPE_CHECKING:
     from support import Sandboxes

@@ -12,15 +12,15 @@ import pytest
 from support import ROOT, decided, harness_command
 
 from harness import Ledger, submit, text_candidate
-from harness.judge.batches import plain
-from harness.judge.options import Options
+from harness.checks.options import Options
+from harness.core.limits import Limits
+from harness.core.verdict import Accepted, Rejected
 from harness.ladder import bandit, tuning
 from harness.ladder.tuned import Tuned
-from harness.ladder.worker import Orders, Place, work
+from harness.ladder.worker import WorkerConfig, WorkerSlot, work
 from harness.ledger.states import State
-from harness.oracle.limits import Limits
 from harness.oracle.oracle import Oracle
-from harness.verdict import Accepted, Rejected
+from harness.subject.batches import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from support import Sandboxes
 
-    from harness.result import CheckResult
+    from harness.core.result import CheckResult
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 
@@ -148,8 +148,8 @@ def test_a_run_is_tuned_once_whatever_stops_it(
         (sent,) = submit([text_candidate(HELD, "held.py")], ledger=ledger)
 
         def drain(stopping: Callable[[], bool] = lambda: False) -> State:
-            orders = Orders(tmp_path, "bandit", drain=True, only=sent.run)
-            work(Place("here"), orders, stopping=stopping)
+            orders = WorkerConfig(tmp_path, "bandit", drain=True, only=sent.run)
+            work(WorkerSlot("here"), orders, stopping=stopping)
             return ledger.run(sent.run).state
 
         # Stopped behind the third trial, and then behind the tuning, at the gate's first seed.

@@ -14,11 +14,11 @@ from hostile import DPO
 from support import ROOT
 from switched_off import engines_own_list, host, network, switch_off, ulimit, unfiltered, without
 
-from harness.errors import InfrastructureError
-from harness.oracle import isolation
+from harness.containers import isolation
+from harness.containers.isolation import NotIsolatedError
+from harness.core.errors import InfrastructureError
+from harness.core.limits import Limits
 from harness.oracle import sandbox as sandboxes_of
-from harness.oracle.isolation import NotIsolatedError
-from harness.oracle.limits import Limits
 from harness.oracle.sandbox import Recipe, Sandbox
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from switched_off import Change
 
-    from harness.image import ImageRef
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
+    from harness.images import ImageRef
 
 pytestmark = pytest.mark.container
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ledger_postgres import Postgres
 
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
 
 pytestmark = [pytest.mark.container, pytest.mark.whole]
 
@@ -46,7 +46,7 @@ def cluster() -> Iterator[ray_cluster.Cluster]:
 GPUS = """
 import json, sys
 import ray
-from harness.engine.ray import RayEngine
+from harness.workers.ray import RayEngine
 engine = RayEngine(sys.argv[1])
 engine.join()
 spots = engine.spots()

@@ -19,13 +19,13 @@ from ledger_postgres import running
 from support import ROOT, harness_command
 
 from harness import Ledger, submit
+from harness.core.stopping import CODE, LAST
 from harness.ledger.states import State
-from harness.stopping import CODE, LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.oracle.engine import Engine
+    from harness.containers.engine import Engine
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 

@@ -11,27 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.candidate import Candidate
-from harness.errors import CandidateFault, InfrastructureError
-from harness.image.build import build
-from harness.judge.options import Options
-from harness.judge.pipeline import open_bench
-from harness.ladder.climb import screened_text
+from harness.checks.checker import Checker
+from harness.checks.options import Options
+from harness.checks.static import screened_text
+from harness.containers.engine import remove_labelled
+from harness.core.candidate import Candidate
+from harness.core.errors import CandidateFault, InfrastructureError
+from harness.images.build import build
 from harness.ladder.measuring import served
-from harness.ladder.profile import RungPlan
-from harness.ladder.training.container import Containers
-from harness.ladder.training.rung import Trainings
-from harness.oracle.engine import remove_labelled
-from harness.train.job import Progress, Step
+from harness.ladder.plan import RungPlan
+from harness.protocol.job import Progress, Step
+from harness.training.container import Containers
+from harness.training.rung import TrainingService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.judge.pipeline import Bench
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 
-UNIT = Path(__file__).parent.parent / "unit" / "train"
+UNIT = Path(__file__).parent.parent / "unit" / "trainer"
 DPO = """
 import torch.nn.functional as F
 
@@ -52,13 +51,13 @@ def trainer_image() -> str:
 
 
 class Place:
-    """A project's folder, a bench, and trainings in containers that run the tiny task of the unit tests."""
+    """A project's folder, a checker, and trainings in containers that run the tiny task of the unit tests."""
 
-    def __init__(self, folder: Path, bench: Bench, image: str) -> None:
-        self.folder, self.bench = folder, bench
+    def __init__(self, folder: Path, checker: Checker, image: str) -> None:
+        self.folder, self.checker = folder, checker
         self.labels = {"harness.run": f"test/{secrets.token_hex(4)}"}
-        self.where = Containers(bench.engine, image, labels=tuple(self.labels.items()))
-        self.trainings = Trainings(folder, self.where, keep=True)
+        self.where = Containers(checker.engine, image, labels=tuple(self.labels.items()))
+        self.trainings = TrainingService(folder, self.where, keep=True)
         (folder / "inputs.toml").write_text(f'tiny = "{UNIT / "tiny.py"}"\n')
 
     def measure(self, name: str, text: str = DPO, say: Any = None, **settings: Any) -> dict[str, float]:
@@ -67,7 +66,7 @@ class Place:
         )
         one = screened_text(Candidate("loss.py", text.encode(), name.ljust(64, "0")))
         return self.trainings.measure(
-            lambda _, seconds: served(self.bench, one, self.labels, seconds),
+            lambda _, seconds: served(self.checker, one, self.labels, seconds),
             plan,
             0,
             name,
@@ -76,8 +75,8 @@ class Place:
 
     def containers(self) -> list[dict[str, Any]]:
         (label,) = self.labels.items()
-        found = self.bench.engine.client.containers(all=True, filters={"label": ["=".join(label)]})
-        return [self.bench.engine.describe(entry["Id"]) for entry in found]
+        found = self.checker.engine.client.containers(all=True, filters={"label": ["=".join(label)]})
+        return [self.checker.engine.describe(entry["Id"]) for entry in found]
 
     def weights(self) -> set[bytes]:
         return {path.read_bytes() for path in self.folder.glob("training/*/weights/policy.safetensors")}
@@ -87,14 +86,14 @@ class Place:
 def place(tmp_path: Path, sandbox_image: Any, trainer_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     del sandbox_image
     tiny = ["python3", "-s", "-P", "-B", "-u", "/inputs/0/tiny.py"]
-    monkeypatch.setattr("harness.oracle.trainer_request.COMMAND", tiny)
-    bench = open_bench(Options(gpu="none"))
-    made = Place(tmp_path, bench, trainer_image)
+    monkeypatch.setattr("harness.containers.trainer_request.COMMAND", tiny)
+    checker = Checker.open(Options(gpu="none"))
+    made = Place(tmp_path, checker, trainer_image)
     try:
         yield made
     finally:
-        remove_labelled(bench.engine, next(iter(made.labels.items())))
-        bench.engine.close()
+        remove_labelled(checker.engine, next(iter(made.labels.items())))
+        checker.engine.close()
 
 
 def test_a_training_in_containers_killed_and_gone_on_with(place: Place) -> None:
@@ -122,7 +121,7 @@ def test_a_training_in_containers_killed_and_gone_on_with(place: Place) -> None:
         if step is Step.TRAIN and progress.done >= 7:
             for entry in place.containers():
                 if entry["Config"]["Hostname"] == "trainer":
-                    place.bench.engine.remove(entry["Id"])
+                    place.checker.engine.remove(entry["Id"])
 
     with pytest.raises(InfrastructureError, match=r"from outside|exit code"):
         place.measure("killed", say=kill, pause=0.2)
@@ -148,7 +147,7 @@ def test_containers_and_this_process_train_to_the_same_bits(place: Place, tmp_pa
     finally:
         sys.path.remove(str(UNIT))
     place.measure("one")
-    here = Trainings(tmp_path / "here", Threads(), keep=True)
+    here = TrainingService(tmp_path / "here", Threads(), keep=True)
     (tmp_path / "here").mkdir()
     plan = RungPlan("tiny", "tiny", "cpu", "dpo", (("steps", 20),), None, ask_a_person=False)
     here.measure(lambda _, __: contextlib.nullcontext(Here()), plan, 0, "one")
@@ -157,9 +156,9 @@ def test_containers_and_this_process_train_to_the_same_bits(place: Place, tmp_pa
 
 
 def test_the_sweep_of_the_dead_takes_trainers_too(place: Place) -> None:
-    from harness.oracle.engine import sweep
-    from harness.oracle.request import OWNER_LABEL, owner
-    from harness.oracle.trainer_request import TrainerLimits, trainer_request
+    from harness.containers.engine import sweep
+    from harness.containers.request import OWNER_LABEL, owner
+    from harness.containers.trainer_request import TrainerLimits, trainer_request
 
     boot = owner().partition(":")[0]
     body = trainer_request(
@@ -171,6 +170,6 @@ def test_the_sweep_of_the_dead_takes_trainers_too(place: Place) -> None:
         labels=tuple(place.labels.items()),
     )
     body["Labels"][OWNER_LABEL] = f"{boot}:1:0"  # process 1 did not start then
-    container = place.bench.engine.create(body).container
-    assert sweep(place.bench.engine) >= 1
-    assert place.bench.engine.state(container) == {}
+    container = place.checker.engine.create(body).container
+    assert sweep(place.checker.engine) >= 1
+    assert place.checker.engine.state(container) == {}

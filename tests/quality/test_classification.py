@@ -14,13 +14,13 @@ import pytest
 from short import checked
 from support import decided
 
-from harness.judge.options import Options
-from harness.profiles import DEFAULTS, load
-from harness.rules import find_rule
-from harness.verdict import Accepted, Rejected, Severity
+from harness.checks.catalogue import find_rule
+from harness.checks.options import Options
+from harness.core.profiles import DEFAULTS, load
+from harness.core.verdict import Accepted, Rejected, Severity
 
 if TYPE_CHECKING:
-    from harness.result import CheckResult
+    from harness.core.result import CheckResult
 
 pytestmark = pytest.mark.container
 

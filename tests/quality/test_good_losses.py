@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from support import decided
 
-from harness.judge.options import Options
+from harness.checks.options import Options
+from harness.core.verdict import Accepted, Rejected, Severity
 from harness.losses import CATALOGUE, path_of
-from harness.verdict import Accepted, Rejected, Severity
 
 if TYPE_CHECKING:
+    from harness.core.result import CheckResult
     from harness.losses import Entry
-    from harness.result import CheckResult
 
 pytestmark = pytest.mark.container
 

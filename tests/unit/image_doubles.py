@@ -95,4 +95,7 @@ def source_tree(root: Path) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
+    (root / "harness").mkdir()
+    for folder in ("dockerfiles", "sandbox"):  # as in a checkout
+        (root / "harness" / folder).symlink_to(f"../{folder}")
     return root

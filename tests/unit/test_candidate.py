@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import candidate as module
-from harness.candidate import SIZE_LIMIT, discover, read_candidate
-from harness.errors import CandidateFault, UserError
+from harness.core import candidate as module
+from harness.core.candidate import SIZE_LIMIT, discover, read_candidate
+from harness.core.errors import CandidateFault, UserError
 
 
 def rule_of(path):

@@ -11,24 +11,24 @@ import torch
 from click.testing import CliRunner
 from in_process import InProcess
 
-from harness.candidate import Candidate
-from harness.classification.adapter import ENTRY
-from harness.classification.batch import Labelled, Marks, own_shape
-from harness.classification.classifier import Classifier
+from harness.checks.suite import Suite
 from harness.cli.check import check_command
-from harness.contract import ARGUMENTS, CLASSIFICATION, CONTRACTS
-from harness.errors import CandidateFault, UserError
-from harness.judge.domain import Domain
-from harness.judge.session import Suite, run_session
-from harness.oracle.batch import Answer
-from harness.profiles import DEFAULTS, load, profile_for
+from harness.core.candidate import Candidate
+from harness.core.contract import ARGUMENTS, CLASSIFICATION, CONTRACTS
+from harness.core.domain import Domain
+from harness.core.errors import CandidateFault, UserError
+from harness.core.profiles import DEFAULTS, load, profile_for
+from harness.property_tests.classification import PROPERTY_MODULES, PROPERTY_RULES
+from harness.property_tests.classification.strategies import REACH
+from harness.protocol.batch import Answer
+from harness.sandbox import guards
 from harness.screen import screen
-from property_tests.classification import PROPERTY_MODULES, PROPERTY_RULES
-from property_tests.classification.strategies import REACH
-from sandbox import guards
+from harness.screen.classification import ENTRY
+from harness.subject.classification.batch import Labelled, Marks, own_shape
+from harness.subject.classification.classifier import Classifier
 
 if TYPE_CHECKING:
-    from harness.contract import Program
+    from harness.core.contract import Program
 
 BATCH = Labelled(np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], dtype=np.float32), np.array([2, 1]))
 BODY = "    return torch.nn.functional.cross_entropy({logits}, {targets}, reduction='none')\n"
@@ -259,8 +259,6 @@ def test_a_narrower_domain_narrows_the_logits_that_are_asked(monkeypatch: pytest
     text = f"import torch\n\ndef loss(logits, targets):\n{BODY.format(logits='logits', targets='targets')}"
     program = screen(Candidate("loss.py", text.encode(), "0" * 64), contract="classification")
 
-    def body(suite: Suite) -> None:
-        assert not suite(Classifier(Recording(program), domain)).findings
-
-    run_session(body, profile, 0)
+    suite = Suite(profile, 0)
+    assert not suite(Classifier(Recording(program), domain)).findings
     assert reach * 0.99 <= max(most) <= reach + 0.5

@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
-from harness import rules
+from harness.checks import catalogue as rules
 from harness.cli.explain import explain_command
 from harness.cli.rules import rules_command, rules_markdown
-from harness.errors import UserError
-from harness.rules import Rule
-from harness.rules.wire import WIRE_RULES
-from harness.verdict import Severity
+from harness.core.errors import UserError
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.protocol.rules import WIRE_RULES
 
 ODD = Rule(
     "P399",

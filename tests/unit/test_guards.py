@@ -8,9 +8,9 @@ import types
 
 import pytest
 
+from harness.sandbox import allowlist, guards
 from harness.screen.names import Names
 from harness.screen.policy import Policy
-from sandbox import allowlist, guards
 
 
 @pytest.fixture

@@ -9,19 +9,13 @@ from pathlib import Path
 import pytest
 from image_doubles import EngineDouble
 
-from harness.errors import UserError
-from harness.image import base as bases
-from harness.image import debian
-from harness.image.debian import (
-    BaseBuildError,
-    debootstrap_command,
-    host_sources,
-    make_base,
-    mmdebstrap_command,
-)
-from harness.image.inputs import DebianRecipe, debian_recipe, slim_reference
-from harness.image.records import BaseRecord, BuildRecord, Records
-from harness.image.rootfs import write_base
+from harness.core.errors import UserError
+from harness.images import base as bases
+from harness.images import debian
+from harness.images.debian import BaseBuildError, debootstrap_command, host_sources, make_base, mmdebstrap_command
+from harness.images.inputs import DebianRecipe, debian_recipe, slim_reference
+from harness.images.records import BaseRecord, BuildRecord, Records
+from harness.images.rootfs import write_base
 
 RECIPE = DebianRecipe("bookworm", ("python3-minimal", "libstdc++6"), 1000)
 OWN = """\

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from image_doubles import EngineDouble, source_tree
 
 from harness.cli.image import image as command
-from harness.errors import ImageMissingError, UserError
-from harness.image import current, current_tag, inputs
-from harness.image.build import build
-from harness.image.listing import list_images, verify
-from harness.image.records import BaseRecord, BuildRecord, Records, cache_dir
+from harness.core.errors import ImageMissingError, UserError
+from harness.images import current, current_tag, inputs
+from harness.images.build import build
+from harness.images.listing import list_images, verify
+from harness.images.records import BaseRecord, BuildRecord, Records, cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +119,7 @@ def test_podmans_long_names_are_understood(engine: EngineDouble) -> None:
 
 
 def test_a_second_build_does_nothing(engine: EngineDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.image import base as bases
+    from harness.images import base as bases
 
     record()
     engine.add(tag(), DIGEST, labels())
@@ -233,6 +233,6 @@ def test_the_cache_is_where_the_user_says(tmp_path: Path) -> None:
 
 
 def test_asking_for_the_image_loads_no_client_library() -> None:
-    probe = "import harness.image, sys; print({'docker', 'requests', 'click', 'pydantic'} & set(sys.modules))"
+    probe = "import harness.images, sys; print({'docker', 'requests', 'click', 'pydantic'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

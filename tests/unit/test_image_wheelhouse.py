@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.image import wheelhouse
-from harness.image.wheelhouse import DownloadError, download_command, fill
+from harness.images import wheelhouse
+from harness.images.wheelhouse import DownloadError, download_command, fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import ROOT
 
-from harness.imports import put_the_callers_path_behind, safe_children
+from harness.core.imports import put_the_callers_path_behind, safe_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ NAMES = ("typing", "re", "random", "pickle", "queue", "click", "rich", "multipro
 PLANTED = "import os\nos.write(2, b'ran on the host')\nos._exit(86)\n"
 START = (
     "import multiprocessing, sys\n"
-    "from harness.imports import safe_children\n"
+    "from harness.core.imports import safe_children\n"
     "if __name__ == '__main__':\n"
     "    context = multiprocessing.get_context('spawn')\n"
     "    with safe_children():\n"
@@ -82,3 +82,23 @@ def test_what_pythonpath_names_stands_last(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.delenv("PYTHONPATH")
     put_the_callers_path_behind()
     assert sys.path == [str(ROOT), "/usr/lib/python3", str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import harness.checks.options", "import harness.api", "from harness import check"]
+)
+def test_what_programs_import_can_be_called(before: str, tmp_path: Path) -> None:
+    """Whatever was loaded before."""
+    (tmp_path / "loss.py").write_text("import os\n")
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"{before}\n"
+        "from harness import Ledger, check, submit, text_candidate\n"
+        "import harness\n"
+        "from harness.checks.options import Options\n"
+        "for each in (check, harness.check):\n"
+        "    report = each('loss.py', Options(static=True))\n"
+        "    print(report.results[0].verdict.word, callable(submit), callable(text_candidate), Ledger.__name__)\n"
+    )
+    done = called(tmp_path, str(program))
+    assert (done.returncode, done.stdout) == (0, "rejected True True Ledger\n" * 2), done.stderr

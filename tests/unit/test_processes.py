@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness import processes
+from harness.core import processes
 
 
 def test_this_process_has_a_name_and_lives() -> None:

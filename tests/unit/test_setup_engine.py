@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from image_doubles import EngineDouble
 
-from harness import engine_socket
-from harness.errors import EngineUnavailableError
+from harness.containers import endpoint as engine_socket
+from harness.core.errors import EngineUnavailableError
 from harness.setup import __main__ as command
 from harness.setup import engine, shell
 from harness.setup.display import Display

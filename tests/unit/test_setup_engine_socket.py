@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from image_doubles import EngineDouble
 
-from harness import engine_socket
-from harness.engine_socket import endpoints, find_engine, get_json, silence
-from harness.errors import EngineUnavailableError
+from harness.containers import endpoint as engine_socket
+from harness.containers.endpoint import endpoints, find_engine, get_json, silence
+from harness.core.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path

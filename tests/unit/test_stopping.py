@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.stopping import CODE, Stop, heeding
+from harness.core.stopping import CODE, Stop, heeding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_told_a_second_time_it_ends_at_once_unless_it_was_the_same_word(monkeypa
     stop.now()
     stop.now()  # a terminal and a supervisor
     assert not eventually(lambda: left, 0.1)
-    monkeypatch.setattr("harness.stopping._ONCE", -1.0)
+    monkeypatch.setattr("harness.core.stopping._ONCE", -1.0)
     patient = Stop(600.0, patient=True, leave=left.append)
     patient.now()
     patient.now()
@@ -70,7 +70,7 @@ def test_told_a_second_time_it_ends_at_once_unless_it_was_the_same_word(monkeypa
 #: Waits in C, where no handler of Python's runs: for another one's lock on a database, as long as a minute.
 _IN_C = """
 import sqlite3, sys
-from harness.stopping import Stop, heeding
+from harness.core.stopping import Stop, heeding
 first = sqlite3.connect(sys.argv[1], isolation_level=None)
 first.execute("BEGIN EXCLUSIVE")
 second = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)

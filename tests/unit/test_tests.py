@@ -52,20 +52,20 @@ def pytest_on(folder: Path, *words: str, **environment: str) -> subprocess.Compl
 def test_a_package_that_is_not_installed_leaves_out_its_tests_and_is_named(tmp_path: Path, *, ci: bool) -> None:
     (tmp_path / "hides.py").write_text(HIDES.format(package="vaderSentiment"), "utf-8")
     done = pytest_on(
-        tmp_path, "-p", "hides", "--collect-only", "tests/unit/train_reviews", **({"CI": "true"} if ci else {})
+        tmp_path, "-p", "hides", "--collect-only", "tests/unit/trainer_reviews", **({"CI": "true"} if ci else {})
     )
     if ci:
         assert done.returncode == 2
         assert "No module named 'vaderSentiment'" in done.stdout or "hidden" in done.stdout
     else:
         assert done.returncode == 0, done.stdout
-        assert "SKIPPED [1] tests/unit/train_reviews/test_reviews_grammar.py:0: vaderSentiment is not" in done.stdout
+        assert "SKIPPED [1] tests/unit/trainer_reviews/test_reviews_grammar.py:0: vaderSentiment is not" in done.stdout
         assert "test_reviews_model.py" in done.stdout, "and the others are there"
 
 
 def test_a_module_of_ours_that_is_missing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "hides.py").write_text(HIDES.format(package="harness"), "utf-8")
-    done = pytest_on(tmp_path, "-p", "hides", "--collect-only", "tests/unit/train_reviews")
+    done = pytest_on(tmp_path, "-p", "hides", "--collect-only", "tests/unit/trainer_reviews")
     assert done.returncode not in {0, 5}, done.stdout
 
 

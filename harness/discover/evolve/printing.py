@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harness.contract import VECTORS
+from harness.core.contract import VECTORS
 from harness.discover.evolve.grammar import SUM
 
 if TYPE_CHECKING:

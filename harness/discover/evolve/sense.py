@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.discover.evolve.values import Computed, compute
-from harness.judge.batches import clear, natural, start_of_training
-from harness.oracle.batch import Batch
+from harness.protocol.batch import Batch
+from harness.subject.batches import clear, natural, start_of_training
 
 if TYPE_CHECKING:
     from harness.discover.evolve.tree import Node

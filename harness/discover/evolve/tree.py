@@ -14,7 +14,7 @@ from harness.discover.evolve.grammar import OPS, Op
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.verdict import Json
+    from harness.core.verdict import Json
 
 #: Most nodes, and most nodes on the way from the root to a leaf.
 MOST_NODES, MOST_DEPTH = 24, 9

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from harness.discover.evolve.grammar import Array, Back
     from harness.discover.evolve.tree import Node
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
 
 #: What each margin gains from one nat more of the policy's chosen and of its rejected log-probability.
 _SLOPES = {

@@ -12,12 +12,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from harness.errors import InfrastructureError
+from harness.core.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.verdict import Json
+    from harness.core.verdict import Json
 
 
 class ProposerError(InfrastructureError):

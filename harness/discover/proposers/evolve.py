@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import ValidationError
 
+from harness.core.errors import UserError
 from harness.discover.evolve import printing, sense, vary
 from harness.discover.evolve.grow import grow
 from harness.discover.evolve.population import Population, member
@@ -22,13 +23,12 @@ from harness.discover.evolve.simplify import simplify
 from harness.discover.evolve.state import How, Note, State, read, saved
 from harness.discover.evolve.tuning import REFUSED, Task, tunable, value_of
 from harness.discover.proposers.base import ExhaustedError, Reply
-from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.core.verdict import Json
     from harness.discover.evolve.tree import Node
     from harness.discover.proposers import Ask
     from harness.discover.proposers.base import Context, Outcome
-    from harness.verdict import Json
 
 #: Forms that are measured before any is bred from, and proposals that may go into finding them.
 _FIRST_FORMS, _FIRST_ASKS = 16, 40

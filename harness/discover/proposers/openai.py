@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from harness.candidate import SIZE_LIMIT
+from harness.core.candidate import SIZE_LIMIT
+from harness.core.errors import UserError
+from harness.core.text import one_line
 from harness.discover import prompts
 from harness.discover.proposers.base import ProposerError, Reply, Usage
 from harness.discover.proposers.wire import TooMuchError, capped_client, whole
-from harness.errors import UserError
-from harness.evaluate.endpoint import check_address
-from harness.report.sanitize import one_line
+from harness.llm.endpoint import check_address
 
 if TYPE_CHECKING:
+    from harness.core.verdict import Json
     from harness.discover.proposers import Ask
     from harness.discover.proposers.base import Context, Outcome
     from harness.discover.proposers.wire import Whole
-    from harness.verdict import Json
 
 VARIABLE = "OPENAI_API_KEY"
 #: Ways to ask for JSON, the strictest first; a server that refuses one is asked by the next, from then on.

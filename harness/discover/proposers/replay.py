@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.core.errors import UserError
+from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import read_entries
 from harness.discover.proposers.base import ExhaustedError, Reply, Usage
-from harness.errors import UserError
-from harness.files import LINES
 
 if TYPE_CHECKING:
+    from harness.core.verdict import Json
     from harness.discover.proposers import Ask
     from harness.discover.proposers.base import Context, Outcome
-    from harness.verdict import Json
 
 
 class _Usage(BaseModel):

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contract import VECTORS, CallPlan, Program
-from harness.judge.batches import plain
+from harness.core.contract import VECTORS, CallPlan, Program
+from harness.subject.batches import plain
 
 if TYPE_CHECKING:
-    from harness.oracle.batch import Batch
     from harness.oracle.oracle import Oracle
+    from harness.protocol.batch import Batch
 
 #: Pairs that a probe is asked about: its findings have as many bytes at most.
 ROOM = 1 << 14

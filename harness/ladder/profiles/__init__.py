@@ -1,1 +1,1 @@
-"""Ladders, one file each; see `harness.ladder.profile`."""
+"""Ladders, one file each; see `harness.ladder.ladder`."""

@@ -19,14 +19,14 @@ from harness.discover.evolve.values import compute
 from harness.discover.judging import Judged
 from harness.discover.proposers.base import Context, Known, Outcome
 from harness.discover.rows import seed_of
-from harness.judge.batches import natural
 from harness.ladder import bandit
-from harness.oracle.batch import Answer
+from harness.protocol.batch import Answer
+from harness.subject.batches import natural
 
 if TYPE_CHECKING:
     from harness.discover.judging import Seen
     from harness.discover.proposers.base import Proposer, Reply
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
 
 X = node("scaled", [node("rho")])
 DPO = node("logistic", [X])

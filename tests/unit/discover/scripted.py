@@ -7,21 +7,21 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.core.verdict import Finding, Severity
 from harness.discover.judging import Judged
 from harness.discover.loop import Discovery
 from harness.discover.plan import Plan
 from harness.discover.proposers.base import ExhaustedError, Reply, Usage
-from harness.ladder.profile import load
-from harness.verdict import Finding, Severity
+from harness.ladder.ladder import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.discover.duel import Done
+    from harness.core.verdict import Json
+    from harness.discover.confirmation import Done
     from harness.discover.journal import Journal
     from harness.discover.judging import Seen
     from harness.discover.proposers.base import Context, Outcome, Proposer
-    from harness.verdict import Json
 
 SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
 RHO = "(policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)"

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from scripted import FakeJudge, Script, discovery
 
 from harness.cli.discover import _prepare, discover_command
+from harness.core.errors import UserError
 from harness.discover import classification
 from harness.discover.archive import cell
 from harness.discover.journal import Journal
@@ -18,7 +19,6 @@ from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, Known, Reply, Usage
 from harness.discover.reading import read
 from harness.discover.templates import TEMPLATES
-from harness.errors import UserError
 from harness.ladder.baselines import baseline_candidate
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.core.errors import InfrastructureError, UserError
 from harness.discover.folder import JOURNAL, find_run, new_run
 from harness.discover.journal import SCHEMA, Journal, read_entries
-from harness.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,21 +11,21 @@ import pytest
 from scripted import code
 
 from harness import Ledger
+from harness.core.errors import InfrastructureError
+from harness.core.result import CheckReport, CheckResult
+from harness.core.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
 from harness.discover import feedback, judging
 from harness.discover.judging import LadderJudge
-from harness.errors import InfrastructureError
-from harness.ladder.profile import load
+from harness.ladder.ladder import load
 from harness.ledger.records import Claim, Decision, Score
 from harness.ledger.states import State
 from harness.report.json_report import write_json
-from harness.result import CheckReport, CheckResult
-from harness.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.verdict import Verdict
+    from harness.core.verdict import Verdict
 
 LADDER = load("bandit")
 FINDING = Finding("P302", "finite-value", Severity.ERROR, "NaN", "soften it", {"beta": "NaN"}, Location(3, 4))

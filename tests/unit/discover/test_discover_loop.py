@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted import FakeJudge, Script, code, discovery, reply
 
+from harness.core.errors import InfrastructureError, UserError
 from harness.discover import summary
 from harness.discover.journal import Journal
 from harness.discover.plan import Budget
 from harness.discover.proposers.base import Known
 from harness.discover.track import Duel, Track
-from harness.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,13 @@ import pytest
 from chat_server import USAGE, ChatServer, begin, chunk, raw, refuse, say
 from scripted import FakeJudge, discovery, reply
 
-from harness.candidate import SIZE_LIMIT
+from harness.core.candidate import SIZE_LIMIT
+from harness.core.errors import UserError
 from harness.discover.journal import Journal
 from harness.discover.picture import learning_curves
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ProposerError
 from harness.discover.proposers.openai import VARIABLE
-from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

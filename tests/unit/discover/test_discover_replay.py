@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from scripted import FakeJudge, Script, discovery, reply
 
+from harness.core.errors import UserError
+from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import SCHEMA, Journal, read_entries
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ExhaustedError, Reply, Usage
 from harness.discover.reading import read
 from harness.discover.rows import digest_of
-from harness.errors import UserError
-from harness.files import LINES
 
 SHIPPED = Path(__file__).resolve().parents[3] / "examples" / "discovery" / "replies.jsonl"
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)

@@ -11,6 +11,7 @@ import pytest
 from bred import DPO, Loop, TextJudge, X, quick_gain, scores
 from scripted import discovery
 
+from harness.core.errors import UserError
 from harness.discover import lineage
 from harness.discover.evolve.population import MOST, Member, Population, member
 from harness.discover.evolve.state import read
@@ -19,7 +20,6 @@ from harness.discover.journal import Journal
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Outcome
 from harness.discover.proposers.evolve import EvolveProposer
-from harness.errors import UserError
 from harness.ladder.bandit import Settings
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from bred import DPO, PROBE, X, covering, draws, forest, run_text
 
-from harness.contract import VECTORS
-from harness.discover import fencing
+from harness.core.contract import VECTORS
+from harness.discover import quoting as fencing
 from harness.discover.evolve import printing, vary
 from harness.discover.evolve.grammar import OPS
 from harness.discover.evolve.simplify import simplify

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from harness.containers.gpu import GpuChoice
 from harness.doctor import engine, image
 from harness.doctor.engine import EngineView
 from harness.doctor.model import Outcome, Result
-from harness.oracle.gpu import GpuChoice
 
 INFO: dict[str, Any] = {
     "SecurityOptions": ["name=apparmor", "name=seccomp,profile=builtin", "name=rootless"],

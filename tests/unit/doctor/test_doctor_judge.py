@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from isolation_samples import confined, described, in_gvisor
 
+from harness.containers.isolation import Asked, Evidence
+from harness.core.limits import Limits
 from harness.doctor import container, judge
 from harness.doctor.inside import files as files_probe
 from harness.doctor.model import Result
-from harness.oracle.isolation import Asked, Evidence
-from harness.oracle.limits import Limits
 
 KERNEL: dict[str, Any] = {
     "calls": dict.fromkeys(judge.DOORS, errno.EPERM),

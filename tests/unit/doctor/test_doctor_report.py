@@ -99,8 +99,8 @@ def test_ids_are_unique_and_in_order_and_every_check_has_its_remedy() -> None:
 
 
 def test_an_examination_that_stops_early_names_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.core.errors import EngineUnavailableError
     from harness.doctor import run
-    from harness.errors import EngineUnavailableError
 
     def silent() -> Any:
         raise EngineUnavailableError("no container engine answers", remedy="start it")

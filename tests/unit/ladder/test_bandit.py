@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from harness.contract import CallPlan, Program
-from harness.judge.domain import Domain
-from harness.judge.subject import Subject
+from harness.core.contract import CallPlan, Program
+from harness.core.domain import Domain
 from harness.ladder.bandit import Settings, draw_task, expected_reward, log_softmax, measure
 from harness.ladder.curves import curves
 from harness.ladder.gate import interval
-from harness.oracle.batch import Answer, Batch, Complaint
 from harness.oracle.oracle import Oracle
+from harness.protocol.batch import Answer, Batch, Complaint
+from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

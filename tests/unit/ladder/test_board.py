@@ -14,12 +14,12 @@ from harness.api import submit, text_candidate
 from harness.cli.leaderboard import leaderboard_command
 from harness.cli.queue import queue_command
 from harness.cli.show import show_command
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ladder.board import references, standings
 from harness.ladder.climb import BASELINE
+from harness.ladder.ladder import load
 from harness.ladder.measured import MEASURED
 from harness.ladder.own import called, named
-from harness.ladder.profile import load
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
 

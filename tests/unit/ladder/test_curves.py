@@ -16,12 +16,12 @@ from harness.cli.show import show_command
 from harness.ladder.climb import BASELINE
 from harness.ladder.curves import curves, line, mean_curves, point, spark, without_points
 from harness.ladder.gate import Gate
-from harness.ladder.profile import load
-from harness.ladder.training.lines import read_line
+from harness.ladder.ladder import load
 from harness.ledger import Ledger
 from harness.ledger.records import Score
-from harness.report import picture_learning
-from harness.train.job import line as told_line
+from harness.plots import picture_learning
+from harness.protocol.job import line as told_line
+from harness.training.lines import read_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from harness.ledger.states import State
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.ladder.worker import Orders, Place
+    from harness.ladder.worker import WorkerConfig, WorkerSlot
 
 F = "f" * 64
 FIRST, SECOND = "def loss(): pass  # first\n", "def loss(): pass  # second\n"
@@ -52,7 +52,7 @@ class World:
         with Ledger(self.folder) as ledger:
             self.ended(ledger, self.held[0], decision)
 
-    def work(self, place: Place, orders: Orders, **_: object) -> int:
+    def work(self, place: WorkerSlot, orders: WorkerConfig, **_: object) -> int:
         """Climb, as a worker does: claim the one run and end it."""
         with Ledger(self.folder) as ledger:
             assert orders.only is not None

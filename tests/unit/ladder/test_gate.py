@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.errors import InfrastructureError
+from harness.core.errors import InfrastructureError
 from harness.ladder.gate import Gate, GuardRail, interval
 
 GATE = Gate("score", 0.1, 0.05, (2, 4, 8), rails=(GuardRail("finite", least=1.0), GuardRail("kl", most=3.0)))

@@ -15,11 +15,11 @@ from harness.cli.ledgers import told_seconds
 from harness.cli.profiles import profiles_command
 from harness.cli.queue import queue_command
 from harness.cli.show import show_command
-from harness.errors import UserError
-from harness.ladder import profile as ladders
+from harness.core.errors import UserError
+from harness.core.profiles import names
+from harness.ladder import ladder as ladders
 from harness.ledger import Ledger
-from harness.ledger.underway import Underway
-from harness.profiles import names
+from harness.ledger.live_progress import Underway
 
 
 def run(command, *arguments):

@@ -14,9 +14,9 @@ from harness.cli.profiles import profiles_command
 from harness.cli.run import run_command
 from harness.cli.submit import submit_command
 from harness.cli.worker import worker_command
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ladder.checks import mistakes
-from harness.ladder.profile import load, names
+from harness.ladder.ladder import load, names
 from harness.ladder.rungs import declared_by
 from harness.ladder.toml_lines import line_of
 from harness.ledger import Ledger

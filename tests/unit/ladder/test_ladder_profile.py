@@ -6,8 +6,8 @@ import importlib.resources
 
 import pytest
 
-from harness.errors import UserError
-from harness.ladder.profile import load, names, parse
+from harness.core.errors import UserError
+from harness.ladder.ladder import load, names, parse
 from harness.ladder.rungs import evaluation_digest
 
 #: A change of a ladder is a new file; this is what the old ones have to stay.

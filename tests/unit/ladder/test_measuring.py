@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.errors import CandidateFault, InfrastructureError, UserError
-from harness.judge.static import Job, Screened
+from harness.checks.static import Job, Screened
+from harness.core.errors import CandidateFault, InfrastructureError, UserError
 from harness.ladder.measuring import VARIABLE, Curve, Measuring, trainings_of
-from harness.ladder.profile import RungPlan
-from harness.rules.wire import RAISED_ON_LOAD
-from harness.train.job import Progress, Step
+from harness.ladder.plan import RungPlan
+from harness.protocol.job import Progress, Step
+from harness.protocol.rules import RAISED_ON_LOAD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +72,6 @@ def test_a_long_curve_is_thinned_out_and_keeps_its_first_point() -> None:
 
 def test_an_unknown_place_is_the_users_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLE, "cloud")
-    bench = type("Bench", (), {"recipe": type("Recipe", (), {"gpu": None})})
+    checker = type("Checker", (), {"recipe": type("Recipe", (), {"gpu": None})})
     with pytest.raises(UserError, match="cloud"):
-        trainings_of(cast("Any", bench), tmp_path, {})
+        trainings_of(cast("Any", checker), tmp_path, {})

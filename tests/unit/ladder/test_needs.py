@@ -12,13 +12,13 @@ from click.testing import CliRunner
 
 from harness.cli.run import run_command
 from harness.cli.submit import submit_command
-from harness.errors import HarnessError, ImageMissingError, InfrastructureError, UserError
+from harness.core.errors import HarnessError, ImageMissingError, InfrastructureError, UserError
 from harness.ladder import needs
+from harness.ladder.ladder import load
 from harness.ladder.measuring import VARIABLE
 from harness.ladder.needs import meet
-from harness.ladder.profile import load
-from harness.ladder.training.kept import Kept
-from harness.ladder.training.rung import Trainings
+from harness.training.kept import Kept
+from harness.training.rung import TrainingService
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def test_nothing_to_train_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         raise ImageMissingError("the trainer image is not on this machine", remedy="build it")
 
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr("harness.image.current", absent)
+    monkeypatch.setattr("harness.images.current", absent)
     assert refused("reviews", tmp_path).exit_code == 3
     meet(load("bandit"), tmp_path, gpu="none")  # trains in no container
     monkeypatch.setenv(VARIABLE, "process")
@@ -120,7 +120,7 @@ def test_a_disk_that_takes_nothing_is_a_fault_of_ours(
     where = type("Where", (), {"identity": "here"})()
     monkeypatch.setattr(Kept, "get", full)
     (plan,) = (plan for plan in load("digits").rungs if plan.kind == "images")
-    trainings = Trainings(tmp_path, where)
+    trainings = TrainingService(tmp_path, where)
     for attempt in (
         lambda: trainings.prepare(plan, 0),
         lambda: trainings.measure(cast("Any", None), plan, 0, "name"),

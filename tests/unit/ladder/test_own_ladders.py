@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import update
 
 from harness.api import submit, text_candidate
-from harness.errors import InfrastructureError, UserError
+from harness.core.errors import InfrastructureError, UserError
+from harness.ladder.ladder import load
 from harness.ladder.own import ladder_for
-from harness.ladder.profile import load
 from harness.ladder.worker import ladder_of
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError

@@ -13,7 +13,7 @@ from harness.cli.image import _progress
 from harness.cli.paced import Paced
 from harness.cli.worker import Standing
 from harness.ledger import Ledger
-from harness.ledger.underway import Underway
+from harness.ledger.live_progress import Underway
 
 if TYPE_CHECKING:
     from pathlib import Path

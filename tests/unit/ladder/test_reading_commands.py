@@ -13,7 +13,7 @@ from ledger_samples import submit
 from sqlalchemy import text
 from support import ROOT, harness_command
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger import Ledger
 from harness.ledger.database import HEAD, Database, url_of
 

@@ -16,7 +16,7 @@ from harness.ledger.states import State
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.ladder.worker import Orders, Place
+    from harness.ladder.worker import WorkerConfig, WorkerSlot
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def climb(place: Place, orders: Orders, **_: Any) -> int:
+def climb(place: WorkerSlot, orders: WorkerConfig, **_: Any) -> int:
     with Ledger(orders.folder) as ledger:
         held = ledger.claim("w", slot=place.name, needs=place.needs, only=orders.only)
         if held is None:
@@ -83,7 +83,7 @@ def test_all_of_a_folder_are_run_and_the_worst_counts(folder: Path, names: tuple
 
 
 def test_a_folder_without_a_candidate_or_with_an_unreadable_one_makes_nothing(folder: Path) -> None:
-    from harness.errors import UserError
+    from harness.core.errors import UserError
 
     for spoil in (lambda: None, lambda: (folder / "losses" / "link.py").symlink_to("/etc/passwd")):
         spoil()

@@ -10,13 +10,13 @@ from ledger_samples import claim, submit
 from rich.console import Console
 
 from harness.cli.run import _Seen
-from harness.ladder.climb import Progress, Training
-from harness.ladder.profile import load
+from harness.ladder.context import Progress, Training
+from harness.ladder.ladder import load
 from harness.ledger import Ledger
+from harness.ledger.live_progress import Underway
 from harness.ledger.records import Decision
-from harness.ledger.underway import Underway
-from harness.train.job import Progress as At
-from harness.train.job import Step
+from harness.protocol.job import Progress as At
+from harness.protocol.job import Step
 
 if TYPE_CHECKING:
     from pathlib import Path

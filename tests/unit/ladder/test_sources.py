@@ -10,63 +10,78 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ledger_samples import claim, submit
 
-from harness.errors import InfrastructureError
-from harness.image.inputs import project_root
+from harness.core.errors import InfrastructureError
+from harness.core.sources import project_root
 from harness.ladder import climb, sources
 from harness.ladder.baselines import Baselines
-from harness.ladder.profile import load, names
+from harness.ladder.ladder import load, names
 from harness.ladder.rungs import GATED, VERDICTS, evaluation_digest
 from harness.ladder.sources import code_of
-from harness.ladder.training import process
 from harness.ladder.tuning import tuning_digest
 from harness.ledger.records import Score
+from harness.training import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.ladder.climb import Progress
+    from harness.ladder.context import Progress
     from harness.ledger import Ledger
 
 IMAGE = "sha256:1"
 #: For each kind of rung, files of every kind that shape what it comes to.
 SHAPING = {
-    "screen": ("harness/screen/policy.py", "harness/contract.py", "harness/rules/screen.py", "sandbox/allowlist.py"),
+    "screen": (
+        "harness/screen/policy.py",
+        "harness/core/contract.py",
+        "harness/screen/rules.py",
+        "harness/sandbox/allowlist.py",
+    ),
     "properties": (
-        "property_tests/test_gradient.py",
-        "property_tests/classification/test_start.py",
-        "harness/judge/session.py",
-        "harness/profiles/2026.1.toml",
-        "harness/oracle/wire.py",
-        "sandbox/worker.py",
+        "harness/property_tests/test_gradient.py",
+        "harness/property_tests/classification/test_start.py",
+        "harness/checks/suite.py",
+        "harness/checks/replay.py",
+        "harness/subject/facts.py",
+        "harness/core/profiles/2026.1.toml",
+        "harness/protocol/wire.py",
+        "harness/sandbox/worker.py",
     ),
     "bandit": (
         "harness/ladder/bandit.py",
         "harness/ladder/gate.py",
-        "harness/ladder/evidence.py",
-        "harness/ladder/sentence.py",
-        "harness/errors.py",
-        "harness/judge/pipeline.py",
-        "harness/profiles/2026.2.toml",
-        "dockerfiles/seccomp.json",
+        "harness/ladder/e_process.py",
+        "harness/ladder/gate_message.py",
+        "harness/core/errors.py",
+        "harness/checks/bench.py",
+        "harness/checks/checker.py",
+        "harness/containers/request.py",
+        "harness/core/limits.py",
+        "harness/protocol/batch.py",
+        "harness/core/profiles/2026.2.toml",
+        "harness/dockerfiles/seccomp.json",
         "harness/ladder/measuring.py",
         "harness/losses/dpo.py",
-        "harness/judge/subject.py",
+        "harness/subject/subject.py",
         "harness/oracle/oracle.py",
         "harness/screen/answer.py",
-        "sandbox/wire.py",
+        "harness/sandbox/wire.py",
     ),
-    "control": ("harness/train/control/rollout.py", "harness/train/job.py", "harness/oracle/torch.py"),
+    "control": ("harness/trainer/control/rollout.py", "harness/protocol/job.py", "harness/trainer/torch.py"),
     "reviews": (
-        "harness/train/reviews/texts.py",
-        "harness/train/reviews/grammar.py",
-        "harness/train/checkpoint.py",
-        "harness/ladder/training/rung.py",
-        "harness/oracle/serving.py",
+        "harness/trainer/reviews/texts.py",
+        "harness/trainer/reviews/grammar.py",
+        "harness/trainer/checkpoint.py",
+        "harness/training/rung.py",
+        "harness/training/serving.py",
         "harness/losses/dpo.py",
     ),
-    "finetune": ("harness/train/finetune/logps.py", "harness/train/hub.py", "harness/oracle/spotcheck.py"),
-    "images": ("harness/train/images/networks.py", "harness/train/images/cifar.py", "harness/ladder/prompt_gate.py"),
+    "finetune": ("harness/trainer/finetune/logps.py", "harness/trainer/hub.py", "harness/protocol/spotcheck.py"),
+    "images": (
+        "harness/trainer/images/networks.py",
+        "harness/trainer/images/cifar.py",
+        "harness/ladder/prompt_gate.py",
+    ),
     "tuning": ("harness/ladder/tuning.py", "harness/ladder/search.py", "harness/ladder/profiles/bandit-2026.1.toml"),
 }
 #: Files that shape nothing: what is shown, and the other rungs.
@@ -74,20 +89,24 @@ UNRELATED = {
     "bandit": (
         "harness/cli/run.py",
         "harness/report/html.py",
-        "harness/train/reviews/texts.py",
+        "harness/trainer/reviews/texts.py",
         "harness/losses/ipo.py",
     ),
-    "reviews": ("harness/ladder/bandit.py", "harness/train/control/rollout.py", "property_tests/test_gradient.py"),
+    "reviews": (
+        "harness/ladder/bandit.py",
+        "harness/trainer/control/rollout.py",
+        "harness/property_tests/test_gradient.py",
+    ),
     "properties": ("harness/ladder/gate.py", "harness/report/text.py", "harness/ledger/queue.py"),
-    "screen": ("property_tests/test_gradient.py", "sandbox/worker.py"),
+    "screen": ("harness/property_tests/test_gradient.py", "harness/sandbox/worker.py"),
 }
 
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
-    for name in ("harness", "sandbox", "property_tests", "dockerfiles"):
-        shutil.copytree(project_root() / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # What is a link there is a folder in the copy, as where the package is installed.
+    shutil.copytree(project_root() / "harness", root / "harness", ignore=shutil.ignore_patterns("__pycache__"))
     return root
 
 
@@ -138,13 +157,13 @@ def test_a_byte_elsewhere_makes_none(project: Callable[[str], None], kind: str, 
 def test_a_file_that_is_new_or_gone_is_noticed(copied: Path, project: Callable[[str], None]) -> None:
     del project
     before = code_of("reviews", "dpo")
-    (copied / "harness/train/reviews/more.json").write_text("{}")
+    (copied / "harness/trainer/reviews/more.json").write_text("{}")
     sources._code_of.cache_clear()
     assert code_of("reviews", "dpo") != before
-    (copied / "harness/train/reviews/more.json").unlink()
-    (copied / "harness/train/reviews/__pycache__").mkdir()
-    (copied / "harness/train/reviews/__pycache__/texts.pyc").write_bytes(b"x")
-    (copied / "harness/train/reviews/.texts.py.swp").write_bytes(b"x")
+    (copied / "harness/trainer/reviews/more.json").unlink()
+    (copied / "harness/trainer/reviews/__pycache__").mkdir()
+    (copied / "harness/trainer/reviews/__pycache__/texts.pyc").write_bytes(b"x")
+    (copied / "harness/trainer/reviews/.texts.py.swp").write_bytes(b"x")
     sources._code_of.cache_clear()
     assert code_of("reviews", "dpo") == before
     (copied / "harness/ladder/bandit.py").rename(copied / "harness/ladder/bandit.gone")
@@ -210,7 +229,7 @@ def test_what_a_version_kept_that_told_no_rungs_is_outdated(tmp_path: Path) -> N
 def test_a_tuning_knows_its_code(project: Callable[[str], None]) -> None:
     ladder = load("bandit")
     found = {tuning_digest(ladder, IMAGE, "x 1")}
-    for name in ("harness/ladder/bandit.py", "harness/ladder/search.py", "sandbox/worker.py"):
+    for name in ("harness/ladder/bandit.py", "harness/ladder/search.py", "harness/sandbox/worker.py"):
         project(name)
         found.add(tuning_digest(ladder, IMAGE, "x 1"))
     project("harness/cli/show.py")
@@ -220,7 +239,7 @@ def test_a_tuning_knows_its_code(project: Callable[[str], None]) -> None:
 
 def test_trainings_in_a_process_know_what_an_image_would_hold(project: Callable[[str], None]) -> None:
     before = process.Processes().identity
-    for name in ("harness/train/reviews/texts.py", "harness/rules/wire.py", "sandbox/wire.py"):
+    for name in ("harness/trainer/reviews/texts.py", "harness/protocol/rules.py", "harness/sandbox/wire.py"):
         project(name)
         after = process.Processes().identity
         assert after != before
@@ -233,11 +252,11 @@ def test_seeds_that_other_code_measured_are_measured_again(ledger: Ledger) -> No
     plan = load("bandit").rungs[2]
     (run,) = submit(ledger)
     told: list[Progress] = []
-    ground: Any = SimpleNamespace(ledger=ledger, watch=told.append)
+    context: Any = SimpleNamespace(ledger=ledger, watch=told.append)
 
     def attempt(evaluation: str, *seeds: int) -> dict[int, dict[str, float]]:
         held = claim(ledger)
-        known = climb._known(ground, held, plan, evaluation, evaluation)
+        known = climb._known(context, held, plan, evaluation, evaluation)
         ledger.attach(held, plan.name, f"curve-{len(known)}.json", b"[]")
         ledger.save_scores(held, plan.name, [Score(seed, "score", 0.5) for seed in seeds])
         ledger.release(held)
@@ -261,6 +280,6 @@ def test_seeds_of_a_version_that_told_no_evaluation_are_measured_again(ledger: L
     submit(ledger)
     held = claim(ledger)
     ledger.save_scores(held, plan.name, [Score(0, "score", 0.5)])
-    ground: Any = SimpleNamespace(ledger=ledger, watch=lambda _: None)
-    assert climb._known(ground, held, plan, "a", "a") == {}
+    context: Any = SimpleNamespace(ledger=ledger, watch=lambda _: None)
+    assert climb._known(context, held, plan, "a", "a") == {}
     assert ledger.scores(held.run.id) == {}

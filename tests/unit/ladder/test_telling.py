@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from harness.ladder.climb import Progress, Training
-from harness.ladder.telling import BETWEEN, Telling
+from harness.ladder.context import Progress, Training
+from harness.ladder.progress import BETWEEN, ProgressWriter
 from harness.ledger.failures import LedgerError
 from harness.ledger.records import Decision
-from harness.train.job import Progress as At
-from harness.train.job import Step
+from harness.protocol.job import Progress as At
+from harness.protocol.job import Step
 
 if TYPE_CHECKING:
-    from harness.ledger.underway import Underway
+    from harness.ledger.live_progress import Underway
 
 
 class Ledger:
@@ -48,9 +48,9 @@ def trains(done: int, *, whose: str = "candidate", seed: int = 0, step: Step = S
     )
 
 
-def telling(ledger: Ledger) -> tuple[Telling, Clock]:
+def telling(ledger: Ledger) -> tuple[ProgressWriter, Clock]:
     clock = Clock()
-    return Telling(cast("Any", ledger), cast("Any", None), clock), clock
+    return ProgressWriter(cast("Any", ledger), cast("Any", None), clock), clock
 
 
 def test_it_is_told_at_once_and_then_every_few_seconds_with_the_whole_curve() -> None:

@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 from ledger_samples import claim, submit
 
-from harness.candidate import Candidate
+from harness.checks.static import screened_text
 from harness.cli.show import _document
-from harness.contract import CallPlan, Parameter, Program
-from harness.discover import duel
-from harness.errors import InfrastructureError, StoppedError
-from harness.judge.domain import Domain
-from harness.judge.subject import Subject
+from harness.core.candidate import Candidate
+from harness.core.contract import CallPlan, Parameter, Program
+from harness.core.domain import Domain
+from harness.core.errors import InfrastructureError, StoppedError
+from harness.discover import confirmation as duel
 from harness.ladder import bandit, tuning
-from harness.ladder.climb import screened_text
 from harness.ladder.gate import Gate, GuardRail
-from harness.ladder.profile import load, names
+from harness.ladder.ladder import load, names
 from harness.ladder.search import Search
 from harness.ladder.tuned import Tuned, evaluation_with, tuned_of, with_values
 from harness.ladder.tuning import WORST, best_of, is_open, proxy_of, tune, tuning_digest, worth
 from harness.ledger.records import Decision
-from harness.oracle.batch import Answer, Batch, Complaint
 from harness.oracle.oracle import Oracle
+from harness.protocol.batch import Answer, Batch, Complaint
+from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger.artifacts import Artifacts
 from harness.ledger.failures import LedgerError
 

@@ -8,9 +8,9 @@ import pytest
 from ledger_samples import checkpoint, claim, submit
 from sqlalchemy import update
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger import Ledger
-from harness.ledger.attached import MOST_BYTES
+from harness.ledger.documents import MOST_BYTES
 from harness.ledger.events import LeaseLostError
 from harness.ledger.failures import LedgerError
 from harness.ledger.tables import artifacts

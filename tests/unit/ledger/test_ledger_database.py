@@ -20,7 +20,7 @@ from ledger_samples import claim, submit
 from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger import Ledger, migrations
 from harness.ledger.database import _PATIENCE, HEAD, VARIABLE, Database, _write_ahead, url_of
 from harness.ledger.failures import LedgerError

@@ -13,10 +13,10 @@ from ledger_postgres import running
 from ledger_samples import submit
 from sqlalchemy.exc import OperationalError
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError, sorted_errors
-from harness.ledger.patient import Patience, PatientLedger
+from harness.ledger.retrying import Patience, PatientLedger
 
 
 def patience(told, seconds=60.0, stopping=lambda: False):

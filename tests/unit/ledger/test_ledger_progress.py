@@ -9,7 +9,7 @@ import pytest
 from ledger_samples import PROFILE, RUNGS, candidate, checkpoint, claim, rows, submit
 from sqlalchemy import update
 
-from harness.errors import InfrastructureError, UserError
+from harness.core.errors import InfrastructureError, UserError
 from harness.ledger import Ledger
 from harness.ledger.events import LeaseLostError
 from harness.ledger.failures import LedgerError

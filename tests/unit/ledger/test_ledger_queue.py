@@ -12,8 +12,8 @@ import pytest
 from ledger_samples import PROFILE, candidate, checkpoint, claim, rows, submit
 from sqlalchemy import func, select, update
 
-from harness import processes
-from harness.errors import UserError
+from harness.core import processes
+from harness.core.errors import UserError
 from harness.ledger import Ledger
 from harness.ledger.events import LeaseLostError
 from harness.ledger.queue import MOST_FAULTS

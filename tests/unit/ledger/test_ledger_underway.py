@@ -9,7 +9,7 @@ import pytest
 from ledger_samples import claim, submit
 
 from harness.ledger.events import LeaseLostError
-from harness.ledger.underway import Underway
+from harness.ledger.live_progress import Underway
 
 ONE = Underway("candidate", "two", 1, "train", "trains", 30, 120, 15.0, {"loss": ((10, 0.5), (30, math.nan))})
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.oracle import frames
-from sandbox import confinement
+from harness.protocol import frames
+from harness.sandbox import confinement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.oracle.frames import Confinement
+    from harness.protocol.frames import Confinement
 
 STATUS = """Name:\tpython3
 Uid:\t65532\t65532\t65532\t65532

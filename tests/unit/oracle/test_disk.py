@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from isolation_samples import IMAGE, confined, described
 
-from harness.oracle import disk, isolation
-from harness.oracle.disk import disk_of
-from harness.oracle.isolation import Asked, Evidence, problems
-from harness.oracle.limits import Limits
+from harness.containers import disk, isolation
+from harness.containers.disk import disk_of
+from harness.containers.isolation import Asked, Evidence, problems
+from harness.core.limits import Limits
 
 HERE = {"DockerRootDir": "/"}
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_engine import CONTAINER, FakeEngine
 
-from harness.errors import EngineUnavailableError, ImageMissingError, InfrastructureError, UserError
-from harness.image import engine as image_engine
-from harness.oracle import request
-from harness.oracle.engine import Created, Engine, sweep
-from harness.oracle.limits import Limits
-from harness.oracle.request import container_request
-from harness.processes import start_time
+from harness.containers import request
+from harness.containers.engine import Created, Engine, sweep
+from harness.containers.request import container_request
+from harness.core.errors import EngineUnavailableError, ImageMissingError, InfrastructureError, UserError
+from harness.core.limits import Limits
+from harness.core.processes import start_time
+from harness.images import engine as image_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

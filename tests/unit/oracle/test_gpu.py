@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_engine import FakeEngine
 
-from harness.errors import InfrastructureError, UserError
-from harness.image import ImageRef
-from harness.judge import pipeline
-from harness.judge.options import Options
-from harness.oracle.engine import Engine
-from harness.oracle.gpu import GpuChoice, choose, engine_method, host_gpus
-from harness.oracle.limits import Limits
-from harness.oracle.request import container_request
-from harness.profiles import load
+from harness.checks import checker
+from harness.checks.checker import Checker
+from harness.checks.options import Options
+from harness.containers.engine import Engine
+from harness.containers.gpu import GpuChoice, choose, engine_method, host_gpus
+from harness.containers.request import container_request
+from harness.core.errors import InfrastructureError, UserError
+from harness.core.limits import Limits
+from harness.core.profiles import load
+from harness.images import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,23 +189,23 @@ def test_no_gpu_is_not_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bench_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: Path) -> Callable[..., pipeline.Bench]:
-    """Open a bench on a fake engine, on a host with GPUs, under a profile that says yes or no to them."""
+def checker_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: Path) -> Callable[..., Checker]:
+    """Open a checker on a fake engine, on a host with GPUs, under a profile that says yes or no to them."""
 
-    def opened(wish: str, *, profile_says: bool, info: dict[str, Any]) -> pipeline.Bench:
+    def opened(wish: str, *, profile_says: bool, info: dict[str, Any]) -> Checker:
         double = FakeEngine(info=info)
         listening = double.listening(tmp_path / "engine.sock")
         url = listening.__enter__()
         stops.append(listening)
         monkeypatch.setenv("DOCKER_HOST", url)
-        monkeypatch.setattr(pipeline, "load", lambda name: replace(load(name), gpu=profile_says))
-        monkeypatch.setattr(pipeline, "choose", lambda wish, info: choose(wish, info, host))
+        monkeypatch.setattr(checker, "load", lambda name: replace(load(name), gpu=profile_says))
+        monkeypatch.setattr(checker, "choose", lambda wish, info: choose(wish, info, host))
         monkeypatch.setattr(
-            "harness.image.current", lambda variant: ImageRef(f"tag-{variant}", f"id-{variant}", variant)
+            "harness.images.current", lambda variant: ImageRef(f"tag-{variant}", f"id-{variant}", variant)
         )
-        bench = pipeline.open_bench(Options(gpu=wish))
-        bench.engine.close()
-        return bench
+        found = Checker.open(Options(gpu=wish))
+        found.engine.close()
+        return found
 
     stops: list[Any] = []
     yield opened
@@ -212,19 +213,19 @@ def bench_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: Path) -> C
         listening.__exit__(None, None, None)
 
 
-def test_a_gpu_is_used_where_there_is_one(bench_with: Callable[..., pipeline.Bench]) -> None:
-    bench = bench_with("auto", profile_says=True, info=BOTH)
-    assert bench.recipe.gpu == GpuChoice(0, "cdi")
-    assert (bench.recipe.variant, bench.recipe.image) == ("cuda", "id-cuda")
-    assert bench.environment["device"] == "cpu and GPU 0 (by cdi)"
+def test_a_gpu_is_used_where_there_is_one(checker_with: Callable[..., Checker]) -> None:
+    opened = checker_with("auto", profile_says=True, info=BOTH)
+    assert opened.recipe.gpu == GpuChoice(0, "cdi")
+    assert (opened.recipe.variant, opened.recipe.image) == ("cuda", "id-cuda")
+    assert opened.environment["device"] == "cpu and GPU 0 (by cdi)"
 
 
-def test_a_profile_can_say_no(bench_with: Callable[..., pipeline.Bench]) -> None:
-    bench = bench_with("0", profile_says=False, info=BOTH)
-    assert bench.recipe.gpu is None
-    assert (bench.recipe.variant, bench.recipe.image) == ("cpu", "id-cpu")
-    assert bench.environment["device"] == "cpu"
+def test_a_profile_can_say_no(checker_with: Callable[..., Checker]) -> None:
+    opened = checker_with("0", profile_says=False, info=BOTH)
+    assert opened.recipe.gpu is None
+    assert (opened.recipe.variant, opened.recipe.image) == ("cpu", "id-cpu")
+    assert opened.environment["device"] == "cpu"
 
 
-def test_the_report_says_that_all_ran_on_the_cpu(bench_with: Callable[..., pipeline.Bench]) -> None:
-    assert bench_with("auto", profile_says=True, info=PLAIN).environment["device"] == "cpu"
+def test_the_report_says_that_all_ran_on_the_cpu(checker_with: Callable[..., Checker]) -> None:
+    assert checker_with("auto", profile_says=True, info=PLAIN).environment["device"] == "cpu"

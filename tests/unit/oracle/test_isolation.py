@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from isolation_samples import GOOD_FLAGS, IMAGE, confined, described, in_gvisor, ready_payload
 
-from harness.oracle import frames
-from harness.oracle.isolation import Asked, Evidence, NotIsolatedError, behind_gvisor, built, problems, warned
-from harness.oracle.limits import MIB, Limits
-from harness.oracle.request import seccomp_profile
-from sandbox import confinement
+from harness.containers.isolation import Asked, Evidence, NotIsolatedError, behind_gvisor, built, problems, warned
+from harness.containers.request import seccomp_profile
+from harness.core.limits import MIB, Limits
+from harness.protocol import frames
+from harness.sandbox import confinement
 
 if TYPE_CHECKING:
-    from harness.oracle.frames import Confinement
+    from harness.protocol.frames import Confinement
 
 ASKED = Asked(Limits(), IMAGE)
 GVISOR = Asked(Limits(), IMAGE, runtime="runsc")

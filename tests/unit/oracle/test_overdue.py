@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import CandidateFault, SandboxLostError
+from harness.containers.stream import DeadlineError
+from harness.core.errors import CandidateFault, SandboxLostError
+from harness.core.profiles import load
 from harness.oracle import overdue
 from harness.oracle.overdue import CANDIDATE, HOST, NOBODY, Overdue
 from harness.oracle.sandbox import Recipe, Sandbox
-from harness.oracle.stream import DeadlineError
-from harness.profiles import load
-from property_tests import timing
-from sandbox import wire as layout
+from harness.property_tests import timing
+from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.oracle.limits import Limits
+    from harness.core.limits import Limits
 
 
 class Clock:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness.oracle import request
-from harness.oracle.gpu import GpuChoice
-from harness.oracle.limits import MIB, Limits
-from harness.oracle.request import container_request, seccomp_profile
-from harness.processes import start_time
+from harness.containers import request
+from harness.containers.gpu import GpuChoice
+from harness.containers.request import container_request, seccomp_profile
+from harness.core.limits import MIB, Limits
+from harness.core.processes import start_time
 
 IMAGE = "sha256:" + "a" * 64
 #: What would let a candidate out, or in deeper; in either profile and under any name.

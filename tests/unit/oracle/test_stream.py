@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import StoppedError
-from harness.oracle.stream import DeadlineError, FloodError, StreamClosedError, Streams
+from harness.containers.stream import DeadlineError, FloodError, StreamClosedError, Streams
+from harness.core.errors import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

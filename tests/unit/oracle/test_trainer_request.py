@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.oracle.gpu import GpuChoice
-from harness.oracle.trainer_request import Mount, TrainerLimits, container_user, not_as_asked, trainer_request
+from harness.containers.gpu import GpuChoice
+from harness.containers.trainer_request import Mount, TrainerLimits, container_user, not_as_asked, trainer_request
 
 MOUNTS = (Mount(Path("/host/data"), "/data"), Mount(Path("/host/out"), "/out", writable=True))
 
@@ -47,7 +47,7 @@ def test_a_gpu_is_passed_through() -> None:
 
 def test_several_ranks_find_each_other_without_a_name() -> None:
     body = request(limits=TrainerLimits(processes=4))
-    assert body["Entrypoint"][-3:] == ["--nproc-per-node=4", "-m", "harness.train"]
+    assert body["Entrypoint"][-3:] == ["--nproc-per-node=4", "-m", "harness.trainer"]
     assert "--master-addr=127.0.0.1" in body["Entrypoint"]
     assert {"GLOO_SOCKET_IFNAME=lo", "NCCL_SOCKET_IFNAME=lo"} <= set(body["Env"])
     assert not any("IFNAME" in entry for entry in request()["Env"])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from processor import at_most
 from wire_bytes import BATCH, DOUBLE, answer, complaint
 
-from harness.oracle import wire
-from harness.oracle.batch import Answer, Complaint
-from sandbox import wire as layout
+from harness.protocol import wire
+from harness.protocol.batch import Answer, Complaint
+from harness.sandbox import wire as layout
 
 HONEST = {
     "values": (answer(), [BATCH], False),

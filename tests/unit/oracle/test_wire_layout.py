@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from wire_bytes import BATCH, DOUBLE
 
-from harness.contract import CallPlan, Parameter, Program
-from harness.oracle import wire
-from sandbox import wire as layout
+from harness.core.contract import CallPlan, Parameter, Program
+from harness.protocol import wire
+from harness.sandbox import wire as layout
 
 
 def through_a_pipe(data: bytes) -> tuple[int, int, bytes]:

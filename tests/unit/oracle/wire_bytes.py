@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.judge.batches import plain
-from sandbox import wire as layout
+from harness.sandbox import wire as layout
+from harness.subject.batches import plain
 
 if TYPE_CHECKING:
-    from harness.oracle.batch import Batch
+    from harness.protocol.batch import Batch
 
 BATCH = plain([1.0, -2.0, 0.5], 0.1)
 DOUBLE = BATCH.astype(np.float64)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.result import CheckReport, CheckResult
-from harness.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
+from harness.core.result import CheckReport, CheckResult
+from harness.core.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
 
 BETAS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 ROOT_MARK = "examples"

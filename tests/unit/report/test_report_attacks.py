@@ -15,13 +15,16 @@ from report_samples import LRML_FACTS, PLACES, hostile_report, report
 from text_judges import judge_github, judge_gitlab, judge_json, judge_junit, judge_sarif, judge_terminal
 
 import harness.report
-from harness.report import Format, canvas, logs, plots, sanitize, write
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.plots import canvas, plots
+from harness.report import Format, write
 from harness.report.text import make_console, print_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.result import CheckReport
+    from harness.core.result import CheckReport
 
 WORDS = ["rejected", "undecided", "accepted"]
 RULES = ["W202", "W202", "W202"]
@@ -117,8 +120,8 @@ def naked(monkeypatch: pytest.MonkeyPatch) -> None:
     def identity(text: str, *_: Any) -> str:
         return text
 
-    for info in pkgutil.iter_modules(harness.report.__path__, "harness.report."):
-        module = importlib.import_module(info.name)
+    writers = pkgutil.iter_modules(harness.report.__path__, "harness.report.")
+    for module in (sanitize, logs, *(importlib.import_module(info.name) for info in writers)):
         for name, function in mean.items():
             if getattr(module, name, None) is function:
                 monkeypatch.setattr(module, name, identity)
@@ -165,5 +168,6 @@ STEPS = [
 @pytest.mark.parametrize(("step", "format_", "attack"), STEPS)
 def test_each_step_is_needed(step, format_, attack, monkeypatch):
     module, _, name = step.partition(".")
-    monkeypatch.setattr(f"harness.report.{module}.{name}", lambda text, *_: text)
+    named = {"sanitize": sanitize.__name__, "logs": logs.__name__}
+    monkeypatch.setattr(f"{named.get(module, f'harness.report.{module}')}.{name}", lambda text, *_: text)
     assert fallen(format_, {attack: HOSTILE[attack]}) == {attack}

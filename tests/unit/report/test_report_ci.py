@@ -15,8 +15,8 @@ from hostile_texts import HOSTILE
 from junitparser import JUnitXml
 from report_samples import FLOOD, RAISES, hostile_report, report, result
 
+from harness.core.verdict import Accepted, Location, Rejected, Severity, Undecided
 from harness.report import Format, github, write
-from harness.verdict import Accepted, Location, Rejected, Severity, Undecided
 
 CASES = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 COMMAND = re.compile(r"::(error|warning|notice) ((?:[a-z]+=[^,:\r\n]*)(?:,[a-z]+=[^,:\r\n]*)*)::([^\r\n]*)")

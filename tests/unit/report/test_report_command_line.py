@@ -13,13 +13,14 @@ from hostile_texts import HOSTILE
 from text_judges import judge_characters, judge_log, judge_terminal
 
 from harness import cli
+from harness.checks.options import Options
+from harness.checks.static import Job
 from harness.cli import check as check_module
-from harness.errors import InfrastructureError
-from harness.judge.options import Options
-from harness.judge.static import Job
-from harness.report import logs, sanitize
-from harness.result import CheckReport, CheckResult
-from harness.verdict import Accepted
+from harness.core import log_commands as logs
+from harness.core import text as sanitize
+from harness.core.errors import InfrastructureError
+from harness.core.result import CheckReport, CheckResult
+from harness.core.verdict import Accepted
 
 
 def as_name(text: str) -> str:

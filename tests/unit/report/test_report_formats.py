@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from report_samples import report
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.result import CheckReport
 from harness.report import Format, parse_report_option, write
-from harness.result import CheckReport
 
 
 @pytest.mark.parametrize("format_", list(Format))

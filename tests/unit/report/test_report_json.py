@@ -13,10 +13,10 @@ from hostile_texts import HOSTILE
 from report_samples import RAISES, hostile_report, report, result
 
 from harness.cli.schema import schema_command
-from harness.errors import InfrastructureError
+from harness.core.errors import InfrastructureError
+from harness.core.verdict import Rejected
 from harness.report import Format, write
 from harness.report.json_report import pretty, read_json, report_schema, shipped_schema, write_json
-from harness.verdict import Rejected
 
 
 def parsed(made) -> dict:

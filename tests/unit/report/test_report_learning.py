@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.report import picture_learning
+from harness.plots import picture_learning
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -104,7 +104,7 @@ def test_without_matplotlib_the_page_says_what_is_missing(monkeypatch):
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    monkeypatch.setattr("harness.report.plots.importlib.import_module", absent)
+    monkeypatch.setattr("harness.plots.plots.importlib.import_module", absent)
     made = write(report(result()), Format.HTML)
     assert "<svg" not in made
     assert "No pictures: pictures need matplotlib" in made

@@ -14,12 +14,12 @@ from page_judges import judge_svg
 from PIL import Image
 from report_samples import LRML_FACTS, RAISES, banded, facts_of, report, result
 
-from harness.errors import UserError
-from harness.report import canvas, plots
-from harness.report.facts import read_curve, read_points, read_stability
-from harness.report.picture_loss import loss_figure
-from harness.report.picture_stability import stability_figure
-from harness.verdict import Rejected
+from harness.core.errors import UserError
+from harness.core.facts import read_curve, read_points, read_stability
+from harness.core.verdict import Rejected
+from harness.plots import canvas, plots
+from harness.plots.picture_loss import loss_figure
+from harness.plots.picture_stability import stability_figure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from hostile_texts import HOSTILE
 from processor import at_most
 from rich.console import Console
 
-from harness.report import sanitize
+from harness.core import text as sanitize
 
 CASES = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 

@@ -14,8 +14,8 @@ from hostile_texts import HOSTILE
 from report_samples import FLOOD, RAISES, hostile_report, report, result
 from sarif_schema import LOG
 
+from harness.core.verdict import Accepted, Finding, Location, Rejected, Severity
 from harness.report import Format, sarif, write
-from harness.verdict import Accepted, Finding, Location, Rejected, Severity
 
 
 def run_of(made, root=None) -> dict:

@@ -12,18 +12,18 @@ from click.testing import CliRunner
 from report_samples import report, result
 
 from harness.api import check, submit
-from harness.candidate import discover, unmatched
+from harness.checks import run as run_module
+from harness.checks.options import Options
 from harness.cli.check import check_command
-from harness.errors import InfrastructureError, UserError
-from harness.judge import run as run_module
-from harness.judge.options import Options
+from harness.core.candidate import discover, unmatched
+from harness.core.errors import InfrastructureError, UserError
+from harness.core.result import CheckReport
+from harness.core.verdict import Accepted, Finding, Rejected, Screened, Severity, Undecided
 from harness.ladder.climb import _of_verdict
 from harness.ledger import Ledger
 from harness.report import Format, write
 from harness.report.github import append_step_summary
 from harness.report.json_report import read_json, shipped_schema, write_json
-from harness.result import CheckReport
-from harness.verdict import Accepted, Finding, Rejected, Screened, Severity, Undecided
 
 FLIPPED = (
     "import torch.nn.functional as F\n\n\n"
@@ -162,7 +162,7 @@ def test_a_dashboard_sees_times_and_why_a_rule_was_not_run():
 
 @pytest.mark.parametrize("format_", [Format.SARIF, Format.GITHUB, Format.GITLAB])
 def test_a_finding_about_the_answers_stands_at_its_line(format_):
-    from harness.verdict import Location
+    from harness.core.verdict import Location
 
     finding = Finding("P308", "direction", Severity.ERROR, "x", location=Location(4))
     text = write(CheckReport("2026.2", 0, (result(Rejected((finding,))),)), format_)

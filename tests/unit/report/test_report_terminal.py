@@ -1,6 +1,6 @@
 """Text that others wrote, on its way to a terminal: from every field of a ladder, a ledger, a journal.
 
-A judge's files: `tests/unit/evaluate/test_judge_terminal.py`.
+A judge's files: `tests/unit/llm_judge/test_judge_terminal.py`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from text_judges import judge_log
 
 from harness.api import text_candidate
 from harness.cli import main
-from harness.cli.telling import say, tell
-from harness.ladder import profile as ladders
+from harness.cli.progress import say, tell
+from harness.ladder import ladder as ladders
 from harness.ledger import Ledger
+from harness.ledger.live_progress import Underway
 from harness.ledger.records import Score
 from harness.ledger.tables import metadata
-from harness.ledger.underway import Underway
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def test_no_field_of_a_journal_reaches_a_terminal(
 def test_no_command_prints_past_it() -> None:
     """Lines are said by `tell` and `say`, documents by `tell_json`, consoles are `Terminal`s; the rest is clean."""
     echoed = {
-        "doctor.py": 2, "rules.py": 2, "schema.py": 2, "show.py": 2, "telling.py": 6, "__init__.py": 1,
+        "doctor.py": 2, "rules.py": 2, "schema.py": 2, "show.py": 2, "progress.py": 6, "__init__.py": 1,
     }  # fmt: skip
     found: dict[str, int] = {}
     for path in sorted((ROOT / "harness").rglob("*.py")):

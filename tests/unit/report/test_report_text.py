@@ -10,9 +10,9 @@ from hostile_texts import HOSTILE
 from report_samples import FLOOD, hostile_report, report, result
 from test_report_sanitize import is_harmless
 
+from harness.core.verdict import Accepted
 from harness.report import Format, write
 from harness.report.text import make_console, print_report
-from harness.verdict import Accepted
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

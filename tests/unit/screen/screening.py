@@ -5,8 +5,8 @@ import warnings
 
 import pytest
 
-from harness.candidate import Candidate
-from harness.errors import CandidateFault
+from harness.core.candidate import Candidate
+from harness.core.errors import CandidateFault
 from harness.screen import screen, worker
 
 VECTORS = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps"

@@ -5,9 +5,9 @@ import itertools
 import pytest
 from screening import candidate, read
 
-from harness.contract import ARGUMENTS, CLASSIFICATION, POSITION, VECTORS
-from harness.errors import CandidateFault
-from harness.profiles import load
+from harness.core.contract import ARGUMENTS, CLASSIFICATION, POSITION, VECTORS
+from harness.core.errors import CandidateFault
+from harness.core.profiles import load
 from harness.screen import screen, worker
 from harness.screen.binding import meaning, nearest
 

@@ -4,7 +4,7 @@ import pytest
 from processor import at_most
 from screening import LOSS, candidate, faults, findings, read
 
-from harness import errors
+from harness.core import errors
 from harness.screen import process, screen
 
 HEAD = b"def loss(pc, pr, rc, rr):\n"

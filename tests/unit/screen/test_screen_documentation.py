@@ -5,10 +5,10 @@ from pathlib import Path
 
 from screening import faults
 
-from harness.contract import ALIASES, ARGUMENTS, CLASSIFICATION
-from harness.rules.screen import SCREEN_RULES
+from harness.core.contract import ALIASES, ARGUMENTS, CLASSIFICATION
+from harness.sandbox.allowlist import MODULES
 from harness.screen import worker
-from sandbox.allowlist import MODULES
+from harness.screen.rules import SCREEN_RULES
 
 TEXT = (Path(__file__).parents[3] / "docs" / "dialects.md").read_text(encoding="utf-8")
 

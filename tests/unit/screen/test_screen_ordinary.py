@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from screening import LOSS, faults, read
 
-from sandbox import guards
+from harness.sandbox import guards
 
 SNIPPETS = dict(
     re.findall(

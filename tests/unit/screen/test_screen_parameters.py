@@ -9,8 +9,8 @@ from dataclasses import asdict
 import pytest
 from screening import VECTORS, candidate, faults, findings, plan, read
 
-from harness.contract import ALIASES, ARGUMENTS, Parameter
-from harness.errors import InfrastructureError
+from harness.core.contract import ALIASES, ARGUMENTS, Parameter
+from harness.core.errors import InfrastructureError
 from harness.screen import screen
 from harness.screen.answer import program_of
 

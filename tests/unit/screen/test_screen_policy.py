@@ -3,7 +3,7 @@
 import pytest
 from screening import LOSS, body, candidate, faults, findings, read
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.screen import screen
 
 REFUSED = [

@@ -3,8 +3,9 @@
 import pytest
 from screening import LOSS, findings, read
 
-from harness.candidate import SIZE_LIMIT
-from harness.screen.text import check_text, look_alike
+from harness.core.candidate import SIZE_LIMIT
+from harness.core.look_alike import look_alike
+from harness.screen.text import check_text
 
 
 def seen(source):

@@ -1,0 +1,38 @@
+"""What the candidates of one process share, and one of them with the sandbox that was started for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.checks.options import Options
+    from harness.checks.static import Screened
+    from harness.containers.engine import Engine
+    from harness.core.profiles import Profile
+    from harness.core.verdict import Json
+    from harness.oracle.sandbox import Recipe, Sandbox
+
+
+@dataclass
+class Ready:
+    """A screened job with the sandbox that was started for it."""
+
+    screened: Screened
+    sandbox: Sandbox | None = None
+
+    def dispose(self) -> None:
+        """Remove the sandbox, used or not."""
+        if self.sandbox is not None:
+            self.sandbox.close()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all candidates of one process share: engine, recipe, profile, and how they are described."""
+
+    engine: Engine
+    recipe: Recipe
+    profile: Profile
+    options: Options
+    environment: dict[str, Json]

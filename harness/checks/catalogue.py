@@ -1,0 +1,22 @@
+"""The rule catalogue: explicit tuples, so that nothing untrusted can register itself."""
+
+from harness.core.rules import Rule
+
+__all__ = ["Rule", "all_rules", "find_rule"]
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """Give every rule in order of id. Imports the property suite, so it is not free."""
+    from harness.property_tests import PROPERTY_RULES, classification  # noqa: PLC0415
+    from harness.protocol.rules import WIRE_RULES  # noqa: PLC0415
+    from harness.screen.rules import SCREEN_RULES  # noqa: PLC0415 - the static tier must not load properties
+
+    return (*SCREEN_RULES, *WIRE_RULES, *PROPERTY_RULES, *classification.PROPERTY_RULES)
+
+
+def find_rule(key: str) -> Rule | None:
+    """Find a rule by id (any case) or by name."""
+    for rule in all_rules():
+        if key.upper() == rule.id or key.lower() == rule.name:
+            return rule
+    return None

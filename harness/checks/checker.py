@@ -1,0 +1,215 @@
+"""The one service for candidates: `with Checker.open(options) as checker: checker.check(candidate)`.
+
+The command, the ladder, discovery and the benchmarks check by it. It holds what all candidates of a process share: the
+engine, the image, the profile and its suite. A sandbox takes about as long to start as what judges takes to import, so
+that it is started first: nothing that the judging needs is imported by this module itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.checks.bench import Bench, Ready
+from harness.checks.options import Options
+from harness.checks.static import Job, Screened, screened, screened_text
+from harness.containers.disk import disk_of
+from harness.containers.engine import Engine, sweep
+from harness.containers.gpu import choose
+from harness.core.errors import InfrastructureError
+from harness.core.profiles import load
+from harness.core.version import __version__
+from harness.oracle.prefetch import Prefetcher
+from harness.oracle.sandbox import Recipe, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from harness.checks.suite import Suite
+    from harness.core.candidate import Candidate
+    from harness.core.result import CheckResult
+    from harness.core.verdict import Json
+    from harness.subject.subject import Subject
+
+
+@dataclass
+class _Suites:
+    """The suite of a checker and of its copies: made when somebody is judged."""
+
+    made: Suite | None = None
+
+
+@dataclass(frozen=True)
+class Checker(Bench):
+    """Checks candidates one after the other; faults of theirs and of ours are verdicts, as `CheckResult` has them.
+
+    Used in a `with`, by one thread: another one takes `connected`.
+    """
+
+    _suites: _Suites = field(default_factory=_Suites, repr=False)
+
+    @classmethod
+    def open(cls, options: Options | None = None) -> Checker:
+        """Connect to the engine, settle image and GPU, remove what dead predecessors left.
+
+        Raises UserError for options that make no sense, InfrastructureError where nobody can be checked.
+        """
+        from harness.images import current  # noqa: PLC0415 - the static tier needs no image
+
+        options = options or Options()
+        profile = load(options.profile)
+        engine = Engine()
+        version, podman = engine.version()
+        wish = options.gpu if profile.gpu else "none"
+        info = engine.info()
+        gpu = choose(wish, info)
+        variant = "cuda" if gpu is not None else "cpu"
+        tag, digest = options.image, ""
+        if tag is None:
+            image = current(variant)
+            tag, digest = image.tag, image.digest
+        sweep(engine)
+        limits = profile.limits(gpu=gpu is not None)
+        disk, _ = disk_of(engine.url, info, podman=podman)
+        recipe = Recipe(
+            digest or tag, limits, variant=variant, gpu=gpu, runtime=options.runtime, podman=podman, disk=disk
+        )
+        environment: dict[str, Json] = {
+            "harness": __version__,
+            "profile_digest": profile.digest,
+            "image": tag,
+            "image_digest": digest,
+            "engine": f"{'Podman' if podman else 'Docker'} {version}",
+            "runtime": options.runtime or "the engine's default",
+            "device": "cpu" if gpu is None else f"cpu and GPU {gpu.index} (by {gpu.method})",
+            "screen": "on" if options.screen else "off",
+        }
+        return cls(engine, recipe, profile, options, environment)
+
+    def __enter__(self) -> Checker:  # noqa: PYI034 - it is not to be inherited from
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.engine.close()
+
+    @property
+    def suite(self) -> Suite:
+        """What is asked of every candidate."""
+        if self._suites.made is None:
+            from harness.checks.suite import Suite  # noqa: PLC0415 - see above
+
+            self._suites.made = Suite(self.profile, self.options.seed)
+        return self._suites.made
+
+    def screen(self, candidate: Candidate | Path | str) -> Screened:
+        """Read and screen a candidate; what it is refused for is kept as its fault."""
+        if isinstance(candidate, (Path, str)):
+            return screened(Job(0, Path(candidate), str(candidate)), self.options)
+        return screened_text(candidate, self.profile, self.options)
+
+    def check(self, candidate: Candidate | Path | str) -> CheckResult:
+        """Screen and judge a candidate, in a sandbox of its own."""
+        return self.judge(self.screen(candidate))
+
+    def judge(self, one: Screened) -> CheckResult:
+        """Judge what was screened, in a sandbox of its own. A refusal by the screen is the verdict."""
+        from harness.checks.judging import judged  # noqa: PLC0415 - see above
+
+        ready = self._ready(one)
+        try:
+            return judged(self, self.suite, ready)
+        finally:
+            ready.dispose()
+
+    def _ready(self, one: Screened) -> Ready:
+        sandbox = self._start() if one.fault is None else None
+        if isinstance(sandbox, InfrastructureError):
+            return Ready(replace(one, fault=sandbox))
+        return Ready(one, sandbox)
+
+    @contextlib.contextmanager
+    def oracle(self, candidate: Screened | Candidate | Path | str) -> Iterator[Subject]:
+        """Give a candidate in a sandbox of its own, to whoever wants to ask it something.
+
+        Raises the faults as they are: CandidateFault, InfrastructureError, UserError.
+        """
+        from harness.checks.judging import subject_of  # noqa: PLC0415 - see above
+
+        one = candidate if isinstance(candidate, Screened) else self.screen(candidate)
+        if one.fault is not None:
+            raise one.fault
+        sandbox = Sandbox(self.engine, self.recipe)
+        try:
+            sandbox.wait_ready()
+            yield subject_of(self, sandbox, one)
+        finally:
+            sandbox.close()
+
+    def labelled(self, labels: Mapping[str, str]) -> Checker:
+        """The same, whose containers have these labels beside their own."""
+        return replace(self, recipe=replace(self.recipe, labels=(*self.recipe.labels, *labels.items())))
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[Checker]:
+        """The same over a connection of its own, for another thread: one is not to be shared."""
+        engine = self.engine.another()
+        try:
+            yield replace(self, engine=engine)
+        finally:
+            engine.close()
+
+    def check_all(self, jobs: Iterable[Job], emit: Callable[[Job, CheckResult], None], *, eager: bool) -> None:
+        """Check every job in this process, one after the other; `eager` starts a sandbox before the screen ends."""
+        # Sandboxes start in a thread of their own, while what judges is imported and the candidate before is judged.
+        prefetched = Prefetcher(self._prepare(jobs, eager=eager), Ready.dispose)
+        gc.disable()  # imports make many objects and no garbage
+        try:
+            from harness.checks.judging import judged  # noqa: PLC0415 - see above
+
+            suite = self.suite
+            # What is loaded by now stays: the collector need not walk it again and again.
+            gc.freeze()
+            gc.enable()
+            for ready in prefetched:
+                try:
+                    emit(ready.screened.job, judged(self, suite, ready))
+                finally:
+                    ready.dispose()
+        finally:
+            gc.enable()
+            prefetched.close()
+
+    def _prepare(self, jobs: Iterable[Job], *, eager: bool) -> Iterator[Ready]:
+        """Screen each candidate and start a sandbox for those that pass."""
+        for job in jobs:
+            early = self._start() if eager else None
+            try:
+                one = screened(job, self.options)
+            except BaseException:
+                # A user's mistake, such as a path that does not exist: nobody will take the sandbox.
+                if isinstance(early, Sandbox):
+                    early.close()
+                raise
+            sandbox = early if early is not None or one.fault is not None else self._start()
+            if isinstance(sandbox, InfrastructureError):
+                one.fault = one.fault or sandbox
+                sandbox = None
+            yield Ready(one, sandbox)
+
+    def _start(self) -> Sandbox | InfrastructureError:
+        try:
+            return Sandbox(self.engine, self.recipe)
+        except InfrastructureError as error:
+            return error
+
+
+@contextlib.contextmanager
+def open_subject(path: Path, options: Options | None = None) -> Iterator[Subject]:
+    """`Checker.oracle` for one candidate alone. Raises the faults as they are."""
+    with Checker.open(options) as checker, checker.oracle(path) as subject:
+        yield subject

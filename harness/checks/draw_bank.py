@@ -1,0 +1,28 @@
+"""`python -m harness.checks.draw_bank [PROFILE ...]`: draws the examples of profiles, and keeps them (`bank.py`)."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness.checks.bank import keep
+from harness.checks.reference_oracle import reference_for
+from harness.checks.suite import Suite
+from harness.core.files import MIB
+from harness.core.profiles import load, names
+
+
+@click.command()
+@click.argument("profiles", nargs=-1)
+@click.option("--seed", default=0, show_default=True, help="The seed that checks will be given.")
+def main(profiles: tuple[str, ...], seed: int) -> None:
+    """Draw the examples of these profiles, by default of all, and say where they lie."""
+    for name in profiles or names():
+        profile = load(name)
+        path = keep(Suite(profile, seed).drawn(reference_for(profile, gpu=True)), profile, seed)
+        sys.stdout.write(f"{path}: {path.stat().st_size / MIB:.2f} MiB\n")
+
+
+if __name__ == "__main__":
+    main()

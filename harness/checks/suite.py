@@ -1,0 +1,270 @@
+"""The properties of a profile, put to one candidate after the other: what they find, and how each rule went.
+
+The examples are known: a bank ships, or Hypothesis draws them once. They are put to a candidate by `Replay`, and where
+one fails, Hypothesis runs that property and looks for the simplest counterexample.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from harness.checks.bank import kept
+from harness.checks.outcome import Outcome
+from harness.checks.properties import Properties
+from harness.checks.replay import NOTHING_ASKED, Replay, Skipped
+from harness.core.errors import CandidateFault, InfrastructureError
+from harness.core.quiet import quiet
+from harness.core.verdict import rejects
+from harness.property_tests.configure import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.checks.bank import Examples
+    from harness.checks.properties import Property
+    from harness.checks.replay import Learnt
+    from harness.core.profiles import Profile
+    from harness.core.rules import Rule
+    from harness.core.verdict import Finding, Json
+    from harness.subject.subject import Subject
+
+#: What suites of this process learnt, by what decides about it: the profile, the seed, whether there is a GPU.
+_LEARNT: dict[tuple[object, ...], Learnt] = {}
+#: A failure of these ends the run for this candidate.
+ESSENTIAL = ("P301", "P315", "P401", "P415")
+
+
+class Suite:
+    """The properties of a profile and a seed; calling it judges one candidate."""
+
+    def __init__(self, profile: Profile, seed: int) -> None:
+        self._properties = Properties(profile, seed)
+        self._items = self._properties.all
+        self._replay = Replay(self._items)
+        #: What decides about the examples that are drawn.
+        self._drawn_by = (profile, seed)
+
+    def rule(self, name: str) -> Rule:
+        """The rule of one of the properties, by the name of its file."""
+        rule: Rule = getattr(self._properties.package, f"test_{name}").RULE
+        return rule
+
+    def learn(self, subject: Subject) -> None:
+        """Learn the suite by heart from one that passes it, unless this process has done that."""
+        if self._replay.complete:
+            return
+        self._properties.settle()
+        key = (*self._drawn_by, subject.oracle.has_gpu)
+        if key in _LEARNT:
+            self._replay.take(_LEARNT[key])
+            return
+        examples = kept(*self._drawn_by)
+        if examples is None or not self._replay.know(examples, subject):
+            self(subject)
+            if self._replay.complete:
+                self._replay.perform(subject)  # to hear what the examples ask
+        if self._replay.complete:
+            _LEARNT[key] = self._replay.learnt()
+
+    def drawn(self, subject: Subject) -> Examples:
+        """The examples of every property as Hypothesis draws them for one that passes."""
+        self(subject)
+        return self._replay.examples()
+
+    def replayed(self, subject: Subject) -> Outcome | None:
+        """Put the examples that are known by heart to the candidate: what came of it, or None.
+
+        None where they are not known yet, and where any property failed: then nothing is known of the
+        candidate, and the suite has to be called. Raises InfrastructureError for a fault of ours.
+        """
+        if not self._replay.complete:
+            return None
+        self._properties.settle()
+        went = self._replay.perform(subject)
+        if went is None:
+            # Before the first joint question all is as it is without a replay: an end there is the end.
+            return self._ended_at(self._replay.settled) if self._replay.settled is not None else None
+        outcome = Outcome()
+        for item, why in went.items():
+            rule = item.rule.id
+            outcome.went(rule, "passed" if why is None else "not-run", why or "")
+            outcome.took(rule, self._replay.seconds[item])
+        return self._whole(outcome, subject)
+
+    def partly(self, subject: Subject) -> Outcome | None:
+        """After a replay that broke off at a property: go on from there, with Hypothesis where one fails.
+
+        What passes by heart passes: Hypothesis draws the same examples until one fails. None where the sandbox is gone,
+        and where it goes before the end: then the suite has to be called for a new one.
+        """
+        if not self._replay.complete or self._replay.fault is None or subject.fault is not None:
+            return None
+        return self._called(subject, by_heart=True)
+
+    def noticed(self, subject: Subject) -> set[str]:
+        """The rules that the learnt examples find broken, without looking for simple ones: for measuring."""
+        self._properties.settle()
+        return self._replay.noticed(subject)
+
+    def _ended_at(self, place: Property) -> Outcome:
+        """The outcome of a candidate that fell at one of the first properties, as `_judge` gives it."""
+        outcome, fault = Outcome(), self._replay.fault
+        ended = ""
+        for item in self._items:
+            rule = item.rule
+            if item is place and fault is not None:
+                found = self._findings(fault, rule)
+                outcome.findings += found
+                ended = self._broken(outcome, rule, found)
+            elif ended:
+                outcome.went(rule.id, "not-run", _after(ended))
+            else:
+                outcome.went(rule.id, "passed")
+        return outcome
+
+    def _whole(self, outcome: Outcome, subject: Subject) -> Outcome:
+        """The outcome with what was noted and does not reject, and with the rules that no test asked about."""
+        for note in subject.notes:
+            outcome.findings.append(note)
+            if outcome.properties.get(note.rule) == "passed":
+                outcome.went(note.rule, "warned")
+        for rule, why in self._properties.absent.items():
+            outcome.went(rule, "not-run", why)
+        return outcome
+
+    def recall(self, outcome: Outcome) -> None:
+        """Hold the replay's fault against a run that found none: the same questions had other answers."""
+        fault = self._replay.fault
+        if fault is None or outcome.findings or fault.findings[0].rule in {"W203", "P315", "P415"}:
+            return
+        deterministic = self._properties.package.test_determinism.RULE
+        first = fault.findings[0]
+        message = f"{first.rule} failed once and passed when asked again: its answers vary"
+        outcome.findings.append(deterministic.finding(message, counterexample=first.counterexample))
+        outcome.went(deterministic.id, "failed")
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Run every property. Raises InfrastructureError for a fault of ours, and then nothing is known."""
+        outcome = self._called(subject, by_heart=False)
+        if outcome is None:
+            raise InfrastructureError("the suite ended before its end")
+        return outcome
+
+    def _called(self, subject: Subject, *, by_heart: bool) -> Outcome | None:
+        outcome = Outcome()
+        self._properties.settle()
+        try:
+            self._judge(subject, outcome, by_heart=by_heart)
+        except _GoneError:
+            return None
+        finally:
+            self._replay.rest()
+        return self._whole(outcome, subject)
+
+    def _judge(self, subject: Subject, outcome: Outcome, *, by_heart: bool) -> None:
+        ended = ""
+        for item in self._items:
+            rule = item.rule
+            if ended:
+                outcome.went(rule.id, "not-run", _after(ended))
+                continue
+            started = time.perf_counter()
+            known = by_heart and self._known(item, subject)
+            if not known:
+                self._replay.watch(item)
+            error = self._replay.skipped.get(item) if known else self._run(item, subject)
+            outcome.took(rule.id, time.perf_counter() - started)
+            if error is None and by_heart and not known:
+                self.recall(outcome)
+            asked = self._replay.went[item] != NOTHING_ASKED if known else self._replay.tried(item)
+            if error is None and not asked:
+                outcome.went(rule.id, "not-run", NOTHING_ASKED)
+            elif error is None:
+                outcome.went(rule.id, "passed")
+                self._replay.passed(item)
+            elif isinstance(error, Skipped):
+                outcome.went(rule.id, "not-run", str(error))
+                self._replay.passed(item)
+            else:
+                # One finding a rule: the first is the simplest, and the rest say the same.
+                told = {f.rule for f in outcome.findings if rejects((f,))}
+                found = self._findings(error, rule)
+                outcome.findings += [f for f in found if f.rule not in told]
+                broken = self._broken(outcome, rule, found)
+                subject.rejected = subject.rejected or rejects(outcome.findings)
+                if subject.fault is not None or rule.id in ESSENTIAL:
+                    ended = broken
+
+    def _broken(self, outcome: Outcome, rule: Rule, found: Sequence[Finding]) -> str:
+        """Note how a rule went in whose test this was found; give the rule that was broken, which may be another.
+
+        A property that is broken by what another one's tests found was not left out, though none of its own ran.
+        """
+        outcome.went(rule.id, "failed")
+        for finding in found:
+            if finding.rule in self._properties.profile.properties and rejects((finding,)):
+                outcome.went(finding.rule, "failed")
+        return found[0].rule if found else rule.id
+
+    def _known(self, item: Property, subject: Subject) -> bool:
+        """Whether a property passes by heart, or is not run; raises _GoneError where the sandbox is gone over it."""
+        if item in self._replay.went:
+            return True
+        if item is not self._replay.at:
+            if self._replay.performed(item, subject):
+                return True
+            if subject.fault is not None or self._replay.fault is None:
+                raise _GoneError
+        subject.queries.expect(())
+        return False
+
+    def _findings(self, error: BaseException, rule: Rule) -> tuple[Finding, ...]:
+        """The one finding that is told of an exception: the first that rejects."""
+        found = _findings(error, rule, self._properties.package.test_determinism.RULE)
+        return next(((f,) for f in found if rejects((f,))), found[:1])
+
+    def _run(self, item: Property, subject: Subject) -> BaseException | None:
+        """Let Hypothesis run a property: what it raised, with the simplest example."""
+        settle()
+        try:
+            with quiet():
+                item.function(oracle=subject)
+        except (Exception, Skipped) as error:  # noqa: BLE001 - `_findings` sorts them by fault
+            return error
+        return None
+
+
+class _GoneError(Exception):
+    """The sandbox ended, or a property itself failed, while examples were put by heart."""
+
+
+def _findings(error: BaseException, rule: Rule, deterministic: Rule) -> tuple[Finding, ...]:
+    """The findings that an exception amounts to; faults of ours are raised."""
+    if isinstance(error, CandidateFault):
+        return error.findings
+    if isinstance(error, BaseExceptionGroup) and (ours := error.subgroup(InfrastructureError)):
+        raise ours.exceptions[0]
+    from hypothesis.errors import Flaky  # noqa: PLC0415 - not before property_tests, which loads it without plugins
+
+    if isinstance(error, Flaky):
+        message = f"{rule.name} failed once and passed when asked again: its answers vary"
+        return (deterministic.finding(message, counterexample=_first_counterexample(error)),)
+    if isinstance(error, (InfrastructureError, KeyboardInterrupt, SystemExit)):
+        raise error
+    raise InfrastructureError(f"the property {rule.id} itself failed: {type(error).__name__}: {error}") from error
+
+
+def _after(ended: str) -> str:
+    """Why a rule was not run after the finding that ended the run, told by its rule."""
+    return f"{ended} was broken before it"
+
+
+def _first_counterexample(error: BaseException) -> Mapping[str, Json] | None:
+    """The numbers of the first candidate's fault inside a group of errors."""
+    if isinstance(error, CandidateFault):
+        return error.findings[0].counterexample
+    for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        if (found := _first_counterexample(inner)) is not None:
+            return found
+    return None

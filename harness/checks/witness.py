@@ -1,0 +1,161 @@
+"""State, judged over fresh containers: what one answered late in a long life, another is asked first.
+
+A fork that says it is fresh, and the beginning and end of a fork, are a sandbox's own word, and a candidate that the
+screen does not hold may forge them. A second container that has been asked nothing is no word of anybody's. It is
+started while the properties run, and asked what the first one answered: the latest first, alone what went in a bundle,
+and in a bundle what went alone. The bits have to be the same.
+
+Covered: a candidate that changes with its calls, its batches, its process, its time or what it leaves in files, within
+what one check makes of them. Not covered: one that waits for more than that; training asks again for that reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, TypeAlias
+
+from harness.core.errors import InfrastructureError
+from harness.oracle.sandbox import Sandbox
+from harness.property_tests.same import difference
+from harness.protocol.batch import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.containers.engine import Engine
+    from harness.core.profiles import Witnessing
+    from harness.core.rules import Rule
+    from harness.core.verdict import Finding, Json
+    from harness.oracle.again import Exchange
+    from harness.oracle.oracle import Oracle
+    from harness.oracle.sandbox import Recipe
+    from harness.protocol.batch import Answer
+    from harness.subject.subject import Subject
+
+#: Batches in one request.
+TOGETHER = 256
+#: So many calls of the first container before the second one is started: what is broken has shown it by then.
+STARTED_AFTER = 5000
+#: One in so many of those that went in a bundle is asked alone in the second container.
+_ALONE = 8
+#: What was answered, what came in its place, and what differs between the two.
+_Differing: TypeAlias = "tuple[Exchange, Answer | Complaint, str]"
+
+
+class Waiting:
+    """The second container: started in a thread of its own, taken once, closed in any case."""
+
+    def __init__(self, engine: Engine, recipe: Recipe) -> None:
+        self._first, self._recipe = engine, recipe
+        self._engine: Engine | None = None
+        self._thread: threading.Thread | None = None
+        self._sandbox: Sandbox | None = None
+        self._fault: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin, unless that was done."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="witness", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            # A connection is not to be shared between threads.
+            self._engine = self._first.another()
+            self._sandbox = Sandbox(self._engine, self._recipe)
+            self._sandbox.wait_ready()
+        except BaseException as error:  # noqa: BLE001 - it has to reach the one who waits
+            self._fault = error
+
+    def sandbox(self) -> Sandbox:
+        """The container, ready. Raises InfrastructureError."""
+        self.start()
+        if self._thread is not None:
+            self._thread.join()
+        if self._fault is not None:
+            raise self._fault
+        if self._sandbox is None:
+            raise InfrastructureError("no second sandbox was made ready")
+        return self._sandbox
+
+    def close(self) -> None:
+        """Remove it."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._sandbox is not None:
+            self._sandbox.close()
+        if self._engine is not None:
+            self._engine.close()
+
+
+@contextlib.contextmanager
+def waiting(engine: Engine, recipe: Recipe, plan: Witnessing | None) -> Iterator[Waiting | None]:
+    """One that waits to be asked for, where the profile has a witness."""
+    if plan is None:
+        yield None
+        return
+    second = Waiting(engine, recipe)
+    try:
+        yield second
+    finally:
+        second.close()
+
+
+def hear(subject: Subject, second: Oracle, state: Rule, noise: Rule) -> tuple[list[Finding], dict[str, Json]]:
+    """Ask a fresh container again: what is found (by `state`, or by `noise` where it contradicts itself), and how much.
+
+    Raises what the oracle raises.
+    """
+    plan, kept = subject.witnessing, subject.oracle.kept
+    if plan is None or kept is None or not subject.late:
+        raise InfrastructureError("nothing was kept to be asked again in a fresh container")
+    again = kept.latest_first()
+    differing = [*_otherwise(second, subject.late, alone=1), *_otherwise(second, again, alone=_ALONE)]
+    told: dict[str, Json] = {
+        "calls_of_one_life": subject.aged,
+        "never_asked_before": len(subject.late),
+        "asked_again": len(again),
+        "one_in": kept.every,
+    }
+    if not subject.oracle.program.guarded:
+        told["seconds_of_one_life"] = plan.seconds
+    if not differing:
+        return [], told
+    one, first, what = min(differing, key=lambda d: d[0].batch.pairs)
+    if _word(second.ask([one.batch])[0], first):
+        fault = subject.broken(
+            noise, f"the same batch gave different {what} when a container was asked again", one.batch
+        )
+    else:
+        message = f"the same batch gave different {what} in a fresh container than after {one.number} calls in another"
+        fault = subject.broken(state, message, one.batch)
+    return list(fault.findings), told
+
+
+def _otherwise(second: Oracle, asked: Sequence[Exchange], *, alone: int) -> Iterator[_Differing]:
+    """Ask in another grouping: alone what went in a bundle (one in `alone` of them), and the rest in bundles."""
+    bundle: list[Exchange] = []
+    for place, one in enumerate(asked):
+        if not one.alone and place % alone == 0:
+            yield from _differing(second, [one])
+            continue
+        bundle.append(one)
+        if len(bundle) == TOGETHER:
+            yield from _differing(second, bundle)
+            bundle = []
+    if bundle:
+        yield from _differing(second, bundle)
+
+
+def _differing(second: Oracle, asked: Sequence[Exchange]) -> list[_Differing]:
+    answers = second.ask([one.batch for one in asked])
+    return [(one, got, what) for one, got in zip(asked, answers, strict=True) if (what := _word(one.answer, got))]
+
+
+def _word(one: Answer | Complaint, other: Answer | Complaint) -> str:
+    """What differs between two answers; empty where nothing does."""
+    if isinstance(one, Complaint) or isinstance(other, Complaint):
+        same = isinstance(one, Complaint) and isinstance(other, Complaint) and one.type == other.type
+        return "" if same else "outcomes"
+    return difference(one, other)

@@ -1,0 +1,152 @@
+"""The exact request for a trainer's or scorer's container. A pure function, as for sandboxes.
+
+No candidate is ever in there: what runs is our own code, over data and weights that somebody else may have made. So
+it has no network, no capability, no new privileges and nothing of the host but what is mounted, all of it read-only
+save for the one folder for what it makes. The engine's own list of system calls applies.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.containers.request import LABEL, OWNER_LABEL, USER, environment
+from harness.core.limits import MIB
+from harness.core.processes import this as owner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.containers.gpu import GpuChoice
+
+#: As in a sandbox (`request.COMMAND`), and it ends when its standard input is closed.
+COMMAND = ["python3", "-s", "-P", "-B", "-u", "-m", "harness.trainer"]
+#: Several ranks on one machine, as accelerate finds them. Its own launcher looks `localhost` up, and a container
+#: without a network knows no names; nobody else listens there, so the port is free.
+_LAUNCH = ["python3", "-s", "-P", "-B", "-u", "-m", "torch.distributed.run", "--nnodes=1", "--rdzv-backend=static"]
+_LAUNCH += ["--master-addr=127.0.0.1", "--master-port=29500"]
+#: Ranks find each other there and nowhere else.
+_RANKS = ("GLOO_SOCKET_IFNAME=lo", "NCCL_SOCKET_IFNAME=lo")
+_TMP_SIZE = 2048 * MIB
+_DESCRIPTORS = 4096
+
+
+@dataclass(frozen=True)
+class TrainerLimits:
+    """What one step may use: bytes of memory and of what it writes, tasks, processors, seconds, ranks."""
+
+    memory: int = 8192 * MIB
+    disk: int = 16384 * MIB
+    pids: int = 512
+    cpus: float = 2.0
+    seconds: float = 3600.0
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the host inside the container; read-only unless it is the one to write to."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+    def as_request(self) -> dict[str, Any]:
+        """The entry of HostConfig.Mounts. Nothing mounted later on the host shows inside."""
+        return {
+            "Type": "bind",
+            "Source": str(self.source),
+            "Target": self.target,
+            "ReadOnly": not self.writable,
+            "BindOptions": {"Propagation": "rprivate"},
+        }
+
+
+def container_user(info: Mapping[str, Any], uid: int | None = None, gid: int | None = None) -> str:
+    """Who the step is inside, so that it can write to a folder of ours and to nothing else.
+
+    A rootless engine shows its user as root. Else it is the user that we are, or nobody where we are root.
+    """
+    uid, gid = os.getuid() if uid is None else uid, os.getgid() if gid is None else gid
+    if any("rootless" in str(option) for option in info.get("SecurityOptions") or ()):
+        return "0:0"
+    return USER if uid == 0 else f"{uid}:{gid}"
+
+
+def trainer_request(
+    image: str,
+    limits: TrainerLimits,
+    mounts: tuple[Mount, ...],
+    job: str,
+    *,
+    user: str,
+    gpu: GpuChoice | None = None,
+    labels: tuple[tuple[str, str], ...] = (),
+) -> dict[str, Any]:
+    """The body of POST /containers/create. `job` is the path of the job's file inside."""
+    host: dict[str, Any] = {
+        "NetworkMode": "none",
+        "IpcMode": "private",
+        "ShmSize": (1024 if limits.processes > 1 else 64) * MIB,
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "Privileged": False,
+        "SecurityOpt": ["no-new-privileges"],
+        "Memory": limits.memory,
+        "MemorySwap": limits.memory,
+        "PidsLimit": limits.pids,
+        "NanoCpus": int(limits.cpus * 1_000_000_000),
+        "OomKillDisable": False,
+        "Ulimits": [
+            {"Name": "nofile", "Soft": _DESCRIPTORS, "Hard": _DESCRIPTORS},
+            {"Name": "fsize", "Soft": limits.disk, "Hard": limits.disk},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+        ],
+        "Mounts": [mount.as_request() for mount in mounts],
+        "Tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={_TMP_SIZE}"},  # noqa: S108 - inside the container
+        "LogConfig": {"Type": "none", "Config": {}},
+        "AutoRemove": False,
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "Init": False,
+    }
+    indices = None if gpu is None else gpu.whole[: limits.processes]
+    if gpu is not None:
+        host["DeviceRequests"] = [gpu.device_request(indices)]
+    launch = [*_LAUNCH, f"--nproc-per-node={limits.processes}", "-m", "harness.trainer"]
+    return {
+        "Image": image,
+        "Entrypoint": launch if limits.processes > 1 else COMMAND,
+        "Cmd": [job, "--lifeline"],
+        "Env": [*environment(gpu, indices), *(_RANKS if limits.processes > 1 else ())],
+        "User": user,
+        "WorkingDir": "/tmp",  # noqa: S108 - inside the container
+        "Hostname": "trainer",
+        "NetworkDisabled": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": False,
+        "Healthcheck": {"Test": ["NONE"]},
+        "Labels": {**dict(labels), LABEL: "1", OWNER_LABEL: owner()},
+        "HostConfig": host,
+    }
+
+
+def not_as_asked(asked: Mapping[str, Any], built: Mapping[str, Any]) -> list[str]:
+    """What the engine built otherwise than it was asked, by name: an engine may drop a limit without a word."""
+    host, wanted = built.get("HostConfig") or {}, asked["HostConfig"]
+    names = ("NetworkMode", "ReadonlyRootfs", "Privileged", "Memory", "PidsLimit")
+    wrong = [name for name in names if host.get(name) != wanted[name]]
+    wrong += [] if list(host.get("CapDrop") or ()) == wanted["CapDrop"] else ["CapDrop"]
+    wrong += [] if "no-new-privileges" in str(host.get("SecurityOpt")) else ["SecurityOpt"]
+    writable = {m["Target"] for m in wanted["Mounts"] if not m["ReadOnly"]}
+    targets = {m["Target"] for m in wanted["Mounts"]}
+    for mount in built.get("Mounts") or ():
+        place = mount.get("Destination")
+        if mount.get("Type") == "bind" and (place not in targets or (mount.get("RW") and place not in writable)):
+            wrong.append(f"the mount {place}")
+    return wrong

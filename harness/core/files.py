@@ -1,0 +1,239 @@
+"""Reading files on the trusted side: one descriptor, regular files only, a cap on the size, strict text.
+
+`open_to_write` asks the same of a file that is locked or written to in its place; `write_anew` makes one.
+
+Whoever names a file to the harness may name a pipe that nobody writes to, a device without an end, or a link to
+either; so no path from outside is opened anywhere else (a test walks the code). `read_bytes` raises what `open` would,
+and OSErrors of its own; the others turn all of that into one kind of error with a next step.
+
+Covered: what kind of file it is, asked of the descriptor that is read; how large it is, asked before and while reading;
+text, TOML and JSON that are none, at which line, nested too deeply, or with numbers too long to be read. Not covered: a
+disk that does not answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import stat
+import tomllib
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.core.errors import HarnessError
+
+MIB = 1 << 20
+#: What people write by hand; what programs write line by line; what a run keeps.
+SMALL, LINES, LARGE = 1 * MIB, 64 * MIB, 1024 * MIB
+#: How a file is opened that may be none: no waiting for the other end of a pipe, no link, no terminal of ours.
+OPENED = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+_PIECE = 1 << 20
+#: Controls, text that runs backwards, ends of lines and paragraphs, and what has no character.
+_UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+class NotAFileError(OSError):
+    """What lies there is no regular file; `kind` says what it is."""
+
+    def __init__(self, kind: str) -> None:
+        """Keep what it is, in words."""
+        self.kind = kind
+        super().__init__(errno.EINVAL, f"it is {kind}, and a regular file is wanted")
+
+
+class TooLargeError(OSError):
+    """The file has `size` bytes or more, and `cap` are the most."""
+
+    def __init__(self, size: int, cap: int) -> None:
+        """Keep both numbers."""
+        self.size, self.cap = size, cap
+        super().__init__(errno.EFBIG, f"it has {size} bytes or more, and {cap} are the most")
+
+
+def read_bytes(path: Path, cap: int, *, links: bool = False) -> bytes:
+    """The bytes of a regular file of up to `cap`; a link is followed where `links` says so.
+
+    Raises NotAFileError, TooLargeError, and whatever OSError opening and reading gives; ValueError for no path at all.
+    """
+    if not links and path.is_symlink():  # named as such; O_NOFOLLOW below is what makes sure
+        raise NotAFileError("a symbolic link")
+    descriptor = _open(path, os.O_RDONLY | (OPENED & ~os.O_NOFOLLOW if links else OPENED))
+    try:
+        return read_descriptor(descriptor, cap)
+    finally:
+        os.close(descriptor)
+
+
+def open_to_write(path: Path, flags: int) -> int:
+    """A descriptor of a regular file, which is made where there is none; `flags` say how it is written to.
+
+    Raises NotAFileError, and whatever OSError opening gives.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        _ask_whether_regular(path.lstat())  # before it is opened: that may do something to a device
+    descriptor = _open(path, flags | os.O_CREAT | OPENED)
+    try:
+        _ask_whether_regular(os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def write_anew(path: Path, data: bytes) -> None:
+    """Write a file of our own in the place of whatever lies there, onto the disk. Raises OSError."""
+    path.unlink(missing_ok=True)  # and never through it: it may be a pipe, or another file's second name
+    with os.fdopen(open_to_write(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags, 0o666)
+    except OSError as error:
+        # ELOOP: swapped for a link in between. ENXIO: a socket, or a device without a driver.
+        if error.errno in {errno.ELOOP, errno.ENXIO, errno.ENODEV}:
+            raise NotAFileError(f"not a file that can be opened ({error.strerror})") from error
+        raise
+
+
+def _ask_whether_regular(about: os.stat_result) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        raise NotAFileError(next((words for test, words in _KINDS if test(about.st_mode)), "not a regular file"))
+
+
+def read_descriptor(descriptor: int, cap: int) -> bytes:
+    """The bytes behind an open descriptor, from where it stands. Raises as `read_bytes`."""
+    about = os.fstat(descriptor)
+    _ask_whether_regular(about)
+    if about.st_size > cap:
+        raise TooLargeError(about.st_size, cap)
+    pieces, size = [], 0
+    # The size may have grown, or (as in /proc) not have been told: read to one byte past the cap.
+    while size <= cap and (more := os.read(descriptor, min(_PIECE, cap + 1 - size))):
+        pieces.append(more)
+        size += len(more)
+    if size > cap:
+        raise TooLargeError(size, cap)
+    return b"".join(pieces)
+
+
+def load_bytes(
+    path: Path,
+    cap: int,
+    what: str,
+    *,
+    remedy: str = "",
+    fault: type[HarnessError] = UserError,
+    links: bool = False,
+) -> bytes:
+    """As `read_bytes`; raises `fault` for everything, which calls the file `what` ("the ladder")."""
+    try:
+        return read_bytes(path, cap, links=links)
+    except FileNotFoundError as error:
+        raise fault(
+            f"{what} {path} cannot be read: there is no such file", remedy=remedy or "check the path"
+        ) from error
+    except PermissionError as error:
+        raise fault(f"{what} {path} cannot be read: {error.strerror}", remedy="check its permissions") from error
+    except NotAFileError as error:
+        next_step = "name the file that it leads to" if error.kind == "a symbolic link" else "name a regular file"
+        raise fault(f"{what} {path} cannot be read: {error.strerror}", remedy=next_step) from error
+    except TooLargeError as error:
+        raise fault(f"{what} {path} cannot be read: {error.strerror}", remedy=remedy or "name another file") from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise fault(f"{what} {path} cannot be read: {said}", remedy=remedy or "check the path") from error
+
+
+def load_text(
+    path: Path,
+    cap: int,
+    what: str,
+    *,
+    remedy: str = "",
+    fault: type[HarnessError] = UserError,
+    links: bool = False,
+) -> str:
+    """As `load_bytes`, for text in UTF-8."""
+    return text_of(load_bytes(path, cap, what, remedy=remedy, fault=fault, links=links), f"{what} {path}", fault=fault)
+
+
+def load_toml(path: Path, cap: int, what: str, *, remedy: str = "") -> dict[str, Any]:
+    """As `load_text`, for TOML. Raises UserError with the line."""
+    return toml_of(load_bytes(path, cap, what, remedy=remedy), f"{what} {path}", remedy=remedy)
+
+
+def text_of(data: bytes, where: str, *, fault: type[HarnessError] = UserError) -> str:
+    """Text in UTF-8; raises `fault` with the line of the first byte that is none."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise fault(f"{where} cannot be read: line {line} is no text in UTF-8", remedy="save it as UTF-8") from error
+
+
+def toml_of(data: bytes, where: str, *, remedy: str = "") -> dict[str, Any]:
+    """TOML; raises UserError with the line."""
+    text = text_of(data, where)
+    try:
+        content = tomllib.loads(text)
+    except RecursionError as error:
+        raise UserError(f"{where} is nested too deeply", remedy=remedy or "write it flatter") from error
+    except ValueError as error:  # its own error says the line; an integer that is too long does not
+        raise UserError(f"{where} is no TOML: {error}", remedy=remedy or "mend that line") from error
+    no_hidden(content, where)
+    return content
+
+
+def no_hidden(content: Any, where: str) -> None:
+    """Raise UserError where a key or a text of what was read commands a terminal or is not drawn."""
+    if found := _hidden(content, ""):
+        raise UserError(f"{where}: {found}, which nobody can see", remedy="write it without that character")
+
+
+def _hidden(value: Any, place: str) -> str:
+    """The first character in a key or a text that commands a terminal or is not drawn, and where; else nothing."""
+    if isinstance(value, str):
+        # TOML's own rules let such characters through where they are escaped.
+        odd = next((c for c in value if c not in "\n\t" and unicodedata.category(c) in _UNSEEN), "")
+        return f"{place} holds U+{ord(odd):04X}" if odd else ""
+    if isinstance(value, dict):
+        inner = [(f"{place}.{key}".lstrip("."), one) for key, one in value.items()]
+        return next((f for key in value if (f := _hidden(key, f"a key of {place or 'the file'}"))), "") or next(
+            (f for at, one in inner if (f := _hidden(one, at))), ""
+        )
+    if isinstance(value, list):
+        return next((f for number, one in enumerate(value) if (f := _hidden(one, f"{place}[{number}]"))), "")
+    return ""
+
+
+def json_of(data: bytes | str, where: str, *, remedy: str = "") -> Any:
+    """JSON; raises UserError with the line."""
+    text = data if isinstance(data, str) else text_of(data, where)
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise UserError(f"{where} is nested too deeply", remedy=remedy or "write it flatter") from error
+    except json.JSONDecodeError as error:
+        said = f"{where}, line {error.lineno}, column {error.colno}: no JSON ({error.msg})"
+        raise UserError(said, remedy=remedy or "mend that line") from error
+    except ValueError as error:  # an integer that is too long
+        raise UserError(f"{where} is no JSON: {error}", remedy=remedy or "mend it") from error

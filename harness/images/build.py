@@ -1,0 +1,126 @@
+"""Build an image: base, wheelhouse, context, then the engine, which is given no network."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import InfrastructureError
+from harness.images import base as bases
+from harness.images.context import write_context
+from harness.images.engine import LABEL, client, inspect
+from harness.images.inputs import Inputs, inputs_for
+from harness.images.lockfile import parse
+from harness.images.progress import Say, silent
+from harness.images.records import BuildRecord, Records, cache_dir
+from harness.images.refs import ImageRef
+from harness.images.targets import SANDBOX_PYTHON
+from harness.images.wheelhouse import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from harness.images.base import Base
+
+
+class ImageBuildError(InfrastructureError):
+    """The engine could not build an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The image that a build ended with, and whether anything had to be done for it."""
+
+    image: ImageRef
+    rebuilt: bool
+
+
+def build(
+    variant: str = "cpu",
+    *,
+    base: str = "auto",
+    base_image: str | None = None,
+    refresh: bool = False,
+    say: Say = silent,
+    root: Path | None = None,
+    cache: Path | None = None,
+) -> Built:
+    """Return the image that today's inputs make, building it only where the engine lacks it.
+
+    Raises UserError for a choice that does not exist, and an InfrastructureError with its remedy for
+    everything that fails: no engine, no base, no packages, a broken build.
+    """
+    inputs = inputs_for(variant, root)
+    records = Records(cache)
+    with records.exclusive():
+        chosen = bases.resolve(base, base_image, records, variant=variant, refresh=refresh, say=say)
+        tag = inputs.tag(chosen.identity)
+        known, present = records.of_tag(tag), inspect(tag)
+        if known is not None and present is not None and known.digest == present.digest:
+            if records.latest(variant) != known:  # built before, and chosen again
+                records.remember(known)
+            return Built(ImageRef(tag, present.digest, variant), rebuilt=False)
+        locks = [(root or inputs.root) / "dockerfiles" / "locks" / name for name in inputs.locks]
+        wheels = fill((cache or cache_dir()) / "wheelhouse" / variant, locks, say)
+        with tempfile.TemporaryFile(prefix="harness-context-") as context:
+            write_context(context, inputs.files, wheels)
+            context.seek(0)
+            say(f"building {tag} without network")
+            _build(context, tag, chosen, labels(inputs, chosen), say)
+        image = inspect(tag)
+        if image is None:
+            raise ImageBuildError(f"the engine says that it built {tag}, and does not have it")
+        records.remember(
+            BuildRecord(tag, image.digest, variant, inputs.digest(chosen.identity), chosen.identity, chosen.reference)
+        )
+        return Built(ImageRef(tag, image.digest, variant), rebuilt=True)
+
+
+def labels(inputs: Inputs, base: Base) -> dict[str, str]:
+    """Return what the image says of itself: variant, digest of its inputs, base, versions."""
+    versions = {pin.name: pin.version for pin in parse(inputs.files["lock.txt"].decode(), "lock.txt")}
+    return {
+        LABEL: inputs.variant,
+        f"{LABEL}.inputs": f"sha256:{inputs.digest(base.identity)}",
+        f"{LABEL}.base": base.identity,
+        f"{LABEL}.torch": versions["torch"],
+        f"{LABEL}.python": SANDBOX_PYTHON,
+    }
+
+
+def _build(context: Any, tag: str, base: Base, marks: dict[str, str], say: Say) -> None:
+    engine = client()
+    try:
+        steps = engine.api.build(
+            fileobj=context,
+            custom_context=True,
+            dockerfile="Dockerfile",
+            tag=tag,
+            buildargs={"BASE_IMAGE": base.reference},
+            labels=marks,
+            network_mode="none",
+            platform="linux/amd64",
+            rm=True,
+            forcerm=True,
+            pull=False,
+            decode=True,
+        )
+        _follow(steps, say)
+    finally:
+        engine.close()
+
+
+def _follow(steps: Iterable[dict[str, Any]], say: Say) -> None:
+    """Pass the engine's step lines on; ImageBuildError carries the last lines of a build that failed."""
+    seen: list[str] = []
+    for step in steps:
+        if problem := step.get("error"):
+            tail = "\n".join(seen[-12:])
+            raise ImageBuildError(f"the build stopped: {str(problem).strip()}\n{tail}".rstrip())
+        for line in str(step.get("stream", "")).splitlines():
+            if line.strip():
+                seen.append(line.strip())
+            if line.upper().startswith("STEP "):
+                say(line.strip())

@@ -1,0 +1,95 @@
+"""Ask the engine about images, without the Docker SDK where a plain request over a Unix socket will do.
+
+Importing the SDK takes longer than the question that every `harness check` asks first: is the image there?
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from harness.containers.endpoint import check_settings, find_engine, get_json
+from harness.core.errors import EngineUnavailableError
+
+if TYPE_CHECKING:
+    import docker
+
+LABEL = "harness.sandbox"
+SLOW_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class EngineImage:
+    """An image as the engine describes it; `size` in bytes, `created` in RFC 3339."""
+
+    digest: str
+    tags: tuple[str, ...]
+    labels: dict[str, str]
+    created: str
+    size: int
+
+
+def inspect(reference: str, url: str | None = None) -> EngineImage | None:
+    """Describe an image by tag or id; None where the engine does not have it."""
+    url = url or find_engine()
+    if urlsplit(url).scheme == "unix":
+        answer = get_json(url, f"/images/{quote(reference, safe='/:@')}/json")
+        return None if answer is None else _describe(answer)
+    import docker as sdk  # noqa: PLC0415 - only for engines behind TLS or ssh
+
+    try:
+        return _describe(client().api.inspect_image(reference))
+    except sdk.errors.NotFound:
+        return None
+
+
+def labelled(url: str | None = None) -> tuple[EngineImage, ...]:
+    """Describe every sandbox image that the engine has, newest first."""
+    url = url or find_engine()
+    filters = {"label": [LABEL]}
+    if urlsplit(url).scheme == "unix":
+        listed = get_json(url, f"/images/json?filters={quote(json.dumps(filters), safe='')}") or []
+    else:
+        listed = client().api.images(filters=filters)
+    # What a build leaves behind carries the labels but no tag; such an image is nobody's to use.
+    tagged = [entry for entry in listed if any(tag != "<none>:<none>" for tag in entry.get("RepoTags") or [])]
+    images = (inspect(str(entry["Id"]), url) for entry in tagged)
+    return tuple(sorted((image for image in images if image), key=lambda image: image.created, reverse=True))
+
+
+def client(seconds: float = SLOW_SECONDS) -> docker.DockerClient:
+    """Return the Docker SDK's client for the engine that find_engine names; for builds, imports and pulls."""
+    import docker as sdk  # noqa: PLC0415 - slow to import, and needed for builds alone
+    from docker.utils.config import find_config_file  # noqa: PLC0415 - as above
+
+    url = find_engine()
+    check_settings(find_config_file())
+    try:
+        if urlsplit(url).scheme == "unix":
+            return sdk.DockerClient(base_url=url, timeout=seconds)
+        # from_env adds the TLS settings that the environment names; a context gives the address alone.
+        return sdk.from_env(timeout=seconds, environment={**os.environ, "DOCKER_HOST": url})
+    except sdk.errors.DockerException as problem:
+        raise EngineUnavailableError(f"the container engine refuses to talk: {problem}") from problem
+
+
+def _describe(answer: dict[str, Any]) -> EngineImage:
+    labels = (answer.get("Config") or {}).get("Labels") or {}
+    return EngineImage(
+        digest=_with_algorithm(str(answer["Id"])),
+        tags=tuple(_without_registry(tag) for tag in answer.get("RepoTags") or []),
+        labels={str(key): str(value) for key, value in labels.items()},
+        created=str(answer.get("Created", "")),
+        size=int(answer.get("Size", 0)),
+    )
+
+
+def _with_algorithm(digest: str) -> str:
+    return digest if digest.startswith("sha256:") else f"sha256:{digest}"  # Podman leaves it out in places
+
+
+def _without_registry(tag: str) -> str:
+    return tag.removeprefix("localhost/").removeprefix("docker.io/library/")  # Podman's full names

@@ -1,0 +1,119 @@
+"""What this machine remembers of its builds: which image each tag was, on which base.
+
+A tag can be moved by anybody who may speak to the engine; the record is what `harness image verify` and
+every check compare the engine's answer with. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.files import SMALL, read_bytes, write_anew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """One built image: `digest` is the engine's id, `inputs` the digest that the tag abbreviates."""
+
+    tag: str
+    digest: str
+    variant: str
+    inputs: str
+    base: str
+    base_reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRecord:
+    """One base built here: `identity` names its content, `recipe` the digest of how it was made."""
+
+    identity: str
+    reference: str
+    recipe: str
+
+
+def cache_dir(env: Mapping[str, str] | None = None) -> Path:
+    """Return where downloads and records live: HARNESS_CACHE, else below XDG_CACHE_HOME or ~/.cache."""
+    env = os.environ if env is None else env
+    if chosen := env.get("HARNESS_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    if (home := env.get("XDG_CACHE_HOME", "")) and Path(home).is_absolute():
+        return Path(home) / "harness"
+    return Path.home() / ".cache" / "harness"
+
+
+class Records:
+    """The records below a cache folder, one small JSON file each, replaced whole."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        """Use `cache`, by default this user's."""
+        self._folder = (cache or cache_dir()) / "images"
+
+    def of_tag(self, tag: str) -> BuildRecord | None:
+        """Return what was built under a tag."""
+        return self._build(self._folder / f"{_file_name(tag)}.json")
+
+    def latest(self, variant: str) -> BuildRecord | None:
+        """Return the last build of a variant: its base is the base that this machine goes on using."""
+        return self._build(self._folder / f"latest-{variant}.json")
+
+    def remember(self, record: BuildRecord) -> None:
+        """Keep a build, as that of its tag and as the latest of its variant."""
+        self._write(f"{_file_name(record.tag)}.json", asdict(record))
+        self._write(f"latest-{record.variant}.json", asdict(record))
+
+    def base(self, recipe: str) -> BaseRecord | None:
+        """Return the base that was made from a recipe here."""
+        content = _load(self._folder / f"base-{recipe[:12]}.json")
+        try:
+            found = BaseRecord(**content) if content else None
+        except TypeError:
+            return None
+        return found if found is None or found.recipe == recipe else None
+
+    def remember_base(self, record: BaseRecord) -> None:
+        """Keep a base."""
+        self._write(f"base-{record.recipe[:12]}.json", asdict(record))
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Let one build at a time use this cache; the second waits and then finds its work done."""
+        from harness.core.locks import alone  # noqa: PLC0415 - no locks on Windows, where nothing is built
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with alone(self._folder / "lock"):
+            yield
+
+    def _build(self, path: Path) -> BuildRecord | None:
+        content = _load(path)
+        try:
+            return BuildRecord(**content) if content else None
+        except TypeError:
+            return None
+
+    def _write(self, name: str, content: dict[str, str]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f"{name}.{os.getpid()}"
+        write_anew(partial, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+        partial.replace(self._folder / name)
+
+
+def _load(path: Path) -> dict[str, str]:
+    """Read a record; one that is damaged is the same as one that is not there: the build is done again."""
+    try:
+        content = json.loads(read_bytes(path, SMALL))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) and all(isinstance(v, str) for v in content.values()) else {}
+
+
+def _file_name(tag: str) -> str:
+    return tag.replace("/", "_").replace(":", "_")

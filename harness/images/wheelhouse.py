@@ -1,0 +1,124 @@
+"""The wheelhouse: every wheel that a lock names, downloaded and checked before a build without network.
+
+A wheelhouse that is already complete is used without asking any index: an air-gapped site carries the
+folder there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.core.errors import InfrastructureError
+from harness.images.lockfile import Locked, parse
+from harness.images.progress import Say, silent
+from harness.images.targets import SANDBOX_PLATFORMS, SANDBOX_PYTHON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    RunPip = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str]]
+
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+TORCH_INDEX_VARIABLE = "HARNESS_TORCH_INDEX"
+
+
+class DownloadError(InfrastructureError):
+    """The packages of the image could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel on disk and the SHA-256 (hex) that its lock demands."""
+
+    path: Path
+    digest: str
+
+
+def run_pip(command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
+    """Run pip and return its status and what it wrote."""
+    done = subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def fill(
+    folder: Path,
+    locks: Sequence[Path],
+    say: Say = silent,
+    run: RunPip = run_pip,
+) -> tuple[Wheel, ...]:
+    """Return the wheels of all `locks`, downloading what `folder` lacks.
+
+    DownloadError says what is missing. Files that no lock names are left where they are and not returned.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pins = [pin for lock in locks for pin in parse(lock.read_text(encoding="utf-8"), lock.name)]
+    held = _held(folder)
+    if lacking := missing(held, pins):
+        say(f"downloading {len(lacking)} packages into {folder}")
+        for lock in locks:
+            _download(folder, lock, run)
+        held = _held(folder)
+    if left := missing(held, pins):
+        names = ", ".join(f"{pin.name} {pin.version}" for pin in left)
+        raise DownloadError(f"the wheelhouse {folder} still lacks {names}", remedy=_remedy(folder))
+    allowed = frozenset[str]().union(*(pin.digests for pin in pins))
+    return tuple(Wheel(path, digest) for digest, path in sorted(held.items()) if digest in allowed)
+
+
+def missing(held: Mapping[str, Path], pins: Sequence[Locked]) -> tuple[Locked, ...]:
+    """Return the pins for which no held file has a locked digest."""
+    return tuple(pin for pin in pins if not pin.digests & held.keys())
+
+
+def _held(folder: Path) -> dict[str, Path]:
+    """Return the folder's wheels by the digest of what is in them, whatever they are called."""
+    held = {}
+    for path in sorted(path for path in folder.glob("*.whl") if path.is_file()):
+        with path.open("rb") as stream:
+            held[hashlib.file_digest(stream, "sha256").hexdigest()] = path
+    return held
+
+
+def download_command(folder: Path, lock: Path, extra_index: str = "") -> list[str]:
+    """Return pip's command: for the image's platform, whatever this machine is, each file by its digest."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
+    command.append("--disable-pip-version-check")
+    command += ["--require-hashes", "--only-binary=:all:", "--no-deps", f"--dest={folder}"]
+    command += [f"--python-version={SANDBOX_PYTHON}", "--implementation=cp"]
+    command += [f"--platform={platform}" for platform in SANDBOX_PLATFORMS]
+    if extra_index:
+        command.append(f"--extra-index-url={extra_index}")
+    return [*command, f"--requirement={lock}"]
+
+
+def _download(folder: Path, lock: Path, run: RunPip) -> None:
+    status, output = run(download_command(folder, lock), os.environ)
+    if status != 0 and "+cpu" in lock.read_text(encoding="utf-8"):
+        # The ordinary index has no CPU-only build; its makers' own does. The digests hold for both.
+        index = os.environ.get(TORCH_INDEX_VARIABLE) or TORCH_INDEX
+        status, output = run(download_command(folder, lock, index), os.environ)
+    if status != 0:
+        tail = "\n".join(line for line in output.strip().splitlines() if "WARNING" not in line)[-1500:]
+        raise DownloadError(f"pip could not download what {lock.name} names:\n{tail}", remedy=_remedy(folder))
+
+
+def _remedy(folder: Path) -> str:
+    return (
+        f"see whether the package index answers ({TORCH_INDEX_VARIABLE} names a mirror of the CPU builds), "
+        f"or "
+        f"copy the wheels of the lock into {folder} by hand"
+    )

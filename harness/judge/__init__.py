@@ -1,1 +1,0 @@
-"""The judges: they ask the oracle for numbers and decide. Nothing in here meets the candidate's code."""

@@ -1,0 +1,114 @@
+"""What all climbs of a worker share, and what they tell of how far they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.core.errors import InfrastructureError, UserError
+from harness.ladder.baselines import Baselines
+from harness.ladder.checks import check
+from harness.ladder.measuring import Measuring, trainings_of
+from harness.ladder.rungs import TRAINED, evaluation_digest
+from harness.ladder.tuned import evaluation_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.checks.checker import Checker
+    from harness.checks.static import Screened
+    from harness.core.candidate import Candidate
+    from harness.ladder.plan import Ladder, RungPlan
+    from harness.ledger import Ledger
+    from harness.ledger.records import Decision
+    from harness.protocol.job import Progress as StepProgress
+    from harness.protocol.job import Step
+    from harness.training import TrainingService
+
+
+@dataclass(frozen=True)
+class Training:
+    """How far a training is: whose ("candidate" or the baseline's name), for which seed, at which step of it."""
+
+    whose: str
+    seed: int
+    step: Step
+    at: StepProgress
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a climb is at: told after each rung and seed."""
+
+    rung: str
+    seed: int | None = None
+    scores: dict[str, float] | None = None
+    baseline: dict[str, float] | None = None
+    decision: Decision | None = None
+    #: A sentence for people.
+    told: str = ""
+    #: What a training is at, several times a second; then nothing else is told but the rung.
+    training: Training | None = None
+
+
+@dataclass
+class ClimbContext:
+    """What all climbs of a worker share. `stopping` is asked between seeds, `watch` is told what happens."""
+
+    checker: Checker
+    ladder: Ladder
+    ledger: Ledger
+    folder: Path
+    stopping: Callable[[], bool] = lambda: False
+    watch: Callable[[Progress], None] = lambda _: None
+    #: The fault of ours that the last climb ended with.
+    fault: InfrastructureError | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a ladder that cannot be climbed before anybody tries."""
+        check(self.ladder)
+        self.baselines = Baselines(self.folder / "baselines", self._measure_baseline, self.stopping)
+        self._evaluations: dict[str, str] = {}
+
+    @property
+    def image(self) -> str:
+        """The sandbox image's digest, or its tag where only that was given."""
+        return str(self.checker.environment["image_digest"] or self.checker.environment["image"])
+
+    def evaluation(self, plan: RungPlan, one: Screened | None = None) -> str:
+        """The digest of what decides about a rung's outcome, besides the candidate's text; tuned values are in it."""
+        if plan.name not in self._evaluations:
+            trained = self._trained_by(plan) if plan.kind in TRAINED else ""
+            self._evaluations[plan.name] = evaluation_digest(self.ladder, plan, self.image, trained)
+        return evaluation_with(self._evaluations[plan.name], one.program if one is not None else None)
+
+    def _trained_by(self, plan: RungPlan) -> str:
+        try:
+            return self.trainings({}).identity(plan)
+        except UserError as error:
+            raise InfrastructureError(error.message, remedy=error.remedy) from error
+
+    def trainings(self, labels: dict[str, str]) -> TrainingService:
+        """How this worker trains. Raises InfrastructureError where it cannot."""
+        try:
+            return trainings_of(self.checker, self.folder, labels, self.stopping)
+        except UserError as error:
+            raise InfrastructureError(error.message, remedy=error.remedy) from error
+
+    def measuring(self, plan: RungPlan, one: Screened, labels: dict[str, str]) -> Measuring:
+        """What measures a candidate at a rung."""
+        name = f"{one.sha256}/{self.evaluation(plan, one)}"
+        return Measuring(self.checker, plan, one, labels, name, lambda: self.trainings(labels))
+
+    def prepare(self, plan: RungPlan, seed: int) -> None:
+        """Make the data that a seed of a rung is trained on, unless they are there."""
+        self.trainings({}).prepare(plan, seed, self.tell(plan, seed, plan.baseline))
+
+    def tell(self, plan: RungPlan, seed: int, whose: str) -> Callable[[Step, StepProgress], None]:
+        """What hands the progress of a training on."""
+        return lambda step, at: self.watch(Progress(plan.name, training=Training(whose, seed, step, at)))
+
+    def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
+        with self.measuring(plan, self.checker.screen(candidate), {}) as measure:
+            return measure(seed, self.tell(plan, seed, plan.baseline))

@@ -1,0 +1,1 @@
+"""Language models: asking one, what that costs, keeping what it said, and quoting it."""

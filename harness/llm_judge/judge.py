@@ -1,0 +1,179 @@
+"""A judge that is asked many questions: recorded replies first, the endpoint for the rest, nonsense asked again.
+
+What a panel of questions gives is a function of the recording alone, to the last bit: asked again without an endpoint,
+the same comes out. A reply that cannot be read is asked for again with a reminder; a question without a readable reply
+is left out and counted; too many of those, and there is no result at all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from harness.core.errors import InfrastructureError, UserError
+from harness.llm.account import Account, Budget
+from harness.llm.request import Message, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.llm.endpoint import Endpoint
+    from harness.llm.recording import Recording
+    from harness.llm.request import Reply
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a judge is asked; see `Request`. `again` is how often nonsense is asked again, `workers` how many at once.
+
+    `most_excluded` is the share of questions that may stay without a readable reply.
+    """
+
+    model: str
+    temperature: float | None = 0.0
+    most_tokens: int = 2048
+    cap: str = "max_tokens"
+    again: int = 2
+    most_excluded: float = 0.05
+    workers: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not self.model or self.most_tokens < 1 or self.again < 0 or self.workers < 1:
+            raise UserError("a judge needs a model, a token and a worker at least")
+        if self.cap not in {"max_tokens", "max_completion_tokens"} or not 0.0 <= self.most_excluded < 1.0:
+            raise UserError("a reply's cap is max_tokens or max_completion_tokens; a share lies in [0, 1)")
+
+
+@dataclass(frozen=True)
+class Heard(Generic[T]):
+    """What a panel of questions gave, in their order; None where nothing readable came.
+
+    `nonsense` counts replies that could not be read, `replies` all of them, `models` are those that answered.
+    """
+
+    values: tuple[T | None, ...]
+    replies: int
+    nonsense: int
+    prompt_tokens: int
+    completion_tokens: int
+    models: tuple[str, ...]
+
+    @property
+    def excluded(self) -> int:
+        """Questions without a readable reply."""
+        return sum(value is None for value in self.values)
+
+
+class Judge:
+    """A model behind an endpoint, with a recording in front of it; without an endpoint, the recording alone."""
+
+    def __init__(
+        self, manner: Manner, recording: Recording, endpoint: Endpoint | None = None, budget: Budget | None = None
+    ) -> None:
+        if endpoint is not None and not recording.writable:
+            raise UserError("a judge that asks needs a recording to write to")
+        self.manner = manner
+        self.account = Account(budget or Budget(), recording)
+        self._recording = recording
+        self._endpoint = endpoint
+
+    def request(self, system: str, user: str, *, top: int = 0, most_tokens: int | None = None) -> Request:
+        """A question as this judge is asked; `top` and `most_tokens` as `Request` has them."""
+        manner = self.manner
+        messages = tuple(Message(role, _sound(text)) for role, text in (("system", system), ("user", user)) if text)
+        cap = most_tokens or manner.most_tokens
+        return Request(manner.model, messages, manner.temperature, cap, manner.cap, top)
+
+    def hear(self, requests: Sequence[Request], read: Callable[[Reply], T | None], how: str) -> Heard[T]:
+        """Ask all questions and read the replies; `read` gives None for nonsense, `how` says how to reply.
+
+        Raises as `Endpoint.ask` and `Account.hold` do, UserError where a reply is not recorded and there is no
+        endpoint, and InfrastructureError as soon as more questions than allowed are without a readable reply.
+        """
+        allowed = self.manner.most_excluded * len(requests)
+        lost: list[int] = []
+        over = threading.Event()
+
+        def one(number: int) -> tuple[T | None, tuple[Reply, ...]]:
+            if over.is_set():
+                raise CancelledError
+            try:
+                return judged(number)
+            except BaseException:
+                over.set()  # before this thread takes the next question
+                raise
+
+        def judged(number: int) -> tuple[T | None, tuple[Reply, ...]]:
+            value, replies = self._insist(requests[number], read, how)
+            if value is None:
+                lost.append(number)
+            if len(lost) > allowed:
+                said = replies[-1].text[-160:]
+                raise InfrastructureError(
+                    f"the judge {self.manner.model} answers nonsense: {len(lost)} of {len(requests)} questions are "
+                    f"without a readable reply, and {allowed:.0f} may be; the last one ended with {said!r}",
+                    remedy="choose a judge that keeps to the form, or give it more tokens: see the recording",
+                )
+            return value, replies
+
+        with ThreadPoolExecutor(self.manner.workers) as pool:
+            tasks = [pool.submit(one, number) for number in range(len(requests))]
+            try:
+                wait(tasks, return_when=FIRST_EXCEPTION)
+            finally:  # after a fault, or Ctrl-C, nothing more is asked
+                pool.shutdown(wait=False, cancel_futures=True)
+        errors = [task.exception() for task in tasks if not task.cancelled()]
+        if real := [error for error in errors if error is not None and not isinstance(error, CancelledError)]:
+            raise real[0]
+        outcomes = [task.result() for task in tasks]
+        replies = [reply for _, given in outcomes for reply in given]
+        return Heard(
+            values=tuple(value for value, _ in outcomes),
+            replies=len(replies),
+            nonsense=len(replies) - sum(value is not None for value, _ in outcomes),
+            prompt_tokens=sum(reply.prompt_tokens for reply in replies),
+            completion_tokens=sum(reply.completion_tokens for reply in replies),
+            models=tuple(sorted({reply.model for reply in replies})),
+        )
+
+    def _insist(
+        self, request: Request, read: Callable[[Reply], T | None], how: str
+    ) -> tuple[T | None, tuple[Reply, ...]]:
+        replies: list[Reply] = []
+        asked = request
+        for attempt in range(self.manner.again + 1):
+            replies.append(self._reply(asked))
+            value = read(replies[-1])
+            if value is not None:
+                return value, tuple(replies)
+            asked = request.reminded(how, attempt + 1)
+        return None, tuple(replies)
+
+    def _reply(self, request: Request) -> Reply:
+        known = self._recording.find(request)
+        if known is not None:
+            return known
+        if self._endpoint is None:
+            raise UserError(
+                f"the recording has no reply to {request.digest[:12]} ({request.messages[-1].content[:60]!r}...)",
+                remedy="judge with an endpoint, or with the files and settings that were recorded",
+            )
+        self.account.hold(request)
+        reply = None
+        started = time.monotonic()
+        try:
+            reply = self._endpoint.ask(request)
+        finally:
+            self.account.settle(request, reply)
+        return self._recording.add(request, reply, time.monotonic() - started)
+
+
+def _sound(text: str) -> str:
+    """A text without halves of characters, which no endpoint takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

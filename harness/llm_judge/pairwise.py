@@ -1,0 +1,185 @@
+"""Pairwise win rate: each pair of answers is judged in both orders, so that a taste for a position cancels out.
+
+A prompt counts 1 where the judge prefers ours in both orders, 0 where it prefers theirs, and the mean of both verdicts
+in between (a tie counts a half). `weighted` reads the judge's probabilities of its first token instead of its verdict,
+as AlpacaEval 2 does: one token a call, and an endpoint that gives log-probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.core.errors import InfrastructureError, UserError
+from harness.llm.quoting import RULE, fenced, last_line, word_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from harness.llm.request import Reply, Request
+    from harness.llm_judge.judge import Heard, Judge
+
+_TASK = (
+    "You compare two answers, A and B, to the same instruction. Judge how well each does what is asked for: "
+    "whether it is correct, helpful, complete and clear. Neither the order of the answers nor their length is a merit. "
+)
+_LETTER = "Reply with one letter and nothing else: A if answer A is better, B if answer B is better."
+_VERDICT = (
+    "End your reply with a line that holds your verdict and nothing else: [[A]] if answer A is better, [[B]] if answer "
+    "B is better, [[C]] if they are equally good."
+)
+_WORDS = {"A": 1.0, "B": 0.0, "C": 0.5}
+_LINE = re.compile(
+    r"(?:(?:my |the )?(?:final )?(?:verdict|judge?ment|answer|choice)(?: is)?[\s:*]*)?\[\[([ABC])\]\]",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two answers to one instruction: of the model that is judged, and of the one it is held against."""
+
+    name: str
+    instruction: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the judge thinks of all pairs.
+
+    `preferences` has a value in [0, 1] for each pair in order, None where a reply was unreadable in either order.
+    `win_rate` is their mean with its 95 % interval over prompts (Student's t; nothing is said of other trainings).
+    `wins` and `losses` are pairs on which both orders agree, `ties` all others; `consistent` is the share of pairs
+    with the same verdict in both orders, `first` the mean verdict for whichever answer came first (.5: no bias).
+    """
+
+    preferences: tuple[float | None, ...]
+    win_rate: float
+    low: float
+    high: float
+    wins: int
+    losses: int
+    ties: int
+    excluded: int
+    identical: int
+    consistent: float
+    first: float
+    replies: int
+    nonsense: int
+    prompt_tokens: int
+    completion_tokens: int
+    models: tuple[str, ...]
+
+    def effects(self) -> tuple[float, ...]:
+        """For each pair that was judged, 2 preference - 1, in [-1, 1]: what a gate for prompts takes."""
+        return tuple(2.0 * value - 1.0 for value in self.preferences if value is not None)
+
+
+def compare(judge: Judge, pairs: Sequence[Pair], *, weighted: bool = False) -> Outcome:
+    """Judge all pairs in both orders. Pairs of the same text are ties, and are not asked about.
+
+    Raises UserError for no pairs, names that are there twice, an empty instruction, and an endpoint without
+    log-probabilities where they are needed; else as `Judge.hear`.
+    """
+    _check(pairs)
+    differing = [number for number, pair in enumerate(pairs) if pair.ours != pair.theirs]
+    requests = [_request(judge, pairs[n], swapped, weighted) for n in differing for swapped in (False, True)]
+    heard = judge.hear(requests, _probability if weighted else _verdict, _LETTER if weighted else _VERDICT)
+    both = list(zip(heard.values[::2], heard.values[1::2], strict=True))
+    preferences: list[float | None] = [0.5] * len(pairs)
+    for number, (straight, swapped) in zip(differing, both, strict=True):
+        preferences[number] = None if straight is None or swapped is None else (straight + 1.0 - swapped) / 2.0
+    if (lost := preferences.count(None)) > judge.manner.most_excluded * len(pairs):
+        raise InfrastructureError(
+            f"the judge {judge.manner.model} left {lost} of {len(pairs)} pairs without a verdict in both orders",
+            remedy="choose a judge that keeps to the form; the recording has what it said",
+        )
+    whole = [(a, b) for a, b in both if a is not None and b is not None]
+    return _outcome(preferences, whole, heard, len(pairs) - len(differing))
+
+
+def _check(pairs: Sequence[Pair]) -> None:
+    if not pairs:
+        raise UserError("there are no pairs of answers to judge")
+    if twice := [name for name, count in Counter(pair.name for pair in pairs).items() if count > 1]:
+        raise UserError(f"the pair {twice[0]!r} is there twice")
+    if empty := [pair.name for pair in pairs if not pair.instruction.strip()]:
+        raise UserError(f"the pair {empty[0]!r} has no instruction")
+
+
+def _request(judge: Judge, pair: Pair, swapped: bool, weighted: bool) -> Request:  # noqa: FBT001 - private
+    first, second = (pair.theirs, pair.ours) if swapped else (pair.ours, pair.theirs)
+    word = word_for((pair.instruction, pair.ours, pair.theirs))
+    form = _LETTER if weighted else _VERDICT
+    texts = (("instruction", pair.instruction), ("answer A", first), ("answer B", second))
+    user = "\n\n".join([*(fenced(label, text, word) for label, text in texts), form])
+    system = f"{_TASK}{RULE.format(word=word)}"
+    return judge.request(system, user, top=5 if weighted else 0, most_tokens=1 if weighted else None)
+
+
+def _verdict(reply: Reply) -> float | None:
+    """How much the first answer is preferred, by the last line of the reply alone."""
+    if reply.finish not in {"stop", ""}:
+        return None  # cut off: whatever stands at its end is no conclusion
+    found = _LINE.fullmatch(last_line(reply.text))
+    return None if found is None else _WORDS[found[1].upper()]
+
+
+def _probability(reply: Reply) -> float | None:
+    """The share of the letter A in the probability of both letters."""
+    if not reply.top:
+        raise UserError("the judge's endpoint gives no log-probabilities", remedy="judge by verdicts: weighted=False")
+    weight = {"A": 0.0, "B": 0.0}
+    for token, logprob in reply.top:
+        if (letter := token.strip().upper()) in weight:
+            weight[letter] += math.exp(min(logprob, 0.0))
+    total = sum(weight.values())
+    return weight["A"] / total if total > 0.0 else None
+
+
+def _outcome(
+    preferences: list[float | None], whole: list[tuple[float, float]], heard: Heard[float], identical: int
+) -> Outcome:
+    judged = np.array([value for value in preferences if value is not None])
+    low, high = _interval(judged)
+    wins = sum(a > 0.5 > b for a, b in whole)
+    losses = sum(a < 0.5 < b for a, b in whole)
+    return Outcome(
+        preferences=tuple(preferences),
+        win_rate=float(judged.mean()),
+        low=low,
+        high=high,
+        wins=wins,
+        losses=losses,
+        ties=len(judged) - wins - losses,
+        excluded=sum(value is None for value in preferences),
+        identical=identical,
+        consistent=sum((a > 0.5) == (b < 0.5) and (a < 0.5) == (b > 0.5) for a, b in whole) / len(whole)
+        if whole
+        else 1.0,
+        first=float(np.mean(whole)) if whole else 0.5,
+        replies=heard.replies,
+        nonsense=heard.nonsense,
+        prompt_tokens=heard.prompt_tokens,
+        completion_tokens=heard.completion_tokens,
+        models=heard.models,
+    )
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    from scipy import stats  # noqa: PLC0415 - takes a second to import
+
+    if values.size < 2:
+        return 0.0, 1.0
+    half = float(stats.t.ppf(0.975, values.size - 1)) * float(values.std(ddof=1)) / math.sqrt(values.size)
+    mean = float(values.mean())
+    return max(mean - half, 0.0), min(mean + half, 1.0)

@@ -1,0 +1,156 @@
+"""The host's half of the wire: requests are packed, replies are checked to the last byte.
+
+Whatever comes from a sandbox was written by its candidate. A reply is taken only if every size, kind,
+count and flag in it is one that an honest sandbox could have sent for this very request; anything else
+raises `WireError`. Non-finite numbers are allowed where numbers are, and nowhere else. Nothing is
+unpickled, evaluated or looked up by a name that came over the wire.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.core.limits import Limits
+from harness.protocol.batch import Answer, Complaint
+from harness.protocol.frames import (
+    ENDED_SIZE,
+    HEADER,
+    MAX_REPLY,
+    Reader,
+    WireError,
+    pack_frame,
+    parse_ended,
+    parse_header,
+    parse_ready,
+)
+from harness.sandbox import wire as layout
+
+if TYPE_CHECKING:
+    from harness.core.contract import Program
+    from harness.protocol.batch import Batch
+
+__all__ = [
+    "ENDED_SIZE",
+    "HEADER",
+    "MAX_REPLY",
+    "STATUS",
+    "WireError",
+    "answer_cap",
+    "pack_batches",
+    "pack_frame",
+    "pack_program",
+    "parse_answers",
+    "parse_ended",
+    "parse_fault",
+    "parse_header",
+    "parse_ready",
+]
+
+STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
+_DTYPE: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
+_COMPLAINT_CAP = layout.COMPLAINT.size + layout.TYPE_CAP + layout.MESSAGE_CAP
+_MAX_BATCHES = 0xFFFF
+_KNOWN = layout.HAS_ECHO | layout.NO_GRADIENT | layout.OMITTED
+#: The sizes of an answer, by the number of its dimensions.
+_SHAPE = tuple(struct.Struct(f"<{dimensions}I") for dimensions in range(layout.MAX_DIMENSIONS + 1))
+#: An OK result without its status.
+_RESULT = struct.Struct(layout.RESULT.format.replace("B", "", 1))
+
+
+def pack_program(program: Program, lifetime: float = Limits.lifetime) -> bytes:
+    """The LOAD payload; `lifetime` is how long the sandbox may go on, in seconds."""
+    plan = program.plan
+    document = {
+        "text": program.text,
+        "guarded": program.guarded,
+        "entry": plan.entry,
+        "dialect": plan.dialect,
+        "positional": plan.positional,
+        "keyword": plan.keyword,
+        "constants": program.constants,
+        "lifetime": lifetime,
+    }
+    return json.dumps(document).encode()
+
+
+def pack_batches(
+    batches: list[Batch], *, echo: bool = False, gpu: bool = False, weights: list[np.ndarray] | None = None
+) -> bytes:
+    """The EVAL payload."""
+    if not 1 <= len(batches) <= _MAX_BATCHES:
+        raise ValueError(f"a request holds 1 to {_MAX_BATCHES} batches")
+    flags = layout.WITH_LENGTHS | (layout.ECHO if echo else 0) | (layout.ON_GPU if gpu else 0)
+    flags |= layout.WEIGHTED if weights is not None else 0
+    parts = [len(batches).to_bytes(2, "little")]
+    for i, batch in enumerate(batches):
+        code = layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64
+        parts.append(layout.BATCH.pack(batch.pairs, code, flags, 0, batch.beta, batch.progress))
+        parts.append(batch.raw)
+        if weights is not None:
+            parts.append(weights[i].astype(_DTYPE[code], copy=False).tobytes())
+    return b"".join(parts)
+
+
+class _Reader(Reader):
+    """One that also gives arrays."""
+
+    def vector(self, dtype: np.dtype[np.floating], count: int) -> np.ndarray:
+        return np.frombuffer(self._data, dtype, count, self.skip(dtype.itemsize * count))
+
+
+def _complaint(reader: _Reader, status: int) -> Complaint:
+    if status not in STATUS:
+        raise WireError(f"a reply has the unknown status {status}")
+    line, type_size, message_size = reader.unpack(layout.COMPLAINT)
+    if type_size > layout.TYPE_CAP or message_size > layout.MESSAGE_CAP:
+        raise WireError("a complaint is longer than its cap")
+    kind = reader.take(type_size).decode("utf-8", "replace")
+    return Complaint(STATUS[status], kind, reader.take(message_size).decode("utf-8", "replace"), line)
+
+
+def parse_fault(payload: bytes) -> Complaint:
+    """The FAULT payload: why the candidate could not be loaded."""
+    reader = _Reader(payload)
+    complaint = _complaint(reader, reader.take(1)[0])
+    reader.finish()
+    return complaint
+
+
+def answer_cap(batches: list[Batch], *, echo: bool) -> int:
+    """The longest honest ANSWER to these batches, in bytes."""
+    vectors = 3 + (6 if echo else 0)
+    fixed = layout.RESULT.size + 4 * layout.MAX_DIMENSIONS
+    return sum(max(fixed + vectors * 8 * b.pairs, 1 + _COMPLAINT_CAP) for b in batches)
+
+
+def parse_answers(payload: bytes, batches: list[Batch], *, echo: bool = False) -> list[Answer | Complaint]:
+    """The ANSWER payload, one entry for each batch of the request."""
+    reader = _Reader(payload)
+    answers = [_answer(reader, batch, echo=echo) for batch in batches]
+    reader.finish()
+    return answers
+
+
+def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
+    status = reader.take(1)[0]
+    if status != layout.OK:
+        return _complaint(reader, status)
+    dimensions, code, flags, count = reader.unpack(_RESULT)
+    if dimensions > layout.MAX_DIMENSIONS or code not in _DTYPE:
+        raise WireError("an answer has an impossible shape or dtype")
+    if flags & ~_KNOWN or bool(flags & layout.HAS_ECHO) != echo:
+        raise WireError("an answer has flags that were not asked for")
+    shape = reader.unpack(_SHAPE[dimensions])
+    pairs = batch.pairs
+    expected = pairs if shape == (pairs,) else int(shape == ())
+    if count != expected or bool(flags & layout.OMITTED) != (expected == 0):
+        raise WireError("an answer's count does not fit its shape")
+    sent = _DTYPE[layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64]
+    values = reader.vector(_DTYPE[code], count)
+    grad_chosen, grad_rejected = reader.vector(sent, pairs * 2 if count else 0).reshape(2, -1)
+    after = tuple(reader.vector(sent, pairs * 6).reshape(6, -1)) if echo else None
+    return Answer(shape, _DTYPE[code], values, grad_chosen, grad_rejected, bool(flags & layout.NO_GRADIENT), after)

@@ -1,0 +1,302 @@
+"""One seed of a rung that trains: prepared data, a training against the oracle, a score from a fresh place.
+
+Everything lies under the project's folder: `data` holds what was prepared, for all candidates; `training` one folder
+for each candidate, evaluation and seed, from which a killed attempt is gone on with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from harness.containers.trainer_request import TrainerLimits
+from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
+from harness.core.files import SMALL, load_toml, read_bytes, write_anew
+from harness.core.limits import MIB
+from harness.core.locks import opened, taken
+from harness.protocol.job import Progress, Step
+from harness.trainer.tasks import MODULES
+from harness.training.answers import SAMPLES, whole_lines
+from harness.training.kept import Kept, digest_of, digest_of_input, digests, must_be_data
+from harness.training.serving import Serving
+from harness.training.steps import StepSpec, run_step
+from harness.training.weights import check_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from harness.protocol.job import Setting
+    from harness.training.serving import Served
+    from harness.training.steps import StepRunner
+
+#: The kinds of rungs that are done here: each is a task of `harness.trainer.tasks`.
+KINDS = tuple(MODULES)
+#: Settings of a rung that are the host's, and no business of the task: what a step may use.
+_HOST_SETTINGS = ("memory_mib", "disk_mib", "minutes", "processes")
+#: The file in the project's folder that says where a user's models and data lie: `name = "path"`, for all rungs or
+#: below the name of one.
+INPUTS = "inputs.toml"
+_DONE = "trained.json"
+
+
+class TrainingPlan(Protocol):
+    """What is trained at a rung: its name, the task of `harness.trainer.tasks`, and the settings of its file."""
+
+    @property
+    def name(self) -> str:
+        """What the rung is called."""
+
+    @property
+    def kind(self) -> str:
+        """The task."""
+
+    @property
+    def settings(self) -> tuple[tuple[str, object], ...]:
+        """Names and values."""
+
+
+class OpenCandidate(Protocol):
+    """How a candidate is opened for training: each rank in a sandbox of its own, from a thread of its own."""
+
+    def __call__(self, rank: int, seconds: float, /) -> AbstractContextManager[Served]:
+        """Open it, to be asked for that long."""
+
+
+@dataclass(frozen=True)
+class TrainingService:
+    """What all trainings of a worker share. `folder` is the project's; `keep` leaves the weights there."""
+
+    folder: Path
+    where: StepRunner
+    device: str = "cpu"
+    keep: bool = False
+    tolerance: float = 0.0
+    #: One batch in so many is asked again in a fresh sandbox when a training has ended; 0 for none.
+    again: int = 0
+    stopping: Callable[[], bool] = lambda: False
+    #: A folder of the user's, the input `data` of every rung.
+    data_dir: str | None = None
+
+    @cached_property
+    def _kept(self) -> Kept:
+        return Kept(self.folder / "data", self.stopping)
+
+    def identity(self, plan: TrainingPlan) -> str:
+        """What decides about a rung's outcome besides its plan: the code that trains, the device, the user's files."""
+        inputs = {name: digest_of_input(path) for name, path in self.inputs(plan).items()}
+        return digest_of(where=self.where.identity, device=self.device, inputs=inputs)
+
+    def inputs(self, plan: TrainingPlan) -> dict[str, Path]:
+        """The user's files for a rung. Raises UserError for a file that names none, and for what is no data."""
+        place = self.folder / INPUTS
+        named = {"data": self.data_dir} if self.data_dir is not None else {}
+        remedy = 'write lines such as model = "/a/path"'
+        there = place.exists() or place.is_symlink()
+        content = load_toml(place, SMALL, "the file of inputs", remedy=remedy) if there else {}
+        own = content.get(plan.name, {})
+        listed = {k: v for k, v in content.items() if not isinstance(v, dict)} | (own if isinstance(own, dict) else {})
+        named = {**listed, **named}
+        if wrong := [name for name, path in named.items() if not isinstance(path, str)]:
+            raise UserError(f"{place}: {wrong[0]} is no path", remedy=remedy)
+        found = {name: (self.folder / path).absolute() for name, path in named.items()}
+        for path in found.values():
+            must_be_data(path)
+        return found
+
+    def measure(
+        self,
+        asked: OpenCandidate,
+        plan: TrainingPlan,
+        seed: int,
+        name: str,
+        *,
+        say: Callable[[Step, Progress], None] = lambda _, __: None,
+        sampled: Callable[[bytes], None] = lambda _: None,
+    ) -> dict[str, float]:
+        """The metrics of one candidate for one seed: those of its training, and above them those of its score.
+
+        `name` tells the candidate and its evaluation from all others. `sampled` is given the trained model's answers
+        for a judge, where the task leaves some. Raises CandidateFault, UserError and
+        InfrastructureError as they are, StoppedError where it was asked to stop: then what was done so far stays, and
+        the next call with the same name goes on from there.
+        """
+        work, limits = self._asked(plan, seed)
+        with _on_disk(self.folder):
+            data = self._prepared(work, limits, plan, say)
+        place = (
+            self.folder
+            / "training"
+            / digest_of(name=name, seed=seed, settings=dict(plan.settings), identity=self.identity(plan))[:32]
+        )
+        with _on_disk(self.folder), _alone(place):
+            trained = self._trained(asked, replace(work, step=Step.TRAIN, data=data), limits, place, say)
+            scored = self._scored(replace(work, step=Step.SCORE, data=data), limits, place, say)
+            if samples := whole_lines(place / "score" / SAMPLES):
+                sampled(samples)
+            if not self.keep:
+                shutil.rmtree(place, ignore_errors=True)
+        return {**trained, **scored}
+
+    def prepare(
+        self, plan: TrainingPlan, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None
+    ) -> None:
+        """Make the data of a seed, unless they are there. Raises as `measure` does."""
+        work, limits = self._asked(plan, seed)
+        with _on_disk(self.folder):
+            self._prepared(work, limits, plan, say)
+
+    def _asked(self, plan: TrainingPlan, seed: int) -> tuple[StepSpec, TrainerLimits]:
+        """The first step of a seed, and what it may use. Raises UserError for a file that is not there."""
+        limits, settings = split(plan)
+        inputs = self.inputs(plan)
+        for key, path in inputs.items():
+            if not path.exists():
+                raise UserError(f"the input {key} is not at {path}", remedy=f"mend it in {self.folder / INPUTS}")
+        return StepSpec(plan.kind, Step.PREPARE, seed, settings, self.folder, inputs=inputs, device=self.device), limits
+
+    def _prepared(
+        self, work: StepSpec, limits: TrainerLimits, plan: TrainingPlan, say: Callable[[Step, Progress], None]
+    ) -> Path:
+        key = digest_of(task=work.task, settings=dict(work.settings), seed=work.seed, identity=self.identity(plan))
+        alone = replace(limits, processes=1)
+
+        def build(folder: Path) -> dict[str, float]:
+            return self._run(replace(work, out=folder), alone, say)
+
+        return self._kept.get(key, build)
+
+    def _trained(
+        self,
+        asked: OpenCandidate,
+        work: StepSpec,
+        limits: TrainerLimits,
+        place: Path,
+        say: Callable[[Step, Progress], None],
+    ) -> dict[str, float]:
+        """Train, or take what an earlier attempt trained to its end."""
+        out, done = place / "weights", place / _DONE
+        if (known := _read_done(done, out)) is not None:
+            return known
+        done.unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        begins = not any(out.iterdir())
+        with tempfile.TemporaryDirectory(prefix="harness-oracle-") as private:
+            serving = Serving(
+                Path(private) / "oracle.sock",
+                lambda rank: asked(rank, limits.seconds),
+                ranks=limits.processes,
+                again=self.again,
+                tolerance=self.tolerance,
+            )
+            with serving:
+                work = replace(work, out=out, oracle=serving.path)
+                metrics = self._run(work, limits, say, fault=lambda: serving.fault)
+                # The last answers are held against earlier ones when the trainer has gone.
+                serving.settle()
+            if begins and serving.calls == 0:
+                raise InfrastructureError(f"{work.task} trained without asking the candidate anything")
+        check_weights(out)
+        _write_done(done, metrics, out)
+        return metrics
+
+    def _scored(
+        self, work: StepSpec, limits: TrainerLimits, place: Path, say: Callable[[Step, Progress], None]
+    ) -> dict[str, float]:
+        out = place / "score"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        return self._run(replace(work, out=out, weights=place / "weights"), replace(limits, processes=1), say)
+
+    def _run(
+        self,
+        work: StepSpec,
+        limits: TrainerLimits,
+        say: Callable[[Step, Progress], None],
+        fault: Callable[[], HarnessError | None] = lambda: None,
+    ) -> dict[str, float]:
+        return run_step(
+            self.where,
+            work,
+            limits,
+            say=lambda progress: say(work.step, progress),
+            stopping=self.stopping,
+            fault=fault,
+        )
+
+
+def split(plan: TrainingPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
+    """What a step may use, and what the task is told. Raises UserError for a limit that is no positive number."""
+    given = dict(plan.settings)
+    own = {name: given.pop(name) for name in _HOST_SETTINGS if name in given}
+    for name, value in own.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+            raise UserError(f"the setting {name} of the rung {plan.name} is no positive number")
+        if name == "processes" and value != int(value):
+            raise UserError(f"the setting {name} of the rung {plan.name} is no whole number")
+    numbers = cast("dict[str, float]", own)
+    least = TrainerLimits()
+    processes = int(numbers.get("processes", least.processes))
+    limits = TrainerLimits(
+        memory=int(numbers.get("memory_mib", least.memory // MIB)) * MIB,
+        disk=int(numbers.get("disk_mib", least.disk // MIB)) * MIB,
+        seconds=60.0 * numbers.get("minutes", least.seconds / 60.0),
+        processes=processes,
+        cpus=least.cpus * processes,
+        pids=least.pids * processes,
+    )
+    return limits, cast("dict[str, Setting]", given)
+
+
+@contextlib.contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    """A disk that is full, or takes nothing, is a fault of ours. Raises InfrastructureError."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        remedy = f"{'make room at' if full else 'see to'} {folder}, or name another place with --folder"
+        raise InfrastructureError(f"{error.filename or folder}: {error.strerror or error}", remedy=remedy) from error
+
+
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Keep other attempts at the same training out: one that was taken for dead may still be at it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = place.with_name(f".{place.name}.lock")
+    with opened(lock) as descriptor:
+        if not taken(descriptor):
+            raise InfrastructureError(
+                "another attempt is still at this very training", remedy="wait for its end, or end it"
+            )
+        yield
+
+
+def _write_done(path: Path, metrics: Mapping[str, float], weights: Path) -> None:
+    """Say that the training is over, with the digests of what it left."""
+    content = {"metrics": {k: repr(v) for k, v in metrics.items()}, "files": digests(weights)}
+    partial = path.with_suffix(".new")
+    write_anew(partial, json.dumps(content, sort_keys=True).encode())
+    partial.replace(path)
+
+
+def _read_done(path: Path, weights: Path) -> dict[str, float] | None:
+    """The metrics of a training that is over; None where it is not, or where its weights are others by now."""
+    try:
+        content = json.loads(read_bytes(path, SMALL))
+        if content["files"] != digests(weights):
+            return None
+        return {str(k): float(v) for k, v in content["metrics"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+__all__ = ["INPUTS", "KINDS", "OpenCandidate", "StoppedError", "TrainingService"]

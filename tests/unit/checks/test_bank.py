@@ -1,0 +1,199 @@
+"""The question bank that ships is what Hypothesis draws today, and is used only where it is that, whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import tracemalloc
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from judging import DPO, Answering
+
+from harness.checks import bank
+from harness.checks import suite as suites
+from harness.checks.reference_oracle import ReferenceOracle
+from harness.checks.suite import Suite
+from harness.core.profiles import DEFAULT, load
+from harness.protocol.batch import Batch
+from harness.subject.subject import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROFILE = load(DEFAULT)
+
+
+def plain(examples: bank.Examples | None) -> dict[str, list[dict[str, Any]]]:
+    """Examples as they compare."""
+
+    def of(value: Any) -> Any:
+        return (value.raw, value.beta, value.progress, value.policy_chosen.dtype) if isinstance(value, Batch) else value
+
+    assert examples is not None
+    return {name: [{k: of(v) for k, v in each.items()} for each in one] for name, one in examples.items()}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the bank that may be spoilt, and a process that has learnt nothing."""
+    path = tmp_path / "bank.json.gz"
+    path.write_bytes(bank.path_of(PROFILE).read_bytes())
+    monkeypatch.setattr(bank, "path_of", lambda *_: path)
+    monkeypatch.setattr(suites, "_LEARNT", {})
+    return path
+
+
+def test_it_is_what_is_drawn_today() -> None:
+    """Where this fails after a change of the properties: `python -m harness.checks.draw_bank`."""
+    kept = plain(bank.kept(PROFILE, 0))
+
+    suite = Suite(PROFILE, 0)
+    drawn = plain(suite.drawn(Subject(ReferenceOracle(gpu=True), PROFILE.domain)))
+    assert list(kept) == sorted(drawn)
+    for name, examples in drawn.items():
+        assert kept[name] == examples, name
+    assert sum(map(len, drawn.values())) > 500
+
+
+@pytest.mark.rest
+def test_who_knows_it_asks_what_hypothesis_asks(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same questions to the byte, with the bank and without it."""
+    del elsewhere
+    asked: list[list[bytes]] = []
+
+    class Heard(Answering):
+        def ask(self, batches: Any, **_: object) -> Any:
+            heard.extend(b.raw for b in batches)
+            answers = super().ask(batches)
+            return [replace(a, echo=b.vectors) for a, b in zip(answers, batches, strict=True)]
+
+        def fresh(self) -> None:
+            pass
+
+    for known in (True, False):
+        heard: list[bytes] = []
+        if not known:
+            monkeypatch.setattr(suites, "_LEARNT", {})
+            monkeypatch.setattr(suites, "kept", lambda *_: None)
+        suite = Suite(PROFILE, 0)
+        suite.learn(Subject(ReferenceOracle(gpu=False), PROFILE.domain))
+        assert suite.replayed(Subject(Heard(DPO), PROFILE.domain)) is not None
+        asked.append(sorted(heard))
+    assert asked[0] == asked[1]
+    assert len(asked[0]) > 5000
+
+
+def changed(key: str, value: Any) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        return gzip.compress(json.dumps({**json.loads(gzip.decompress(data)), key: value}).encode())
+
+    return change
+
+
+def fewer(data: bytes) -> bytes:
+    """A bank with fewer examples, under the digest of the whole one."""
+    document = json.loads(gzip.decompress(data))
+    examples = {name: one[:1] for name, one in json.loads(document["examples"]).items()}
+    return gzip.compress(json.dumps({**document, "examples": json.dumps(examples)}).encode())
+
+
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
+    "a byte": lambda data: data[:1000] + bytes([data[1000] ^ 1]) + data[1001:],
+    "cut": lambda data: data[: len(data) // 2],
+    "empty": lambda _: b"",
+    "no JSON": lambda _: gzip.compress(b"{"),
+    "a list": lambda _: gzip.compress(b"[]"),
+    "of other properties": changed("made_of", "0" * 64),
+    "no examples": changed("examples", "{}"),
+    "fewer examples": fewer,
+    "two of them": lambda data: data + gzip.compress(b" "),
+    "more than the cap": lambda data: gzip.compress(gzip.decompress(data) + b" " * bank._CAP),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_one_that_is_spoilt_is_none(elsewhere: Path, how: str) -> None:
+    elsewhere.write_bytes(SPOILT[how](elsewhere.read_bytes()))
+    assert bank.kept(PROFILE, 0) is None
+
+
+def test_few_bytes_that_stand_for_many_are_not_unpacked(elsewhere: Path) -> None:
+    elsewhere.write_bytes(gzip.compress(b" " * (8 * bank._CAP), 1))
+    tracemalloc.start()
+    assert bank.kept(PROFILE, 0) is None
+    assert tracemalloc.get_traced_memory()[1] < 3 * bank._CAP
+    tracemalloc.stop()
+
+
+@pytest.mark.rest
+def test_one_that_is_gone_is_none_and_the_suite_learns(elsewhere: Path) -> None:
+    elsewhere.unlink()
+    assert bank.kept(PROFILE, 0) is None
+
+    suite = Suite(PROFILE, 0)
+    suite.learn(Subject(ReferenceOracle(gpu=False), PROFILE.domain))
+    assert suite._replay.complete
+    assert len(suite._replay.examples()) == len(suite._items)
+
+
+def test_it_is_for_one_profile_one_seed_and_these_versions(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del elsewhere
+    assert bank.kept(PROFILE, 0) is not None
+    assert bank.kept(PROFILE, 1) is None
+    assert bank.kept(replace(PROFILE, digest="0" * 64), 0) is None
+    monkeypatch.setattr(bank.importlib.metadata, "version", lambda _: "0")
+    assert bank.kept(PROFILE, 0) is None
+
+
+def test_an_edited_property_makes_it_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = bank.made_of(PROFILE, 0)
+    for pattern in bank._SOURCES:
+        for path in bank._ROOT.glob(pattern):
+            copy = tmp_path / path.relative_to(bank._ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(bank, "_ROOT", tmp_path)
+    assert bank.made_of(PROFILE, 0) == before
+    with (tmp_path / "harness/property_tests/timing.py").open("a") as file:
+        file.write("# edited, and it draws nothing\n")
+    assert bank.made_of(PROFILE, 0) == before
+    with (tmp_path / "harness/property_tests/strategies.py").open("a") as file:
+        file.write("# edited\n")
+    assert bank.made_of(PROFILE, 0) != before
+
+
+def test_a_bank_for_another_suite_is_not_taken() -> None:
+    suite = Suite(PROFILE, 0)
+    replay = suite._replay
+    some = dict(list((bank.kept(PROFILE, 0) or {}).items())[1:])
+    assert not replay.know(some, Subject(ReferenceOracle(gpu=False), PROFILE.domain))
+    assert not replay.complete
+
+
+def test_what_it_cannot_keep_it_refuses() -> None:
+    with pytest.raises(TypeError, match="does not know how to keep"):
+        bank._plain(np.zeros(3))
+
+
+def test_what_was_drawn_before_in_this_process_decides_nothing() -> None:
+    """A first use of Hypothesis by somebody else, whose modules' constants it would go on drawing from."""
+    program = (
+        "from hypothesis import given, strategies as st\n"
+        "given(st.integers(0, 255))(lambda n: None)()\n"
+        "from harness.checks import bank\n"
+        "from harness.checks.reference_oracle import reference_for\n"
+        "from harness.checks.suite import Suite\n"
+        "from harness.core.profiles import load\n"
+        "profile = load('2026.1')\n"
+        "drawn = Suite(profile, 0).drawn(reference_for(profile, gpu=True))\n"
+        "packed = lambda all: {name: [bank._packed(each) for each in one] for name, one in all.items()}\n"
+        "assert packed(drawn) == packed(bank.kept(profile, 0))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=bank._ROOT)
+    assert not done.returncode, done.stderr

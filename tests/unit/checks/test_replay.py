@@ -1,0 +1,346 @@
+"""The suite by heart asks what the suite asks, passes what it passes, and decides nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from judging import DPO, REFUSAL, Answering, of_margin
+
+from harness.checks.reference_oracle import ReferenceOracle
+from harness.checks.suite import Suite
+from harness.core.domain import Domain
+from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError
+from harness.core.profiles import DEFAULT, load
+from harness.protocol import wire
+from harness.protocol.rules import SANDBOX_DIED
+from harness.subject.batched_queries import BatchedQueries, Question, join
+from harness.subject.batches import plain
+from harness.subject.subject import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.protocol.batch import Answer, Batch, Complaint
+
+
+class Logging(Answering):
+    """An oracle that keeps the bytes of each request, and where a fresh fork began."""
+
+    def __init__(self, function: Callable[[Batch], Answer | Complaint]) -> None:
+        super().__init__(function)
+        self.requests: list[list[bytes]] = []
+
+    def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
+        self.requests.append([wire.pack_batches([b], echo=echo) for b in batches])
+        return [replace(a, echo=b.vectors) if echo else a for a, b in zip(super().ask(batches), batches, strict=True)]
+
+    def fresh(self) -> None:
+        self.requests.append([b"fresh"])
+
+    @property
+    def everything(self) -> list[bytes]:
+        return [part for request in self.requests for part in request]
+
+
+def needing(pairs: int) -> Callable[[Batch], Answer]:
+    """DPO, but NaN in batches smaller than `pairs`."""
+
+    def answer(batch: Batch) -> Answer:
+        got = DPO(batch)
+        return got if batch.pairs >= pairs else replace(got, values=np.full_like(got.values, np.nan))
+
+    return answer
+
+
+def suite_of(seed: int = 0) -> Suite:
+    return Suite(load(DEFAULT), seed)
+
+
+def subject(function: Callable[[Batch], Answer | Complaint]) -> tuple[Subject, Logging]:
+    oracle = Logging(function)
+    return Subject(oracle, Domain()), oracle
+
+
+@pytest.mark.rest
+def test_it_is_not_known_before_something_passed_and_then_it_is() -> None:
+    suite = suite_of()
+    assert suite.replayed(subject(DPO)[0]) is None
+    assert suite(subject(lambda _: REFUSAL)[0]).findings
+    assert suite.replayed(subject(DPO)[0]) is None
+    assert not suite(subject(DPO)[0]).findings
+    assert suite.replayed(subject(DPO)[0]) is not None
+
+
+@pytest.mark.rest
+@pytest.mark.parametrize("needs", [1, 2])
+@pytest.mark.parametrize("seed", [0, 7])
+def test_it_asks_the_same_in_fewer_requests(needs: int, seed: int) -> None:
+    suite = suite_of(seed)
+    suite(subject(DPO)[0])
+    plainly, first = subject(needing(needs))
+    whole = suite(plainly)
+    for _ in range(2):  # the first time with this batch size, and when its questions are known
+        again, second = subject(needing(needs))
+        outcome = suite.replayed(again)
+        assert outcome is not None
+        assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
+        assert list(outcome.properties) == list(whole.properties)
+        assert sorted(second.everything) == sorted(first.everything)
+    assert len(second.requests) < len(first.requests) / 2
+
+
+@pytest.mark.rest
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_reference_teaches_what_a_candidate_would(seed: int) -> None:
+    """And the questions with it: the first candidate of a process is asked in few requests already."""
+    suite = suite_of(seed)
+    suite.learn(Subject(ReferenceOracle(gpu=False), Domain()))
+    before = suite._replay
+    one, joint = subject(DPO)
+    outcome = suite.replayed(one)
+    assert outcome is not None
+    alone, plainly = subject(DPO)
+    whole = suite(alone)
+    assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
+    assert not whole.findings
+    assert sorted(joint.everything) == sorted(plainly.everything)
+    assert len(joint.requests) < len(plainly.requests) / 2
+    suite.learn(Subject(ReferenceOracle(gpu=False), Domain()))  # once is enough
+    assert suite._replay is before
+
+
+@pytest.mark.rest
+def test_what_is_drawn_does_not_depend_on_the_suites_before() -> None:
+    drawn: list[list[bytes]] = []
+    for seed in (0, 7, 0):
+        one, oracle = subject(DPO)
+        assert not suite_of(seed)(one).findings
+        drawn.append(sorted(oracle.everything))
+    assert drawn[0] == drawn[2]
+    assert drawn[0] != drawn[1]
+
+
+@pytest.mark.rest
+def test_another_suite_of_the_process_knows_it_too() -> None:
+    asked: list[int] = []
+
+    class Counting(ReferenceOracle):
+        def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
+            asked.append(len(batches))
+            return super().ask(batches, **named)
+
+    joint: list[int] = []
+    for seed in (41, 41, 42):  # no other test's
+        suite = suite_of(seed)
+        suite.learn(Subject(Counting(gpu=False), Domain()))
+        asked.append(0)
+        one, oracle = subject(DPO)
+        assert suite.replayed(one) is not None
+        joint.append(len(oracle.requests))
+    first, second, third = "".join("x" if count else "|" for count in asked).split("|")[:3]
+    assert first
+    assert not second
+    assert third
+    assert joint[0] == joint[1]
+
+
+def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
+    asked: list[bool] = []
+
+    class OnBoth(Logging):
+        def ask(self, batches: Sequence[Batch], *, gpu: bool = False, **named: Any) -> list[Answer | Complaint]:
+            asked.append(gpu)
+            return super().ask(batches, **named)
+
+    suite = suite_of()
+    suite.learn(Subject(ReferenceOracle(gpu=True), Domain()))
+    oracle = OnBoth(DPO)
+    oracle.has_gpu = True
+    outcome = suite.replayed(Subject(oracle, Domain()))
+    assert outcome is not None
+    assert outcome.properties["P316"] == "passed"
+    assert sum(asked) == 40
+
+
+def test_what_fails_before_the_first_joint_question_is_settled() -> None:
+    suite = suite_of()
+    alone = suite(subject(lambda _: REFUSAL)[0])
+    suite(subject(DPO)[0])
+    settled = suite.replayed(subject(lambda _: REFUSAL)[0])
+    assert settled is not None
+    assert (settled.findings, settled.properties) == (alone.findings, alone.properties)
+    assert settled.findings
+
+
+@pytest.mark.rest
+def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> None:
+    calls = []
+
+    def once(batch: Batch) -> Answer:
+        calls.append(batch)
+        got = DPO(batch)
+        return replace(got, values=np.full_like(got.values, np.nan)) if len(calls) == 1000 else got
+
+    suite = suite_of()
+    suite(subject(DPO)[0])
+    one = subject(once)[0]
+    assert suite.replayed(one) is None
+    outcome = suite(one)
+    assert outcome.findings == []
+    suite.recall(outcome)
+    (finding,) = outcome.findings
+    assert finding.rule == "P309"
+    calls.clear()
+    one = subject(once)[0]
+    assert suite.replayed(one) is None
+    (finding,) = suite.partly(one).findings
+    assert finding.rule == "P309"
+
+
+def test_where_the_sandbox_goes_on_the_way_the_suite_is_called_for_a_new_one() -> None:
+    """NaN at large margins is found first; then the sandbox dies in whatever comes late."""
+
+    def dies(batch: Batch) -> Answer:
+        if batch.pairs > 900:
+            raise CandidateFault(SANDBOX_DIED.finding("dead"))
+        got = DPO(batch)
+        return replace(got, values=np.where(batch.beta * batch.rho > 49, np.nan, got.values))
+
+    suite = suite_of()
+    suite(subject(DPO)[0])
+    one = subject(dies)[0]
+    assert suite.replayed(one) is None
+    assert suite.partly(one) is None
+    assert one.fault is not None
+    assert suite.partly(one) is None
+
+
+@pytest.mark.rest
+@pytest.mark.parametrize(
+    "function",
+    [
+        needing(3),
+        of_margin(lambda x: np.where(x > 49.9, np.nan, np.logaddexp(0, -x)), lambda x: -1 / (1 + np.exp(x))),
+        of_margin(lambda x: np.logaddexp(0, x), lambda x: 1 / (1 + np.exp(-x))),
+        of_margin(lambda x: np.logaddexp(0, -x), lambda x: 0 * x),
+    ],
+    ids=["needs three", "NaN at the edge", "the wrong way round", "no gradient"],
+)
+def test_a_failure_ends_it_and_hypothesis_goes_on_from_there(function: Callable[[Batch], Answer | Complaint]) -> None:
+    """With the findings that the suite comes to without a replay, and in fewer calls."""
+    suite = suite_of()
+    one, plainly = subject(function)
+    alone = suite(one)
+    suite(subject(DPO)[0])
+    one, oracle = subject(function)
+    assert suite.replayed(one) is None
+    after = suite.partly(one)
+    assert after is not None
+    assert (after.findings, after.properties) == (alone.findings, alone.properties)
+    assert after.findings
+    assert len(oracle.requests) < len(plainly.requests)
+
+
+def test_a_fault_of_ours_stays_ours() -> None:
+    def lost(_: Batch) -> Answer:
+        raise SandboxLostError
+
+    suite = suite_of()
+    suite(subject(DPO)[0])
+    with pytest.raises(InfrastructureError):
+        suite.replayed(subject(lost)[0])
+
+
+def test_examples_are_not_kept_from_a_property_that_failed() -> None:
+    def dies(_: Batch) -> Answer:
+        raise CandidateFault(SANDBOX_DIED.finding("dead"))
+
+    suite = suite_of()
+    suite(subject(dies)[0])
+    assert not suite._replay.complete
+
+
+ONE, TWO, THREE = (plain([float(n)], 0.1) for n in (1, 2, 3))
+
+
+def foreseen(*asked: Question | None) -> tuple[BatchedQueries, Logging]:
+    oracle = Logging(DPO)
+    queries = BatchedQueries(oracle)
+    queries.expect(join(asked))
+    return queries, oracle
+
+
+def test_what_is_expected_is_asked_together_and_answered_in_turn() -> None:
+    queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO, THREE), echo=False))
+    (first,) = queries.ask([ONE], echo=False, gpu=False)
+    assert len(oracle.requests) == 1
+    second = queries.ask([TWO, THREE], echo=False, gpu=False)
+    assert len(oracle.requests) == 1
+    got = [first, *second]
+    assert [float(a.values[0]) for a in got] == [float(DPO(b).values[0]) for b in (ONE, TWO, THREE)]
+
+
+def test_another_question_than_the_expected_one_is_asked_by_itself_from_then_on() -> None:
+    queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO,), echo=False))
+    for batch in (ONE, THREE, TWO):
+        (answer,) = queries.ask([batch], echo=False, gpu=False)
+        assert answer.values == DPO(batch).values
+    assert [len(r) for r in oracle.requests] == [2, 1, 1]
+
+
+def test_a_question_for_the_inputs_is_not_answered_by_one_without_them() -> None:
+    queries, oracle = foreseen(Question((ONE,), echo=False))
+    (answer,) = queries.ask([ONE], echo=True, gpu=False)
+    assert answer.echo is not None
+    assert len(oracle.requests) == 1
+
+
+def test_nothing_is_asked_ahead_of_a_fresh_fork() -> None:
+    queries, oracle = foreseen(Question((ONE,), echo=False), None, Question((ONE,), echo=False))
+    queries.ask([ONE], echo=False, gpu=False)
+    queries.fresh()
+    queries.ask([ONE], echo=False, gpu=False)
+    assert [r[0][:5] == b"fresh" for r in oracle.requests] == [False, True, False]
+
+
+def test_an_unexpected_fresh_fork_throws_away_what_the_old_one_answered() -> None:
+    queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO,), echo=False))
+    queries.ask([ONE], echo=False, gpu=False)
+    queries.fresh()
+    queries.ask([TWO], echo=False, gpu=False)
+    assert [len(r) for r in oracle.requests] == [2, 1, 1]
+
+
+def test_requests_stay_small_enough_for_the_time_limit() -> None:
+    joints = join([Question((ONE,) * 200, echo=False)] * 3)
+    assert [len(j.batches) for j in joints if j is not None] == [200, 200, 200]
+
+
+@pytest.mark.rest
+def test_the_profile_says_how_many_examples_there_are() -> None:
+    def asked(suite: Suite) -> int:
+        one, oracle = subject(DPO)
+        suite(one)
+        return len(oracle.requests)
+
+    assert load(DEFAULT).examples == 30
+    usual, fewer = suite_of(), Suite(replace(load(DEFAULT), examples=5), 0)
+    before = asked(usual)
+    assert asked(fewer) < 0.7 * before
+    assert asked(usual) == before
+
+
+@pytest.mark.rest
+def test_suites_of_one_process_do_not_disturb_each_other() -> None:
+    """The strategies and the functions are shared: whoever asks settles them anew."""
+    first, second = suite_of(3), suite_of(5)
+    drawn: list[list[bytes]] = []
+    for suite in (first, second, first):
+        one, oracle = subject(DPO)
+        suite(one)
+        drawn.append(sorted(oracle.everything))
+    assert drawn[0] == drawn[2]
+    assert drawn[0] != drawn[1]

@@ -1,0 +1,129 @@
+"""Work made ready ahead of need: in order, not too far ahead, and nothing left lying about."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.oracle.prefetch import Prefetcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.002)
+    return False
+
+
+class Source:
+    """Counts what was made."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.made: list[int] = []
+        self.threads: set[str] = set()
+
+    def __iter__(self) -> Iterator[int]:
+        for i in range(self.count):
+            self.threads.add(threading.current_thread().name)
+            self.made.append(i)
+            yield i
+
+
+def test_items_come_in_order_each_once() -> None:
+    disposed: list[int] = []
+    ahead = Prefetcher(Source(20), disposed.append)
+    assert list(ahead) == list(range(20))
+    ahead.close()
+    assert disposed == []
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_no_more_than_that_many_are_made_ahead(many: int) -> None:
+    source = Source(10)
+    disposed: list[int] = []
+    ahead = Prefetcher(source, disposed.append, ahead=many)
+    assert eventually(lambda: len(source.made) == many)
+    time.sleep(0.05)
+    assert len(source.made) == many
+    items = iter(ahead)
+    for taken in range(1, 5):
+        assert next(items) == taken - 1
+        assert eventually(lambda n=taken + many: len(source.made) == n)
+        time.sleep(0.02)
+        assert len(source.made) == taken + many
+    ahead.close()
+    assert disposed == list(range(4, 4 + many))
+
+
+def test_the_work_is_done_in_another_thread() -> None:
+    source = Source(3)
+    ahead = Prefetcher(source, lambda _: None)
+    list(ahead)
+    ahead.close()
+    assert source.threads == {"ahead"}
+
+
+def test_closing_disposes_of_what_nobody_took() -> None:
+    disposed: list[int] = []
+    source = Source(10)
+    ahead = Prefetcher(source, disposed.append, ahead=2)
+    assert eventually(lambda: len(source.made) == 2)
+    ahead.close()
+    assert disposed == [0, 1]
+    assert len(source.made) == 2
+
+
+def test_closing_waits_for_the_item_that_is_being_made() -> None:
+    begun, go = threading.Event(), threading.Event()
+    disposed: list[str] = []
+
+    def source() -> Iterator[str]:
+        begun.set()
+        go.wait(120)
+        yield "slow"
+
+    ahead = Prefetcher(source(), disposed.append)
+    assert begun.wait(120)
+    threading.Timer(0.1, go.set).start()
+    ahead.close()
+    assert disposed == ["slow"]
+
+
+def test_an_error_reaches_the_consumer_behind_the_items_before_it() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        raise KeyError("broken")
+
+    ahead = Prefetcher(source(), lambda _: None)
+    items = iter(ahead)
+    assert next(items) == 1
+    with pytest.raises(KeyError, match="broken"):
+        next(items)
+    ahead.close()
+
+
+def test_an_interrupt_reaches_the_consumer() -> None:
+    def source() -> Iterator[int]:
+        raise KeyboardInterrupt
+        yield 1
+
+    ahead = Prefetcher(source(), lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        list(ahead)
+    ahead.close()
+
+
+def test_an_empty_source() -> None:
+    ahead: Prefetcher[int] = Prefetcher([], lambda _: None)
+    assert list(ahead) == []
+    ahead.close()
+    ahead.close()

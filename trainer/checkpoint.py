@@ -1,0 +1,176 @@
+"""Where a training stands, in one file that is whole or not there: a killed run goes on to the same bits.
+
+The file is safetensors: tensors as they are, everything else as JSON beside them. Nothing is pickled, so that a file
+from elsewhere can do no more than be wrong. A digest over all of it tells what a disk has spoiled.
+
+What has to be in a tree for the same bits: weights, the optimizer's `state_dict()`, the place in the data, and every
+generator that is drawn from (`generators`, `restore_generators`).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
+from safetensors.torch import save as save_bytes
+
+from harness.protocol.job import StepError
+
+#: Tensors, plain values, and lists, tuples and dictionaries (keys: strings or whole numbers) of those.
+Tree = Any
+_FORMAT = "harness-checkpoint/1"
+_LENGTH_SIZE = 8
+
+
+def save(path: Path, tree: Tree) -> None:
+    """Write a tree to `path`, whole or not at all, even where the machine loses its power.
+
+    Raises StepError for a tree with anything else in it, and where the disk is full.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    plain = json.dumps(_strip(tree, tensors), sort_keys=True)
+    packed = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    digest = _digest(plain, packed)
+    data = save_bytes(packed, metadata={"format": _FORMAT, "tree": plain, "sha256": digest})
+    write_whole(path, data)
+
+
+def load(path: Path) -> Tree | None:
+    """Read a tree, its tensors on the CPU; None where there is no file. Raises StepError for a damaged one."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        metadata = _metadata(data)
+        tensors = load_bytes(data)
+        if metadata.get("format") != _FORMAT or metadata["sha256"] != _digest(metadata["tree"], tensors):
+            raise ValueError("its digest is another one")
+        return _fill(json.loads(metadata["tree"]), tensors)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StepError(
+            f"the checkpoint {path.name} is damaged: {error}", remedy="remove it: the training then begins anew"
+        ) from error
+
+
+def generators(**own: torch.Generator) -> Tree:
+    """The state of the process's generators, and of those that a task keeps itself, by name."""
+    state: dict[str, Tree] = {
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        "numpy": _numpy_state(),
+        "own": {name: generator.get_state() for name, generator in own.items()},
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def restore_generators(state: Tree, **own: torch.Generator) -> None:
+    """Go on drawing where `generators` was asked."""
+    torch.set_rng_state(state["torch"])
+    random.setstate(state["python"])
+    name, keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))  # noqa: NPY002 - libraries draw from it
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    for key, generator in own.items():
+        generator.set_state(state["own"][key])
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is whole or not there. Raises StepError where the disk is full."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise StepError(
+                f"there is no room for {path.name}: {len(data) >> 20} MiB are needed",
+                fault="user",
+                remedy="make room where the project keeps its data, and run it again: it goes on where it was",
+            ) from error
+        raise
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _numpy_state() -> list[Tree]:
+    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002 - libraries draw from it
+    return [str(name), [int(key) for key in keys], int(position), int(has_gauss), float(gauss)]
+
+
+def _strip(tree: Tree, tensors: dict[str, torch.Tensor]) -> Tree:
+    """The tree in JSON's own words; tensors are moved to `tensors` and leave their name."""
+    if isinstance(tree, torch.Tensor):
+        name = f"t{len(tensors)}"
+        # A copy where two names share memory, which the format refuses.
+        tensors[name] = tree.detach().clone()
+        return {"tensor": name}
+    if isinstance(tree, dict):
+        if not all(isinstance(key, (str, int)) and not isinstance(key, bool) for key in tree):
+            raise StepError("a checkpoint takes dictionaries with keys of text or whole numbers alone")
+        return {"dict": [[key, _strip(value, tensors)] for key, value in tree.items()]}
+    if isinstance(tree, (list, tuple)):
+        kind = "tuple" if isinstance(tree, tuple) else "list"
+        return {kind: [_strip(value, tensors) for value in tree]}
+    if isinstance(tree, float) or tree is None or isinstance(tree, (bool, int, str)):
+        return tree
+    raise StepError(f"a checkpoint does not take {type(tree).__name__}")
+
+
+def _fill(plain: Tree, tensors: dict[str, torch.Tensor]) -> Tree:
+    if not isinstance(plain, dict):
+        return plain
+    (kind, value), *more = plain.items()
+    if more or kind not in {"tensor", "dict", "list", "tuple"}:
+        raise ValueError("it has an entry of an unknown kind")
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "dict":
+        return {key: _fill(item, tensors) for key, item in value}
+    items = [_fill(item, tensors) for item in value]
+    return tuple(items) if kind == "tuple" else items
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """What stands beside the tensors: the format's loader for bytes does not give it."""
+    size = int.from_bytes(data[:_LENGTH_SIZE], "little")
+    header = json.loads(data[_LENGTH_SIZE : _LENGTH_SIZE + size])
+    found: dict[str, str] = header["__metadata__"]
+    return found
+
+
+def _digest(plain: str, tensors: dict[str, torch.Tensor]) -> str:
+    whole = hashlib.sha256(plain.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        whole.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()

@@ -1,0 +1,220 @@
+"""The data of one seed: reference policy, trajectories of every pool, preference sets, and the scale of scores."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from harness.protocol.job import Progress, StepError
+from harness.trainer.control import controllers, kept, pairs, search
+from harness.trainer.control.clone import clone
+from harness.trainer.control.environment import REACHER, lanes
+from harness.trainer.control.policy import Policy, sampler
+from harness.trainer.control.rollout import LeadIn, Trajectories, centres, roll
+from harness.trainer.control.settings import SETS, TRAINING_ONLY, Settings
+from harness.trainer.pieces import Pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from harness.protocol.job import Job, Say
+    from harness.trainer.control.environment import Lanes
+    from harness.trainer.control.rollout import Actor
+
+    Array = NDArray[np.float64]
+
+#: Numbers of starts: those of a data seed, those that policies are scored on, and those that are shown for cloning.
+_STARTS, _SCORED, _SHOWN = 1_000_000, 900_000_000, 800_000_000
+_CLONED_FROM = 512
+
+
+@dataclass(frozen=True)
+class Data:
+    """What `prepare` made. Trajectories have shape (P, N, T, ...); `pairs` as `harness.trainer.control.pairs` has them.
+
+    `nothing`, `reference` and `best` are mean returns over the fixed starts: of the uniform policy, of the reference
+    and of the expert. A score is 0 at the reference's and 1 at the expert's.
+    """
+
+    seen: torch.Tensor
+    bins: torch.Tensor
+    alive: torch.Tensor
+    reference_logps: torch.Tensor
+    pairs: dict[str, torch.Tensor]
+    policy: Policy
+    nothing: float
+    reference: float
+    best: float
+    digest: str
+
+    def score(self, mean_return: float) -> float:
+        """Normalise a mean return."""
+        return (mean_return - self.reference) / (self.best - self.reference)
+
+
+def build(job: Job, say: Say) -> dict[str, float]:
+    """Make the data of `job.seed` in `job.out`, from the pieces that are there.
+
+    The same settings and seed give the same bytes, however often it was killed on the way.
+    """
+    settings, folder = Settings.of(job.settings), Path(job.out)
+    pieces = Pieces(folder, repr((job.seed, _made_with(settings))))
+    world, total = lanes(settings.environment), 3 + len(pairs.POOLS)
+    actions = centres(settings.bins, min(settings.bound, world.bound))
+    graded = _controllers(settings, world, actions, say, pieces)
+    say(Progress(1, total, "reference"))
+    medium = _noisy(graded["medium"], settings, actions)
+
+    def cloned() -> dict[str, torch.Tensor]:
+        shown = np.arange(_SHOWN, _SHOWN + _CLONED_FROM)
+        followed = roll(world, medium, shown, actions, settings.horizon, (0, 51))
+        return clone(followed, settings.bins, settings.hidden, settings.clone_steps).state_dict()
+
+    policy = Policy(world.observation_size, world.action_size, settings.bins, settings.hidden)
+    policy.load_state_dict(pieces.get("reference", cloned))
+    say(Progress(2, total, "scale of scores"))
+    scale = pieces.get("scale", lambda: _scale(settings, world, actions, policy, graded["expert"]))
+    actors: dict[str, Actor] = {name: _noisy(graded[name], settings, actions) for name in controllers.GRADES}
+    actors |= dict.fromkeys(pairs.POOLS[:2], sampler(policy))
+    pools = _pools(job.seed, settings, world, actions, actors, medium, say, pieces)
+    made = _write(job, settings, folder, policy, pools, scale)
+    pieces.clear()
+    return made
+
+
+def _made_with(settings: Settings) -> dict[str, object]:
+    """The settings that the data depend on."""
+    return {k: v for k, v in dataclasses.asdict(settings).items() if k not in TRAINING_ONLY}
+
+
+def _controllers(
+    settings: Settings, world: Lanes, actions: Array, say: Say, pieces: Pieces
+) -> dict[str, controllers.Law]:
+    if settings.environment == REACHER:
+        return {grade: controllers.reacher(grade) for grade in controllers.GRADES}
+    return dict(search.search(world, float(actions[-1]), settings.horizon, settings.search_steps, say, pieces))
+
+
+def _noisy(law: controllers.Law, settings: Settings, actions: Array) -> Actor:
+    return controllers.noisy(law, actions, settings.noise * float(actions[-1]))
+
+
+def _scale(
+    settings: Settings, world: Lanes, actions: Array, policy: Policy, expert: controllers.Law
+) -> dict[str, float]:
+    uniform: Actor = lambda _, noise: noise.argmax(axis=2).astype(np.uint8)  # noqa: E731 - an actor among actors
+    who = {"nothing": uniform, "reference": sampler(policy), "best": controllers.noisy(expert, actions, 0.0)}
+    found = {name: float(scored(settings, world, actor).returns.mean()) for name, actor in who.items()}
+    if not found["best"] > found["reference"]:
+        raise StepError(
+            f"the expert returns {found['best']:.4g}, no more than the reference ({found['reference']:.4g})",
+            fault="user",
+            remedy="raise search_steps, or lower noise",
+        )
+    return found
+
+
+def scored(settings: Settings, world: Lanes, actor: Actor) -> Trajectories:
+    """Let it act from the fixed starts with the fixed noise: the same for every policy that is ever scored."""
+    actions = centres(settings.bins, min(settings.bound, world.bound))
+    starts = np.arange(_SCORED, _SCORED + settings.evaluations)
+    return roll(world, actor, starts, actions, settings.horizon, (0, 52))
+
+
+def _pools(
+    seed: int,
+    settings: Settings,
+    world: Lanes,
+    actions: Array,
+    actors: dict[str, Actor],
+    medium: Actor,
+    say: Say,
+    pieces: Pieces,
+) -> list[Trajectories]:
+    starts = np.arange(settings.prompts) + (seed + 1) * _STARTS
+    draw = np.random.Generator(np.random.PCG64([seed, 53]))
+    lead = None
+    if settings.lead_in:
+        lead = LeadIn(medium, draw.integers(settings.lead_in + 1, size=settings.prompts), (seed, 54))
+    out = []
+    for place, name in enumerate(pairs.POOLS):
+        say(Progress(3 + place, 3 + len(pairs.POOLS), f"trajectories: {name}"))
+        act = partial(roll, world, actors[name], starts, actions, settings.segment, (seed, 55, place), lead)
+
+        def made(act: Callable[[], Trajectories] = act) -> dict[str, torch.Tensor]:
+            return {k: torch.from_numpy(v) for k, v in vars(act()).items()}
+
+        kept_as = pieces.get(f"pool-{name}", made)
+        out.append(Trajectories(**{k: v.numpy() for k, v in kept_as.items()}))
+    return out
+
+
+def _write(
+    job: Job, settings: Settings, folder: Path, policy: Policy, pools: list[Trajectories], scale: dict[str, float]
+) -> dict[str, float]:
+    seen, bins, alive = (torch.from_numpy(np.stack([getattr(p, k) for p in pools])) for k in ("seen", "bins", "alive"))
+    with torch.no_grad():
+        logps = torch.stack([policy.of_trajectories(s, b, a) for s, b, a in zip(seen, bins, alive, strict=True)])
+    returns = np.stack([p.returns for p in pools])
+    sets = pairs.preference_sets(returns, alive.any(-1).numpy(), settings.flipped, job.seed)
+    if empty := [name for name in SETS if not len(sets[name])]:
+        raise StepError(f"no pair is left in {empty[0]}", fault="user", remedy="raise prompts or segment")
+    tensors = {"seen": seen, "bins": bins, "alive": alive, "reference_logps": logps}
+    tensors |= {"returns": torch.from_numpy(returns)}
+    tensors |= {f"pairs_{name}": torch.from_numpy(sets[name]) for name in SETS}
+    tip = settings.environment == REACHER
+    paths = seen[..., 8:10].numpy() if tip else _climbs(pools)
+    numbers = pairs.picture_numbers(sets, returns, logps.double().numpy(), paths, "tip" if tip else "return")
+    digests = {
+        "data.safetensors": kept.write_tensors(folder / "data.safetensors", tensors),
+        "reference.safetensors": kept.write_tensors(folder / "reference.safetensors", policy.state_dict()),
+        "picture.json": kept.write_json(folder / "picture.json", numbers),
+    }
+    kept.close(folder, digests, {"settings": _made_with(settings), "seed": job.seed, "scale": scale})
+    return scale | {f"pairs_{name}": float(len(sets[name])) for name in SETS}
+
+
+def _climbs(pools: list[Trajectories]) -> NDArray[np.float32]:
+    """For each trajectory the return up to each step, shape (P, N, T, 2)."""
+    grown = np.stack([p.rewards.cumsum(axis=1) for p in pools])
+    time = np.broadcast_to(np.arange(grown.shape[-1], dtype=np.float64), grown.shape)
+    return np.stack([time, grown], axis=-1).astype(np.float32)
+
+
+def read(folder: Path, settings: Settings, seed: int) -> Data:
+    """Read prepared data. Raises StepError where they are damaged, or were made with other settings."""
+    about = kept.opened(folder)
+    if about.get("settings") != _made_with(settings) or about.get("seed") != seed:
+        raise StepError("these data were made for other settings or another seed", remedy="prepare them again")
+    tensors = kept.read_tensors(folder / "data.safetensors")
+    scale = about["scale"]
+    return Data(
+        seen=tensors["seen"],
+        bins=tensors["bins"],
+        alive=tensors["alive"],
+        reference_logps=tensors["reference_logps"],
+        pairs={name: tensors[f"pairs_{name}"] for name in SETS},
+        policy=load_policy(kept.read_tensors(folder / "reference.safetensors"), tensors, settings),
+        nothing=scale["nothing"],
+        reference=scale["reference"],
+        best=scale["best"],
+        digest=about["digests"]["data.safetensors"],
+    )
+
+
+def load_policy(weights: dict[str, torch.Tensor], data: dict[str, torch.Tensor], settings: Settings) -> Policy:
+    """A policy from its weights. Raises StepError where they are of another shape."""
+    policy = Policy(data["seen"].shape[-1], data["bins"].shape[-1], settings.bins, settings.hidden)
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        raise StepError(f"these weights are of another policy: {error}") from error
+    return policy

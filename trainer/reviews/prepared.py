@@ -1,0 +1,134 @@
+"""What `prepare` leaves for training and scoring, and how it is opened again: whole, and as it was left."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.protocol.job import Progress, StepError
+from harness.trainer.pieces import Pieces
+from harness.trainer.reviews import cached, evaluate, texts
+from harness.trainer.reviews.embedded import WEIGHTS, Embedded
+from harness.trainer.reviews.store import digest_file, digest_of, read_facts, read_tensors, write_facts, write_tensors
+from harness.trainer.reviews.texts import Pairs
+from harness.trainer.reviews.world import Material, World
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.protocol.job import Job, Say
+    from harness.trainer.reviews.settings import Settings
+
+#: Written last: a folder without it is half done.
+_ABOUT = "about.json"
+_TOKENS = "tokens.safetensors"
+#: Settings that the prepared data depend on; the others belong to training alone.
+_TRAINING_ONLY = {"epochs", "batch", "micro", "rate", "rise", "clip", "betas", "keep"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a seed, ready for use; `before` is how the reference itself stands."""
+
+    settings: Settings
+    world: World
+    material: Material
+    before: evaluate.Standing
+    folder: Path
+    device: str
+
+    def recall(self, which: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """The reference's log-probabilities of the pairs "train" or "held". Raises StepError where they are stale."""
+        pairs: Pairs = getattr(self.material, which)
+        key = cached.key(pairs, self.world, self.settings.precision, self.device)
+        return cached.recall(_cache(self.folder, which), key, len(pairs))
+
+
+def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
+    """Make everything in `job.out`, from the pieces that are there. Gives the standing of the reference.
+
+    Raises StepError.
+    """
+    folder = Path(job.out)
+    pieces = Pieces(folder, purpose(job, settings))
+    world, material = _make(job, settings, folder, say, pieces)
+    tokens = texts.pack("questions", material.questions)
+    for name, pairs in (("train", material.train), ("held", material.held)):
+        for part in ("prompts", "chosen", "rejected"):
+            tokens |= texts.pack(f"{name}.{part}", getattr(pairs, part))
+    write_tensors(tokens, folder / _TOKENS)
+    model = world.reference()
+    for name, pairs in (("train", material.train), ("held", material.held)):
+        say(Progress(int(name == "held"), 3, "asks the reference"))
+        key = cached.key(pairs, world, settings.precision, job.device)
+        cached.keep(_cache(folder, name), key, model, pairs, settings.precision, pieces)
+    say(Progress(2, 3, "asks the reference"))
+    given = pieces.get("answers", lambda: evaluate.answers(model, material, world, settings, job.seed))
+    before = evaluate.standing(material, world, given)
+    files = [_TOKENS, *(_cache(folder, name).name for name in ("train", "held"))]
+    files += [WEIGHTS] if settings.source == "grammar" else []
+    about = {
+        "files": {name: digest_file(folder / name) for name in files},
+        "prepared_for": purpose(job, settings),
+        "world": world.digests,
+        "reference": evaluate.as_facts(before),
+    }
+    write_facts(about, folder / _ABOUT)
+    pieces.clear()
+    return {
+        "pairs": float(len(material.train)),
+        "held_out": float(len(material.held)),
+        **{f"reference_{k}": v for k, v in evaluate.as_facts(before).items() if v is not None},
+    }
+
+
+def open_prepared(job: Job, settings: Settings) -> Prepared:
+    """Open what `prepare` left in `job.data`. Raises StepError for what is half done, damaged or of another job."""
+    folder = Path(job.data)
+    about = read_facts(folder / _ABOUT)
+    try:
+        files, made_for, reference = about["files"], about["prepared_for"], about["reference"]
+        before = evaluate.from_facts(reference)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StepError(f"{_ABOUT} is damaged", remedy="prepare the data again") from error
+    if made_for != purpose(job, settings):
+        raise StepError("the data were prepared with other settings or another seed", remedy="prepare them again")
+    for name, digest in sorted(files.items()):
+        if digest_file(folder / Path(name).name) != digest:
+            raise StepError(f"{Path(name).name} is not as it was prepared", remedy="prepare the data again")
+    tensors, _ = read_tensors(folder / _TOKENS)
+    train, held = (
+        Pairs(*(texts.unpack(f"{name}.{part}", tensors) for part in ("prompts", "chosen", "rejected")))
+        for name in ("train", "held")
+    )
+    material = Material(train, held, texts.unpack("questions", tensors))
+    return Prepared(settings, _open(job, settings, folder), material, before, folder, job.device)
+
+
+def _make(job: Job, settings: Settings, folder: Path, say: Say, pieces: Pieces) -> tuple[World, Material]:
+    if settings.source == "grammar":
+        embedded = Embedded(settings, folder, job.device)
+        return embedded, embedded.make(job.seed, say, pieces)
+    from harness.trainer.reviews.imdb import Files  # noqa: PLC0415 - the embedded source needs none of it
+
+    files = Files(settings, job.inputs, job.device)
+    return files, files.make(job.seed, say)
+
+
+def _open(job: Job, settings: Settings, folder: Path) -> World:
+    if settings.source == "grammar":
+        return Embedded(settings, folder, job.device)
+    from harness.trainer.reviews.imdb import Files  # noqa: PLC0415 - the embedded source needs none of it
+
+    return Files(settings, job.inputs, job.device)
+
+
+def purpose(job: Job, settings: Settings) -> str:
+    """SHA-256 of what the data of a job are made for: seed, device, and the settings that they depend on."""
+    relevant = {k: v for k, v in asdict(settings).items() if k not in _TRAINING_ONLY}
+    return digest_of({"seed": job.seed, "device": job.device, "settings": relevant})
+
+
+def _cache(folder: Path, which: str) -> Path:
+    return folder / f"reference-{which}.safetensors"

@@ -1,0 +1,98 @@
+"""The tasks by name. A new one is a package with the three steps, and a line in here."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Protocol, cast
+
+from harness.protocol.job import StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+
+    from harness.protocol.job import Declared, Job, Say, Setting
+
+#: The module of each task; it offers `prepare`, `train` and `score` as `Task` says.
+MODULES = {
+    "control": "harness.trainer.control",
+    "reviews": "harness.trainer.reviews",
+    "finetune": "harness.trainer.finetune",
+    "images": "harness.trainer.images",
+}
+#: Of those whose loss is no preference loss, the contract that it has to keep.
+CONTRACTS = {"images": "classification"}
+
+
+class PairLoss(Protocol):
+    """A loss over B preference pairs as a trainer calls it; `harness.trainer.torch` is the one over the oracle.
+
+    `smallest` is the number of pairs that it needs at least (batch statistics).
+    """
+
+    smallest: int
+
+    def __call__(
+        self,
+        policy_chosen: torch.Tensor,
+        policy_rejected: torch.Tensor,
+        reference_chosen: torch.Tensor,
+        reference_rejected: torch.Tensor,
+        beta: float,
+        *,
+        chosen_lengths: torch.Tensor | None = None,
+        rejected_lengths: torch.Tensor | None = None,
+        progress: float = 0.5,
+    ) -> torch.Tensor:
+        """Mean loss, a scalar on which `backward()` works.
+
+        The four are summed log-probabilities in nats, shape (B,); lengths are tokens per completion, shape (B,);
+        `progress` is the training fraction from 0 to 1.
+        """
+
+
+class Task(Protocol):
+    """What the module of a task offers. Paths come in the job; metrics go out as plain finite or non-finite floats."""
+
+    def prepare(self, job: Job, say: Say) -> Mapping[str, float]:
+        """Make the data of `job.seed` in `job.out`: a function of settings and seed alone, to the last bit."""
+
+    def train(self, job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
+        """Train on `job.data` with `loss`; leave safetensors in `job.out`, go on from a checkpoint that lies there.
+
+        Gives what only training knows: `finite` (share of trainings that stayed finite), `seconds_per_step`.
+        """
+
+    def score(self, job: Job, say: Say) -> Mapping[str, float]:
+        """Score `job.weights` against `job.data`: the metrics that gates read."""
+
+
+class Settings(Protocol):
+    """A task's settings, in `settings.py` beside its steps: read on hosts that have nothing of what steps need."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Setting]) -> Settings:
+        """Read them. Raises StepError (the user's) for what makes no sense."""
+
+    def declared(self) -> Declared:
+        """What is measured with them, and what is needed."""
+
+
+def settings_of(name: str, given: Mapping[str, Setting]) -> Settings:
+    """The settings of the task of that name. Raises StepError (the user's) for what makes no sense."""
+    module = importlib.import_module(f"{MODULES[name]}.settings")
+    return cast("type[Settings]", module.Settings).of(given)
+
+
+def task(name: str) -> Task:
+    """The task of that name. Raises StepError for an unknown one."""
+    if name not in MODULES:
+        raise StepError(f"there is no task {name!r}", fault="user", remedy=f"one of {', '.join(MODULES)}")
+    return cast("Task", importlib.import_module(MODULES[name]))
+
+
+def inner_files(folder: Path) -> list[Path]:
+    """All regular files under a folder in a settled order, for digests."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

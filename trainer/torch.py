@@ -1,0 +1,174 @@
+"""The oracle as a loss that a trainer calls: `loss = oracle_loss(pc, pr, rc, rr, beta); loss.backward()`.
+
+The candidate stays in its sandbox. Values and gradients come from there as numbers; autograd goes on from them.
+They cross as float32, whatever the model computes in, and the gradients are cast back to the policy's own dtype.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from harness.core.errors import CandidateFault
+from harness.protocol.batch import MAX_PAIRS, Batch
+from harness.protocol.job import StepError
+from harness.protocol.rules import WRONG_OUTPUT
+from harness.protocol.spotcheck import EVERY, Answering, Rechecking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.protocol.batch import Answer
+
+_NAMES = (
+    "policy_chosen",
+    "policy_rejected",
+    "reference_chosen",
+    "reference_rejected",
+    "chosen_lengths",
+    "rejected_lengths",
+)
+
+
+class OracleLoss:
+    """A `harness.trainer.tasks.PairLoss` over whatever answers batches: one object for each rank.
+
+    Every `every` calls an earlier batch is asked again (`harness.protocol.spotcheck`); 0 where whoever answers does
+    that already. `tolerance` is what two answers to it may differ by, 0 for the same bits.
+    Raises StepError for what cannot be asked (shapes, a reference that is not finite, a beta that is none), and
+    passes on what the other side raises. Log-probabilities of the policy that are not finite, as after a divergence,
+    give a loss of NaN as they would in any trainer, and nobody is asked.
+    """
+
+    def __init__(self, answering: Answering, *, smallest: int = 1, every: int = EVERY, tolerance: float = 0.0) -> None:
+        self._answering = Rechecking(answering, every=every, tolerance=tolerance)
+        self.smallest = smallest
+
+    @property
+    def calls(self) -> int:
+        """Batches asked so far, without the repeated ones."""
+        return self._answering.calls
+
+    def __call__(
+        self,
+        policy_chosen: torch.Tensor,
+        policy_rejected: torch.Tensor,
+        reference_chosen: torch.Tensor,
+        reference_rejected: torch.Tensor,
+        beta: float,
+        *,
+        chosen_lengths: torch.Tensor | None = None,
+        rejected_lengths: torch.Tensor | None = None,
+        progress: float = 0.5,
+    ) -> torch.Tensor:
+        """Mean loss, a float32 scalar on the policy's device.
+
+        The four are summed log-probabilities in nats, shape (B,); lengths are tokens per completion, shape (B,), 1
+        where they are not given; `progress` is the training fraction from 0 to 1.
+        """
+        lengths = [torch.ones_like(policy_chosen) if t is None else t for t in (chosen_lengths, rejected_lengths)]
+        tensors = (policy_chosen, policy_rejected, reference_chosen, reference_rejected, *lengths)
+        _check(tensors, beta, progress, self.smallest)
+        vectors = [t.detach().to("cpu", torch.float32).contiguous().numpy() for t in tensors]
+        if not all(np.isfinite(v).all() for v in vectors[2:]):
+            raise StepError("the reference's log-probabilities or the lengths are not finite")
+        batch = Batch.of(vectors, float(beta), float(progress))
+        ask = self._ask if all(np.isfinite(v).all() for v in vectors[:2]) else _undefined
+        loss: torch.Tensor = _Asked.apply(policy_chosen, policy_rejected, ask, batch)
+        return loss
+
+    def finish(self) -> None:
+        """Ask an earlier batch a last time. Raises CandidateFault where its answer changed."""
+        self._answering.finish()
+
+    def _ask(self, batch: Batch) -> _Numbers:
+        answer = self._answering.answer(batch)
+        if answer.shape not in {(), (batch.pairs,)}:
+            message = f"it returned shape {answer.shape} for a batch of {batch.pairs}"
+            raise CandidateFault(WRONG_OUTPUT.finding(message))
+        return _numbers(answer)
+
+
+class InProcessLoss:
+    """A `PairLoss` over a trusted function in this process, such as one of the catalogue: for benches and tests.
+
+    `function(pc, pr, rc, rr, beta)` gives a value for each pair, shape (B,), or one for all of them.
+    """
+
+    def __init__(self, function: Callable[..., torch.Tensor], *, smallest: int = 1) -> None:
+        self._function = function
+        self.smallest = smallest
+
+    def __call__(
+        self,
+        policy_chosen: torch.Tensor,
+        policy_rejected: torch.Tensor,
+        reference_chosen: torch.Tensor,
+        reference_rejected: torch.Tensor,
+        beta: float,
+        *,
+        chosen_lengths: torch.Tensor | None = None,
+        rejected_lengths: torch.Tensor | None = None,
+        progress: float = 0.5,
+    ) -> torch.Tensor:
+        """Mean loss in float32, as over the oracle; lengths and progress are not handed on."""
+        del chosen_lengths, rejected_lengths, progress
+        four = (policy_chosen, policy_rejected, reference_chosen, reference_rejected)
+        _check(four, beta, 0.5, self.smallest)
+        return self._function(*(t.float() for t in four), beta).mean()
+
+
+#: The mean of the values, and its gradients with respect to the policy's two vectors.
+_Numbers = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def _numbers(answer: Answer) -> _Numbers:
+    # Copies: the answer's arrays lie in the bytes that came over the wire, which nobody may write to.
+    values, chosen, rejected = (
+        torch.from_numpy(np.array(v)) for v in (answer.values, answer.grad_chosen, answer.grad_rejected)
+    )
+    return values.mean().to(torch.float32), chosen, rejected
+
+
+def _undefined(batch: Batch) -> _Numbers:
+    nothing = torch.full((batch.pairs,), float("nan"))
+    return torch.tensor(float("nan")), nothing, nothing.clone()
+
+
+class _Asked(torch.autograd.Function):
+    """The step of the graph that happens elsewhere."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        policy_chosen: torch.Tensor,
+        policy_rejected: torch.Tensor,
+        ask: Callable[[Batch], _Numbers],
+        batch: Batch,
+    ) -> torch.Tensor:
+        """The mean, with the gradients kept for later."""
+        mean, chosen, rejected = ask(batch)
+        ctx.save_for_backward(chosen.to(policy_chosen.device), rejected.to(policy_rejected.device))
+        ctx.dtypes = (policy_chosen.dtype, policy_rejected.dtype)
+        return mean.to(policy_chosen.device)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
+        """The gradients, times that of the mean."""
+        chosen, rejected = ctx.saved_tensors
+        return (outer * chosen).to(ctx.dtypes[0]), (outer * rejected).to(ctx.dtypes[1]), None, None
+
+
+def _check(tensors: tuple[torch.Tensor, ...], beta: float, progress: float, smallest: int) -> None:
+    """Refuse what cannot be asked: that is a mistake of the trainer, and never the candidate's."""
+    pairs = tensors[0].numel()
+    for name, tensor in zip(_NAMES, tensors, strict=False):
+        if tensor.shape != (pairs,):
+            raise StepError(f"{name} has shape {tuple(tensor.shape)} where the first vector has {pairs} pairs")
+    if not smallest <= pairs <= MAX_PAIRS:
+        raise StepError(f"a batch of {pairs} pairs, where this loss takes {smallest} to {MAX_PAIRS}")
+    if not 0.0 < beta < float("inf") or not 0.0 <= progress <= 1.0:
+        raise StepError(f"beta {beta} or progress {progress} is out of range")
