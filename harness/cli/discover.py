@@ -27,7 +27,9 @@ _LADDERS = {"preference": "bandit", "classification": "digits"}
 @click.command("discover")
 @click.option("--proposer", metavar="P", help="Who writes losses: openai:MODEL, replay:FILE or evolve.")
 @click.option("--generations", type=click.IntRange(1), help="Stop after so many.  [default: 10]")
-@click.option("--profile", help="The ladder that judges.  [default: bandit, or digits for classification]")
+@click.option(
+    "--ladder", "--profile", "profile", help="The ladder that judges.  [default: bandit, or digits for classification]"
+)
 @click.option("--contract", type=click.Choice(["preference", "classification"]), help="What a loss takes.")
 @click.option("--seed", type=click.IntRange(0), help="Another run of chance.  [default: 0]")
 @click.option("--resume", metavar="RUN", help="Go on with a run, by its name (run-1) or its folder.")

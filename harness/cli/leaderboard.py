@@ -53,7 +53,9 @@ _MARK = "*"
 
 @click.command("leaderboard")
 @click.option(
+    "--ladder",
     "--profile",
+    "profile",
     default="bandit",
     show_default=True,
     help="The ladder; one of your own as a .toml file, or NAME@DIGEST.",

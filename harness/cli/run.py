@@ -193,7 +193,14 @@ def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, f
 
 @click.command("run")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--profile", default="bandit", show_default=True, help="The ladder to climb, or a .toml file.")
+@click.option(
+    "--ladder",
+    "--profile",
+    "profile",
+    default="bandit",
+    show_default=True,
+    help="The ladder to climb, or a .toml file.",
+)
 @click.option("--gpu", default="none", show_default=True, metavar="auto|none|N,...", help="The GPU for it.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")

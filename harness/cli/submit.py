@@ -20,7 +20,14 @@ _TOLD = 8
 
 @click.command("submit")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("--profile", default="bandit", show_default=True, help="The ladder to climb, or a .toml file.")
+@click.option(
+    "--ladder",
+    "--profile",
+    "profile",
+    default="bandit",
+    show_default=True,
+    help="The ladder to climb, or a .toml file.",
+)
 @click.option(
     "--priority", default=0, show_default=True, help="Higher goes first; each step is ten minutes of waiting."
 )

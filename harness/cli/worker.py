@@ -49,7 +49,14 @@ if TYPE_CHECKING:
     help="GPUs of a place, for ladders whose trainers have several processes (local engine).",
 )
 @click.option("--drain", is_flag=True, help="End when the queue is empty.")
-@click.option("--profile", default="bandit", show_default=True, help="A ladder whose properties it judges by.")
+@click.option(
+    "--ladder",
+    "--profile",
+    "profile",
+    default="bandit",
+    show_default=True,
+    help="A ladder whose properties it judges by.",
+)
 @click.option(
     "--lease",
     default=LEASE_SECONDS,
