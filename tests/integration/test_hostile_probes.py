@@ -49,7 +49,7 @@ def probe():
         "dns": attempt(lambda: socket.gethostbyname("example.org")),
         "write root": attempt(lambda: open("/canary", "w")),
         "write python": attempt(lambda: open(torch.__file__, "a")),
-        "write sandbox": attempt(lambda: open(sys.modules["harness.sandbox.worker"].__file__, "a")),
+        "write sandbox": attempt(lambda: open(sys.modules["sandbox.worker"].__file__, "a")),
         "write proc": attempt(lambda: open("/proc/sys/kernel/core_pattern", "w")),
         "write cgroup": attempt(lambda: open("/sys/fs/cgroup/memory.max", "w")),
         "write shm": attempt(lambda: open("/dev/shm/x", "w")),

@@ -51,7 +51,7 @@ print(os.getuid(), os.getgid(), torch.__version__, sys.flags.isolated)
 """
 UNCOMPILED = """
 import json, os, sys
-import harness.sandbox.server, torch.nn.functional
+import sandbox.server, torch.nn.functional
 specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
 sources = [spec for spec in specs if spec and spec.origin and spec.origin.endswith(".py")]
 print([spec.origin for spec in sources if not os.path.exists(spec.cached)])

@@ -115,11 +115,11 @@ TRICKS = {
         "    sys.modules[name] = types.ModuleType(name)"
     ),
     "replaces the wire": text(
-        "worker = sys.modules['harness.sandbox.worker']\n"
+        "worker = sys.modules['sandbox.worker']\n"
         "worker._status = lambda error: 0\nworker._complain = lambda error: b''",
         "raise ValueError",
     ),
-    "replaces the packing by nonsense": text("sys.modules['harness.sandbox.worker']._pack = lambda *a: bytes(9)"),
+    "replaces the packing by nonsense": text("sys.modules['sandbox.worker']._pack = lambda *a: bytes(9)"),
     "replaces builtins": text("builtins.len = lambda x: 1\nbuiltins.type = lambda x: torch.Tensor", "raise ValueError"),
     "swallows everything": text("sys.excepthook = sys.unraisablehook = lambda *a: None", "raise SystemExit(0)"),
     "lies about its shape": text(
