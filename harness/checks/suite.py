@@ -63,7 +63,8 @@ class Suite:
         if examples is None or not self._replay.know(examples, subject):
             self(subject)
             if self._replay.complete:
-                self._replay.perform(subject)  # to hear what the examples ask
+                # To hear what the examples ask of somebody of whom nothing is known yet.
+                self._replay.perform(type(subject)(subject.oracle, subject.domain))
         if self._replay.complete:
             _LEARNT[key] = self._replay.learnt()
 
