@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[1]
-CATALOGUE, EXAMPLES = ROOT / "harness" / "classification" / "losses", ROOT / "examples" / "classification"
+CATALOGUE, EXAMPLES = ROOT / "harness" / "losses" / "classification", ROOT / "examples" / "classification"
 NAMES = ("cross_entropy", "label_smoothing", "squared_error", "focal", "poly_one")
 TABLE = Path(__file__).with_name("digits.json")
 _HOST = {"memory_mib", "disk_mib", "minutes", "processes"}

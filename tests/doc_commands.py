@@ -26,7 +26,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PLACEHOLDERS = {
     "loss.py", "proposals/", "losses/", "plots/", "pictures/", "mine.toml", "losses.sarif", "losses.xml",
     "check.json", "check.sarif",
-    "a.jsonl", "b.jsonl", "answers.jsonl", "question.jsonl", "judge_prompts.jsonl", ".harness/check.jsonl",
+    "a.jsonl", "b.jsonl", "answers.jsonl", "question.jsonl", "judge_prompts.jsonl", ".harness/judge.jsonl",
     ".harness/discover/run-1/journal.jsonl", "/path/to/python3.12",
 }  # fmt: skip
 #: Words in capitals stand for the reader's own, too; an option wants a value of the right kind in their place.

@@ -61,7 +61,7 @@ STORIES = {
     ),
     "a judge": (
         Step("harness judge a.jsonl b.jsonl --model JUDGE --base-url http://127.0.0.1:8000/v1"),
-        Step("harness judge a.jsonl b.jsonl --model JUDGE --replay .harness/check.jsonl"),
+        Step("harness judge a.jsonl b.jsonl --model JUDGE --replay .harness/judge.jsonl"),
     ),
     "long checks": (
         Step("make check LOSS=examples/discopop.py"),

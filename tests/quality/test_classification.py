@@ -29,7 +29,7 @@ ROOT = HERE.parent.parent
 BROKEN = HERE / "classification"
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((BROKEN / "expected.toml").read_text("utf-8"))
 PROFILE = DEFAULTS["classification"]
-CATALOGUE = ROOT / "harness" / "classification" / "losses"
+CATALOGUE = ROOT / "harness" / "losses" / "classification"
 EXAMPLES = ROOT / "examples" / "classification"
 
 

@@ -14,6 +14,7 @@ from judging import EXPONENTIAL, of_margin, subject
 
 from harness.protocol.batch import MAX_PAIRS, Answer, Batch, Complaint
 from harness.subject import identity
+from harness.subject import questions as breadth
 from harness.subject.batches import batch_of
 from harness.subject.identity import QUESTIONS, asked, difference, fingerprint
 from harness.subject.questions import questions
@@ -257,10 +258,10 @@ def test_narrow_questions_would_miss_some(switched_off: str, monkeypatch: pytest
         "sizes": ("for small batches", lambda b: b.take(list(range(min(b.pairs, 64))))),
         "margins": ("near zero", near_zero),
     }[switched_off]
-    made = identity._question
+    made = breadth._question
     drawn.cache_clear()
     dpos.cache_clear()
-    monkeypatch.setattr(identity, "_question", lambda *given: patch(made(*given)))
+    monkeypatch.setattr(breadth, "_question", lambda *given: patch(made(*given)))
     found = told(written(TAKEN_FOR_IT[body]))
     drawn.cache_clear()
     dpos.cache_clear()
