@@ -132,7 +132,9 @@ def put_in(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_check_that_is_taken_out_is_missed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     put_in(MUTANTS[name], monkeypatch)
-    with within(60), pytest.raises(Exception):  # noqa: B017, PT011 - whatever breaks is a find
+    if name == "hoarding":  # on a busy host nothing has come within the millisecond that the others wait
+        monkeypatch.setattr(importlib.import_module(_BOX), "_DRAIN_SECONDS", 0.02)
+    with within(120), pytest.raises(Exception):  # noqa: B017, PT011 - whatever breaks is a find
         hunt(MUTANTS[name].target, MUTANTS[name].examples)
 
 
