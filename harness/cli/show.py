@@ -49,7 +49,11 @@ if TYPE_CHECKING:
 @click.argument("run", type=int)
 @click.option("--json", "json_wanted", is_flag=True, help="Write JSON to standard output.")
 @click.option("--text", is_flag=True, help="Write the candidate's text, as it was submitted.")
-@click.option("--report", is_flag=True, help="Write the JSON report of its properties, as the worker made it.")
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Write the JSON report of its properties, or of the screen that refused it, as the worker made it.",
+)
 @click.option("--plots", type=click.Path(path_type=pathlib.Path, file_okay=False), help="Draw all its pictures there.")
 @ledger_options
 def show_command(
@@ -81,7 +85,9 @@ def show_command(
 
 def _report(ledger: Ledger, run: int) -> str:
     """The report. It is in the database, whichever machine made it. Raises UserError where there is none yet."""
-    made = [a for a in ledger.attachments(run) if a.name == "report.json"]
+    there = ledger.attachments(run)
+    # Of one that the screen refused there is the screen's alone.
+    made = [a for name in ("screen.json", "report.json") for a in there if a.name == name]
     if not made:
         raise UserError(f"run {run} has no report yet", remedy=f"`harness show {run}` says where it stands")
     # What the harness wrote stays as it is.

@@ -25,7 +25,7 @@ from harness.discover import confirmation as duel
 from harness.discover.archive import kept
 from harness.discover.clock import Clock
 from harness.ladder.baselines import baseline_candidate
-from harness.ladder.climb import REPORT
+from harness.ladder.climb import REPORT, SCREEN_REPORT
 from harness.ladder.curves import by_seed, mean_curves, means
 from harness.ladder.gate import interval
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
@@ -178,7 +178,9 @@ class LadderJudge:
     def _result(self, run: Run, kind: str) -> CheckResult | None:
         """What the rung of this kind said of a run's candidate; None where it did not come to it."""
         rungs = {plan.name for plan in self._ladder.rungs if plan.kind == kind}
-        made = [one for one in self._ledger.attachments(run.id) if one.rung in rungs and one.name == REPORT]
+        made = [
+            one for one in self._ledger.attachments(run.id) if one.rung in rungs and one.name in {REPORT, SCREEN_REPORT}
+        ]
         return read_json(self._ledger.document(made[-1].sha256)).results[0] if made else None
 
     def _broken(self, run: Run, candidate: Candidate) -> tuple[Finding, ...]:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.ledger.records import Claim, Run
 
-#: What the report of the screen, and of the properties, is called among a run's documents.
+#: What the report of the properties, and that of the screen, is called among a run's documents.
 REPORT = "report.json"
+SCREEN_REPORT = "screen.json"
 #: What the baseline's metrics of a seed are called there, by the seed.
 BASELINE = "baseline-{}.json"
 #: What the answers are called there that a trained model gave, by the seed.
@@ -115,7 +116,7 @@ def _screened(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened)
 def _keep(context: ClimbContext, held: Claim, plan: RungPlan, result: CheckResult) -> None:
     """Attach what a rung said of the candidate: all its findings."""
     report = write_json(CheckReport(context.ladder.properties, 0, (result,))).encode()
-    context.ledger.attach(held, plan.name, REPORT, report)
+    context.ledger.attach(held, plan.name, SCREEN_REPORT if plan.kind == "screen" else REPORT, report)
 
 
 def _properties(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -> Verdict | int:

@@ -104,7 +104,8 @@ def test_a_database_that_is_away_is_waited_for_and_has_the_report(tmp_path: Path
         assert report["schema"] == "harness.report/v1"
         assert [r["verdict"] for r in report["results"]] == ["rejected"]
         shown = json.loads(harness("show", runs[1], "--json", *elsewhere).out)
-        assert [(a["rung"], a["name"]) for a in shown["attachments"]] == [("properties", "report.json")]
+        told = [(a["rung"], a["name"]) for a in shown["attachments"]]
+        assert told == [("properties", "report.json"), ("screen", "screen.json")]
 
 
 def test_what_is_left_at_a_place_is_cleared_before_it_is_used(

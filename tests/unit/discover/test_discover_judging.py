@@ -11,6 +11,8 @@ import pytest
 from scripted import code
 
 from harness import Ledger
+from harness.checks.static import screen_result, screened_text
+from harness.core.candidate import Candidate
 from harness.core.errors import InfrastructureError
 from harness.core.result import CheckReport, CheckResult
 from harness.core.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
@@ -140,10 +142,20 @@ def test_the_findings_of_a_rejected_loss_come_from_its_report(world: World) -> N
     assert set(world.properties.values()) == {1}, "a text that has a report is not judged again"
 
 
-def test_what_the_screen_refuses_is_told_with_its_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_the_screen_refuses_is_told_with_its_line(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    """By the report that the rung of the screen kept; a run of an older version has none, and is screened again."""
+
     def refuse(place: Any, orders: Any, **_: Any) -> int:
         held = world.ledger.claim("w", slot=place.name, needs=place.needs, only=orders.only)
         assert held is not None
+        if kept:
+            text = Candidate("one.py", world.ledger.text(held.run), held.run.candidate)
+            report = write_json(CheckReport("", 0, (screen_result(screened_text(text)),)))
+            world.ledger.attach(held, "screen", "screen.json", report.encode())
+            monkeypatch.setattr(judging, "screened_text", lambda *_: pytest.fail("it was screened again"))
         world.ledger.reject(held, "S112 no")
         return 1
 

@@ -126,11 +126,14 @@ def test_a_run_shows_its_documents_and_gives_out_its_report(tmp_path):
         held = claim(ledger)
         with pytest.raises(UserError, match="no report yet"):
             run(show_command, 1, "--report", "--folder", tmp_path)
+        ledger.attach(held, "zero", "screen.json", b'{"of": "the screen"}\n')
+        assert run(show_command, 1, "--report", "--folder", tmp_path) == '{"of": "the screen"}\n'
         ledger.attach(held, "one", "report.json", b'{"a": 1}\n')
     assert run(show_command, 1, "--report", "--folder", tmp_path) == '{"a": 1}\n'
     document = json.loads(run(show_command, 1, "--json", "--folder", tmp_path))
     assert document["schema"] == "harness.run/v1"
-    assert [(a["rung"], a["name"], a["size"]) for a in document["attachments"]] == [("one", "report.json", 9)]
+    told = [(a["rung"], a["name"], a["size"]) for a in document["attachments"]]
+    assert told == [("one", "report.json", 9), ("zero", "screen.json", 21)]
 
 
 def test_what_a_candidate_is_called_and_why_it_ended_is_shown_as_it_is(tmp_path):
