@@ -18,7 +18,6 @@ from harness.checks.options import Options
 from harness.checks.properties import Properties
 from harness.core.profiles import DEFAULTS, load
 from harness.property_tests import classification
-from harness.property_tests.configure import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +50,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Ask what the profile asks, in its order, with its number of examples."""
     properties = Properties(load(DEFAULTS[config.getoption("--contract")]), 0)
-    properties.settle()
-    settle()
+    properties.ready_for_hypothesis()
     order: dict[object, int] = {each.function: place for place, each in enumerate(properties.all)}
     found = [(order.get(getattr(item, "function", None)), item) for item in items]
     config.hook.pytest_deselected(items=[item for place, item in found if place is None])

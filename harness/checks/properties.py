@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import property_tests
 from harness.core.contract import CLASSIFICATION
-from harness.property_tests.configure import Watched, draw, seeded
+from harness.property_tests.configure import Watched, draw, seeded, settle
 from harness.property_tests.editions import belongs
 from harness.property_tests.strategies import judge_over
 
@@ -61,11 +61,16 @@ class Properties:
         self.all = tuple(found)
 
     def settle(self) -> None:
-        """Let the strategies draw as this profile and seed want it: they are shared by all of a process."""
-        if _Settled.by is self:
-            return
-        _Settled.by = self
+        """Let what is built of an example be of this profile's domain and edition: that is shared by a process."""
         judge_over(self.profile.domain, self.profile.edition)
+
+    def ready_for_hypothesis(self) -> None:
+        """Let Hypothesis draw and simplify as this profile and seed want it; asking known examples needs none of it."""
+        self.settle()
+        settle()
+        if _Drawn.by is self:
+            return
+        _Drawn.by = self
         for each in self.all:
             if each.watched is not None:
                 draw(each.function, self.profile.examples)
@@ -73,8 +78,8 @@ class Properties:
                 seeded(each.function, self.seed or None)
 
 
-class _Settled:
-    """By which properties the strategies are settled."""
+class _Drawn:
+    """For which properties Hypothesis is ready."""
 
     by: Properties | None = None
 

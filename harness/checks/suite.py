@@ -16,7 +16,6 @@ from harness.checks.replay import NOTHING_ASKED, Replay, Skipped
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.quiet import quiet
 from harness.core.verdict import rejects
-from harness.property_tests.configure import settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -227,7 +226,7 @@ class Suite:
 
     def _run(self, item: Property, subject: Subject) -> BaseException | None:
         """Let Hypothesis run a property: what it raised, with the simplest example."""
-        settle()
+        self._properties.ready_for_hypothesis()
         try:
             with quiet():
                 item.function(oracle=subject)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from judging import DPO, Answering
 
-from harness.checks import bank
+from harness.checks import bank, properties
 from harness.checks import suite as suites
 from harness.checks.reference_oracle import ReferenceOracle
 from harness.checks.suite import Suite
@@ -197,3 +197,13 @@ def test_what_was_drawn_before_in_this_process_decides_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=bank._ROOT)
     assert not done.returncode, done.stderr
+
+
+def test_examples_that_are_known_are_asked_without_hypothesis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of how it is driven is used: neither its settings, nor its seeds, nor what it has no switch for."""
+    monkeypatch.setattr(suites, "_LEARNT", {})
+    for name in ("settle", "draw", "seeded"):
+        monkeypatch.setattr(properties, name, lambda *_, name=name: pytest.fail(name))
+    suite = Suite(PROFILE, 0)
+    suite.learn(Subject(ReferenceOracle(gpu=False), PROFILE.domain))
+    assert suite.replayed(Subject(ReferenceOracle(gpu=False), PROFILE.domain)) is not None
