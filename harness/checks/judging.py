@@ -11,7 +11,6 @@ from harness.checks.reference_oracle import reference_for
 from harness.checks.settings import Setting, declared, fingerprint_over, settings
 from harness.checks.static import make_result
 from harness.checks.witness import STARTED_AFTER, hear, waiting
-from harness.core.contract import CLASSIFICATION
 from harness.core.errors import CandidateFault, InfrastructureError, KernelLostError
 from harness.core.quiet import quiet
 from harness.core.verdict import Location, Undecided, decide, refused, rejects
@@ -19,9 +18,8 @@ from harness.oracle.again import Kept
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
 from harness.protocol.rules import MEMORY_LIMIT, SANDBOX_DIED, TIME_LIMIT, WRONG_OUTPUT
-from harness.subject.facts import facts as preference_facts
+from harness.subject.by_contract import facts_of, subject_on
 from harness.subject.identity import fingerprint
-from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from harness.core.contract import Program
     from harness.core.result import CheckResult
     from harness.core.verdict import Finding, Json, Verdict
-    from harness.subject.classification.classifier import Classifier
+    from harness.subject.subject import Subject
 
 T = TypeVar("T")
 
@@ -229,7 +227,7 @@ def _properties(bench: Bench, suite: Suite, ready: Ready, second: Waiting | None
             subject = subject_of(bench, _replace_sandbox(bench, ready), ready.screened)
         else:
             subject.oracle.restart()
-            subject = _handle(bench, subject.oracle)
+            subject = subject_on(subject.oracle, bench.profile)
         subject = _watched(bench, subject, second)
     if outcome is None:
         outcome = suite(subject)
@@ -253,16 +251,7 @@ def subject_of(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:
     if one.program is None:
         raise InfrastructureError("the screen gave no program")
     oracle = Oracle(sandbox, one.program, bench.recipe.limits, gpu=bench.recipe.gpu is not None)
-    return _handle(bench, oracle)
-
-
-def _handle(bench: Bench, oracle: Oracle) -> Subject:
-    """What the properties of this contract know the candidate by."""
-    if bench.profile.contract == CLASSIFICATION.name:
-        from harness.subject.classification.classifier import Classifier  # noqa: PLC0415 - the usual contract needs none
-
-        return Classifier(oracle, bench.profile.domain)
-    return Subject(oracle, bench.profile.domain)
+    return subject_on(oracle, bench.profile)
 
 
 def _facts(bench: Bench, ready: Ready, subject: Subject, outcome: Outcome) -> dict[str, Json]:
@@ -281,15 +270,6 @@ def _facts(bench: Bench, ready: Ready, subject: Subject, outcome: Outcome) -> di
         told = {f.rule for f in outcome.findings if rejects((f,))}
         outcome.findings.extend(f for f in fault.findings if f.rule not in told)
         return {}
-
-
-def facts_of(subject: Subject) -> dict[str, Json]:
-    """What is to be told of a loaded candidate, by its contract. Raises what the oracle raises."""
-    if subject.shape_rule is Subject.shape_rule:
-        return preference_facts(subject)
-    from harness.subject.classification.facts import facts  # noqa: PLC0415 - as above
-
-    return facts(cast("Classifier", subject))
 
 
 def _timed(one: Screened, name: str, what: Callable[[], T]) -> T:

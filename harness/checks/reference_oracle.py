@@ -14,15 +14,15 @@ import numpy as np
 from harness.core.contract import ARGUMENTS, CLASSIFICATION, CallPlan, Program
 from harness.oracle.oracle import Oracle
 from harness.protocol.batch import Answer
+from harness.subject.by_contract import subject_on
 from harness.subject.classification.batch import Labelled
-from harness.subject.classification.classifier import Classifier
-from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.core.profiles import Profile
     from harness.protocol.batch import Batch, Complaint
+    from harness.subject.subject import Subject
 
 
 class ReferenceOracle(Oracle):
@@ -89,7 +89,5 @@ def _cross_entropy(batch: Batch) -> Answer:
 
 def reference_for(profile: Profile, *, gpu: bool, stopping: Callable[[], bool] = lambda: False) -> Subject:
     """A loss that passes every property of a profile."""
-    if profile.contract == CLASSIFICATION.name:
-        oracle = ReferenceOracle(gpu=gpu, stopping=stopping, formula=_cross_entropy)
-        return Classifier(oracle, profile.domain)
-    return Subject(ReferenceOracle(gpu=gpu, stopping=stopping), profile.domain)
+    formula = _cross_entropy if profile.contract == CLASSIFICATION.name else _dpo
+    return subject_on(ReferenceOracle(gpu=gpu, stopping=stopping, formula=formula), profile)

@@ -11,7 +11,6 @@ import pytest
 import torch
 from judging import NAMES, Answering
 
-from harness.checks.judging import facts_of
 from harness.core.contract import CallPlan, Program
 from harness.core.domain import Domain
 from harness.core.facts import read_curve, read_points
@@ -21,6 +20,7 @@ from harness.plots.picture_loss import loss_figure
 from harness.property_tests import test_reference_sign as reference_sign
 from harness.protocol.batch import Answer, Batch
 from harness.report.facts import fact_rows
+from harness.subject.by_contract import facts_of
 from harness.subject.curve import LENGTH
 from harness.subject.reference import entering
 from harness.subject.subject import Subject
