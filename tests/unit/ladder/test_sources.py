@@ -63,6 +63,8 @@ SHAPING = {
         "harness/ladder/measuring.py",
         "harness/losses/dpo.py",
         "harness/subject/subject.py",
+        "harness/subject/by_contract.py",
+        "harness/subject/life.py",
         "harness/oracle/oracle.py",
         "harness/screen/answer.py",
         "harness/sandbox/wire.py",
