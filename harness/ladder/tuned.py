@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.core.contract import Program
+    from harness.core.program import Program
     from harness.core.verdict import Json
     from harness.ledger.records import Event
 
