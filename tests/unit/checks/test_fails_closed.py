@@ -24,8 +24,8 @@ from harness.core.errors import CandidateFault, InfrastructureError, UserError
 from harness.core.profiles import DEFAULT, DEFAULTS, load, names
 from harness.core.sources import project_root
 from harness.core.verdict import Accepted, Location, Rejected, Severity, Undecided, decide, refused
-from harness.property_tests.preference import test_gradient, test_zero
 from harness.property_tests.editions import belongs
+from harness.property_tests.preference import test_gradient, test_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,7 +34,7 @@ SHAPING = {
     "screen": (
         "harness/screen/policy.py",
         "harness/core/contract.py",
-    "harness/core/program.py",
+        "harness/core/program.py",
         "harness/screen/rules.py",
         "harness/sandbox/allowlist.py",
     ),

@@ -172,7 +172,9 @@ class Turncoat(Here):
         got = super().answer(batch)
         if len(self.asked) <= self.turn:
             return got
-        return Answer(got.shape, got.dtype, got.values, (self.factor * got.grad_chosen, got.grad_rejected), got.detached)
+        return Answer(
+            got.shape, got.dtype, got.values, (self.factor * got.grad_chosen, got.grad_rejected), got.detached
+        )
 
 
 @pytest.mark.parametrize("turn", [1, 60, 99, 130])

@@ -1,4 +1,4 @@
-"""The supervised task: digits and CIFAR-10 by the same code, through any loss of logits and targets; killed and gone on with."""
+"""The supervised task: digits and CIFAR-10 by the same code, with any loss of logits; killed and gone on with."""
 
 from __future__ import annotations
 
