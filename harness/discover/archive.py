@@ -6,12 +6,11 @@ Which losses are one function is the ledger's word, and the first of them stands
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.core.digests import json_digest
 from harness.core.numbers import to_float
 from harness.ledger.records import plain
 
@@ -108,7 +107,7 @@ class Archive:
     @property
     def digest(self) -> str:
         """SHA-256 of the document."""
-        return hashlib.sha256(json.dumps(self.document(), sort_keys=True).encode()).hexdigest()
+        return json_digest(self.document())
 
 
 def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
