@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,7 +23,6 @@ from harness.trainer.finetune import weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -41,7 +41,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
     told = json.dumps({**state, "sha256": _digest(tensors)}, sort_keys=True)
     try:
         with replacing(path) as file:
-            save_file(dict(tensors), file.name, metadata={"state": told})
+            save_file(dict(tensors), Path(file.name), metadata={"state": told})
     except (OSError, SafetensorError) as error:
         said = f"{path.name} cannot be written: {error}"
         raise StepError(
