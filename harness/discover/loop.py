@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core import profiles
 from harness.core.digests import json_digest
 from harness.core.errors import UserError
+from harness.core.facts import LossFacts
 from harness.discover import feedback, prompts, templates
 from harness.discover import quoting as fencing
 from harness.discover.confirmation import FIRST_SEED
@@ -230,7 +231,7 @@ class Discovery:
         seen = track.archive.same
         judged = self._judge.judge(reading.source, base["name"], lambda mark, own: seen(mark, own) is not None)
         row = row_of(judged, **base)
-        if judged.fate == "known" and (loss := seen(str(judged.facts.get("function") or ""), judged.id)) is not None:
+        if judged.fate == "known" and (loss := seen(LossFacts.read(judged.facts).function, judged.id)) is not None:
             return like(row, loss)
         if judged.fate == "rejected":
             answer = feedback.rejected(judged.findings, reading.source)
