@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness.core.numbers import to_float
 from harness.core.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.core.verdict import Json
 
@@ -105,9 +105,9 @@ class Binding:
 
 
 class _Fact(Generic[T]):
-    """A fact by the name of its attribute: how its JSON and its name make a value, and what stands for none."""
+    """A fact by the name of its attribute: what makes a value of its JSON, and what stands for none."""
 
-    def __init__(self, read: Callable[[Json, str], T], absent: T) -> None:
+    def __init__(self, read: Callable[[Any], T], absent: T) -> None:
         self._read, self._absent = read, absent
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -116,127 +116,81 @@ class _Fact(Generic[T]):
     def __get__(self, facts: LossFacts, owner: type) -> T:
         value = facts.document.get(self._name)
         try:
-            return self._absent if value is None else self._read(value, self._name)
-        except ValueError:
-            if not facts.lenient:
-                raise
-            return self._absent
+            return self._absent if value is None else self._read(value)
+        except ValueError as error:
+            if facts.lenient:
+                return self._absent
+            raise ValueError(f"facts: {self._name}: {error}") from error
 
 
-def _object(value: Json, what: str) -> dict[str, Json]:
+def _object(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
-        raise ValueError(f"facts: {what} is no object")  # noqa: TRY004 - the form of a document, not a type
+        raise ValueError("no object")  # noqa: TRY004 - the form of a document, not a type
     return value
 
 
-def _list(value: Json, what: str) -> list[Json]:
+def _list(value: Json) -> list[Json]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"facts: {what} is no list")  # noqa: TRY004 - as above
+        raise ValueError("no list")  # noqa: TRY004 - as above
     return list(value)
 
 
-def _numbers(value: Json, what: str) -> tuple[float, ...]:
-    return tuple(to_float(v) for v in _list(value, what))
+def _numbers(value: Json) -> tuple[float, ...]:
+    return tuple(map(to_float, _list(value)))
 
 
-def _number(value: Json, _: str) -> float:
-    return to_float(value)
-
-
-def _number_or_none(value: Json, _: str) -> float | None:
+def _number_or_none(value: Json) -> float | None:
     return to_float(value) if value or type(value) in {int, float} else None
 
 
-def _flag(value: Json, _: str) -> bool:
-    return bool(value)
+def _named(value: Json) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(one)) for name, one in _object(value or {}).items())
 
 
-def _text(value: Json, _: str) -> str:
-    return str(value)
+def _objects(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
+    return ((name, _object(one)) for name, one in _object(value or {}).items())
 
 
-def _name(value: Json, _: str) -> str:
-    return str(value or "")
+def _spans(value: Json) -> tuple[tuple[float, float], ...]:
+    return tuple((span[0], span[-1]) for span in map(_numbers, _list(value)))
 
 
-def _other(value: Json, _: str) -> bool:
-    return value is not False
+def _points(value: Json) -> tuple[Point, ...]:
+    return tuple(Point(to_float(p["rho"]), to_float(p["value"])) for p in map(_object, _list(value or [])))
 
 
-def _count(value: Json, _: str) -> int | None:
-    return value if isinstance(value, int) else None
+def _side(raw: dict[str, Json]) -> Side:
+    return Side(str(raw["sign"]), to_float(raw["size"]), to_float(raw["same_share"]))
 
 
-def _texts(value: Json, what: str) -> tuple[str, ...]:
-    return tuple(str(one) for one in _list(value or [], what))
+def _range(raw: dict[str, Json]) -> Range:
+    return Range(to_float(raw["low"]), to_float(raw["high"]), str(raw["scale"]), to_float(raw["middle"]))
 
 
-def _named(value: Json, what: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(one)) for name, one in _object(value or {}, what).items())
-
-
-def _lines(value: Json, what: str) -> tuple[float, ...]:
-    return _numbers(value or [], what)
-
-
-def _spans(value: Json, what: str) -> tuple[tuple[float, float], ...]:
-    spans = [_numbers(span, what) for span in _list(value, what)]
-    return tuple((span[0], span[-1]) for span in spans)
-
-
-def _spans_or_none(value: Json, what: str) -> tuple[tuple[float, float], ...]:
-    return _spans(value or [], what)
-
-
-def _points(value: Json, what: str) -> tuple[Point, ...]:
-    points = [_object(p, what) for p in _list(value or [], what)]
-    return tuple(Point(to_float(p["rho"]), to_float(p["value"])) for p in points)
-
-
-def _shifts(value: Json, what: str) -> Mapping[str, bool]:
-    return {name: _other(one, name) for name, one in _object(value or {}, what).items()}
-
-
-def _sides(value: Json, what: str) -> tuple[tuple[str, Side], ...]:
-    sides = {name: _object(raw, "a side of the reference") for name, raw in _object(value or {}, what).items()}
-    return tuple(
-        (name, Side(str(raw["sign"]), to_float(raw["size"]), to_float(raw["same_share"])))
-        for name, raw in sides.items()
-    )
-
-
-def _ranges(value: Json, what: str) -> tuple[tuple[str, Range], ...]:
-    ranges = {name: _object(raw, "a parameter") for name, raw in _object(value or {}, what).items()}
-    return tuple(
-        (name, Range(to_float(raw["low"]), to_float(raw["high"]), str(raw["scale"]), to_float(raw["middle"])))
-        for name, raw in ranges.items()
-    )
-
-
-def _witness(value: Json, what: str) -> Witness | None:
+def _witness(value: Json) -> Witness | None:
     keys = ("calls_of_one_life", "never_asked_before", "asked_again")
-    raw = _object(value or {}, what)
+    raw = _object(value or {})
     return Witness(*(int(to_float(raw[key])) for key in keys)) if raw else None
 
 
-def _binding(value: Json, what: str) -> Binding | None:
-    raw = _object(value or {}, what)
-    return Binding(str(raw.get("how")), _named(raw.get("parameters"), what)) if raw else None
+def _binding(value: Json) -> Binding | None:
+    raw = _object(value or {})
+    return Binding(str(raw.get("how")), _named(raw.get("parameters"))) if raw else None
 
 
-def _stability(value: Json, what: str) -> StabilityMap:
-    raw = _object(value, what)
-    beta, rho = _numbers(raw["beta"], "beta"), _numbers(raw["rho"], "rho")
-    state = tuple(tuple(int(s) for s in _numbers(row, "state")) for row in _list(raw["state"], "state"))
+def _stability(value: Json) -> StabilityMap:
+    raw = _object(value)
+    beta, rho = _numbers(raw["beta"]), _numbers(raw["rho"])
+    state = tuple(tuple(map(int, _numbers(row))) for row in _list(raw["state"]))
     if not rho or len(state) != len(beta) or any(len(row) != len(rho) for row in state):
-        raise ValueError("facts: the stability map's rows do not fit its axes")
-    domain = _object(raw.get("domain") or {}, "domain")
-    span = _numbers(domain.get("beta") or [0.025, 1.0], "domain")
+        raise ValueError("the stability map's rows do not fit its axes")
+    domain = _object(raw.get("domain") or {})
+    span = _numbers(domain.get("beta") or [0.025, 1.0])
     return StabilityMap(
         beta=beta,
         rho=rho,
         state=state,
-        onset=tuple(_onset(_object(o, "onset")) for o in _list(raw.get("onset") or [], "onset")),
+        onset=tuple(map(_onset, map(_object, _list(raw.get("onset") or [])))),
         domain_beta=(span[0], span[-1]),
         reach=to_float(domain.get("abs_beta_rho") or 50.0),
     )
@@ -263,40 +217,42 @@ class LossFacts:
     # How it was read, before it was asked anything.
     binding = _Fact[Binding | None](_binding, None)
     fixed = _Fact[tuple[tuple[str, str], ...]](_named, ())
-    crossed = _Fact[tuple[float, ...]](_lines, ())
-    parameters = _Fact[tuple[tuple[str, Range], ...]](_ranges, ())
+    crossed = _Fact[tuple[float, ...]](lambda told: _numbers(told or []), ())
+    parameters = _Fact[tuple[tuple[str, Range], ...]](lambda told: tuple((n, _range(r)) for n, r in _objects(told)), ())
     # What it is a function of.
-    contract = _Fact[str](_text, "")
-    statistic = _Fact[str | None](_text, None)
-    company = _Fact[str | None](_text, None)
-    reduced = _Fact[bool | None](_flag, None)
-    smallest_batch = _Fact[int | None](_count, None)
-    uses = _Fact[tuple[str, ...]](_texts, ())
-    beta_matters = _Fact[bool | None](_other, None)
-    reference_free = _Fact[bool | None](_flag, None)
-    reference_enters = _Fact[tuple[tuple[str, Side], ...]](_sides, ())
-    of_rho_alone = _Fact[bool | None](_flag, None)
+    contract = _Fact[str](str, "")
+    statistic = _Fact[str | None](str, None)
+    company = _Fact[str | None](str, None)
+    reduced = _Fact[bool | None](bool, None)
+    smallest_batch = _Fact[int | None](lambda told: told if isinstance(told, int) else None, None)
+    uses = _Fact[tuple[str, ...]](lambda told: tuple(map(str, _list(told or []))), ())
+    beta_matters = _Fact[bool | None](lambda told: told is not False, None)
+    reference_free = _Fact[bool | None](bool, None)
+    reference_enters = _Fact[tuple[tuple[str, Side], ...]](
+        lambda told: tuple((n, _side(s)) for n, s in _objects(told)), ()
+    )
+    of_rho_alone = _Fact[bool | None](bool, None)
     #: For each way of shifting log-probabilities, whether it leaves every answer as it was.
-    unmoved_by = _Fact[Mapping[str, bool]](_shifts, {})
+    unmoved_by = _Fact[Mapping[str, bool]](lambda told: {n: u is not False for n, u in _object(told or {}).items()}, {})
     # Its values: at rho = 0 (the slope in 1 / nat), and where ten logits are equal.
-    value_at_zero = _Fact[float | None](_number, None)
-    slope_at_zero = _Fact[float | None](_number, None)
-    value_at_uniform = _Fact[float | None](_number, None)
+    value_at_zero = _Fact[float | None](to_float, None)
+    slope_at_zero = _Fact[float | None](to_float, None)
+    value_at_uniform = _Fact[float | None](to_float, None)
     slope_at_uniform = _Fact[float | None](_number_or_none, None)
     #: The largest size of logits up to which all is finite.
-    finite_up_to = _Fact[float | None](_number, None)
-    convex = _Fact[bool | None](_flag, None)
+    finite_up_to = _Fact[float | None](to_float, None)
+    convex = _Fact[bool | None](bool, None)
     #: Intervals of rho: where it is not convex; where its curve is finite, None for everywhere.
-    non_convex_where = _Fact[tuple[tuple[float, float], ...]](_spans_or_none, ())
+    non_convex_where = _Fact[tuple[tuple[float, float], ...]](lambda told: _spans(told or []), ())
     finite_where = _Fact[tuple[tuple[float, float], ...] | None](_spans, None)
     minima = _Fact[tuple[Point, ...]](_points, ())
     maxima = _Fact[tuple[Point, ...]](_points, ())
     stability = _Fact[StabilityMap | None](_stability, None)
     # How it was looked at, and as which function it is known: by its answers, and by the run that has them first.
-    missing = _Fact[str | None](_text, None)
+    missing = _Fact[str | None](str, None)
     witness = _Fact[Witness | None](_witness, None)
-    fingerprint = _Fact[str](_name, "")
-    function = _Fact[str](_name, "")
+    fingerprint = _Fact[str](lambda told: str(told or ""), "")
+    function = _Fact[str](lambda told: str(told or ""), "")
 
     @classmethod
     def read(cls, document: Mapping[str, Json], *, lenient: bool = False) -> LossFacts:
@@ -318,7 +274,7 @@ class LossFacts:
 
         None where the loss takes no lengths.
         """
-        raw = _object(self.document.get("stability") or {}, "stability")
+        raw = _object(self.document.get("stability") or {})
         if not self.uses_lengths or raw.get("nats_per_token") is None:
             return None
         return to_float(raw["nats_per_token"]), to_float(raw.get("least_tokens") or 1)
@@ -328,10 +284,10 @@ class LossFacts:
         """The curve, or None where the candidate did not get that far. Nobody is lenient about it."""
         if self.document.get("curve") is None:
             return None
-        raw = _object(self.document["curve"], "curve")
-        rho = _numbers(raw["rho"], "rho")
-        columns = {k: _numbers(raw.get(k) or [], k) for k in ("value", "slope", "dpo_value", "dpo_slope")}
-        by_reference = _numbers(raw.get("value_by_reference") or [], "value_by_reference")
+        raw = _object(self.document["curve"])
+        rho = _numbers(raw["rho"])
+        columns = {k: _numbers(raw.get(k) or []) for k in ("value", "slope", "dpo_value", "dpo_slope")}
+        by_reference = _numbers(raw.get("value_by_reference") or [])
         if not rho or any(len(c) != len(rho) for c in (columns["value"], columns["slope"], by_reference or rho)):
             raise ValueError("facts: the curve's lists differ in length")
         return Curve(to_float(raw["beta"]), rho, **columns, by_reference=by_reference, held=self._held(raw))
