@@ -27,7 +27,6 @@ from harness.ladder.ladder import load
 from harness.protocol.job import Job, Step, silent
 from harness.trainer import images
 from harness.trainer.__main__ import settle
-from harness.trainer.torch import InProcessLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,17 +38,20 @@ TABLE = Path(__file__).with_name("digits.json")
 _HOST = {"memory_mib", "disk_mib", "minutes", "processes"}
 
 
-def function(path: Path) -> Callable[..., torch.Tensor]:
-    """A loss of ours as a function of the four vectors of the wire."""
-    scope: dict[str, Any] = {}
-    exec(compile(path.read_text("utf-8"), str(path), "exec"), scope)  # noqa: S102 - a file of this repository
-    loss = next(v for k, v in reversed(scope.items()) if callable(v) and getattr(v, "__code__", None) is not None)
+class OfFile:
+    """A loss of ours as a trainer calls it, in this process."""
 
-    def of_pairs(pc: torch.Tensor, _: torch.Tensor, rc: torch.Tensor, rr: torch.Tensor, __: float) -> torch.Tensor:
-        classes = int(rr[0])
-        return loss(pc.reshape(-1, classes), rc.reshape(-1, classes)[:, 0].long())
+    smallest = 1
 
-    return of_pairs
+    def __init__(self, path: Path) -> None:
+        scope: dict[str, Any] = {}
+        exec(compile(path.read_text("utf-8"), str(path), "exec"), scope)  # noqa: S102 - a file of this repository
+        functions = [v for v in scope.values() if getattr(v, "__code__", None) is not None]
+        self._function: Callable[..., torch.Tensor] = functions[-1]
+
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The mean, in float32."""
+        return self._function(logits.float(), targets).mean()
 
 
 def measure(path: Path, settings: dict[str, Any], seed: int, folder: Path, inputs: dict[str, str]) -> dict[str, float]:
@@ -64,7 +66,7 @@ def measure(path: Path, settings: dict[str, Any], seed: int, folder: Path, input
         data.mkdir()
         images.prepare(Job("images", Step.PREPARE, out=str(data), **common), silent)
     started = time.perf_counter()
-    told = images.train(job, InProcessLoss(function(path)), silent)
+    told = images.train(job, OfFile(path), silent)
     seconds = time.perf_counter() - started
     scored = images.score(Job("images", Step.SCORE, data=str(data), weights=str(out), **common), silent)
     return {**told, **scored, "seconds": seconds}

@@ -30,15 +30,16 @@ from harness.core.domain import Domain
 from harness.core.files import write_whole
 from harness.core.profiles import DEFAULT, load
 from harness.core.verdict import Severity
+from harness.subject.preference import PreferenceSubject
 from harness.subject.realistic import realistic
-from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.protocol.batch import Answer, Batch, Complaint
+    from harness.protocol.batch import Answer, Complaint
+    from harness.protocol.batch_types import PairBatch
 
-    Fault = Callable[[Batch, Answer], Answer]
+    Fault = Callable[[PairBatch, Answer], Answer]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("power.json")
@@ -95,7 +96,7 @@ class Faulty(ReferenceOracle):
         super().__init__(gpu=False)
         self._fault = fault
 
-    def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[PairBatch], **named: Any) -> list[Answer | Complaint]:
         """As DPO, and then the fault."""
         answers = super().ask(batches, **named)
         return [self._fault(b, a) for b, a in zip(batches, answers, strict=True)]  # type: ignore[arg-type]
@@ -105,21 +106,21 @@ def _nan_window(width: float, draw: np.random.Generator) -> Fault:
     """NaN where rho lies in a window of this width in nats, somewhere between -20 and 20."""
     low = draw.uniform(-20.0, 20.0 - width)
 
-    def fault(batch: Batch, answer: Answer) -> Answer:
+    def fault(batch: PairBatch, answer: Answer) -> Answer:
         inside = (batch.rho >= low) & (batch.rho < low + width)
         return replace(answer, values=np.where(inside, np.nan, answer.values)) if inside.any() else answer
 
     return fault
 
 
-def _features(batch: Batch) -> np.ndarray:
+def _features(batch: PairBatch) -> np.ndarray:
     """What a region may be cut by, shape (5, B): drifts, reference margin, nats a token, lengths; all of like size."""
-    pc, pr, rc, rr, lc, lr = (v.astype(np.float64) for v in batch.vectors)
+    pc, pr, rc, rr, lc, lr = (v.astype(np.float64) for v in batch.tensors)
     signed = [np.sign(x) * np.log1p(np.abs(x)) for x in (pc - rc, pr - rr, rc - rr)]
     return np.stack([*signed, np.log(np.maximum(-rc, 1e-9) / lc), np.log(lc / lr)])
 
 
-def _region(share: float, draw: np.random.Generator, *, sides: int = 1) -> Callable[[Batch], np.ndarray]:
+def _region(share: float, draw: np.random.Generator, *, sides: int = 1) -> Callable[[PairBatch], np.ndarray]:
     """A half-space of the features, in a direction drawn at random, that holds this share of the realistic pairs.
 
     With two `sides`, a wedge: where two half-spaces meet that are equally large.
@@ -135,7 +136,7 @@ def _inverted(share: float, draw: np.random.Generator, *, sides: int = 1) -> Fau
     """Value and gradient of the exchanged pair in a region."""
     region = _region(share, draw, sides=sides)
 
-    def fault(batch: Batch, answer: Answer) -> Answer:
+    def fault(batch: PairBatch, answer: Answer) -> Answer:
         inside = region(batch)
         if not inside.any():
             return answer
@@ -144,8 +145,10 @@ def _inverted(share: float, draw: np.random.Generator, *, sides: int = 1) -> Fau
         return replace(
             answer,
             values=np.where(inside, np.logaddexp(0.0, x), answer.values),
-            grad_chosen=np.where(inside, slope, answer.grad_chosen),
-            grad_rejected=np.where(inside, -slope, answer.grad_rejected),
+            gradients=(
+                np.where(inside, slope, answer.grad_chosen),
+                np.where(inside, -slope, answer.grad_rejected),
+            ),
         )
 
     return fault
@@ -155,10 +158,9 @@ def _wrong_gradient(error: float, draw: np.random.Generator) -> Fault:
     """Gradients larger by this share of themselves, in a tenth of the realistic pairs."""
     region = _region(0.1, draw)
 
-    def fault(batch: Batch, answer: Answer) -> Answer:
+    def fault(batch: PairBatch, answer: Answer) -> Answer:
         factor = np.where(region(batch), 1.0 + error, 1.0)
-        chosen, rejected = ((factor * g).astype(g.dtype) for g in (answer.grad_chosen, answer.grad_rejected))
-        return replace(answer, grad_chosen=chosen, grad_rejected=rejected)
+        return replace(answer, gradients=tuple((factor * g).astype(g.dtype) for g in answer.gradients))
 
     return fault
 
@@ -167,9 +169,9 @@ def _turned_gradient(share: float, draw: np.random.Generator) -> Fault:
     """Gradients turned round in a region, values as they were."""
     region = _region(share, draw)
 
-    def fault(batch: Batch, answer: Answer) -> Answer:
+    def fault(batch: PairBatch, answer: Answer) -> Answer:
         sign = np.where(region(batch), -1.0, 1.0).astype(answer.grad_chosen.dtype)
-        return replace(answer, grad_chosen=sign * answer.grad_chosen, grad_rejected=sign * answer.grad_rejected)
+        return replace(answer, gradients=tuple(sign * g for g in answer.gradients))
 
     return fault
 
@@ -232,12 +234,12 @@ def measure(places: int, minutes: float) -> None:
     wanted = [one for one in wanted if _key(*one) not in kept["runs"]]
 
     suite = Suite(profile, 0)
-    suite.learn(Subject(ReferenceOracle(gpu=False), Domain()))
+    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), Domain()))
     for family, size, place in wanted:
         if time.monotonic() > ends:
             break
         draw = np.random.Generator(np.random.PCG64([place, *family.name.encode()]))
-        noticed = suite.noticed(Subject(Faulty(family.make(size, draw)), Domain()))
+        noticed = suite.noticed(PreferenceSubject(Faulty(family.make(size, draw)), Domain()))
         kept["runs"][_key(family, size, place)] = sorted(noticed)
         write_whole(RESULTS, (json.dumps(kept, indent=0, sort_keys=True) + "\n").encode())
 

@@ -152,7 +152,7 @@ def looks(pairs: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _drawn(batches: Iterable[Any]) -> np.ndarray:
-    return np.concatenate([np.stack([v.astype(np.float64) for v in b.vectors], axis=1) for b in batches])
+    return np.concatenate([np.stack([v.astype(np.float64) for v in b.tensors], axis=1) for b in batches])
 
 
 def _realistic() -> Iterable[Any]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from harness.core.contract import ARGUMENTS
+from harness.core.contract import PREFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.core.contract import Program
+    from harness.core.program import Program
 
 _OFFERED = ("beta", "chosen_lengths", "rejected_lengths", "progress")
 
@@ -57,7 +57,7 @@ def from_program(program: Program, smallest: int = 1) -> TrustedLoss:
         pc: Any, pr: Any, rc: Any, rr: Any, beta: float, chosen_lengths: Any, rejected_lengths: Any, progress: float
     ) -> torch.Tensor:
         values = (pc, pr, rc, rr, chosen_lengths, rejected_lengths, beta, progress)
-        given = dict(zip(ARGUMENTS, values, strict=True))
+        given = dict(zip(PREFERENCE.arguments, values, strict=True))
         named = {own: given[argument] for own, argument in plan.keyword}
         output: torch.Tensor = space[plan.entry](*(given[name] for name in plan.positional), **named)
         return output

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import gc
+import hashlib
 import inspect
+import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 # What else is installed may register with Hypothesis, and would be loaded with it: nothing of the caller's judges.
 _KEPT = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("HYPOTHESIS_")}
 os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
 try:
-    from hypothesis import HealthCheck, Phase, Verbosity, core, seed, settings
+    from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
     from hypothesis.internal.conjecture import junkdrawer, providers
     from hypothesis.internal.constants_ast import Constants
-    from hypothesis.internal.reflection import function_digest
 finally:
     del os.environ["HYPOTHESIS_NO_PLUGINS"]
     os.environ |= _KEPT
@@ -28,11 +30,17 @@ PROFILE = "harness"
 EXAMPLES = 30
 
 
-#: The seed of a property is the digest of its source, which takes a parser, does not change, and is asked for twice
-#: for each property and candidate.
-@functools.cache
-def _digest(function: Callable[..., Any]) -> bytes:
-    return bytes(function_digest(inspect.unwrap(function)))
+#: Seeds of properties that were drawn for a frozen profile, by file and name: 384 bits in hexadecimal digits.
+_SEEDS: dict[str, str] = json.loads(Path(__file__).with_name("seeds.json").read_text("utf-8"))
+
+
+def seed_of(name: str) -> int:
+    """The seed of a property by itself: it follows from its file and name, and from none of its text.
+
+    `name` is as in "preference/test_shape.py::test_shape_fits_every_batch_size".
+    """
+    kept = _SEEDS.get(name)
+    return int(kept or hashlib.sha384(name.encode()).hexdigest(), 16)
 
 
 class Watched:
@@ -89,7 +97,6 @@ def settle() -> None:
     none = Constants()
     providers._get_local_constants = lambda: none  # noqa: SLF001 - there is no switch for it
     providers.CONSTANTS_CACHE.cache.clear()
-    core.function_digest = _digest  # type: ignore[attr-defined] # there is no switch for this either
     # Hypothesis times the garbage collector from a callback of it, for deadlines, of which there are none here.
     # Python drops an exception that is raised in such a callback: an interrupt that arrives there would be lost.
     junkdrawer.gc_cumulative_time()
@@ -109,6 +116,6 @@ def draw(function: Callable[..., Any], examples: int) -> None:
         vars(function)["_hypothesis_internal_use_settings"] = settings(defined, max_examples=examples)
 
 
-def seeded(function: Callable[..., Any], number: int | None) -> None:
-    """Let a property draw by this seed; None is the seed that it has by itself."""
+def seeded(function: Callable[..., Any], number: int) -> None:
+    """Let a property draw by this seed."""
     seed(number)(function)

@@ -4,7 +4,7 @@ Covered: exact reads and writes, and the layout of every frame. Not covered: str
 other side; the host is trusted here, and the host checks what comes back (`harness/protocol/wire.py`).
 
 A frame is a header (magic, kind, sequence number, payload length) and a payload. Numbers are
-little-endian, vectors are raw float32 or float64. A reply repeats the sequence number of its request.
+little-endian; tensors are raw float32, float64 or int64, by rows. A reply repeats the sequence number of its request.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ LOAD, START, EVAL, STOP, MARK = 1, 2, 3, 4, 5
 # Replies, sandbox to host.
 READY, LOADED, STARTED, ANSWER, FAULT, ENDED = 16, 17, 18, 19, 20, 21
 
-# One batch of an EVAL request: pairs, dtype, flags, beta, progress; vectors follow.
-BATCH = struct.Struct("<IBBHdd")
+# One batch of an EVAL request: dtype, flags, 0; then the size of each dimension and each number that the loss is given
+# (`batch_struct`), its tensors, and weights where there are any. LOAD has said which those are, in which order.
+BATCH = "<BBH"
 F32, F64 = 0, 1
-WITH_LENGTHS, ECHO, WEIGHTED, ON_GPU = 1, 2, 4, 8
+ECHO, WEIGHTED, ON_GPU = 1, 2, 4
 
-# One batch of an ANSWER: status, dimensions, dtype, flags, number of values; sizes and vectors follow.
+# One batch of an ANSWER: status, dimensions, dtype, flags, number of values; sizes, values, gradients follow.
 RESULT = struct.Struct("<BBBBI")
 OK, RAISED, WRONG_OUTPUT, FORBIDDEN = 0, 1, 2, 3
 HAS_ECHO, NO_GRADIENT, OMITTED = 1, 2, 4
@@ -33,6 +34,11 @@ MAX_DIMENSIONS = 8
 # A complaint (status other than OK, or a FAULT): line, then two texts, each behind its length.
 COMPLAINT = struct.Struct("<IHI")
 TYPE_CAP, MESSAGE_CAP = 100, 4000
+
+
+def batch_struct(dimensions: int, scalars: int) -> struct.Struct:
+    """What stands before the tensors of a batch, for a loss that is given so many numbers."""
+    return struct.Struct(f"{BATCH}{dimensions}I{scalars}d")
 
 
 def read_exactly(fd: int, size: int) -> bytes:

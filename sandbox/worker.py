@@ -1,7 +1,7 @@
 """One fork: load the candidate, answer batches with values and gradients.
 
 Covered: calling the candidate as its call plan says, gradients of the weighted sum of its values with
-respect to the policy's log-probabilities, raw bytes out. Not covered: trust. The candidate shares this
+respect to the tensors that are differentiated, raw bytes out. Not covered: trust. The candidate shares this
 process and can change all of it; the host judges nothing but the numbers, and checks them against each
 other.
 """
@@ -9,6 +9,7 @@ other.
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ class _WrongOutputError(Exception):
 def work(requests: int, replies: int, program: dict[str, Any], sequence: int) -> None:
     """Load the program, say so, and answer EVAL frames until STOP."""
     try:
-        call = _load(program)
+        call, layout = _load(program), _Layout(program)
     except BaseException as error:  # noqa: BLE001 - the candidate may raise anything, SystemExit included
         wire.write_frame(replies, wire.FAULT, sequence, bytes([_status(error)]) + _complain(error))
         return
@@ -44,7 +45,7 @@ def work(requests: int, replies: int, program: dict[str, Any], sequence: int) ->
         kind, sequence, payload = wire.read_frame(requests)
         if kind != wire.EVAL:
             return
-        wire.write_frame(replies, wire.ANSWER, sequence, _answer(call, memoryview(payload)))
+        wire.write_frame(replies, wire.ANSWER, sequence, _answer(call, layout, memoryview(payload)))
 
 
 def _load(program: dict[str, Any]) -> Any:
@@ -66,69 +67,75 @@ def _load(program: dict[str, Any]) -> Any:
     return call
 
 
-def _answer(call: Any, payload: memoryview) -> bytes:
+class _Layout:
+    """What a batch consists of, as LOAD says: the size of each dimension, numbers, and tensors of these dimensions."""
+
+    def __init__(self, program: dict[str, Any]) -> None:
+        self.dimensions: int = program["dimensions"]
+        self.scalars: list[str] = program["scalars"]
+        #: For each tensor: its name, which dimensions it has, whether it holds whole numbers, and is differentiated.
+        self.tensors: list[tuple[str, list[int], bool, bool]] = program["tensors"]
+        self.head = wire.batch_struct(self.dimensions, len(self.scalars))
+
+
+def _answer(call: Any, layout: _Layout, payload: memoryview) -> bytes:
     out = []
     offset = 2
     for _ in range(int.from_bytes(payload[:2], "little")):
-        answer, offset = _one(call, payload, offset)
+        answer, offset = _one(call, layout, payload, offset)
         out.append(answer)
     return b"".join(out)
 
 
-def _one(call: Any, payload: memoryview, offset: int) -> tuple[bytes, int]:
+def _one(call: Any, layout: _Layout, payload: memoryview, offset: int) -> tuple[bytes, int]:
     """Answer one batch; give the answer and the offset of the next batch."""
-    pairs, code, flags, _, beta, progress = wire.BATCH.unpack_from(payload, offset)
-    offset += wire.BATCH.size
-    dtype, width = _DTYPES[code], 4 if code == wire.F32 else 8
+    code, flags, _, *numbers = layout.head.unpack_from(payload, offset)
+    offset += layout.head.size
+    sizes = numbers[: layout.dimensions]
     device = "cuda" if flags & wire.ON_GPU else "cpu"
 
-    def vector() -> torch.Tensor:
+    def tensor(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
         nonlocal offset
-        tensor = torch.frombuffer(bytearray(payload[offset : offset + pairs * width]), dtype=dtype)
-        offset += pairs * width
-        return tensor.to(device) if device == "cuda" else tensor
+        begin, offset = offset, offset + math.prod(shape) * dtype.itemsize
+        flat = torch.frombuffer(bytearray(payload[begin:offset]), dtype=dtype)
+        whole = flat if len(shape) == 1 else flat.view(shape)
+        return whole.to(device) if device == "cuda" else whole
 
-    vectors = [vector() for _ in range(4)]
-    lengths = [vector() for _ in range(2)] if flags & wire.WITH_LENGTHS else [None, None]
-    weights = vector() if flags & wire.WEIGHTED else None
-    # As in training, the policy's vectors are results of a computation, and not leaves of the graph.
-    leaves = [v.requires_grad_() for v in vectors[:2]]
-    pc, pr = (leaf.clone() for leaf in leaves)
-    arguments = {
-        "policy_chosen_logps": pc,
-        "policy_rejected_logps": pr,
-        "reference_chosen_logps": vectors[2],
-        "reference_rejected_logps": vectors[3],
-        "chosen_lengths": lengths[0],
-        "rejected_lengths": lengths[1],
-        "beta": beta,
-        "progress": progress,
-    }
+    arguments: dict[str, Any] = dict(zip(layout.scalars, numbers[layout.dimensions :], strict=True))
+    given, leaves = [], []
+    for name, dimensions, whole, differentiated in layout.tensors:
+        value = tensor([sizes[d] for d in dimensions], torch.int64 if whole else _DTYPES[code])
+        if differentiated:
+            # As in training, what is differentiated is the result of a computation, and no leaf of the graph.
+            leaves.append(value.requires_grad_())
+            value = value.clone()
+        given.append(value)
+        arguments[name] = value
+    weights = tensor(sizes[:1], _DTYPES[code]) if flags & wire.WEIGHTED else None
     try:
         output = call(arguments)
-        answer = _pack(output, leaves, weights)
+        answer = _pack(output, sizes[0], leaves, weights)
     except BaseException as error:  # noqa: BLE001 - see work()
         return bytes([_status(error)]) + _complain(error), offset
     if flags & wire.ECHO:
-        after = [pc, pr, *vectors[2:], *(v for v in lengths if v is not None)]
-        answer = answer[:3] + bytes([answer[3] | wire.HAS_ECHO]) + answer[4:] + b"".join(map(_raw, after))
+        answer = answer[:3] + bytes([answer[3] | wire.HAS_ECHO]) + answer[4:] + b"".join(map(_raw, given))
     return answer, offset
 
 
-def _pack(output: Any, leaves: list[torch.Tensor], weights: torch.Tensor | None) -> bytes:
-    """Pack shape, values and both gradients."""
+def _pack(output: Any, rows: int, leaves: list[torch.Tensor], weights: torch.Tensor | None) -> bytes:
+    """Pack shape, values and gradients."""
     if type(output) is not torch.Tensor:
         raise _WrongOutputError(f"it returned {_described(output)}, not a torch.Tensor")
     if output.dtype not in _CODES:
         raise _WrongOutputError(f"it returned a tensor of {str(output.dtype).removeprefix('torch.')}")
-    pairs, shape, count = leaves[0].numel(), tuple(output.shape), output.numel()
+    shape, count = tuple(output.shape), output.numel()
     if len(shape) > wire.MAX_DIMENSIONS:
         raise _WrongOutputError(f"it returned a tensor of {len(shape)} dimensions")
     sizes = b"".join(min(n, 0xFFFFFFFF).to_bytes(4, "little") for n in shape)
     code = _CODES[output.dtype]
-    if shape not in {(), (pairs,)}:
+    if shape not in {(), (rows,)}:
         return wire.RESULT.pack(wire.OK, len(shape), code, wire.OMITTED, 0) + sizes
-    gradients: list[torch.Tensor | None] = [None, None]
+    gradients: list[torch.Tensor | None] = [None] * len(leaves)
     if output.requires_grad:
         # The engine itself: `torch.autograd.grad` with weights imports the whole of symbolic shapes at its first use.
         scale = torch.ones_like(output) if shape == () else _weights(output, weights)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.core.candidate import Candidate
-from harness.core.domain import Domain
+from harness.core.profiles import DEFAULTS, load
 from harness.oracle.oracle import Oracle
 from harness.protocol import wire
 from harness.sandbox import worker
 from harness.screen import screen
-from harness.subject.subject import Subject
+from harness.subject.by_contract import subject_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.core.contract import Program
+    from harness.core.program import Program
     from harness.protocol.batch import Answer, Batch, Complaint
+    from harness.subject.subject import Subject
 
 
 class InProcess(Oracle):
@@ -29,13 +30,16 @@ class InProcess(Oracle):
         self.program = program
         self.has_gpu = False
         self.calls = 0
-        self._call: Any = worker._load(json.loads(wire.pack_program(program)))
+        document = json.loads(wire.pack_program(program))
+        self._call: Any = worker._load(document)
+        self._layout = worker._Layout(document)
 
-    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
         self.calls += len(batches)
         with torch.enable_grad():
-            reply = worker._answer(self._call, memoryview(wire.pack_batches(list(batches))))
-        return wire.parse_answers(reply, list(batches))
+            payload = wire.pack_batches(batches, echo=echo)
+            reply = worker._answer(self._call, self._layout, memoryview(payload))
+        return wire.parse_answers(reply, batches, echo=echo)
 
     def fresh(self) -> None:
         pass
@@ -43,7 +47,7 @@ class InProcess(Oracle):
 
 def of_program(program: Program) -> Subject:
     """The candidate that passed the screen with this program."""
-    return Subject(InProcess(program), Domain())
+    return subject_on(InProcess(program), load(DEFAULTS[program.contract.name]))
 
 
 def of_text(text: str, contract: str = "preference") -> Subject:

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.protocol.job import Job, Progress, Step, StepError, line
-from harness.trainer.tasks import task
+from harness.trainer.tasks import CONTRACTS, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import NoReturn
 
-    from harness.trainer.tasks import PairLoss
+    from harness.trainer.tasks import ClassLoss, PairLoss
 
 CODES = {"candidate": 1, "user": 2, "ours": 3}
 LOST = 4
@@ -97,15 +97,15 @@ def _do(job: Job, rank: int, write: Callable[[str], None]) -> Mapping[str, float
         return chosen.train(job, _loss(job, rank, stack), say)
 
 
-def _loss(job: Job, rank: int, stack: ExitStack) -> PairLoss:
+def _loss(job: Job, rank: int, stack: ExitStack) -> PairLoss | ClassLoss:
     """The loss over the host's oracle. The host asks earlier batches again, so that nobody has to do so here."""
     from harness.trainer.remote import RemoteOracle  # noqa: PLC0415 - only training asks
-    from harness.trainer.torch import OracleLoss  # noqa: PLC0415
+    from harness.trainer.torch import LOSSES  # noqa: PLC0415
 
     if not job.oracle:
         raise StepError("the job names no oracle to train with")
     remote = stack.enter_context(RemoteOracle(Path(job.oracle), rank=rank))
-    return OracleLoss(remote, smallest=remote.smallest, every=0)
+    return LOSSES[CONTRACTS.get(job.task, "preference")](remote, smallest=remote.smallest, every=0)
 
 
 def _read(path: Path) -> Job:

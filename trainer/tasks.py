@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from harness.protocol.job import StepError
 
@@ -53,15 +53,25 @@ class PairLoss(Protocol):
         """
 
 
+class ClassLoss(Protocol):
+    """A loss of logits and right classes as a trainer calls it; `smallest` is the number of examples that it needs."""
+
+    smallest: int
+
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean loss, a scalar on which `backward()` works: logits (N, C), targets (N,), whole numbers."""
+
+
 class Task(Protocol):
     """What the module of a task offers. Paths come in the job; metrics go out as plain finite or non-finite floats."""
 
     def prepare(self, job: Job, say: Say) -> Mapping[str, float]:
         """Make the data of `job.seed` in `job.out`: a function of settings and seed alone, to the last bit."""
 
-    def train(self, job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
-        """Train on `job.data` with `loss`; leave safetensors in `job.out`, go on from a checkpoint that lies there.
+    def train(self, job: Job, loss: Any, say: Say) -> Mapping[str, float]:
+        """Train on `job.data` with `loss`, a `PairLoss`, or a `ClassLoss` where `CONTRACTS` says so.
 
+        It leaves safetensors in `job.out`, and goes on from a checkpoint that lies there.
         Gives what only training knows: `finite` (share of trainings that stayed finite), `seconds_per_step`.
         """
 

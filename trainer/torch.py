@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from harness.core.errors import CandidateFault
-from harness.protocol.batch import MAX_PAIRS, Batch
+from harness.protocol.batch import MAX_NUMBERS
+from harness.protocol.batch_types import LabelledBatch, PairBatch
 from harness.protocol.job import StepError
 from harness.protocol.rules import WRONG_OUTPUT
 from harness.protocol.spotcheck import EVERY, Answering, Rechecking
@@ -20,7 +21,7 @@ from harness.protocol.spotcheck import EVERY, Answering, Rechecking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.protocol.batch import Answer
+    from harness.protocol.batch import Answer, Batch
 
 _NAMES = (
     "policy_chosen",
@@ -32,14 +33,14 @@ _NAMES = (
 )
 
 
-class OracleLoss:
-    """A `harness.trainer.tasks.PairLoss` over whatever answers batches: one object for each rank.
+class _OverOracle:
+    """A loss over whatever answers batches: one object for each rank.
 
     Every `every` calls an earlier batch is asked again (`harness.protocol.spotcheck`); 0 where whoever answers does
     that already. `tolerance` is what two answers to it may differ by, 0 for the same bits.
     Raises StepError for what cannot be asked (shapes, a reference that is not finite, a beta that is none), and
-    passes on what the other side raises. Log-probabilities of the policy that are not finite, as after a divergence,
-    give a loss of NaN as they would in any trainer, and nobody is asked.
+    passes on what the other side raises. Numbers of the model that are not finite, as after a divergence, give a loss
+    of NaN as they would in any trainer, and nobody is asked.
     """
 
     def __init__(self, answering: Answering, *, smallest: int = 1, every: int = EVERY, tolerance: float = 0.0) -> None:
@@ -50,6 +51,27 @@ class OracleLoss:
     def calls(self) -> int:
         """Batches asked so far, without the repeated ones."""
         return self._answering.calls
+
+    def finish(self) -> None:
+        """Ask an earlier batch a last time. Raises CandidateFault where its answer changed."""
+        self._answering.finish()
+
+    def _over(self, batch: Batch, *differentiated: torch.Tensor) -> torch.Tensor:
+        """The mean loss of a batch that was made of these tensors, on which `backward()` works."""
+        fine = all(np.isfinite(numbers).all() for numbers in batch.differentiated())
+        loss: torch.Tensor = _Asked.apply(self._ask if fine else _undefined, batch, *differentiated)
+        return loss
+
+    def _ask(self, batch: Batch) -> _Numbers:
+        answer = self._answering.answer(batch)
+        if answer.shape not in {(), (batch.rows,)}:
+            message = f"it returned shape {answer.shape} for a batch of {batch.rows}"
+            raise CandidateFault(WRONG_OUTPUT.finding(message))
+        return _numbers(answer)
+
+
+class OracleLoss(_OverOracle):
+    """A `harness.trainer.tasks.PairLoss` over whatever answers batches."""
 
     def __call__(
         self,
@@ -71,24 +93,33 @@ class OracleLoss:
         lengths = [torch.ones_like(policy_chosen) if t is None else t for t in (chosen_lengths, rejected_lengths)]
         tensors = (policy_chosen, policy_rejected, reference_chosen, reference_rejected, *lengths)
         _check(tensors, beta, progress, self.smallest)
-        vectors = [t.detach().to("cpu", torch.float32).contiguous().numpy() for t in tensors]
+        vectors = [_plain(t) for t in tensors]
         if not all(np.isfinite(v).all() for v in vectors[2:]):
             raise StepError("the reference's log-probabilities or the lengths are not finite")
-        batch = Batch.of(vectors, float(beta), float(progress))
-        ask = self._ask if all(np.isfinite(v).all() for v in vectors[:2]) else _undefined
-        loss: torch.Tensor = _Asked.apply(policy_chosen, policy_rejected, ask, batch)
-        return loss
+        return self._over(PairBatch.of(vectors, float(beta), float(progress)), policy_chosen, policy_rejected)
 
-    def finish(self) -> None:
-        """Ask an earlier batch a last time. Raises CandidateFault where its answer changed."""
-        self._answering.finish()
 
-    def _ask(self, batch: Batch) -> _Numbers:
-        answer = self._answering.answer(batch)
-        if answer.shape not in {(), (batch.pairs,)}:
-            message = f"it returned shape {answer.shape} for a batch of {batch.pairs}"
-            raise CandidateFault(WRONG_OUTPUT.finding(message))
-        return _numbers(answer)
+class OracleClassLoss(_OverOracle):
+    """A `harness.trainer.tasks.ClassLoss` over whatever answers batches."""
+
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean loss, a float32 scalar on the logits' device: logits (N, C), targets (N,), whole numbers."""
+        if logits.ndim != 2 or targets.shape != logits.shape[:1] or not self.smallest <= len(targets):
+            raise StepError(
+                f"logits {tuple(logits.shape)} and targets {tuple(targets.shape)} are no batch for this loss"
+            )
+        examples, classes = logits.shape
+        if logits.numel() > MAX_NUMBERS:
+            raise StepError(
+                f"{examples} examples of {classes} classes are more than {MAX_NUMBERS} logits",
+                fault="user",
+                remedy="lower the setting `batch`",
+            )
+        return self._over(LabelledBatch(_plain(logits), targets.detach().to("cpu", torch.int64).numpy()), logits)
+
+
+#: The loss of each contract over the oracle. Lists are for checks alone: no task trains on them.
+LOSSES: dict[str, type[OracleLoss | OracleClassLoss]] = {"preference": OracleLoss, "classification": OracleClassLoss}
 
 
 class InProcessLoss:
@@ -120,21 +151,22 @@ class InProcessLoss:
         return self._function(*(t.float() for t in four), beta).mean()
 
 
-#: The mean of the values, and its gradients with respect to the policy's two vectors.
-_Numbers = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+#: The mean of the values, and its gradients with respect to what is differentiated.
+_Numbers = tuple[torch.Tensor, list[torch.Tensor]]
+
+
+def _plain(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().to("cpu", torch.float32).contiguous().numpy()
 
 
 def _numbers(answer: Answer) -> _Numbers:
     # Copies: the answer's arrays lie in the bytes that came over the wire, which nobody may write to.
-    values, chosen, rejected = (
-        torch.from_numpy(np.array(v)) for v in (answer.values, answer.grad_chosen, answer.grad_rejected)
-    )
-    return values.mean().to(torch.float32), chosen, rejected
+    values, *gradients = (torch.from_numpy(np.array(numbers)) for numbers in (answer.values, *answer.gradients))
+    return values.mean().to(torch.float32), gradients
 
 
 def _undefined(batch: Batch) -> _Numbers:
-    nothing = torch.full((batch.pairs,), float("nan"))
-    return torch.tensor(float("nan")), nothing, nothing.clone()
+    return torch.tensor(float("nan")), [torch.full(t.shape, float("nan")) for t in batch.differentiated()]
 
 
 class _Asked(torch.autograd.Function):
@@ -142,24 +174,21 @@ class _Asked(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        policy_chosen: torch.Tensor,
-        policy_rejected: torch.Tensor,
-        ask: Callable[[Batch], _Numbers],
-        batch: Batch,
+        ctx: Any, ask: Callable[[Batch], _Numbers], batch: Batch, *differentiated: torch.Tensor
     ) -> torch.Tensor:
         """The mean, with the gradients kept for later."""
-        mean, chosen, rejected = ask(batch)
-        ctx.save_for_backward(chosen.to(policy_chosen.device), rejected.to(policy_rejected.device))
-        ctx.dtypes = (policy_chosen.dtype, policy_rejected.dtype)
-        return mean.to(policy_chosen.device)
+        mean, gradients = ask(batch)
+        pairs = zip(gradients, differentiated, strict=True)
+        ctx.save_for_backward(*(gradient.to(tensor.device) for gradient, tensor in pairs))
+        ctx.dtypes = [tensor.dtype for tensor in differentiated]
+        return mean.to(differentiated[0].device)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
+    def backward(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The gradients, times that of the mean."""
-        chosen, rejected = ctx.saved_tensors
-        return (outer * chosen).to(ctx.dtypes[0]), (outer * rejected).to(ctx.dtypes[1]), None, None
+        pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        return None, None, *((outer * gradient).to(dtype) for gradient, dtype in pairs)
 
 
 def _check(tensors: tuple[torch.Tensor, ...], beta: float, progress: float, smallest: int) -> None:
@@ -168,7 +197,7 @@ def _check(tensors: tuple[torch.Tensor, ...], beta: float, progress: float, smal
     for name, tensor in zip(_NAMES, tensors, strict=False):
         if tensor.shape != (pairs,):
             raise StepError(f"{name} has shape {tuple(tensor.shape)} where the first vector has {pairs} pairs")
-    if not smallest <= pairs <= MAX_PAIRS:
-        raise StepError(f"a batch of {pairs} pairs, where this loss takes {smallest} to {MAX_PAIRS}")
+    if not smallest <= pairs <= MAX_NUMBERS:
+        raise StepError(f"a batch of {pairs} pairs, where this loss takes {smallest} to {MAX_NUMBERS}")
     if not 0.0 < beta < float("inf") or not 0.0 <= progress <= 1.0:
         raise StepError(f"beta {beta} or progress {progress} is out of range")

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from harness.core.contract import CONTRACTS
 from harness.core.files import MIB, read_bytes
 from harness.protocol.batch import Batch
+from harness.protocol.batch_types import read_batch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,12 +40,15 @@ _ROOT = Path(__file__).resolve().parents[2]
 #: What decides about the examples, of all that lies in this project; besides it, the profile and two packages.
 _SOURCES = (
     "harness/property_tests/*.py",
+    "harness/property_tests/seeds.json",
+    "harness/property_tests/common/*.py",
+    "harness/property_tests/{contract}/*.py",
     "harness/subject/batches.py",
     "harness/core/domain.py",
     "harness/subject/realistic.py",
 )
 #: What lies among them and draws nothing: how often a call is timed.
-_NOT_OF_THEM = "harness/property_tests/timing.py"
+_NOT_OF_THEM = "harness/property_tests/common/timing.py"
 _PACKAGES = ("hypothesis", "numpy")
 #: The most that a bank may have, packed or not; ours has 2 MiB.
 _CAP = 16 * MIB
@@ -55,7 +60,8 @@ def made_of(profile: Profile, seed: int) -> str:
     whole = hashlib.sha256(f"harness-bank/v1\0{profile.digest}\0{seed}\0".encode())
     for package in _PACKAGES:
         whole.update(f"{package} {importlib.metadata.version(package)}\0".encode())
-    for path in sorted({path for pattern in _SOURCES for path in _ROOT.glob(pattern)} - {_ROOT / _NOT_OF_THEM}):
+    patterns = [pattern.format(contract=profile.contract) for pattern in _SOURCES]
+    for path in sorted({path for pattern in patterns for path in _ROOT.glob(pattern)} - {_ROOT / _NOT_OF_THEM}):
         whole.update(f"{path.relative_to(_ROOT)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
     return whole.hexdigest()
 
@@ -107,7 +113,7 @@ def _packed(example: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Batch):
         raw = base64.b64encode(value.raw).decode()
-        return {"batch": [value.policy_chosen.dtype.name, value.beta, value.progress, raw]}
+        return {"batch": [value.contract.name, value.dtype.name, value.sizes, value.scalars, raw]}
     if isinstance(value, type):
         return {"type": value.__name__}
     if isinstance(value, bool | int | float):
@@ -124,6 +130,5 @@ def _value(value: Any) -> Any:
         return value
     if "type" in value:
         return _TYPES[value["type"]]
-    dtype, beta, progress, raw = value["batch"]
-    vectors = np.frombuffer(base64.b64decode(raw), dtype=np.dtype(dtype).newbyteorder("<")).astype(dtype)
-    return Batch.of(vectors.reshape(6, -1), beta, progress)
+    contract, dtype, sizes, scalars, raw = value["batch"]
+    return read_batch(CONTRACTS[contract], np.dtype(dtype), sizes, scalars, base64.b64decode(raw))

@@ -1,6 +1,6 @@
 """The plugin of the suite that is run by hand: `pytest property_tests --candidate loss.py`.
 
-With `--contract classification` it is the other suite that runs. What is asked, in which order and how often, is
+With `--contract NAME` it is the suite of another contract that runs. What is asked, in which order and how often, is
 what the newest profile of the contract says, as in `harness check`, and Hypothesis draws the same examples. Not here:
 the facts, the second container, and the settings of declared parameters but the first.
 """
@@ -16,8 +16,8 @@ import pytest
 from harness.checks.checker import Checker
 from harness.checks.options import Options
 from harness.checks.properties import Properties
+from harness.core.contract import CONTRACTS
 from harness.core.profiles import DEFAULTS, load
-from harness.property_tests import classification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the other contract's suite out; None lets pytest decide."""
-    other = collection_path.parent.name == classification.__name__.rpartition(".")[2]
-    wanted = config.getoption("--contract") == "classification"
-    return True if collection_path.suffix == ".py" and other is not wanted else None
+    """Leave the suites of other contracts out; None lets pytest decide."""
+    wanted = config.getoption("--contract")
+    return True if collection_path.name in CONTRACTS.keys() - {wanted} else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,7 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def oracle(request: pytest.FixtureRequest) -> Iterator[Subject]:
+def candidate(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """The candidate, in a sandbox of its own."""
     path = request.config.getoption("--candidate")
     if path is None:

@@ -7,11 +7,11 @@ __all__ = ["Rule", "all_rules", "find_rule"]
 
 def all_rules() -> tuple[Rule, ...]:
     """Give every rule in order of id. Imports the property suite, so it is not free."""
-    from harness.property_tests import PROPERTY_RULES, classification  # noqa: PLC0415
+    from harness.property_tests import property_rules  # noqa: PLC0415
     from harness.protocol.rules import WIRE_RULES  # noqa: PLC0415
     from harness.screen.rules import SCREEN_RULES  # noqa: PLC0415 - the static tier must not load properties
 
-    return (*SCREEN_RULES, *WIRE_RULES, *PROPERTY_RULES, *classification.PROPERTY_RULES)
+    return (*SCREEN_RULES, *WIRE_RULES, *property_rules())
 
 
 def find_rule(key: str) -> Rule | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.checks.static import Screened
     from harness.checks.suite import Suite
     from harness.checks.witness import Waiting
-    from harness.core.contract import Program
+    from harness.core.program import Program
     from harness.core.result import CheckResult
     from harness.core.verdict import Finding, Json, Verdict
     from harness.subject.subject import Subject

@@ -12,11 +12,9 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import property_tests
-from harness.core.contract import CLASSIFICATION
-from harness.property_tests.configure import Watched, draw, seeded, settle
+from harness.property_tests.common.strategies import judge_over
+from harness.property_tests.configure import Watched, draw, seed_of, seeded, settle
 from harness.property_tests.editions import belongs
-from harness.property_tests.strategies import judge_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +73,7 @@ class Properties:
             if each.watched is not None:
                 draw(each.function, self.profile.examples)
                 # Without a seed, too: the functions outlive whoever gave them one before.
-                seeded(each.function, self.seed or None)
+                seeded(each.function, self.seed or seed_of(each.name.partition("/")[2]))
 
 
 class _Drawn:
@@ -86,9 +84,7 @@ class _Drawn:
 
 def package_of(contract: str) -> Any:
     """The package that holds the properties of a contract."""
-    if contract == CLASSIFICATION.name:
-        return importlib.import_module("harness.property_tests.classification")
-    return property_tests
+    return importlib.import_module(f"harness.property_tests.{contract}")
 
 
 def tests_of(module: ModuleType, edition: str) -> list[Property]:

@@ -84,7 +84,7 @@ class Replay:
         """It passed: these are the examples of every candidate that passes."""
         part = self._parts[item]
         if part.watched is not None and part.watched.sink is not None and part.examples is None:
-            part.examples = [{k: v for k, v in each.items() if k != "oracle"} for each in part.watched.sink]
+            part.examples = [{k: v for k, v in each.items() if k != "candidate"} for each in part.watched.sink]
 
     def learnt(self) -> Learnt:
         """What is known by heart, for another session of this process."""
@@ -175,7 +175,7 @@ class Replay:
             subject.queries.expect(known or ())
         try:
             for example in part.examples or ():
-                item.body(oracle=subject, **example)
+                item.body(candidate=subject, **example)
         except Skipped as error:
             return str(error)
         if known is None and part.watched is not None:

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.core.contract import Parameter
+    from harness.core.program import Parameter
     from harness.core.verdict import Finding, Json
 
 _SEED = 20261121

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.checks.options import Options
 from harness.core.candidate import read_candidate
-from harness.core.contract import Told
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.profiles import DEFAULT, load
+from harness.core.program import Told
 from harness.core.result import CheckResult
 from harness.core.verdict import Screened as NotJudged
 from harness.core.verdict import Undecided, refused
@@ -21,8 +21,8 @@ from harness.screen.rules import DRAFTS
 
 if TYPE_CHECKING:
     from harness.core.candidate import Candidate
-    from harness.core.contract import Program
     from harness.core.profiles import Profile
+    from harness.core.program import Program
     from harness.core.verdict import Json, Verdict
 
 

@@ -229,7 +229,7 @@ class Suite:
         self._properties.ready_for_hypothesis()
         try:
             with quiet():
-                item.function(oracle=subject)
+                item.function(candidate=subject)
         except (Exception, Skipped) as error:  # noqa: BLE001 - `_findings` sorts them by fault
             return error
         return None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harness.core.errors import InfrastructureError
 from harness.oracle.sandbox import Sandbox
-from harness.property_tests.same import difference
+from harness.property_tests.common.same import difference
 from harness.protocol.batch import Complaint
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def hear(subject: Subject, second: Oracle, state: Rule, noise: Rule) -> tuple[li
         told["seconds_of_one_life"] = plan.seconds
     if not differing:
         return [], told
-    one, first, what = min(differing, key=lambda d: d[0].batch.pairs)
+    one, first, what = min(differing, key=lambda d: d[0].batch.numbers)
     if _word(second.ask([one.batch])[0], first):
         fault = subject.broken(
             noise, f"the same batch gave different {what} when a container was asked again", one.batch

@@ -1,22 +1,117 @@
-"""The contracts: the arguments a candidate is offered, and how it is to be called.
+"""The contracts: what a kind of loss is offered, by name, and what it gives back. Each is one declaration.
 
-Notation: B is the number of pairs in a batch. Log-probabilities are summed over the tokens of a
-completion, in nats. `rho = (pc - pr) - (rc - rr)`.
+Notation: B is the number of pairs or lists in a batch, N of examples, C of classes, K of answers in a list.
+Log-probabilities are summed over the tokens of a completion, in nats. `rho = (pc - pr) - (rc - rr)`.
 """
 
 from __future__ import annotations
 
-import keyword
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from harness.core.verdict import Json
 
-#: The four vectors of shape (B,), in the order in which they cross the wire.
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor that a loss is given, with the names of its dimensions; the first of them is the batch's.
+
+    Numbers are of the batch's dtype, float32 or float64, and finite. Where `below` names a dimension they are whole
+    numbers (int64), from 0 up to its size and without it. The gradient with respect to `differentiated` ones is asked.
+    """
+
+    name: str
+    dimensions: tuple[str, ...]
+    differentiated: bool = False
+    below: str = ""
+
+    @property
+    def said(self) -> str:
+        """Its name in a sentence."""
+        return self.name.removesuffix("_logps").replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number that a loss is given: finite, from `low` to `high`, or between them where the ends are `open`."""
+
+    name: str
+    low: float
+    high: float
+    open: bool = False
+
+    def allows(self, value: float) -> bool:
+        """Whether it may have this value."""
+        inside = self.low < value < self.high if self.open else self.low <= value <= self.high
+        return math.isfinite(value) and inside
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Words by which parameters of candidates name an argument; `weak` ones where no other argument is named."""
+
+    words: frozenset[str]
+    weak: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Contract:
+    """What a kind of loss is offered, and how it may take it.
+
+    A loss gives one value for each row, shape (rows,), or a single one, shape (). A candidate has to take all of
+    `required`. Those in `leading` may be taken by position, under names that say nothing. `aliases` are other names of
+    arguments, `hints` words in names; without any the names are read as those of the two completions of a pair
+    (`harness.screen.binding`). `methods` says whether it may be a method with `self.beta`, `tunable` whether it may
+    declare parameters of its own, `wanted` names the leading ones in a sentence, and `row` what one row is.
+    """
+
+    name: str
+    row: str
+    tensors: tuple[Tensor, ...]
+    scalars: tuple[Scalar, ...]
+    required: tuple[str, ...]
+    leading: tuple[str, ...]
+    aliases: dict[str, str]
+    wanted: str
+    hints: tuple[tuple[str, Hint], ...] = ()
+    methods: bool = False
+    tunable: bool = False
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of all that it offers: tensors, then numbers."""
+        return (*(tensor.name for tensor in self.tensors), *(scalar.name for scalar in self.scalars))
+
+    @cached_property
+    def dimensions(self) -> tuple[str, ...]:
+        """The names of all dimensions, in the order in which tensors first have them."""
+        return tuple(dict.fromkeys(name for tensor in self.tensors for name in tensor.dimensions))
+
+    @cached_property
+    def differentiated(self) -> tuple[Tensor, ...]:
+        """The tensors whose gradients are asked."""
+        return tuple(tensor for tensor in self.tensors if tensor.differentiated)
+
+    def __reduce__(self) -> tuple[Callable[[str], Contract], tuple[str]]:
+        """Other processes have the same ones: there is one object for each name."""
+        return contract_named, (self.name,)
+
+    def canonical(self, own: str) -> str:
+        """The argument that a parameter of this name stands for; the name itself where it stands for none."""
+        return self.aliases.get(own, own)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: The inverse temperature, and the training fraction.
+_BETA, _PROGRESS = Scalar("beta", 0.0, math.inf, open=True), Scalar("progress", 0.0, 1.0)
+
+#: The four vectors of shape (B,).
 VECTORS = (
     "policy_chosen_logps",
     "policy_rejected_logps",
@@ -25,212 +120,94 @@ VECTORS = (
 )
 #: Vectors of shape (B,), tokens per completion, given to a candidate that names them.
 LENGTHS = ("chosen_lengths", "rejected_lengths")
-#: Scalars: the inverse temperature, and the training fraction from 0 to 1.
-SCALARS = ("beta", "progress")
-ARGUMENTS = (*VECTORS, *LENGTHS, *SCALARS)
-
-#: Other names for the same arguments that candidates in the field use.
-ALIASES = {
-    "pc": "policy_chosen_logps",
-    "pr": "policy_rejected_logps",
-    "rc": "reference_chosen_logps",
-    "rr": "reference_rejected_logps",
-    "chosen_logps": "policy_chosen_logps",
-    "rejected_logps": "policy_rejected_logps",
-    "ref_chosen_logps": "reference_chosen_logps",
-    "ref_rejected_logps": "reference_rejected_logps",
-}
-
-#: The name under which a candidate declares its parameters, and how many it may declare.
-PARAMS = "PARAMS"
-MOST_PARAMETERS = 4
-_LONGEST_NAME = 40
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A float that a candidate leaves open: its name, the ends of its range, and whether its scale is logarithmic.
-
-    Raises ValueError, with a sentence for whoever wrote it, for what is no name or no range.
-    """
-
-    name: str
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what could not be passed or tuned."""
-        if not (self.name.isascii() and self.name.isidentifier() and len(self.name) <= _LONGEST_NAME):
-            raise ValueError(f"{self.name[:60]!a} is no plain name of at most {_LONGEST_NAME} letters.")
-        if keyword.iskeyword(self.name) or self.name.startswith("_") or self.name == "self":
-            raise ValueError(f"{self.name} cannot be the name of a parameter.")
-        if self.name in ARGUMENTS or self.name in ALIASES:
-            raise ValueError(f"{self.name} is an argument of the contract, which passes it already.")
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and math.isfinite(self.high - self.low)):
-            raise ValueError(f"the range of {self.name} is not finite.")
-        if not self.low < self.high:
-            raise ValueError(f"the range of {self.name} is empty: {self.low:g} to {self.high:g}.")
-        if self.log and self.low <= 0.0:
-            raise ValueError(f"the range of {self.name} is logarithmic, and begins at {self.low:g}.")
-
-    @property
-    def middle(self) -> float:
-        """Half-way along its scale: the value in force where nothing else is said."""
-        half = math.sqrt(self.low) * math.sqrt(self.high) if self.log else self.low + (self.high - self.low) / 2.0
-        return min(max(half, self.low), self.high)
-
-    def at(self, share: float) -> float:
-        """The value at a share of the way from low to high, from 0 to 1, along its scale."""
-        if self.log:
-            value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
-        else:
-            value = self.low + share * (self.high - self.low)
-        return min(max(value, self.low), self.high)
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What a kind of loss is offered: `arguments` by their names or `aliases`.
-
-    A candidate has to take all of `required`. Those in `leading` may be taken by position, under names that say
-    nothing. `methods` says whether it may be a method with `self.beta`, `tunable` whether it may declare parameters of
-    its own, `wanted` names the leading ones in a sentence.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    required: tuple[str, ...]
-    leading: tuple[str, ...]
-    aliases: dict[str, str]
-    methods: bool
-    tunable: bool
-    wanted: str
-
-    def canonical(self, own: str) -> str:
-        """The argument that a parameter of this name stands for; the name itself where it stands for none."""
-        return self.aliases.get(own, own)
-
-
 PREFERENCE = Contract(
     "preference",
-    ARGUMENTS,
-    VECTORS[:2],
-    VECTORS,
-    ALIASES,
+    "pair",
+    tuple(Tensor(name, ("B",), differentiated=name in VECTORS[:2]) for name in (*VECTORS, *LENGTHS)),
+    (_BETA, _PROGRESS),
+    required=VECTORS[:2],
+    leading=VECTORS,
+    # Names that candidates in the field use.
+    aliases={
+        "pc": "policy_chosen_logps",
+        "pr": "policy_rejected_logps",
+        "rc": "reference_chosen_logps",
+        "rr": "reference_rejected_logps",
+        "chosen_logps": "policy_chosen_logps",
+        "rejected_logps": "policy_rejected_logps",
+        "ref_chosen_logps": "reference_chosen_logps",
+        "ref_rejected_logps": "reference_rejected_logps",
+    },
+    wanted="the four log-probability vectors",
     methods=True,
     tunable=True,
-    wanted="the four log-probability vectors",
 )
-#: The supervised one: logits of shape (N, C), and the right class of each of N examples, shape (N,), whole numbers.
+#: The supervised one.
 CLASSIFICATION = Contract(
     "classification",
-    ("logits", "targets"),
-    ("logits", "targets"),
-    ("logits", "targets"),
-    dict.fromkeys(("logit", "output", "outputs", "pred", "preds", "prediction", "predictions", "y_pred"), "logits")
-    | dict.fromkeys(("input", "inputs", "scores"), "logits")
+    "example",
+    (Tensor("logits", ("N", "C"), differentiated=True), Tensor("targets", ("N",), below="C")),
+    (),
+    required=("logits", "targets"),
+    leading=("logits", "targets"),
+    aliases=dict.fromkeys(("logit", "output", "outputs", "pred", "preds", "prediction", "predictions"), "logits")
+    | dict.fromkeys(("y_pred", "input", "inputs", "scores"), "logits")
     | dict.fromkeys(("target", "label", "labels", "y", "y_true"), "targets"),
-    methods=False,
-    tunable=False,
     wanted="logits and targets",
+    hints=(
+        (
+            "logits",
+            Hint(
+                _words(
+                    "logit logits output outputs pred preds prediction predictions predicted score scores input inputs "
+                    "hat"
+                )
+            ),
+        ),
+        (
+            "targets",
+            # The weak ones also stand beside one for the logits, as in y_pred.
+            Hint(
+                _words("target targets label labels truth true gt gold ground answer answers"),
+                weak=_words("y class classes cls"),
+            ),
+        ),
+    ),
 )
-CONTRACTS = {contract.name: contract for contract in (PREFERENCE, CLASSIFICATION)}
+#: A prompt with K answers, each with a score, the higher the better: rewards, ratings, or ranks turned round.
+LISTS = Contract(
+    "lists",
+    "list",
+    (
+        Tensor("policy_logps", ("B", "K"), differentiated=True),
+        Tensor("reference_logps", ("B", "K")),
+        Tensor("scores", ("B", "K")),
+    ),
+    (_BETA, _PROGRESS),
+    required=("policy_logps", "scores"),
+    leading=("policy_logps", "reference_logps", "scores"),
+    aliases=dict.fromkeys(("logps", "pi_logps", "policy"), "policy_logps")
+    | dict.fromkeys(("ref_logps", "reference"), "reference_logps")
+    | dict.fromkeys(("score", "rewards", "reward", "ratings"), "scores"),
+    wanted="policy_logps, reference_logps and scores",
+    hints=(
+        (
+            "policy_logps",
+            Hint(
+                _words("policy pi theta model actor current online student trained"),
+                weak=_words("log logs logp logps logprob logprobs lprobs likelihood likelihoods loglikelihoods"),
+            ),
+        ),
+        ("reference_logps", Hint(_words("ref reference sft base baseline initial frozen anchor teacher pretrained"))),
+        (
+            "scores",
+            Hint(_words("score scores reward rewards rating ratings relevance relevances utility utilities quality")),
+        ),
+    ),
+)
+CONTRACTS = {contract.name: contract for contract in (PREFERENCE, CLASSIFICATION, LISTS)}
 
 
-#: How parameters are paired with arguments whose names they do not have: by the words in them, or by position alone.
-NAMES, POSITION = "names", "position"
-BINDINGS = (NAMES, POSITION)
-
-
-@dataclass(frozen=True)
-class CallPlan:
-    """How to call a candidate.
-
-    `positional` and `keyword` name arguments of the contract; `keyword` pairs the
-    candidate's own parameter name with the contract argument. With dialect "method" the first
-    parameter is `self`, an object whose only attribute is `beta`. `parameters` are the floats that it
-    declares, which it is given by name.
-    """
-
-    entry: str
-    dialect: str
-    positional: tuple[str, ...]
-    keyword: tuple[tuple[str, str], ...] = ()
-    parameters: tuple[Parameter, ...] = ()
-
-    def wants(self, argument: str) -> bool:
-        """Say whether the candidate names this contract argument."""
-        if argument == "beta" and self.dialect == "method":
-            return True
-        return argument in self.positional or any(a == argument for _, a in self.keyword)
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a report tells of how a candidate was read.
-
-    `bound` pairs each parameter of the candidate's with the argument that it is given; `by_position` says that the
-    names did not settle it. `fixed` are parameters that stay at their defaults, each with its default as it is written.
-    `crossed` are lines in which pairs seem to be set against all pairs. `notes` are sentences about a reply.
-    """
-
-    bound: tuple[tuple[str, str], ...] = ()
-    by_position: bool = False
-    fixed: tuple[tuple[str, str], ...] = ()
-    crossed: tuple[int, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def facts(self) -> dict[str, Json]:
-        """The same as facts of a report; nothing where nothing is known."""
-        found: dict[str, Json] = {}
-        if self.bound:
-            found["binding"] = {"how": "position" if self.by_position else "names", "parameters": dict(self.bound)}
-        if self.fixed:
-            found["fixed"] = dict(self.fixed)
-        if self.crossed:
-            found["crossed"] = list(self.crossed)
-        return found
-
-
-@dataclass(frozen=True)
-class Program:
-    """What the sandbox is given: text to compile inside, and the call plan.
-
-    `text` is either the candidate's source as it stands (`guarded` false) or its RestrictedPython
-    transformation. `lines[i]` is the candidate's own line for line i + 1 of `text`; empty means the
-    lines are the same. `source` is the candidate's source, after a JSON reply or fence was taken off.
-    `chosen` holds the values of the declared parameters; empty means the middle of each range. `entry_line` is where
-    the loss begins in the candidate's file (0 where unknown). `told` is for reports, and changes nothing.
-    """
-
-    text: str
-    guarded: bool
-    plan: CallPlan
-    name: str
-    source: str
-    lines: tuple[int, ...] = ()
-    chosen: tuple[tuple[str, float], ...] = ()
-    entry_line: int = 0
-    told: Told = field(default_factory=Told, compare=False)
-
-    @property
-    def constants(self) -> dict[str, float]:
-        """The values of the declared parameters that are in force, by name; empty where none is declared."""
-        chosen = dict(self.chosen)
-        return {p.name: chosen.get(p.name, p.middle) for p in self.plan.parameters}
-
-    def at(self, values: Mapping[str, float]) -> Program:
-        """The same program with these values of its parameters. Raises ValueError for one out of its range."""
-        ranges = {p.name: p for p in self.plan.parameters}
-        for name, value in values.items():
-            if name not in ranges or not ranges[name].low <= value <= ranges[name].high:
-                raise ValueError(f"{name} = {value} is not within a declared range")
-        return replace(self, chosen=tuple(values.items()))
-
-    def line(self, line: int) -> int:
-        """Give the candidate's own line for a line of `text` (0 where unknown)."""
-        if not self.lines:
-            return line
-        return self.lines[line - 1] if 0 < line <= len(self.lines) else 0
+def contract_named(name: str) -> Contract:
+    """The contract of that name. Raises KeyError for another."""
+    return CONTRACTS[name]

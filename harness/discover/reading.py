@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from harness.api import text_candidate
 from harness.core.candidate import SIZE_LIMIT
-from harness.core.contract import NAMES
 from harness.core.errors import CandidateFault
+from harness.core.program import NAMES
 from harness.core.verdict import Severity
 from harness.screen import screen
 from harness.screen.thoughts import without_end
 
 if TYPE_CHECKING:
-    from harness.core.contract import Program
+    from harness.core.program import Program
     from harness.core.verdict import Finding
     from harness.discover.proposers.base import Reply
 

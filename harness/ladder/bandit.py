@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import COUNT, SHARE, Declared, StepError
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _train(
         now = log_softmax(logits)
         vectors = (now[context, chosen], now[context, rejected], before[context, chosen], before[context, rejected])
         lengths = np.ones(size), np.ones(size)
-        batch = Batch.of((v.astype(np.float32) for v in (*vectors, *lengths)), beta, progress=step / settings.steps)
+        batch = PairBatch.of((v.astype(np.float32) for v in (*vectors, *lengths)), beta, progress=step / settings.steps)
         answer = subject.answer(batch)
         if not answer.finite_gradients or not answer.finite_values:
             return None

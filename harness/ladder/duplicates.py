@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.checks.checker import Checker
     from harness.checks.static import Screened
-    from harness.core.contract import Parameter
+    from harness.core.program import Parameter
     from harness.protocol.batch import Batch
     from harness.subject.identity import Answers
 
@@ -112,7 +112,7 @@ class _Asking:
         sandbox.reset_clock()
         subject = subject_of(self._checker, sandbox, one)
         draw = np.random.Generator(np.random.PCG64([self._seed, number]))
-        batches = subject.questions(draw, QUESTIONS if len(side.at) == 1 else _AT_EACH)
+        batches = list(subject.questions(draw, QUESTIONS if len(side.at) == 1 else _AT_EACH))
         answers = asked(subject, batches)
         if not subject.oracle.has_gpu:
             return batches, answers

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from harness.checks.checker import Checker
     from harness.checks.static import Screened
+    from harness.core.contract import Contract
     from harness.ladder.plan import RungPlan
     from harness.protocol.batch import Answer, Batch
     from harness.protocol.job import Progress, Step
@@ -51,6 +52,11 @@ class _Served:
             known = self._subject.smallest_batch
             self._subject.fresh()  # what was asked to find that out is no part of the training
         return known
+
+    @property
+    def contract(self) -> Contract:
+        """What it is asked with."""
+        return self._subject.oracle.program.contract
 
     def answer(self, batch: Batch) -> Answer:
         """Values and gradients of one batch."""

@@ -13,7 +13,7 @@ from harness.core.errors import InfrastructureError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.core.contract import Parameter
+    from harness.core.program import Parameter
 
 #: Trials before the sampler models anything: the middle of all ranges, and a few at random.
 _AT_RANDOM = 5

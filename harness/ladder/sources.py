@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SCREEN = (
     "harness/screen",
     "harness/core/contract.py",
+    "harness/core/program.py",
     "harness/core/candidate.py",
     "harness/core/errors.py",
     "harness/core/rules.py",
@@ -37,8 +38,8 @@ _ANSWERS = (
     "harness/oracle",
     "harness/protocol",
     "harness/containers",
-    "harness/screen/classification.py",
-    "harness/subject/classification/batch.py",
+    "harness/subject/lists",
+    "harness/subject/preference.py",
     "harness/subject/classification/classifier.py",
     "harness/subject/batches.py",
     "harness/subject/by_contract.py",

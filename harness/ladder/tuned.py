@@ -10,7 +10,7 @@ from harness.core.digests import json_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.core.contract import Program
+    from harness.core.program import Program
     from harness.core.verdict import Json
     from harness.ledger.records import Event
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from harness.checks.checker import Checker
     from harness.checks.static import Screened
-    from harness.core.contract import Parameter, Program
+    from harness.core.program import Parameter, Program
     from harness.ladder.gate import Gate
     from harness.ladder.plan import Ladder, RungPlan
     from harness.ledger import Ledger

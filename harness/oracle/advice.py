@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harness.core.contract import PREFERENCE
-
 if TYPE_CHECKING:
-    from harness.core.contract import CallPlan
+    from harness.core.program import Program
     from harness.protocol.batch import Complaint
 
 _UNKNOWN_NAME = re.compile(r"name '(\w{1,40})' is not defined")
@@ -30,22 +28,22 @@ _RETURNED = (
 )
 
 
-def advice(complaint: Complaint, plan: CallPlan, *, loading: bool) -> tuple[str, str] | None:
+def advice(complaint: Complaint, program: Program, *, loading: bool) -> tuple[str, str] | None:
     """A message and a way out; an empty message leaves the complaint's own, None both."""
     if complaint.status == "wrong-output":
         returned = complaint.message.removeprefix("it returned ")
         return next((("", fix) for pattern, fix in _RETURNED if re.match(pattern, returned)), None)
     match = _UNKNOWN_NAME.match(complaint.message) if complaint.type == "NameError" else None
-    return _of_name(match[1], plan, loading=loading) if match else None
+    return _of_name(match[1], program, loading=loading) if match else None
 
 
-def _of_name(name: str, plan: CallPlan, *, loading: bool) -> tuple[str, str] | None:
+def _of_name(name: str, program: Program, *, loading: bool) -> tuple[str, str] | None:
     """What to say of a name that is not defined."""
     if name in _MODULES:
         return "", f"Write from {_MODULES[name]} import {name} at the top."
-    if name not in PREFERENCE.arguments:
+    if name not in program.contract.arguments:
         return None
     if loading:
         return f"{name} is an argument, and not known outside of the function", "Compute it inside the function."
-    more = ", or write self.beta." if name == "beta" and plan.dialect == "method" else "."
+    more = ", or write self.beta." if name == "beta" and program.plan.dialect == "method" else "."
     return f"{name} is not a parameter of the function that uses it", f"Add {name} to its parameters{more}"

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 #: So many bytes of what is kept; beyond them every second batch is let go.
 CAP = 64 << 20
-_VECTORS = 9
 #: Batches in one request.
 _TOGETHER = 32
 #: The last batches of a training, all of which are asked again.
@@ -99,4 +98,6 @@ class Kept:
 
 
 def _size(one: Exchange) -> int:
-    return _VECTORS * one.batch.pairs * one.batch.policy_chosen.itemsize
+    return (
+        len(one.batch.raw) + one.batch.dtype.itemsize * (1 + len(one.batch.contract.differentiated)) * one.batch.numbers
+    )

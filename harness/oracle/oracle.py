@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from harness.core.contract import Program
     from harness.core.limits import Limits
+    from harness.core.program import Program
     from harness.core.rules import Rule
     from harness.core.verdict import Finding, Json
     from harness.oracle.again import Kept
@@ -120,7 +120,7 @@ class Oracle:
         """Ask for several batches in one round trip; an exception inside is a Complaint.
 
         `echo` asks for the inputs as they are after the call, `gpu` runs on CUDA, `weights` (each of
-        shape (B,)) replaces 1/B in the sum of values that the gradients belong to. `packed` is the payload,
+        shape (rows,)) replaces 1/rows in the sum of values that the gradients belong to. `packed` is the payload,
         where the caller has it already.
         """
         if not self._running:
@@ -161,14 +161,9 @@ class Oracle:
         """Ask for one batch."""
         return self.answers([batch], echo=echo, gpu=gpu)[0]
 
-    def complaint_finding(
-        self, complaint: Complaint, batch: Batch, told: tuple[str, dict[str, Json] | None] | None = None
-    ) -> Finding:
-        """The finding that an exception on this batch amounts to; `told` is the batch in other words and numbers."""
-        if told is not None:
-            return self._finding(_RULES[complaint.status], complaint, *told)
-        where = f"on a batch of {batch.pairs} at beta {batch.beta:g}"
-        return self._finding(_RULES[complaint.status], complaint, where, batch.as_counterexample())
+    def complaint_finding(self, complaint: Complaint, batch: Batch) -> Finding:
+        """The finding that an exception on this batch amounts to."""
+        return self._finding(_RULES[complaint.status], complaint, batch.where, batch.as_counterexample())
 
     def close(self) -> None:
         """Kill and remove the sandbox."""
@@ -179,7 +174,7 @@ class Oracle:
         self, rule: Rule, complaint: Complaint, where: str, counterexample: dict[str, Json] | None = None
     ) -> Finding:
         line = self.program.line(complaint.line) if complaint.line else 0
-        message, fix = advice(complaint, self.program.plan, loading=rule is rules.RAISED_ON_LOAD) or ("", None)
+        message, fix = advice(complaint, self.program, loading=rule is rules.RAISED_ON_LOAD) or ("", None)
         if message:
             message = f"it raised {complaint.type} {where}: {message}"
         elif complaint.status == "raised":

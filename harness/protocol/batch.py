@@ -1,141 +1,181 @@
-"""What goes into the oracle and what comes out, as plain arrays."""
+"""What goes into the oracle and what comes out, as plain arrays: the tensors and numbers that a contract names."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from harness.core.contract import Contract, Tensor
     from harness.core.verdict import Json
 
-    Vector = NDArray[np.floating]
+    Array = NDArray[np.floating]
+    Whole = NDArray[np.int64]
 
-#: Largest batch that crosses the wire, in pairs.
-MAX_PAIRS = 1 << 16
+#: The most numbers in a tensor that crosses the wire, and so the largest batch, in rows.
+MAX_NUMBERS = 1 << 16
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-@dataclass(frozen=True)
-class Batch:
-    """B preference pairs: summed log-probabilities (nats), all of shape (B,), one dtype.
+class Batch(ABC):
+    """The tensors and numbers that a loss of one contract is asked with. Each contract has a dataclass of its own.
 
-    `chosen_lengths` and `rejected_lengths` are tokens per completion, shape (B,), always present here
-    and offered to candidates that name them. `beta` > 0; `progress` is the training fraction in [0, 1].
+    Its fields are the tensors in the contract's order, then the numbers. A tensor's first dimension is the batch's:
+    pairs, examples or lists, `rows` of them.
     """
 
-    policy_chosen: Vector
-    policy_rejected: Vector
-    reference_chosen: Vector
-    reference_rejected: Vector
-    chosen_lengths: Vector
-    rejected_lengths: Vector
-    beta: float
-    progress: float = 0.5
-
-    @classmethod
-    def of(cls, vectors: Iterable[Vector], beta: float, progress: float = 0.5) -> Batch:
-        """Put a batch together from the six vectors in the order of the wire."""
-        pc, pr, rc, rr, lc, lr = vectors
-        return cls(pc, pr, rc, rr, lc, lr, beta=beta, progress=progress)
-
-    def __post_init__(self) -> None:
-        """Refuse batches that the wire cannot carry: they are the caller's mistake."""
-        size, dtype = self.policy_chosen.size, self.policy_chosen.dtype
-        if not 1 <= size <= MAX_PAIRS:
-            raise ValueError(f"a batch holds 1 to {MAX_PAIRS} pairs, not {size}")
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"a batch holds float32 or float64, not {dtype}")
-        for vector in self.vectors:
-            if vector.shape != (size,) or vector.dtype != dtype:
-                raise ValueError("the vectors of a batch share one shape (B,) and one dtype")
+    contract: ClassVar[Contract]
 
     @property
-    def pairs(self) -> int:
-        """Number of pairs B."""
-        return int(self.policy_chosen.size)
+    @abstractmethod
+    def tensors(self) -> tuple[np.ndarray, ...]:
+        """All tensors in the order of the contract, which is that of the wire."""
 
     @property
-    def vectors(self) -> tuple[Vector, ...]:
-        """The six vectors in the order of the wire."""
-        return (
-            self.policy_chosen,
-            self.policy_rejected,
-            self.reference_chosen,
-            self.reference_rejected,
-            self.chosen_lengths,
-            self.rejected_lengths,
-        )
+    @abstractmethod
+    def scalars(self) -> tuple[float, ...]:
+        """All numbers in the order of the contract."""
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """Which batch it is, in a few words of a finding: "on a batch of 3 at beta 0.1"."""
+
+    @property
+    @abstractmethod
+    def spot(self) -> str:
+        """Where a single row lies, in words, and else the batch: "at rho 1.5, beta 0.1"."""
+
+    @property
+    @abstractmethod
+    def remoteness(self) -> Array:
+        """How far each row lies from what is most usual, shape (rows,): a finding names the nearest one."""
+
+    @abstractmethod
+    def as_counterexample(self) -> dict[str, Json]:
+        """The numbers that a person can paste; of a large batch only what it is like."""
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.floating]:
+        """The dtype of all tensors that do not hold whole numbers."""
+        return self.tensors[0].dtype
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """The size of each dimension of the contract."""
+        found: dict[str, int] = {}
+        for declared, tensor in zip(self.contract.tensors, self.tensors, strict=True):
+            found |= zip(declared.dimensions, tensor.shape, strict=True)
+        return tuple(found.values())
+
+    @property
+    def rows(self) -> int:
+        """The size of the batch."""
+        return int(self.tensors[0].shape[0])
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the first tensor has: what an answer costs grows with it."""
+        return int(self.tensors[0].size)
 
     @cached_property
     def raw(self) -> bytes:
-        """The six vectors one after the other, little-endian, as they cross the wire."""
-        dtype = self.policy_chosen.dtype.newbyteorder("<")
-        return b"".join([vector.astype(dtype, copy=False).tobytes() for vector in self.vectors])
+        """The tensors one after the other, little-endian, as they cross the wire."""
+        parts = [t.astype(t.dtype.newbyteorder("<"), copy=False).tobytes() for t in self.tensors]
+        return b"".join(parts)
 
-    @property
-    def rho(self) -> Vector:
-        """`(pc - pr) - (rc - rr)`, shape (B,), float64."""
-        pc, pr, rc, rr = (v.astype(np.float64) for v in self.vectors[:4])
-        return (pc - pr) - (rc - rr)
+    def with_tensors(self, tensors: Sequence[np.ndarray]) -> Self:
+        """The same numbers with other tensors, in the contract's order."""
+        return type(self)(*tensors, *self.scalars)
 
-    def astype(self, dtype: type[np.floating]) -> Batch:
-        """The same numbers in another dtype."""
-        return Batch.of((v.astype(dtype) for v in self.vectors), self.beta, self.progress)
+    def astype(self, dtype: type[np.floating]) -> Self:
+        """The same batch in another dtype; whole numbers stay whole."""
+        tensors = zip(self.contract.tensors, self.tensors, strict=True)
+        return self.with_tensors([t if declared.below else t.astype(dtype) for declared, t in tensors])
 
-    def take(self, index: NDArray[np.integer] | list[int]) -> Batch:
-        """The pairs at `index`, in that order."""
-        return Batch.of((v[index] for v in self.vectors), self.beta, self.progress)
+    def take(self, index: NDArray[np.integer] | Sequence[int]) -> Self:
+        """The rows at `index`, in that order."""
+        return self.with_tensors([tensor[index] for tensor in self.tensors])
 
-    def swapped(self) -> Batch:
-        """Chosen and rejected exchanged in every pair."""
-        pc, pr, rc, rr, lc, lr = self.vectors
-        return Batch(pr, pc, rr, rc, lr, lc, beta=self.beta, progress=self.progress)
+    def along(self, way: Sequence[np.ndarray], by: float) -> Self:
+        """The differentiated tensors moved by so many times `way`, an array for each of them, of its shape."""
+        ways = iter(way)
+        tensors = zip(self.contract.tensors, self.tensors, strict=True)
+        moved = [(t + by * next(ways)).astype(t.dtype) if declared.differentiated else t for declared, t in tensors]
+        return self.with_tensors(moved)
 
-    def shifted(self, chosen: Vector | float, rejected: Vector | float) -> Batch:
-        """The policy's log-probabilities moved by these amounts (nats, shape (B,) or a number)."""
-        dtype = self.policy_chosen.dtype
-        return replace(
-            self,
-            policy_chosen=(self.policy_chosen + chosen).astype(dtype),
-            policy_rejected=(self.policy_rejected + rejected).astype(dtype),
-        )
+    def differentiated(self) -> list[np.ndarray]:
+        """The tensors whose gradients are asked."""
+        tensors = zip(self.contract.tensors, self.tensors, strict=True)
+        return [tensor for declared, tensor in tensors if declared.differentiated]
 
-    def as_counterexample(self) -> dict[str, Json]:
-        """The numbers that a person can paste; of more than 8 pairs, how many, and their shortest and longest."""
-        out: dict[str, Json] = {"beta": self.beta, "progress": self.progress}
-        if self.pairs > 8:
-            tokens = np.concatenate([self.chosen_lengths, self.rejected_lengths])
-            return {**out, "pairs": self.pairs, "lengths": [float(tokens.min()), float(tokens.max())]}
-        names = ("policy_chosen_logps", "policy_rejected_logps", "reference_chosen_logps", "reference_rejected_logps")
-        for name, vector in zip((*names, "chosen_lengths", "rejected_lengths"), self.vectors, strict=True):
-            out[name] = [float(x) for x in vector]
-        out["rho"] = [float(x) for x in self.rho]
-        return out
+    def hold(self) -> None:
+        """Refuse a batch that the wire cannot carry, or the contract does not allow: it is the caller's mistake.
+
+        Raises ValueError. Numbers may be what they like: trainers hand on what their models give.
+        """
+        sizes: dict[str, int] = {}
+        for declared, tensor in zip(self.contract.tensors, self.tensors, strict=True):
+            if tensor.ndim != len(declared.dimensions) or not 1 <= tensor.size <= MAX_NUMBERS:
+                raise ValueError(
+                    f"{declared.name} has the shape ({', '.join(declared.dimensions)}), and 1 to {MAX_NUMBERS} numbers"
+                )
+            for name, size in zip(declared.dimensions, tensor.shape, strict=True):
+                if sizes.setdefault(name, size) != size:
+                    raise ValueError(f"the tensors of a batch have the same {name}")
+            if declared.below:
+                if tensor.dtype != np.int64 or tensor.min() < 0 or tensor.max() >= sizes[declared.below]:
+                    raise ValueError(f"{declared.name} are whole numbers, from 0 up to {declared.below} and without it")
+            elif tensor.dtype not in _FLOATS or tensor.dtype != self.dtype:
+                raise ValueError(f"a batch holds float32 or float64, and one of them, not {tensor.dtype}")
 
 
 @dataclass(frozen=True)
 class Answer:
     """What the candidate answered to one batch.
 
-    `shape` is the output's shape; for any shape but () and (B,) the numbers stay behind and `values`
-    is empty. `values` has shape (B,) or (1,); the gradients have shape (B,) and belong to the weighted
-    sum of the values (weights 1/B unless given). `detached` says that the output does not depend on the
-    policy at all. `echo` holds the inputs as they were after the call, when asked for.
+    `shape` is the output's shape; for any shape but () and (rows,) the numbers stay behind and `values` is empty.
+    `values` has the shape (rows,) or (1,). `gradients` are those of the weighted sum of the values (weights 1/rows
+    unless given) with respect to the contract's differentiated tensors, each of its tensor's shape. `detached` says
+    that the output does not depend on them at all. `echo` holds all tensors as they were after the call, when asked
+    for.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[np.floating]
-    values: Vector
-    grad_chosen: Vector
-    grad_rejected: Vector
+    values: Array
+    gradients: tuple[Array, ...]
     detached: bool
-    echo: tuple[Vector, ...] | None = None
+    echo: tuple[np.ndarray, ...] | None = None
+
+    @property
+    def grad_chosen(self) -> Array:
+        """Of a batch of pairs, the gradient with respect to the policy's log-probabilities of the chosen, (B,)."""
+        return self.gradients[0]
+
+    @property
+    def grad_rejected(self) -> Array:
+        """Of a batch of pairs, that of the rejected, shape (B,)."""
+        return self.gradients[1]
+
+    @property
+    def gradient(self) -> Array:
+        """The gradient of a contract that asks for one alone."""
+        (only,) = self.gradients
+        return only
+
+    @property
+    def reduced(self) -> bool:
+        """Whether it is one value for the whole batch."""
+        return self.shape == ()
 
     @property
     def finite_values(self) -> bool:
@@ -145,7 +185,7 @@ class Answer:
     @property
     def finite_gradients(self) -> bool:
         """Whether every gradient is finite."""
-        return bool(np.isfinite(self.grad_chosen).all() and np.isfinite(self.grad_rejected).all())
+        return all(np.isfinite(gradient).all() for gradient in self.gradients)
 
     @property
     def mean(self) -> float:
@@ -161,3 +201,8 @@ class Complaint:
     type: str
     message: str
     line: int
+
+
+def tensor_dtype(declared: Tensor, dtype: np.dtype[np.floating]) -> np.dtype[np.floating] | np.dtype[np.int64]:
+    """The dtype in which a tensor crosses the wire, in a batch of this one: little-endian."""
+    return np.dtype("<i8") if declared.below else dtype.newbyteorder("<")

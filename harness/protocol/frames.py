@@ -68,6 +68,10 @@ class Reader:
         begin = self.skip(size)
         return self._data[begin : begin + size]
 
+    def rest(self) -> bytes:
+        """All bytes that are left."""
+        return self.take(len(self._data) - self._at)
+
     def unpack(self, layout_: struct.Struct) -> tuple[int, ...]:
         """The next numbers."""
         return layout_.unpack_from(self._data, self.skip(layout_.size))

@@ -10,34 +10,37 @@ answers is the same code on both ways.
 from __future__ import annotations
 
 import json
-import math
 import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.protocol.batch import MAX_PAIRS, Answer, Batch, Complaint
+from harness.core.contract import CONTRACTS
+from harness.protocol.batch import MAX_NUMBERS, Answer, Batch, Complaint
+from harness.protocol.batch_types import read_batch
 from harness.protocol.frames import HEADER, Reader, WireError
 from harness.protocol.job import StepError
-from harness.protocol.wire import pack_batches, parse_answers
+from harness.protocol.wire import code_of, head_of, pack_batches, parse_answers
 from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
     import socket
 
+    from harness.core.contract import Contract
+
 # Far from the numbers between host and sandbox, so that neither is ever taken for the other.
 HELLO, ASK = 33, 34
 WELCOME, TOLD, FAILED = 48, 49, 50
 #: First word of HELLO: a trainer image of another time is told so.
-VERSION = 1
+VERSION = 2
 GREETING = struct.Struct("<HHI")  # version, rank, 0; in WELCOME: version, 0, smallest batch
 #: Longest reason for a failure, in bytes.
 FAILED_CAP = 4096
-_CODES = {np.dtype("<f4"): layout.F32, np.dtype("<f8"): layout.F64}
-_VECTORS = 6
-#: Longest honest frames, in bytes.
-ASK_CAP = 2 + layout.BATCH.size + _VECTORS * 8 * MAX_PAIRS
-TOLD_CAP = layout.RESULT.size + 4 * layout.MAX_DIMENSIONS + 3 * 8 * MAX_PAIRS
+_DTYPES: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
+#: The most tensors that a contract has, and the longest honest frames, in bytes.
+_TENSORS = max(len(contract.tensors) for contract in CONTRACTS.values())
+ASK_CAP = 2 + max(head_of(contract).size for contract in CONTRACTS.values()) + _TENSORS * 8 * MAX_NUMBERS
+TOLD_CAP = layout.RESULT.size + 4 * layout.MAX_DIMENSIONS + (1 + _TENSORS) * 8 * MAX_NUMBERS
 
 
 class RefusedError(StepError):
@@ -52,31 +55,34 @@ def pack_ask(batch: Batch) -> bytes:
     return pack_batches([batch])
 
 
-def parse_ask(payload: bytes) -> Batch:
+def parse_ask(payload: bytes, contract: Contract) -> Batch:
     """Read the payload of ASK. Raises WireError for anything that an honest trainer could not have sent."""
     reader = Reader(payload)
     if int.from_bytes(reader.take(2), "little") != 1:
         raise WireError("a trainer asks one batch at a time")
-    pairs, code, flags, spare, beta, progress = reader.unpack(layout.BATCH)
-    if code not in _CODES.values() or flags != layout.WITH_LENGTHS or spare or not 1 <= pairs <= MAX_PAIRS:
+    code, flags, spare, *numbers = reader.unpack(head_of(contract))
+    count = len(contract.dimensions)
+    sizes, scalars = [int(size) for size in numbers[:count]], numbers[count:]
+    if code not in _DTYPES or flags or spare or not all(1 <= size <= MAX_NUMBERS for size in sizes):
         raise WireError("a batch has an impossible size, type or flag")
-    if not (0.0 < beta < math.inf) or not 0.0 <= progress <= 1.0:
-        raise WireError("a batch has an impossible beta or progress")
-    dtype: np.dtype[np.floating[Any]] = np.dtype("<f4") if code == layout.F32 else np.dtype("<f8")
-    vectors = [np.frombuffer(reader.take(dtype.itemsize * pairs), dtype=dtype) for _ in range(_VECTORS)]
-    reader.finish()
-    if not all(np.isfinite(v).all() for v in vectors):
+    for scalar, value in zip(contract.scalars, scalars, strict=True):
+        if not scalar.allows(value):
+            raise WireError(f"a batch has an impossible {scalar.name}")
+    try:
+        batch = read_batch(contract, _DTYPES[code], sizes, scalars, reader.rest())
+    except ValueError as error:
+        raise WireError(f"a batch is none of the contract's: {error}") from error
+    if not all(np.isfinite(tensor).all() for tensor in batch.tensors):
         raise WireError("a batch holds numbers that are not finite")
-    return Batch.of(vectors, beta, progress)
+    return batch
 
 
 def pack_told(answer: Answer) -> bytes:
-    """The payload of TOLD; an answer whose shape is neither () nor (B,) has its numbers left out already."""
-    dtype = answer.dtype.newbyteorder("<")
+    """The payload of TOLD; an answer whose shape is neither () nor (rows,) has its numbers left out already."""
     flags = (layout.NO_GRADIENT if answer.detached else 0) | (0 if answer.values.size else layout.OMITTED)
-    head = layout.RESULT.pack(layout.OK, len(answer.shape), _CODES[dtype], flags, answer.values.size)
+    head = layout.RESULT.pack(layout.OK, len(answer.shape), code_of(answer.dtype), flags, answer.values.size)
     sizes = b"".join(n.to_bytes(4, "little") for n in answer.shape)
-    return head + sizes + answer.values.tobytes() + answer.grad_chosen.tobytes() + answer.grad_rejected.tobytes()
+    return head + sizes + answer.values.tobytes() + b"".join(gradient.tobytes() for gradient in answer.gradients)
 
 
 def parse_told(payload: bytes, batch: Batch) -> Answer:

@@ -85,11 +85,7 @@ def same(one: Answer, other: Answer, tolerance: float = 0.0) -> bool:
     """Whether two answers agree: to the bit, or within `tolerance` of the largest finite number of the vector."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    pairs = zip(
-        (one.values, one.grad_chosen, one.grad_rejected),
-        (other.values, other.grad_chosen, other.grad_rejected),
-        strict=True,
-    )
+    pairs = zip((one.values, *one.gradients), (other.values, *other.gradients), strict=True)
     return all(a.tobytes() == b.tobytes() or (tolerance > 0.0 and _near(a, b, tolerance)) for a, b in pairs)
 
 

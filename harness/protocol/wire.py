@@ -8,14 +8,16 @@ unpickled, evaluated or looked up by a name that came over the wire.
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.core.limits import Limits
-from harness.protocol.batch import Answer, Complaint
+from harness.protocol.batch import Answer, Complaint, tensor_dtype
 from harness.protocol.frames import (
     ENDED_SIZE,
     HEADER,
@@ -30,7 +32,10 @@ from harness.protocol.frames import (
 from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
-    from harness.core.contract import Program
+    from collections.abc import Sequence
+
+    from harness.core.contract import Contract
+    from harness.core.program import Program
     from harness.protocol.batch import Batch
 
 __all__ = [
@@ -40,6 +45,8 @@ __all__ = [
     "STATUS",
     "WireError",
     "answer_cap",
+    "code_of",
+    "head_of",
     "pack_batches",
     "pack_frame",
     "pack_program",
@@ -63,7 +70,7 @@ _RESULT = struct.Struct(layout.RESULT.format.replace("B", "", 1))
 
 def pack_program(program: Program, lifetime: float = Limits.lifetime) -> bytes:
     """The LOAD payload; `lifetime` is how long the sandbox may go on, in seconds."""
-    plan = program.plan
+    plan, contract = program.plan, program.contract
     document = {
         "text": program.text,
         "guarded": program.guarded,
@@ -73,22 +80,40 @@ def pack_program(program: Program, lifetime: float = Limits.lifetime) -> bytes:
         "keyword": plan.keyword,
         "constants": program.constants,
         "lifetime": lifetime,
+        "dimensions": len(contract.dimensions),
+        "scalars": [scalar.name for scalar in contract.scalars],
+        "tensors": [
+            [t.name, [contract.dimensions.index(d) for d in t.dimensions], bool(t.below), t.differentiated]
+            for t in contract.tensors
+        ],
     }
     return json.dumps(document).encode()
 
 
+@functools.cache
+def head_of(contract: Contract) -> struct.Struct:
+    """What stands before the tensors of a batch."""
+    return layout.batch_struct(len(contract.dimensions), len(contract.scalars))
+
+
+def code_of(dtype: np.dtype[np.floating]) -> int:
+    """How a dtype is told on the wire."""
+    return layout.F32 if dtype == np.float32 else layout.F64
+
+
 def pack_batches(
-    batches: list[Batch], *, echo: bool = False, gpu: bool = False, weights: list[np.ndarray] | None = None
+    batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False, weights: list[np.ndarray] | None = None
 ) -> bytes:
     """The EVAL payload."""
     if not 1 <= len(batches) <= _MAX_BATCHES:
         raise ValueError(f"a request holds 1 to {_MAX_BATCHES} batches")
-    flags = layout.WITH_LENGTHS | (layout.ECHO if echo else 0) | (layout.ON_GPU if gpu else 0)
+    flags = (layout.ECHO if echo else 0) | (layout.ON_GPU if gpu else 0)
     flags |= layout.WEIGHTED if weights is not None else 0
+    head = head_of(batches[0].contract)
     parts = [len(batches).to_bytes(2, "little")]
     for i, batch in enumerate(batches):
-        code = layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64
-        parts.append(layout.BATCH.pack(batch.pairs, code, flags, 0, batch.beta, batch.progress))
+        code = code_of(batch.dtype)
+        parts.append(head.pack(code, flags, 0, *batch.sizes, *batch.scalars))
         parts.append(batch.raw)
         if weights is not None:
             parts.append(weights[i].astype(_DTYPE[code], copy=False).tobytes())
@@ -98,8 +123,11 @@ def pack_batches(
 class _Reader(Reader):
     """One that also gives arrays."""
 
-    def vector(self, dtype: np.dtype[np.floating], count: int) -> np.ndarray:
+    def vector(self, dtype: np.dtype[Any], count: int) -> np.ndarray:
         return np.frombuffer(self._data, dtype, count, self.skip(dtype.itemsize * count))
+
+    def array(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+        return self.vector(dtype, math.prod(shape)).reshape(shape)
 
 
 def _complaint(reader: _Reader, status: int) -> Complaint:
@@ -120,14 +148,19 @@ def parse_fault(payload: bytes) -> Complaint:
     return complaint
 
 
-def answer_cap(batches: list[Batch], *, echo: bool) -> int:
+def answer_cap(batches: Sequence[Batch], *, echo: bool) -> int:
     """The longest honest ANSWER to these batches, in bytes."""
-    vectors = 3 + (6 if echo else 0)
     fixed = layout.RESULT.size + 4 * layout.MAX_DIMENSIONS
-    return sum(max(fixed + vectors * 8 * b.pairs, 1 + _COMPLAINT_CAP) for b in batches)
+    return sum(max(fixed + 8 * _numbers(b, echo=echo), 1 + _COMPLAINT_CAP) for b in batches)
 
 
-def parse_answers(payload: bytes, batches: list[Batch], *, echo: bool = False) -> list[Answer | Complaint]:
+def _numbers(batch: Batch, *, echo: bool) -> int:
+    """How many numbers an answer may have: values, gradients, and all tensors once more."""
+    tensors = (*batch.differentiated(), *(batch.tensors if echo else ()))
+    return batch.rows + sum(tensor.size for tensor in tensors)
+
+
+def parse_answers(payload: bytes, batches: Sequence[Batch], *, echo: bool = False) -> list[Answer | Complaint]:
     """The ANSWER payload, one entry for each batch of the request."""
     reader = _Reader(payload)
     answers = [_answer(reader, batch, echo=echo) for batch in batches]
@@ -145,12 +178,21 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
     if flags & ~_KNOWN or bool(flags & layout.HAS_ECHO) != echo:
         raise WireError("an answer has flags that were not asked for")
     shape = reader.unpack(_SHAPE[dimensions])
-    pairs = batch.pairs
-    expected = pairs if shape == (pairs,) else int(shape == ())
+    rows = batch.rows
+    expected = rows if shape == (rows,) else int(shape == ())
     if count != expected or bool(flags & layout.OMITTED) != (expected == 0):
         raise WireError("an answer's count does not fit its shape")
-    sent = _DTYPE[layout.F32 if batch.policy_chosen.dtype == np.float32 else layout.F64]
+    sent = _DTYPE[code_of(batch.dtype)]
     values = reader.vector(_DTYPE[code], count)
-    grad_chosen, grad_rejected = reader.vector(sent, pairs * 2 if count else 0).reshape(2, -1)
-    after = tuple(reader.vector(sent, pairs * 6).reshape(6, -1)) if echo else None
-    return Answer(shape, _DTYPE[code], values, grad_chosen, grad_rejected, bool(flags & layout.NO_GRADIENT), after)
+    if count:
+        gradients = tuple(reader.array(sent, tensor.shape) for tensor in batch.differentiated())
+    else:
+        gradients = tuple(reader.vector(sent, 0) for _ in batch.contract.differentiated)
+    after = _echo(reader, batch, sent) if echo else None
+    return Answer(shape, _DTYPE[code], values, gradients, bool(flags & layout.NO_GRADIENT), after)
+
+
+def _echo(reader: _Reader, batch: Batch, sent: np.dtype[np.floating]) -> tuple[np.ndarray, ...]:
+    """The tensors as they were after the call."""
+    tensors = zip(batch.contract.tensors, batch.tensors, strict=True)
+    return tuple(reader.array(tensor_dtype(declared, sent), tensor.shape) for declared, tensor in tensors)

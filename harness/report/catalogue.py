@@ -34,11 +34,7 @@ def known_rules(report: CheckReport) -> dict[str, Rule]:
     named = {rule for result in report.results for rule in rule_ids(result)}
     rules = [*SCREEN_RULES, *WIRE_RULES]
     if any(rule.startswith("P") for rule in named):
-        from harness.property_tests import PROPERTY_RULES  # noqa: PLC0415 - brings Hypothesis along
+        from harness.property_tests import property_rules  # noqa: PLC0415 - brings Hypothesis along
 
-        rules += PROPERTY_RULES
-    if any(rule.startswith("P4") for rule in named):
-        from harness.property_tests import classification  # noqa: PLC0415 - only what was judged by it needs it
-
-        rules += classification.PROPERTY_RULES
+        rules += property_rules()
     return {rule.id: rule for rule in rules if rule.id in named}

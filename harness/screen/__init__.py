@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.core.candidate import Candidate
-    from harness.core.contract import Program
+    from harness.core.program import Program
 
 __all__ = ["screen"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from harness.core.contract import MOST_PARAMETERS, PREFERENCE, CallPlan, Contract, Parameter, Program, Told
+from harness.core.contract import PREFERENCE, Contract
 from harness.core.errors import InfrastructureError
+from harness.core.program import MOST_PARAMETERS, CallPlan, Parameter, Program, Told
 from harness.screen.text import Complaint
 
 _LONGEST_MESSAGE = 1000
@@ -40,7 +41,7 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
     if type(line) is not int or line < 0:
         _malformed("a line")
     told = _told(value["told"]) if "told" in value else Told()
-    return Program(text, guarded, plan, name, source, tuple(lines), entry_line=line, told=told)
+    return Program(text, guarded, plan, name, source, tuple(lines), entry_line=line, told=told, contract=contract)
 
 
 def _complaints(value: object) -> list[Complaint]:

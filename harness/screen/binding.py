@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.core.contract import CLASSIFICATION, LENGTHS, PREFERENCE, VECTORS, Contract
+from harness.core.contract import CONTRACTS, LENGTHS, PREFERENCE, VECTORS, Contract
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -76,16 +76,11 @@ _PARTS = tuple(
     )
 )
 _LONGEST = 60
+#: Words that other contracts hint at.
+_HINTED = frozenset().union(*(h.words | h.weak for contract in CONTRACTS.values() for _, h in contract.hints))
 #: Whole names of two letters, besides the contract's own.
 _SHORT = {"pw": VECTORS[0], "pl": VECTORS[1], "rw": VECTORS[2], "rl": VECTORS[3]}
 _GREEK = {"π": "pi_", "θ": "theta_", "β": "beta_"}
-
-_LOGITS = _words(
-    "logit logits output outputs pred preds prediction predictions predicted score scores input inputs hat"
-)
-_TARGETS = _words("target targets label labels truth true gt gold ground answer answers")
-#: Words for the right classes that also stand beside one for the logits, as in y_pred.
-_CLASSES = _words("y class classes cls")
 
 
 def words_of(name: str) -> list[str]:
@@ -95,7 +90,7 @@ def words_of(name: str) -> list[str]:
     found: list[str] = []
     for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+", name):
         word = part.lower()
-        known = any(word in group for group in _GROUPS) or word in _LOGITS | _TARGETS | _CLASSES
+        known = any(word in group for group in _GROUPS) or word in _HINTED
         found += [word] if known else _parted(word) or [word]
     return found
 
@@ -118,21 +113,22 @@ def meaning(name: str, contract: Contract) -> Meaning:
     exact = contract.canonical(name)
     if exact in contract.arguments:
         return Meaning(exact, frozenset({exact}))
-    if contract is CLASSIFICATION:
-        return _of_class(words_of(name))
+    if contract.hints:
+        return _by_hints(words_of(name), contract)
     return Meaning(_SHORT[name], frozenset({_SHORT[name]})) if name in _SHORT else _of_pair(words_of(name))
 
 
-def _of_class(words: list[str]) -> Meaning:
-    logits, targets = (any(word in group for word in words) for group in (_LOGITS, _TARGETS))
-    targets = targets or (not logits and any(word in _CLASSES for word in words))
-    clean = all(word in _LOGITS | _TARGETS | _CLASSES for word in words)
-    if logits and targets:
+def _by_hints(words: list[str], contract: Contract) -> Meaning:
+    """The one argument that is named by any word; a weak word names it where no other argument is."""
+    said = {argument for argument, hint in contract.hints if any(word in hint.words for word in words)}
+    weak = {argument for argument, hint in contract.hints if any(word in hint.weak for word in words)}
+    found = said or weak
+    if len(found) > 1:
         return Meaning("", frozenset())
-    if logits or targets:
-        argument = "logits" if logits else "targets"
-        return Meaning(argument if clean else "", frozenset({argument}))
-    return Meaning("", frozenset(CLASSIFICATION.leading))
+    if not found:
+        return Meaning("", frozenset(contract.leading))
+    clean = all(any(word in hint.words | hint.weak for _, hint in contract.hints) for word in words)
+    return Meaning(next(iter(found)) if clean else "", frozenset(found))
 
 
 def _of_pair(words: list[str]) -> Meaning:

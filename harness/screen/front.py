@@ -6,8 +6,9 @@ import functools
 from typing import TYPE_CHECKING
 
 from harness.core.candidate import SIZE_LIMIT
-from harness.core.contract import CLASSIFICATION, CONTRACTS, NAMES
+from harness.core.contract import CONTRACTS
 from harness.core.errors import CandidateFault, InfrastructureError, UserError
+from harness.core.program import NAMES
 from harness.core.verdict import Location
 from harness.screen.answer import program_of
 from harness.screen.process import Died, ask
@@ -16,7 +17,7 @@ from harness.screen.text import Complaint, check_bytes, check_text
 
 if TYPE_CHECKING:
     from harness.core.candidate import Candidate
-    from harness.core.contract import Program
+    from harness.core.program import Program
     from harness.core.verdict import Finding
 
 _RULES = {rule.id: rule for rule in SCREEN_RULES}
@@ -64,10 +65,6 @@ def _screened(data: bytes, entry: str, policy: bool, contract: str, binding: str
     if complaints := check_text(result.source):
         # The process looked at these already; but the text may have taken it over.
         return tuple(map(_finding, complaints))
-    if offered is CLASSIFICATION:
-        from harness.screen.classification import adapted  # noqa: PLC0415 - the usual contract needs none
-
-        return adapted(result)
     return result
 
 

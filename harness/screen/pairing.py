@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from harness.core.contract import NAMES, PARAMS, Contract
+from harness.core.program import NAMES, PARAMS
 from harness.screen.binding import Meaning, computed, meaning, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from harness.core.contract import CallPlan
+    from harness.core.contract import Contract
+    from harness.core.program import CallPlan
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

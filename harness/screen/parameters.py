@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.core.contract import MOST_PARAMETERS, PARAMS, PREFERENCE, Contract, Parameter
+from harness.core.contract import PREFERENCE, Contract
+from harness.core.program import MOST_PARAMETERS, PARAMS, Parameter
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:

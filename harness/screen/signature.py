@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.core.contract import NAMES, PREFERENCE, CallPlan, Contract
+from harness.core.contract import PREFERENCE, Contract
+from harness.core.program import NAMES, CallPlan
 from harness.screen import makers, pairing
 from harness.screen.pairing import Function, Mismatch, is_by_position, parameter_names
 from harness.screen.text import Complaint

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.core.contract import Told
+from harness.core.program import Told
 from harness.screen.pairing import defaults_of, is_by_position, parameter_names
 from harness.screen.signature import functions_of
 
 if TYPE_CHECKING:
-    from harness.core.contract import CallPlan, Contract
+    from harness.core.contract import Contract
+    from harness.core.program import CallPlan
     from harness.screen.parameters import Declared
 
 _LONGEST_DEFAULT = 40

@@ -15,8 +15,9 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.core.contract import CONTRACTS, NAMES, PREFERENCE, CallPlan, Contract, Told
+from harness.core.contract import CONTRACTS, PREFERENCE, Contract
 from harness.core.look_alike import look_alike
+from harness.core.program import NAMES, CallPlan, Told
 from harness.screen.malformed import of_code
 from harness.screen.parameters import not_taken, read_parameters
 from harness.screen.reply import begins_as_python, is_prose, line_in_reply, looks_like_reply, take_code

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from harness.oracle.oracle import Oracle
     from harness.protocol.batch import Answer, Batch, Complaint
 
-#: Questions of more pairs than this are not kept: they are asked one by one, each time.
+#: Questions of more numbers (`Batch.numbers`) than this are not kept: they are asked one by one, each time.
 KEPT = 1 << 20
-#: Batches in one joint request, and their pairs: the time limit of a request is made for some hundreds of small ones.
-TOGETHER, PAIRS = 256, 1 << 14
+#: Batches in one joint request, and their numbers: the time limit of a request is made for some hundreds of small ones.
+TOGETHER, NUMBERS = 256, 1 << 14
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def join(asked: Iterable[Question | None]) -> tuple[Joint | None, ...]:
     """Put questions together; None, a change to a fresh fork, stays where it is."""
     out: list[Joint | None] = []
     waiting: list[Question] = []
-    batches = pairs = 0
+    batches = numbers = 0
 
     def flush() -> None:
         if waiting:
@@ -59,12 +59,12 @@ def join(asked: Iterable[Question | None]) -> tuple[Joint | None, ...]:
         if question is None:
             flush()
             out.append(None)
-            batches = pairs = 0
+            batches = numbers = 0
             continue
-        batches, pairs = batches + len(question.batches), pairs + sum(b.pairs for b in question.batches)
-        if waiting and (batches > TOGETHER or pairs > PAIRS or waiting[0].echo != question.echo):
+        batches, numbers = batches + len(question.batches), numbers + sum(b.numbers for b in question.batches)
+        if waiting and (batches > TOGETHER or numbers > NUMBERS or waiting[0].echo != question.echo):
             flush()
-            batches, pairs = len(question.batches), sum(b.pairs for b in question.batches)
+            batches, numbers = len(question.batches), sum(b.numbers for b in question.batches)
         waiting.append(question)
     flush()
     return tuple(out)
@@ -107,7 +107,7 @@ class BatchedQueries:
     def _note(self, question: Question | None) -> None:
         if self._asked is None:
             return
-        self._room -= sum(batch.pairs for batch in question.batches) if question is not None else 0
+        self._room -= sum(batch.numbers for batch in question.batches) if question is not None else 0
         if self._room < 0:
             self._asked = None
             return

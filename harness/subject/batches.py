@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,15 +39,15 @@ _FEW = 256
 #: So many of them: what the properties ask of one candidate they ask of the next, number by number.
 _KEPT = 16384
 
-Maker = Callable[..., Batch]
+Maker = Callable[..., PairBatch]
 
 
 def _kept(make: Maker) -> Maker:
     """Give the batch that the same arguments made before. Nobody can write into it: its arrays refuse that."""
-    known: dict[tuple[object, ...], Batch] = {}
+    known: dict[tuple[object, ...], PairBatch] = {}
 
     @functools.wraps(make)
-    def wrapped(values: ArrayLike, beta: float, *rest: object, **named: object) -> Batch:
+    def wrapped(values: ArrayLike, beta: float, *rest: object, **named: object) -> PairBatch:
         array = np.atleast_1d(np.asarray(values, dtype=np.float64))
         if array.size > _FEW:
             return make(array, beta, *rest, **named)
@@ -55,7 +55,7 @@ def _kept(make: Maker) -> Maker:
         batch = known.get(key)
         if batch is None:
             batch = make(array, beta, *rest, **named)
-            for vector in batch.vectors:
+            for vector in batch.tensors:
                 vector.setflags(write=False)
             if len(known) < _KEPT:
                 known[key] = batch
@@ -80,7 +80,7 @@ def batch_of(
     seed: int = 0,
     dtype: type[np.floating] = np.float32,
     progress: float = 0.5,
-) -> Batch:
+) -> PairBatch:
     """Pairs with these margins rho (nats, shape (B,)), and varied log-probabilities around them.
 
     `seed` varies the references, the split of rho between chosen and rejected, and the lengths.
@@ -101,21 +101,21 @@ def batch_of(
         reference_rejected - rejected_shift,
     )
     lengths = (_lengths(vectors[0], vectors[2]), _lengths(vectors[1], vectors[3]))
-    return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
+    return PairBatch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
 
 
 @_kept
-def plain(rho: ArrayLike, beta: float, *, dtype: type[np.floating] = np.float32, progress: float = 0.5) -> Batch:
+def plain(rho: ArrayLike, beta: float, *, dtype: type[np.floating] = np.float32, progress: float = 0.5) -> PairBatch:
     """Pairs whose margin is carried by one log-probability, the others being -1: rho is as exact as can be."""
     margin = np.atleast_1d(np.asarray(rho, dtype=np.float64))
     ones = -np.ones_like(margin)
     chosen, rejected = ones + np.minimum(margin, 0.0), ones - np.maximum(margin, 0.0)
     lengths = np.maximum(LEAST_TOKENS, np.ceil(np.abs(margin) / NATS_PER_TOKEN))
     vectors = (chosen, rejected, ones, ones, lengths, lengths)
-    return Batch.of((v.astype(dtype) for v in vectors), beta, progress)
+    return PairBatch.of((v.astype(dtype) for v in vectors), beta, progress)
 
 
-def separated(x: float, beta: float, pairs: int, *, progress: float = 0.5) -> Batch:
+def separated(x: float, beta: float, pairs: int, *, progress: float = 0.5) -> PairBatch:
     """Pairs that any loss should call well ordered: equal references and lengths, beta rho near x > 0.
 
     The policy prefers the chosen completion by its log-probability as well as by its ratio to the
@@ -125,7 +125,7 @@ def separated(x: float, beta: float, pairs: int, *, progress: float = 0.5) -> Ba
     lengths = np.maximum(8.0, np.ceil(rho / 4.0))
     reference = -2.25 * lengths
     vectors = (reference + rho / 2, reference - rho / 2, reference, reference, lengths, lengths)
-    return Batch.of((v.astype(np.float32) for v in vectors), beta, progress)
+    return PairBatch.of((v.astype(np.float32) for v in vectors), beta, progress)
 
 
 @_kept
@@ -136,7 +136,7 @@ def natural(
     seed: int,
     dtype: type[np.floating] = np.float32,
     progress: float = 0.5,
-) -> Batch:
+) -> PairBatch:
     """Pairs as training has them: beta rho near `x` (shape (B,)), no number on a grid, nothing shared.
 
     Lengths from 2 to some 1500 tokens, each completion with a nats-per-token figure of its own.
@@ -150,13 +150,13 @@ def natural(
     # No log-probability may be positive: a completion that would have one moves down as a whole.
     down = [np.maximum(0.0, p + 0.01) * 1.25 for p in policy]
     vectors = [v - d for v, d in zip((*policy, *reference), (*down, *down), strict=True)]
-    return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
+    return PairBatch.of((v.astype(dtype) for v in (*vectors, *lengths)), beta, progress)
 
 
 @_kept
 def clear(
     x: ArrayLike, beta: float, *, seed: int, progress: float = 0.5, dtype: type[np.floating] = np.float32
-) -> Batch:
+) -> PairBatch:
     """Like `separated`, and no two pairs alike: beta rho is `x` (shape (B,), positive), on no grid.
 
     References and lengths differ within a pair, by less than would turn the policy's own margin, or the
@@ -170,10 +170,10 @@ def clear(
     lean = draw.uniform(-0.125, 0.125, size=margin.size) * margin
     share = draw.uniform(0.3, 0.7, size=margin.size) * margin
     vectors = (middle + lean + share, middle - lean - (margin - share), middle + lean, middle - lean)
-    return Batch.of((v.astype(dtype) for v in (*vectors, length + longer, length)), beta, progress)
+    return PairBatch.of((v.astype(dtype) for v in (*vectors, length + longer, length)), beta, progress)
 
 
-def start_of_training(pairs: int, beta: float, *, seed: int = 0) -> Batch:
+def start_of_training(pairs: int, beta: float, *, seed: int = 0) -> PairBatch:
     """Pairs whose policy is the reference, so that every rho is exactly zero."""
     return batch_of(np.zeros(pairs), beta, seed=seed)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.numbers import number, numbers
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
     from harness.protocol.batch import Answer
-    from harness.subject.subject import Subject
+    from harness.subject.preference import PreferenceSubject
 
 #: The beta at which curves are drawn: the DiscoPOP paper's (arXiv 2406.08414).
 BETA = 0.05
@@ -28,7 +28,7 @@ REACH, STEP = 100.0, 0.5
 NEAR, NEAR_STEP = 10.0, 0.125
 
 
-def pairs_along(rho: np.ndarray, beta: float, *, by_reference: bool = False) -> Batch:
+def pairs_along(rho: np.ndarray, beta: float, *, by_reference: bool = False) -> PairBatch:
     """Pairs with these margins, half of each made by the chosen and half by the rejected completion, float64.
 
     The policy makes the margin, or the reference does where `by_reference`: to a loss of rho alone that is the same.
@@ -36,11 +36,11 @@ def pairs_along(rho: np.ndarray, beta: float, *, by_reference: bool = False) -> 
     level, lengths = np.full(rho.shape, -LENGTH), np.full(rho.shape, LENGTH)
     moved = (level + rho / 2, level - rho / 2)
     vectors = (level, level, *reversed(moved)) if by_reference else (*moved, level, level)
-    return Batch.of((*vectors, lengths, lengths), beta, PROGRESS)
+    return PairBatch.of((*vectors, lengths, lengths), beta, PROGRESS)
 
 
 def along(
-    subject: Subject, rho: np.ndarray, *, pointwise: bool, by_reference: bool = False
+    subject: PreferenceSubject, rho: np.ndarray, *, pointwise: bool, by_reference: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Value and slope d(value)/d(rho) at each rho, each in a batch of its own kind, float64.
 
@@ -64,7 +64,7 @@ def _slope(answer: Answer) -> np.ndarray:
     return (answer.grad_chosen.astype(np.float64) - answer.grad_rejected) / 2
 
 
-def curve(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
+def curve(subject: PreferenceSubject, *, pointwise: bool) -> dict[str, Json]:
     """Value and slope over rho at BETA, with DPO beside it; slope at zero, extrema, convexity.
 
     `convex`, `minima` and `maxima` are None where no answer is finite; where some are not, they speak of the finite
@@ -95,7 +95,7 @@ def curve(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
 
 
 def _shape(
-    subject: Subject, rho: np.ndarray, value: np.ndarray, slope: np.ndarray, *, pointwise: bool
+    subject: PreferenceSubject, rho: np.ndarray, value: np.ndarray, slope: np.ndarray, *, pointwise: bool
 ) -> dict[str, Json]:
     """What the finite part of the curve is like."""
     fine = np.isfinite(value) & np.isfinite(slope)
@@ -130,7 +130,9 @@ def _runs(rho: np.ndarray, flags: np.ndarray) -> list[Json]:
     return runs
 
 
-def _extrema(subject: Subject, rho: np.ndarray, slope: np.ndarray, *, pointwise: bool) -> tuple[list[Json], list[Json]]:
+def _extrema(
+    subject: PreferenceSubject, rho: np.ndarray, slope: np.ndarray, *, pointwise: bool
+) -> tuple[list[Json], list[Json]]:
     """Local minima and maxima inside the curve: changes of sign of the slope, refined by bisection."""
     found: tuple[list[Json], list[Json]] = ([], [])
     signs = np.sign(slope)

@@ -17,15 +17,16 @@ from harness.subject.stability import stability
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.protocol.batch import Answer, Batch
-    from harness.subject.subject import Subject
+    from harness.protocol.batch import Answer
+    from harness.protocol.batch_types import PairBatch
+    from harness.subject.preference import PreferenceSubject
 
 #: Nats by which log-probabilities are shifted, each pair's by another: some cross a gate or an order that looks at more
 #: than rho.
 _SHIFTS = (0.5, 300.0, 7.0, 60.0, 1.5, 1000.0, 20.0, 130.0)
 
 
-def facts(subject: Subject) -> dict[str, Json]:
+def facts(subject: PreferenceSubject) -> dict[str, Json]:
     """Collect the facts, the stability map included. Needs a live sandbox; raises what the oracle raises.
 
     What the answers do not say, because none of them is finite, is None.
@@ -37,7 +38,7 @@ def facts(subject: Subject) -> dict[str, Json]:
     return found | {"stability": stability(subject, pointwise=pointwise)}
 
 
-def _facts(subject: Subject) -> dict[str, Json]:
+def _facts(subject: PreferenceSubject) -> dict[str, Json]:
     plan = subject.oracle.program.plan
     wanted = ("beta", "chosen_lengths", "rejected_lengths", "progress")
     batch = batch_of(subject.fill([1.0, -2.0, 0.5, 3.0, -0.75, 2.5]), BETA, seed=11, dtype=np.float64)
@@ -57,7 +58,7 @@ def _facts(subject: Subject) -> dict[str, Json]:
     return out | curve(subject, pointwise=out["statistic"] == "pointwise")
 
 
-def _company(subject: Subject, batch: Batch, whole: Answer) -> str | None:
+def _company(subject: PreferenceSubject, batch: PairBatch, whole: Answer) -> str | None:
     """What the other pairs of a batch are to a pair's value; None where no answer is finite.
 
     "none", or "none, summed" for a scalar that is the sum of what its pairs would have alone; "batch" for a statistic;
@@ -87,7 +88,7 @@ def _close(one: np.ndarray | float, other: np.ndarray | float) -> bool:
     return bool(np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True))
 
 
-def _reference_free(subject: Subject, batch: Batch, first: Answer) -> bool | None:
+def _reference_free(subject: PreferenceSubject, batch: PairBatch, first: Answer) -> bool | None:
     """Whether the reference's log-probabilities change nothing; None where the answers are not finite."""
     moved = replace(
         batch,
@@ -98,7 +99,7 @@ def _reference_free(subject: Subject, batch: Batch, first: Answer) -> bool | Non
     return None if same and not np.isfinite(first.values).any() else same
 
 
-def _beta_matters(subject: Subject) -> bool | None:
+def _beta_matters(subject: PreferenceSubject) -> bool | None:
     """Whether another beta changes an answer to the same pairs: a loss may take it and not use it."""
     batch = _realistic(subject)
     answers = subject.answers([replace(batch, beta=beta) for beta in (*subject.domain.betas, BETA)])
@@ -106,7 +107,7 @@ def _beta_matters(subject: Subject) -> bool | None:
     return None if len(told) == 1 and not answers[0].finite_values else len(told) > 1
 
 
-def _of_the_reference(subject: Subject) -> dict[str, Json]:
+def _of_the_reference(subject: PreferenceSubject) -> dict[str, Json]:
     """Whether the loss is a function of rho, what it does not notice, and how the reference enters.
 
     `unmoved_by` says for each way of shifting log-probabilities whether it leaves every answer as it was: one
@@ -142,6 +143,6 @@ def _alike(one: Answer, other: Answer) -> bool:
     )
 
 
-def _realistic(subject: Subject) -> Batch:
+def _realistic(subject: PreferenceSubject) -> PairBatch:
     pairs = max(len(_SHIFTS), subject.smallest_batch)
     return realistic(23, pairs, beta=BETA, progress=PROGRESS, domain=subject.domain, dtype=np.float64)

@@ -62,34 +62,42 @@ def asked(subject: Subject, batches: Sequence[Batch], *, gpu: bool = False) -> l
 
 def difference(batches: Sequence[Batch], ones: Answers, others: Answers) -> str | None:
     """Where two functions first differ, by what was answered to the same questions; None where they are the same."""
-    coarse = sum(b.policy_chosen.dtype == np.float32 for b in batches)
+    coarse = sum(b.dtype == np.float32 for b in batches)
     spared = int(_KINKED * coarse)
     for batch, one, other in zip(batches, ones, others, strict=True):
         told = _differ(batch, one, other)
         if told is None:
             continue
-        if batch.policy_chosen.dtype == np.float32 and spared > 0:
+        if batch.dtype == np.float32 and spared > 0:
             spared -= 1
             continue
-        dtype, pairs = batch.policy_chosen.dtype.name, "pair" if batch.pairs == 1 else "pairs"
-        return f"{told} at beta {batch.beta:.4g}, progress {batch.progress:.2f}, {batch.pairs} {pairs} in {dtype}"
+        return f"{told} {_described(batch)}"
     return None
+
+
+def _described(batch: Batch) -> str:
+    numbers = zip((scalar.name for scalar in batch.contract.scalars), batch.scalars, strict=True)
+    told = [f"{name} {value:.4g}" for name, value in numbers]
+    row = batch.contract.row if batch.rows == 1 else f"{batch.contract.row}s"
+    return f"at {', '.join([*told, f'{batch.rows} {row}'])} in {batch.dtype.name}"
 
 
 def _differ(batch: Batch, one: Answer | Complaint, other: Answer | Complaint) -> str | None:
     """What two answers to a batch differ in; None where they are the same."""
     if isinstance(one, Complaint) or isinstance(other, Complaint):
         return None if isinstance(one, Complaint) and isinstance(other, Complaint) else "one of them raises"
-    dtype = batch.policy_chosen.dtype
-    spared = int(_KINKS * batch.pairs) if dtype == np.float32 else 0
+    dtype = batch.dtype
+    spared = int(_KINKS * batch.numbers) if dtype == np.float32 else 0
     if one.shape == other.shape:
         values = (one.values.astype(np.float64), other.values.astype(np.float64))
     else:  # one takes the mean, and the other leaves it to the trainer
         values = (np.array([one.mean]), np.array([other.mean]))
     if _apart(*values, 1.0, dtype) > spared:
         return "their values differ"
-    gradients = [np.concatenate([a.grad_chosen, a.grad_rejected]).astype(np.float64) for a in (one, other)]
-    if _apart(gradients[0], gradients[1], batch.beta / batch.pairs, dtype) > spared:
+    gradients = [np.concatenate([g.reshape(-1) for g in a.gradients]).astype(np.float64) for a in (one, other)]
+    # What a gradient is like: beta over so many numbers, or one where there is no beta.
+    scale = next((v for s, v in zip(batch.contract.scalars, batch.scalars, strict=True) if s.name == "beta"), 1.0)
+    if _apart(gradients[0], gradients[1], scale / batch.numbers, dtype) > spared:
         return "their gradients differ"
     return None
 
@@ -117,17 +125,22 @@ def fingerprint(subject: Subject) -> str:
     batches = subject.questions(draw, _PRINTED, least=subject.smallest_batch, largest=_PRINTED_LARGEST)
     texts: list[str] = []
     for batch, answer in zip(batches, subject.ask(batches), strict=True):
-        signs = draw.choice((-1.0, 1.0), size=(2, 2, batch.pairs))
+        signs = draw.choice((-1.0, 1.0), size=(2, 2, batch.numbers))
         texts += ["complaint"] if isinstance(answer, Complaint) else _rounded(batch, answer, signs)
     return hashlib.sha256(" ".join(texts).encode()).hexdigest()
 
 
 def _rounded(batch: Batch, answer: Answer, signs: Array) -> Iterator[str]:
-    """An answer in few and round numbers; `signs` has the shape (2, 2, B): for chosen and rejected two sums each."""
-    exact = batch.policy_chosen.dtype == np.float64
+    """An answer in few and round numbers; `signs` has the shape (2, 2, numbers): two sums for each of two gradients.
+
+    Where a contract has one gradient the other is zeros: digests that were kept were made so.
+    """
+    exact = batch.dtype == np.float64
     mean = answer.mean
     yield f"{mean * _STRETCH:.{_DECIMALS}e}" if exact and math.isfinite(mean) else _finite_or_not(mean)
-    gradients = np.stack([answer.grad_chosen, answer.grad_rejected]).astype(np.float64)
+    gradients = np.zeros((2, batch.numbers))
+    for row, gradient in zip(gradients, answer.gradients, strict=False):
+        row[:] = gradient.reshape(-1)
     yield from (
         str(np.count_nonzero(lost)) for lost in (np.isnan(gradients), gradients == np.inf, gradients == -np.inf)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
@@ -19,23 +19,23 @@ _GROUPS = 16
 
 
 @functools.lru_cache(maxsize=4)
-def distinct(count: int, size: int, domain: Domain) -> tuple[Batch, ...]:
+def distinct(count: int, size: int, domain: Domain) -> tuple[PairBatch, ...]:
     """So many batches of `size` pairs as training has them, no two alike, for calls that only have to be made."""
     each = -(-count // _GROUPS)
-    out: list[Batch] = []
+    out: list[PairBatch] = []
     for group in range(_GROUPS):
         whole = realistic(_SEED + group, each * size, domain=domain)
         places = range(0, each * size, size)
-        out += [Batch.of([v[at : at + size] for v in whole.vectors], whole.beta, whole.progress) for at in places]
+        out += [PairBatch.of([v[at : at + size] for v in whole.tensors], whole.beta, whole.progress) for at in places]
     return tuple(out[:count])
 
 
-def unasked(count: int, smallest: int, domain: Domain) -> list[Batch]:
+def unasked(count: int, smallest: int, domain: Domain) -> list[PairBatch]:
     """So many batches of usual sizes, from `smallest` pairs on."""
     sizes = [max(smallest, _SIZES[place % len(_SIZES)]) for place in range(count)]
     return [realistic(_SEED - 1 - place, size, domain=domain) for place, size in enumerate(sizes)]
 
 
-def large(smallest: int, domain: Domain) -> Batch:
+def large(smallest: int, domain: Domain) -> PairBatch:
     """One of many pairs."""
     return realistic(_SEED + _GROUPS, max(smallest, LARGE), domain=domain)

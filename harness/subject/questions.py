@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 from harness.subject.realistic import realistic
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _REACHES = (0.05, 0.5, 2.0, 2.0, 8.0, 30.0, 120.0, 1000.0)
 _FARTHEST = 2e4
 
 
-def questions(draw: np.random.Generator, count: int, *, least: int = 1, largest: int = LARGEST) -> list[Batch]:
+def questions(draw: np.random.Generator, count: int, *, least: int = 1, largest: int = LARGEST) -> list[PairBatch]:
     """Draw batches of preference pairs, of `least` pairs or more, all over what a loss may be asked.
 
     Betas, progress, sizes, lengths, references, margins and dtypes vary from batch to batch, drifts of chosen and
@@ -38,7 +38,7 @@ def questions(draw: np.random.Generator, count: int, *, least: int = 1, largest:
     return [_question(draw, number, least, largest) for number in range(count)]
 
 
-def _question(draw: np.random.Generator, number: int, least: int, largest: int) -> Batch:
+def _question(draw: np.random.Generator, number: int, least: int, largest: int) -> PairBatch:
     dtype = np.float64 if number % 3 == 0 else np.float32
     pairs = int(_either(draw, [s for s in _SIZES if s <= largest], math.exp(draw.uniform(0.0, math.log(largest + 1)))))
     pairs = max(pairs, least)
@@ -56,7 +56,7 @@ def _question(draw: np.random.Generator, number: int, least: int, largest: int) 
     down = [np.maximum(0.0, p + 0.01) * 1.25 for p in policies]
     vectors = [v - d for v, d in zip((*policies, *references), (*down, *down), strict=True)]
     _put_edges(draw, vectors)
-    return Batch.of((v.astype(dtype) for v in (*vectors, *lengths)), float(beta), float(progress))
+    return PairBatch.of((v.astype(dtype) for v in (*vectors, *lengths)), float(beta), float(progress))
 
 
 def _either(draw: np.random.Generator, known: Sequence[float], drawn: float) -> float:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.domain import Domain
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def realistic(
     progress: float | None = None,
     domain: Domain = _DOMAIN,
     dtype: type[np.floating] = np.float32,
-) -> Batch:
+) -> PairBatch:
     """A batch as training asks for it, |beta rho| inside the domain; beta and progress are drawn where not given."""
     draw = np.random.Generator(np.random.PCG64([seed, 9]))
     beta, progress = _beta(draw, beta, domain), _progress(draw, progress)
@@ -78,7 +78,7 @@ def well_ordered(
     near: float = np.inf,
     domain: Domain = _DOMAIN,
     dtype: type[np.floating] = np.float32,
-) -> Batch:
+) -> PairBatch:
     """Pairs that any loss should call well ordered, beta rho from `low` to `high`, and otherwise as training has them.
 
     Whatever a loss goes by says the same of each: the policy's margin and rho, in sums, a token, a token squared and
@@ -113,13 +113,13 @@ def well_ordered(
     return _frozen(tuple(np.where(agreed, *both) for both in zip(drawn, simple, strict=True)), beta, progress, dtype)
 
 
-def exchange_drifts(batch: Batch, seed: int) -> tuple[Batch, Batch]:
+def exchange_drifts(batch: PairBatch, seed: int) -> tuple[PairBatch, PairBatch]:
     """Well-ordered pairs with lengths of their own, and the same with the drifts of chosen and rejected exchanged.
 
     References and lengths stay: the policy moves as training would not. Where both completions fell, chosen is the
     shorter one, and the longer one where both rose, so that a token's margin turns round as the sum does.
     """
-    pc, pr, rc, rr = (v.astype(np.float64) for v in batch.vectors[:4])
+    pc, pr, rc, rr = (v.astype(np.float64) for v in batch.tensors[:4])
     draw = np.random.Generator(np.random.PCG64([seed, 13]))
     ratio = np.exp(-np.sign(pc - rc + pr - rr) * draw.uniform(-1.0, 0.0, size=pc.size))
     dtype = batch.policy_chosen.dtype
@@ -131,10 +131,10 @@ def exchange_drifts(batch: Batch, seed: int) -> tuple[Batch, Batch]:
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def edges(seed: int, pairs: int, *, domain: Domain = _DOMAIN, dtype: type[np.floating] = np.float32) -> Batch:
+def edges(seed: int, pairs: int, *, domain: Domain = _DOMAIN, dtype: type[np.floating] = np.float32) -> PairBatch:
     """Realistic pairs, each at an edge of the inputs; `EDGES` says at which, in turn."""
     batch = realistic(seed, pairs, domain=domain, dtype=np.float64)
-    pc, pr, rc, rr, lc, lr = (v.astype(np.float64) for v in batch.vectors)
+    pc, pr, rc, rr, lc, lr = (v.astype(np.float64) for v in batch.tensors)
     draw = np.random.Generator(np.random.PCG64([seed, 12]))
     near = -draw.uniform(0.0, 0.3, size=(2, pairs))
     kind = (np.arange(pairs) + seed) % len(EDGES)
@@ -246,8 +246,8 @@ def _agree(room: Array, pc: Array, pr: Array, rc: Array, rr: Array, lc: Array, l
     return ahead & (~((up > 0) & (down > 0)) | (rc / lc <= rr / lr))
 
 
-def _frozen(vectors: tuple[Array, ...], beta: float, progress: float, dtype: type[np.floating]) -> Batch:
-    batch = Batch.of((v.astype(dtype) for v in vectors), beta, progress)
-    for vector in batch.vectors:
+def _frozen(vectors: tuple[Array, ...], beta: float, progress: float, dtype: type[np.floating]) -> PairBatch:
+    batch = PairBatch.of((v.astype(dtype) for v in vectors), beta, progress)
+    for vector in batch.tensors:
         vector.setflags(write=False)
     return batch

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.core.verdict import Json
-    from harness.protocol.batch import Answer, Batch
-    from harness.subject.subject import Subject
+    from harness.protocol.batch import Answer
+    from harness.protocol.batch_types import PairBatch
+    from harness.subject.preference import PreferenceSubject
 
 SIDES = ("chosen", "rejected")
 #: Nats by which a log-probability is moved to either side of where it was.
@@ -48,7 +49,7 @@ class Side:
     size: float
     same: float
     #: Where the reference moves the value the policy's way, the pair in which it does most.
-    example: Batch | None = None
+    example: PairBatch | None = None
 
     @property
     def turned(self) -> bool:
@@ -60,13 +61,13 @@ class Side:
         return {"sign": self.word, "size": float(f"{self.size:.4g}"), "same_share": float(f"{self.same:.4g}")}
 
 
-def questions(subject: Subject) -> list[Batch]:
+def questions(subject: PreferenceSubject) -> list[PairBatch]:
     """The batches at whose pairs the models are moved: as training has them."""
     pairs = max(_PAIRS, subject.smallest_batch)
     return [realistic(40 + i, pairs, progress=0.5, domain=subject.domain, dtype=np.float64) for i in range(_BATCHES)]
 
 
-def entering(subject: Subject) -> dict[str, Side] | None:
+def entering(subject: PreferenceSubject) -> dict[str, Side] | None:
     """How the reference enters on each side; None where the answers do not say."""
     batches = questions(subject)
     if subject.answers(batches[:1])[0].shape == ():
@@ -80,7 +81,7 @@ def entering(subject: Subject) -> dict[str, Side] | None:
     return _entering(subject, batches, -1.0)
 
 
-def _entering(subject: Subject, batches: Sequence[Batch], turn: float) -> dict[str, Side] | None:
+def _entering(subject: PreferenceSubject, batches: Sequence[PairBatch], turn: float) -> dict[str, Side] | None:
     """The same, each pair being moved by `turn` times as much as the one before."""
     moves = [(model, side) for side in SIDES for model in ("policy", "reference")]
     asked = [_moved(b, f"{m}_{s}", by, turn) for b in batches for m, s in moves for by in (STEP, -STEP)]
@@ -107,7 +108,7 @@ def _parts(pairs: int, size: int) -> list[np.ndarray]:
     return np.array_split(np.arange(pairs), pairs // size)
 
 
-def _moved(batch: Batch, field: str, by: float, turn: float) -> Batch:
+def _moved(batch: PairBatch, field: str, by: float, turn: float) -> PairBatch:
     return replace(batch, **{field: getattr(batch, field) + by * turn ** np.arange(batch.pairs)})
 
 
@@ -115,7 +116,7 @@ def _difference(up: Answer, down: Answer) -> np.ndarray:
     return np.asarray(up.values, dtype=np.float64) - np.asarray(down.values, dtype=np.float64)
 
 
-def _side(policy: np.ndarray, reference: np.ndarray, pair: Callable[[int], Batch]) -> Side | None:
+def _side(policy: np.ndarray, reference: np.ndarray, pair: Callable[[int], PairBatch]) -> Side | None:
     fine = np.isfinite(policy) & np.isfinite(reference)
     weight = np.where(fine, np.abs(policy), 0.0)
     most = float(weight.max(initial=0.0))
@@ -134,7 +135,7 @@ def _side(policy: np.ndarray, reference: np.ndarray, pair: Callable[[int], Batch
     return Side(word, size, same, pair(int(np.argmax(weight * ratio))) if same > 0.0 else None)
 
 
-def _pair(batches: Sequence[Batch], steps: Sequence[np.ndarray], place: int) -> Batch:
+def _pair(batches: Sequence[PairBatch], steps: Sequence[np.ndarray], place: int) -> PairBatch:
     """The pair, or the few pairs, that the difference at this place belongs to."""
     for batch, step in zip(batches, steps, strict=True):
         if place < step.size:

@@ -18,7 +18,7 @@ from harness.subject.batches import LEAST_TOKENS, NATS_PER_TOKEN, plain
 if TYPE_CHECKING:
     from harness.core.verdict import Json
     from harness.protocol.batch import Answer
-    from harness.subject.subject import Subject
+    from harness.subject.preference import PreferenceSubject
 
 #: Farthest margin that is looked at, in nats: texts of thousands of tokens reach it.
 FAR = 8000.0
@@ -35,7 +35,7 @@ def margins() -> np.ndarray:
     return np.concatenate([-half[:0:-1], half])
 
 
-def _states(subject: Subject, points: list[tuple[float, float]]) -> np.ndarray:
+def _states(subject: PreferenceSubject, points: list[tuple[float, float]]) -> np.ndarray:
     """The state at each (rho, beta)."""
     batches = [plain([rho, *_company(subject)], beta) for rho, beta in points]
     return np.array([_state(a) for a in subject.ask(batches)])
@@ -47,7 +47,7 @@ def _state(answer: Answer | Complaint) -> int:
     return FINITE if answer.finite_gradients else GRADIENT_LOST
 
 
-def _pointwise_states(subject: Subject, rho: np.ndarray) -> np.ndarray:
+def _pointwise_states(subject: PreferenceSubject, rho: np.ndarray) -> np.ndarray:
     """The whole map in one round trip, for a loss that gives one value for each pair."""
     rows = []
     for answer in subject.ask([plain(rho, beta) for beta in PAPER_BETAS]):
@@ -59,7 +59,7 @@ def _pointwise_states(subject: Subject, rho: np.ndarray) -> np.ndarray:
     return np.array(rows)
 
 
-def stability(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
+def stability(subject: PreferenceSubject, *, pointwise: bool) -> dict[str, Json]:
     """The map and, for each beta, the margins from which on the answers are not finite.
 
     Lengths follow the margin, since only a long text has a large one: a token for each NATS_PER_TOKEN nats.
@@ -69,7 +69,7 @@ def stability(subject: Subject, *, pointwise: bool) -> dict[str, Json]:
         return _map(subject, margins(), pointwise=pointwise)
 
 
-def _map(subject: Subject, rho: np.ndarray, *, pointwise: bool) -> dict[str, Json]:
+def _map(subject: PreferenceSubject, rho: np.ndarray, *, pointwise: bool) -> dict[str, Json]:
     if pointwise:
         states = _pointwise_states(subject, rho)
     else:
@@ -95,7 +95,7 @@ def _map(subject: Subject, rho: np.ndarray, *, pointwise: bool) -> dict[str, Jso
     }
 
 
-def _kind(subject: Subject, beta: float, rho: float | None) -> str:
+def _kind(subject: PreferenceSubject, beta: float, rho: float | None) -> str:
     """What stands where the answers stop being finite: "NaN" or "Infinity"."""
     (answer,) = subject.ask([plain([rho or 0.0, *_company(subject)], beta)])
     if isinstance(answer, Complaint):
@@ -104,12 +104,12 @@ def _kind(subject: Subject, beta: float, rho: float | None) -> str:
     return "NaN" if any(np.isnan(v).any() for v in lost) else "Infinity"
 
 
-def _company(subject: Subject) -> list[float]:
+def _company(subject: PreferenceSubject) -> list[float]:
     """Companions at a small margin, which keep batch statistics ordinary."""
     return [0.5] * (subject.smallest_batch - 1)
 
 
-def _edges(subject: Subject, rho: np.ndarray, states: np.ndarray) -> list[float | None]:
+def _edges(subject: PreferenceSubject, rho: np.ndarray, states: np.ndarray) -> list[float | None]:
     """For each beta, going outwards along `rho`: the first margin that is not finite, by bisection."""
     brackets: dict[int, tuple[float, float]] = {}
     edges: list[float | None] = [None] * len(PAPER_BETAS)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.protocol.batch import Complaint
-from harness.subject import life
 from harness.subject.batched_queries import BatchedQueries
-from harness.subject.batches import batch_of
-from harness.subject.questions import LARGEST, questions
-from harness.subject.rules import SHAPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import numpy as np
 
     from harness.core.domain import Domain
     from harness.core.profiles import Witnessing
@@ -31,22 +28,21 @@ if TYPE_CHECKING:
 PROBED_SIZES = (1, 2, 3, 4, 8, 16, 32, 64)
 #: So many answers that are not finite are kept.
 _KEPT = 64
-#: The deepest log-probability at which every loss has to be finite, in nats: P313's deepest, and a drift.
-_DEEPEST = -8000.0
-_PROBE_RHO = np.array([0.75, -1.5, 2.25, -0.5, 1.125, -3.0, 0.25, -2.0] * 8)
+#: Rows of the largest batch that is asked to tell functions from others.
+LARGEST = 1024
 
 
 @dataclass
-class Subject:
-    """One candidate under judgement.
+class Subject(ABC):
+    """One candidate under judgement; each contract says what it is asked (`harness.subject.by_contract`).
 
-    `smallest_batch` is the smallest number of pairs from which on the loss gives finite answers (1 where
+    `smallest_batch` is the smallest number of rows from which on the loss gives finite answers (1 where
     even the largest probe fails: the properties then say why). Once the sandbox is dead, every further
     question raises the same fault at once.
     """
 
     #: The rule about shapes: where it is broken, no answer means anything.
-    shape_rule: ClassVar[Rule] = SHAPE
+    shape_rule: ClassVar[Rule]
 
     oracle: Oracle
     domain: Domain
@@ -82,14 +78,9 @@ class Subject:
             self._smallest = self._probe()
         return self._smallest
 
-    def size(self, pairs: int) -> int:
-        """`pairs`, or the smallest batch that this loss can work with."""
-        return max(pairs, self.smallest_batch)
-
-    def fill(self, rho: np.ndarray | list[float]) -> np.ndarray:
-        """The margins, repeated until they make a batch that this loss can work with."""
-        array = np.atleast_1d(np.asarray(rho, dtype=np.float64))
-        return np.resize(array, max(array.size, self.smallest_batch))
+    def size(self, rows: int) -> int:
+        """`rows`, or the smallest batch that this loss can work with."""
+        return max(rows, self.smallest_batch)
 
     def alone(self, batches: Sequence[Batch]) -> list[Answer]:
         """Ask as training does: one batch in a request, whatever is known beforehand."""
@@ -104,7 +95,7 @@ class Subject:
     def _shaped(self, batches: Sequence[Batch], answers: list[Answer | Complaint]) -> list[Answer | Complaint]:
         for batch, answer in zip(batches, answers, strict=True):
             # No property has to reckon with values that do not fit their batch, at whatever size.
-            if not isinstance(answer, Complaint) and answer.shape not in {(), (batch.pairs,)}:
+            if not isinstance(answer, Complaint) and answer.shape not in {(), (batch.rows,)}:
                 raise self.misshapen(batch, answer)
         return answers
 
@@ -124,15 +115,39 @@ class Subject:
             raise
 
     def misshapen(self, batch: Batch, answer: Answer) -> CandidateFault:
-        """The fault of an answer whose shape is neither () nor (B,)."""
-        message = f"it returned shape {answer.shape} for a batch of {batch.pairs}"
+        """The fault of an answer whose shape is neither () nor (rows,)."""
+        message = f"it returned shape {answer.shape} {self.for_batch(batch)}"
         return self.broken(self.shape_rule, message, batch, shape=list(answer.shape))
 
+    def for_batch(self, batch: Batch) -> str:
+        """Which batch a wrong shape was given for."""
+        return f"for a batch of {batch.rows}"
+
+    @abstractmethod
     def questions(
         self, draw: np.random.Generator, count: int, *, least: int = 1, largest: int = LARGEST
-    ) -> list[Batch]:
-        """What is asked to tell this function from others; see `harness.subject.questions`."""
-        return questions(draw, count, least=least, largest=largest)
+    ) -> Sequence[Batch]:
+        """What is asked to tell this function from others: batches of `least` to `largest` rows, at every scale."""
+
+    @abstractmethod
+    def is_inside(self, batch: Batch) -> bool:
+        """Whether every loss has to be finite for this batch: it lies in the operating domain."""
+
+    @abstractmethod
+    def distinct(self, count: int) -> Sequence[Batch]:
+        """So many small batches, no two alike: for calls that only have to be made."""
+
+    @abstractmethod
+    def unasked(self, count: int) -> Sequence[Batch]:
+        """Batches as training has them that no property asks."""
+
+    @abstractmethod
+    def large(self) -> Batch:
+        """A batch far larger than those."""
+
+    @abstractmethod
+    def probe(self, size: int) -> Batch:
+        """The batch of so many rows that is asked to find the smallest one."""
 
     def complained(self, complaint: Complaint, batch: Batch) -> CandidateFault:
         """The fault of an exception on this batch."""
@@ -162,18 +177,7 @@ class Subject:
         None of a candidate that is rejected already: that is why, most of the time.
         """
         asked = () if self.rejected else self.not_finite
-        return next((each for each in asked if self.count(each[0]) >= self.smallest_batch), None)
-
-    def count(self, batch: Batch) -> int:
-        """The size of a batch, as `smallest_batch` counts."""
-        return batch.pairs
-
-    def is_inside(self, batch: Batch) -> bool:
-        """Whether every loss has to be finite for this batch: beta, margins and log-probabilities are the domain's."""
-        low, high = self.domain.ends
-        logps = np.stack(batch.vectors[:4])
-        near = np.abs(batch.beta * batch.rho).max() <= self.domain.reach
-        return bool(low <= batch.beta <= high and near and logps.max() <= 0.0 and logps.min() >= _DEEPEST)
+        return next((each for each in asked if each[0].rows >= self.smallest_batch), None)
 
     def answer(self, batch: Batch, *, gpu: bool = False) -> Answer:
         """Ask for one batch."""
@@ -189,27 +193,11 @@ class Subject:
         """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""
         return CandidateFault(rule.finding(message, counterexample={**batch.as_counterexample(), **more}))
 
-    def distinct(self, count: int) -> Sequence[Batch]:
-        """So many small batches, no two alike: for calls that only have to be made."""
-        return life.distinct(count, self.smallest_batch, self.domain)
-
-    def unasked(self, count: int) -> list[Batch]:
-        """Batches as training has them that no property asks."""
-        return life.unasked(count, self.smallest_batch, self.domain)
-
-    def large(self) -> Batch:
-        """A batch far larger than those."""
-        return life.large(self.smallest_batch, self.domain)
-
     def note(self, rule: Rule, message: str, severity: Severity, **counterexample: Json) -> None:
         """Report something that does not reject, once."""
         finding = rule.finding(message, severity=severity, counterexample=counterexample or None)
         if all((n.rule, n.message) != (finding.rule, finding.message) for n in self.notes):
             self.notes.append(finding)
-
-    def probe(self, size: int) -> Batch:
-        """The batch of this size that is asked to find the smallest one."""
-        return batch_of(_PROBE_RHO[:size], self.domain.usual, seed=size)
 
     def _probe(self) -> int:
         answers = self._raw([self.probe(size) for size in PROBED_SIZES])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from harness.core.contract import Contract
     from harness.protocol.batch import Answer, Batch
 
 #: Longest wait for the end of a thread that is in the middle of an answer, in seconds.
@@ -30,11 +31,15 @@ _GREETING_SECONDS = 30.0
 
 
 class Served(Protocol):
-    """What can be served: it answers batches, and says how many pairs it needs at least."""
+    """What can be served: it answers batches, and says how many rows it needs at least."""
 
     @property
     def smallest_batch(self) -> int:
         """The smallest batch that it can work with."""
+
+    @property
+    def contract(self) -> Contract:
+        """What it is asked with."""
 
     def answer(self, batch: Batch, /) -> Answer:
         """Values and gradients; raises CandidateFault, InfrastructureError."""
@@ -213,7 +218,7 @@ class Serving:
                     return 0
                 if kind != relay.ASK:
                     raise WireError(f"a frame of kind {kind} is no question")
-                batch = relay.parse_ask(payload)
+                batch = relay.parse_ask(payload, served.contract)
                 answer = asked.answer(batch)
                 if kept is not None:
                     kept.take([batch], [answer])

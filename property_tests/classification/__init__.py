@@ -1,6 +1,6 @@
-"""The properties of a loss for classification: as those of a preference loss, over labelled batches.
+"""The properties of a loss for classification. The fixture `candidate` is a `Classifier` here.
 
-The fixture `oracle` is a `harness.subject.classification.classifier.Classifier` here. The tuple is the whole registry.
+The tuple is the whole registry.
 """
 
 from harness.property_tests.classification import (

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from harness.property_tests.strategies import fit_reach, is_since
-from harness.protocol.batch import MAX_PAIRS
-from harness.subject.classification.batch import Labelled
+from harness.property_tests.common.strategies import fit_reach, is_since
+from harness.protocol.batch import MAX_NUMBERS
+from harness.protocol.batch_types import LabelledBatch
 
 if TYPE_CHECKING:
     from harness.subject.subject import Subject
@@ -51,7 +51,7 @@ free_classes = st.integers(0, 60).map(_free_classes)
 
 
 def labelled(
-    oracle: Subject,
+    candidate: Subject,
     examples: int,
     count: int,
     seed: int,
@@ -59,37 +59,37 @@ def labelled(
     reach: float = 4.0,
     grid: int = 16,
     dtype: type[np.floating] = np.float32,
-) -> Labelled:
+) -> LabelledBatch:
     """A batch of at least the loss's smallest size: logits up to `reach` in steps of 1/`grid` (0: on no grid).
 
     Since edition 2026.2 two of three batches have offsets besides, inside the domain.
     """
     reach = fit_reach(reach)
     draw = np.random.Generator(np.random.PCG64([seed, 71]))
-    shape = (oracle.size(min(examples, max(1, MAX_PAIRS // count))), count)
+    shape = (candidate.size(min(examples, max(1, MAX_NUMBERS // count))), count)
     logits = draw.uniform(-reach, reach, size=shape)
     targets = draw.integers(count, size=shape[0])
     if is_since("2026.2") and seed % 3:
         # Where logits are small they are moved afterwards, by margins that are to stay inside the domain.
-        most = oracle.domain.reach * (0.5 if reach <= 0.2 * oracle.domain.reach else 1.0)
+        most = candidate.domain.reach * (0.5 if reach <= 0.2 * candidate.domain.reach else 1.0)
         room = min(OFFSET, most - reach)
         logits += draw.uniform(-room, room, size=(shape[0] if seed % 3 == 1 else 1, 1))
     if grid:
         logits = np.round(logits * grid) / grid
-    return Labelled(logits.astype(dtype), targets)
+    return LabelledBatch(logits.astype(dtype), targets)
 
 
 def confident(
-    oracle: Subject, examples: int, count: int, seed: int, *, dtype: type[np.floating] = np.float32
-) -> Labelled:
+    candidate: Subject, examples: int, count: int, seed: int, *, dtype: type[np.floating] = np.float32
+) -> LabelledBatch:
     """A batch as a network gives it: more or less spread, and of some examples sure, whether or not it is right."""
     draw = np.random.Generator(np.random.PCG64([seed, 79]))
     batch = labelled(
-        oracle, examples, count, seed, reach=fit_reach(8.0) * draw.uniform(0.05, 1.0), grid=0, dtype=np.float64
+        candidate, examples, count, seed, reach=fit_reach(8.0) * draw.uniform(0.05, 1.0), grid=0, dtype=np.float64
     )
     sure = draw.uniform(0.0, 15.0) * (draw.uniform(size=batch.examples) < 0.7)
     top = np.where(
         draw.uniform(size=batch.examples) < draw.uniform(), batch.targets, draw.integers(count, size=batch.examples)
     )
     logits = batch.logits + sure[:, None] * (np.arange(count)[None] == top[:, None])
-    return Labelled(np.clip(logits, -oracle.domain.reach, oracle.domain.reach).astype(dtype), batch.targets)
+    return LabelledBatch(np.clip(logits, -candidate.domain.reach, candidate.domain.reach).astype(dtype), batch.targets)

@@ -44,14 +44,14 @@ NEGLIGIBLE = 1e-2
     dtype=st.sampled_from((np.float64, np.float32)),
 )
 def test_renaming_changes_nothing(
-    oracle: Classifier, size: int, count: int, seed: int, reach: float, dtype: type[np.floating]
+    candidate: Classifier, size: int, count: int, seed: int, reach: float, dtype: type[np.floating]
 ) -> None:
     """Columns of the logits and targets are permuted together."""
-    batch = labelled(oracle, size, count, seed, reach=reach, grid=0, dtype=dtype)
+    batch = labelled(candidate, size, count, seed, reach=reach, grid=0, dtype=dtype)
     order = np.roll(np.arange(count), 1)
     if seed % 2:
         order = np.random.Generator(np.random.PCG64([seed, 78])).permutation(count)
-    first, second = oracle.marks([batch, batch.renamed(order)])
+    first, second = candidate.answers([batch, batch.renamed(order)])
     for name, one, other in (
         ("values change", first.values, second.values),
         ("gradients do not follow", first.gradient[:, order], second.gradient),
@@ -59,4 +59,4 @@ def test_renaming_changes_nothing(
         scale = max(float(np.abs(one).max()), float(np.abs(other).max()), NEGLIGIBLE / batch.examples)
         if np.isfinite(scale) and float(np.abs(one - other).max()) > TOLERANCE[dtype] * scale:
             message = f"its {name} when the classes are renamed"
-            raise oracle.wrong(RULE, message, batch, order=[int(i) for i in order])
+            raise candidate.broken(RULE, message, batch, order=[int(i) for i in order])

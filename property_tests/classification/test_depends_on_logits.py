@@ -35,16 +35,16 @@ NEGLIGIBLE = 1e-6
 
 @settings(max_examples=15)
 @given(size=free_sizes, count=classes, seed=seeds)
-def test_depends_on_right_and_wrong_classes(oracle: Classifier, size: int, count: int, seed: int) -> None:
+def test_depends_on_right_and_wrong_classes(candidate: Classifier, size: int, count: int, seed: int) -> None:
     """Over ordinary logits some example has a gradient on either side, and moving that side changes a value."""
-    batch = labelled(oracle, max(size, 8), count, seed, reach=2.0, grid=0, dtype=np.float64)
+    batch = labelled(candidate, max(size, 8), count, seed, reach=2.0, grid=0, dtype=np.float64)
     right = np.arange(count)[None] == batch.targets[:, None]
-    base, *moved = oracle.marks([batch, batch.moved(0.25 * right), batch.moved(0.25 * ~right)])
+    base, *moved = candidate.answers([batch, batch.moved(0.25 * right), batch.moved(0.25 * ~right)])
     if base.detached:
-        raise oracle.wrong(RULE, "it does not depend on the logits at all", batch)
+        raise candidate.broken(RULE, "it does not depend on the logits at all", batch)
     largest = np.abs(base.gradient).max(initial=0.0)
     for name, side, other in (("the right class", right, moved[0]), ("the wrong classes", ~right, moved[1])):
-        if base.finite_gradient and not (np.abs(base.gradient[side]) > NEGLIGIBLE * largest).any():
-            raise oracle.wrong(RULE, f"no example has a gradient with respect to the logit of {name}", batch)
+        if base.finite_gradients and not (np.abs(base.gradient[side]) > NEGLIGIBLE * largest).any():
+            raise candidate.broken(RULE, f"no example has a gradient with respect to the logit of {name}", batch)
         if base.finite_values and np.array_equal(base.values, other.values):
-            raise oracle.wrong(RULE, f"moving the logits of {name} changes no value", batch)
+            raise candidate.broken(RULE, f"moving the logits of {name} changes no value", batch)

@@ -33,10 +33,10 @@ RULE = Rule(
 
 @settings(max_examples=10)
 @given(size=free_sizes, count=classes, seed=seeds)
-def test_other_targets_other_values(oracle: Classifier, size: int, count: int, seed: int) -> None:
+def test_other_targets_other_values(candidate: Classifier, size: int, count: int, seed: int) -> None:
     """All targets move on by one class."""
-    batch = labelled(oracle, max(size, 8), count, seed, grid=0, dtype=np.float64)
+    batch = labelled(candidate, max(size, 8), count, seed, grid=0, dtype=np.float64)
     other = replace(batch, targets=(batch.targets + 1) % count)
-    first, second = oracle.marks([batch, other])
+    first, second = candidate.answers([batch, other])
     if first.finite_values and np.array_equal(first.values, second.values):
-        raise oracle.wrong(RULE, "another right class for every example changes no value", batch)
+        raise candidate.broken(RULE, "another right class for every example changes no value", batch)

@@ -8,8 +8,8 @@ from hypothesis import given
 
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
-from harness.property_tests.classification.same import difference
 from harness.property_tests.classification.strategies import classes, labelled, seeds, sizes
+from harness.property_tests.common.same import answered_alike
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -28,11 +28,6 @@ RULE = Rule(
 
 
 @given(size=sizes, count=classes, seed=seeds)
-def test_same_answer_again(oracle: Classifier, size: int, count: int, seed: int) -> None:
+def test_same_answer_again(candidate: Classifier, size: int, count: int, seed: int) -> None:
     """Four times in one request, and once more in the next."""
-    batch = labelled(oracle, size, count, seed)
-    first, *others = oracle.marks([batch] * 4)
-    others.append(oracle.mark(batch))
-    for other in others:
-        if what := difference(first, other):
-            raise oracle.wrong(RULE, f"the same batch gave different {what} when asked again", batch)
+    answered_alike(candidate, RULE, labelled(candidate, size, count, seed), times=4)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
 from harness.property_tests.classification.strategies import classes, free_sizes, labelled, seeds
+from harness.property_tests.common.same import devices_agree
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -30,18 +30,11 @@ RULE = Rule(
     introduced_in="classification-2026.1",
 )
 
-TOLERANCE = 1e-3
-
 
 @settings(max_examples=20)
 @given(size=free_sizes, count=classes, seed=seeds)
-def test_devices_agree(oracle: Classifier, size: int, count: int, seed: int) -> None:
+def test_devices_agree(candidate: Classifier, size: int, count: int, seed: int) -> None:
     """The same batch on both devices; not run where there is no GPU, and the report says so."""
-    if not oracle.oracle.has_gpu:
+    if not candidate.oracle.has_gpu:
         pytest.skip("no GPU on this host")
-    batch = labelled(oracle, size, count, seed)
-    cpu, gpu = oracle.mark(batch), oracle.mark(batch, gpu=True)
-    for name, one, other in (("values", cpu.values, gpu.values), ("gradients", cpu.gradient, gpu.gradient)):
-        scale = max(float(np.abs(one).max()), 1e-6)
-        if np.isfinite(scale) and not float(np.abs(one - other).max()) <= TOLERANCE * scale:
-            raise oracle.wrong(RULE, f"its {name} on the GPU differ from those on the CPU", batch)
+    devices_agree(candidate, RULE, labelled(candidate, size, count, seed))

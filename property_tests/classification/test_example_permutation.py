@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
 from harness.property_tests.classification.strategies import classes, labelled, seeds
+from harness.property_tests.common.rows import reordering_reorders
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -30,8 +31,6 @@ RULE = Rule(
     introduced_in="classification-2026.1",
 )
 
-#: Relative tolerance for sums in another order.
-TOLERANCE = {np.float64: 1e-7, np.float32: 1e-3}
 #: For an example, what is smaller is the rest of a subtraction: a probability of nearly one, less one.
 NEGLIGIBLE = 1e-2
 
@@ -44,18 +43,9 @@ NEGLIGIBLE = 1e-2
     dtype=st.sampled_from((np.float64, np.float32)),
 )
 def test_reordering_reorders(
-    oracle: Classifier, size: int, count: int, seed: int, reach: float, dtype: type[np.floating]
+    candidate: Classifier, size: int, count: int, seed: int, reach: float, dtype: type[np.floating]
 ) -> None:
     """One batch in its own and in another order."""
-    batch = labelled(oracle, size, count, seed, reach=reach, grid=0, dtype=dtype)
+    batch = labelled(candidate, size, count, seed, reach=reach, grid=0, dtype=dtype)
     order = np.random.Generator(np.random.PCG64([seed, 77])).permutation(batch.examples)
-    first, second = oracle.marks([batch, batch.take(order)])
-    values = first.values if first.reduced else first.values[order]
-    for name, one, other in (
-        ("values", values, second.values),
-        ("gradients", first.gradient[order], second.gradient),
-    ):
-        scale = max(float(np.abs(one).max()), float(np.abs(other).max()), NEGLIGIBLE / batch.examples)
-        if np.isfinite(scale) and float(np.abs(one - other).max()) > TOLERANCE[dtype] * scale:
-            message = f"its {name} do not follow the examples when they are reordered"
-            raise oracle.wrong(RULE, message, batch, order=[int(i) for i in order])
+    reordering_reorders(candidate, RULE, batch, order, negligible=NEGLIGIBLE / batch.examples)

@@ -8,7 +8,6 @@ from hypothesis import given
 
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
-from harness.property_tests.classification.scan import report_not_finite
 from harness.property_tests.classification.strategies import (
     classes,
     confident,
@@ -19,6 +18,7 @@ from harness.property_tests.classification.strategies import (
     seeds,
     sizes,
 )
+from harness.property_tests.common.finite import report_not_finite
 from harness.property_tests.editions import since
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ RULE = Rule(
 
 
 @given(size=sizes, count=classes, seed=seeds, reach=reaches)
-def test_values_are_finite(oracle: Classifier, size: int, count: int, seed: int, reach: float) -> None:
+def test_values_are_finite(candidate: Classifier, size: int, count: int, seed: int, reach: float) -> None:
     """No NaN and no infinity among the values."""
-    report_not_finite(oracle, RULE, [labelled(oracle, size, count, seed, reach=reach)], False)  # noqa: FBT003 - see there
+    report_not_finite(candidate, RULE, [labelled(candidate, size, count, seed, reach=reach)], False)  # noqa: FBT003 - see there
 
 
 @since("2026.2")
 @given(size=free_sizes, count=free_classes, seed=seeds)
-def test_values_are_finite_in_training(oracle: Classifier, size: int, count: int, seed: int) -> None:
+def test_values_are_finite_in_training(candidate: Classifier, size: int, count: int, seed: int) -> None:
     """The same for networks that are sure of themselves."""
-    report_not_finite(oracle, RULE, [confident(oracle, size, count, seed)], False)  # noqa: FBT003 - see there
+    report_not_finite(candidate, RULE, [confident(candidate, size, count, seed)], False)  # noqa: FBT003 - see there

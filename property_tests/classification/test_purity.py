@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
 from harness.property_tests.classification.strategies import classes, free_sizes, labelled, seeds
+from harness.property_tests.common.same import inputs_unchanged
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -31,11 +32,6 @@ RULE = Rule(
 
 @settings(max_examples=15)
 @given(size=free_sizes, count=classes, seed=seeds)
-def test_inputs_are_unchanged(oracle: Classifier, size: int, count: int, seed: int) -> None:
+def test_inputs_are_unchanged(candidate: Classifier, size: int, count: int, seed: int) -> None:
     """Logits and targets are compared as bytes after the call."""
-    batch = labelled(oracle, size, count, seed)
-    answer = oracle.answers([batch.pairs], echo=True)[0]
-    after = answer.echo or batch.pairs.vectors
-    for name, place in (("logits", 0), ("targets", 2)):
-        if batch.pairs.vectors[place].tobytes() != after[place].tobytes():
-            raise oracle.wrong(RULE, f"it changed the {name} that it was given", batch)
+    inputs_unchanged(candidate, RULE, [labelled(candidate, size, count, seed)])

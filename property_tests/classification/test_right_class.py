@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
 from harness.property_tests.classification.strategies import classes, free_sizes, labelled, seeds
-from harness.subject.classification.batch import Labelled
+from harness.protocol.batch_types import LabelledBatch
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -34,9 +34,9 @@ RULE = Rule(
 
 
 @given(margin=st.integers(2, 20).map(lambda k: k / 2), count=classes, size=free_sizes, seed=seeds)
-def test_right_costs_less_than_wrong(oracle: Classifier, margin: float, count: int, size: int, seed: int) -> None:
+def test_right_costs_less_than_wrong(candidate: Classifier, margin: float, count: int, size: int, seed: int) -> None:
     """The same logits, one class of each example clearly on top: that one is right, or it is not, for all or some."""
-    base = labelled(oracle, size, count, seed, reach=0.25, dtype=np.float64)
+    base = labelled(candidate, size, count, seed, reach=0.25, dtype=np.float64)
     top = np.arange(count)[None] == base.targets[:, None]
     good = base.moved(margin * top)
     draw = np.random.Generator(np.random.PCG64([seed, 74]))
@@ -44,24 +44,24 @@ def test_right_costs_less_than_wrong(oracle: Classifier, margin: float, count: i
     some = draw.uniform(size=base.examples) < 0.5
     some[0] = True
     bad, mixed = replace(good, targets=wrong), replace(good, targets=np.where(some, wrong, base.targets))
-    first, *others = oracle.marks([good, bad, mixed], alone=True)
+    first, *others = candidate.alone([good, bad, mixed])
     for other, what in zip(others, ("all of them", "some of them"), strict=True):
         if first.finite_values and other.finite_values and not first.mean < other.mean:
             message = f"the loss is {first.mean:.6g} where the class on top by {margin:g} is right, and"
             message += f" {other.mean:.6g} where for {what} it is wrong"
-            raise oracle.wrong(RULE, message, good, right=first.mean, wrong=other.mean)
+            raise candidate.broken(RULE, message, good, right=first.mean, wrong=other.mean)
 
 
 @given(count=classes, size=free_sizes, seed=seeds, step=st.sampled_from((0.5, 1.0, 2.0)))
-def test_mending_a_mistake_lowers_it(oracle: Classifier, count: int, size: int, seed: int, step: float) -> None:
+def test_mending_a_mistake_lowers_it(candidate: Classifier, count: int, size: int, seed: int, step: float) -> None:
     """The right logit lies clearly below the best other one, and comes nearer by `step`."""
-    drawn = labelled(oracle, size, count, seed, reach=1.0, grid=0, dtype=np.float64)
+    drawn = labelled(candidate, size, count, seed, reach=1.0, grid=0, dtype=np.float64)
     draw = np.random.Generator(np.random.PCG64([seed, 75]))
     right = np.arange(count)[None] == drawn.targets[:, None]
     wrong = np.arange(count)[None] == ((drawn.targets + draw.integers(1, count, size=drawn.examples)) % count)[:, None]
     depth = draw.uniform(2.0, 4.0, size=(drawn.examples, 1))
-    before = Labelled(drawn.logits + wrong * depth - right * (step + 1.0), drawn.targets)
-    first, second = oracle.marks([before, before.moved(step * right)])
+    before = LabelledBatch(drawn.logits + wrong * depth - right * (step + 1.0), drawn.targets)
+    first, second = candidate.answers([before, before.moved(step * right)])
     if first.finite_values and second.finite_values and not second.mean < first.mean:
         message = f"the loss goes from {first.mean:.6g} to {second.mean:.6g} where the right class gains {step:g} on"
-        raise oracle.wrong(RULE, f"{message} a clearly wrong answer", before, step=step)
+        raise candidate.broken(RULE, f"{message} a clearly wrong answer", before, step=step)

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 
-from harness.core.errors import CandidateFault
 from harness.property_tests.classification.strategies import CLASSES, SIZES, classes, labelled, seeds
+from harness.property_tests.common.rows import one_kind
 from harness.subject.classification.rules import SHAPE as RULE
 
 if TYPE_CHECKING:
-    from harness.core.verdict import Json
-    from harness.subject.classification.batch import Labelled, Marks
     from harness.subject.classification.classifier import Classifier
 
 
@@ -23,25 +21,14 @@ _COUNTS = (*range(2, 14), 37, 100)
 
 @settings(max_examples=10)
 @given(count=classes, seed=seeds)
-def test_shape_fits_every_batch_size(oracle: Classifier, count: int, seed: int) -> None:
+def test_shape_fits_every_batch_size(candidate: Classifier, count: int, seed: int) -> None:
     """The shape is () for every size, or (N,) for every size N."""
-    batches = [labelled(oracle, n, count, seed) for n in SIZES]
-    _one_kind(batches, oracle.marks(batches))
+    batches = [labelled(candidate, n, count, seed) for n in SIZES]
+    one_kind(candidate, RULE, batches, candidate.answers(batches))
 
 
-def test_shape_fits_any_batch_size(oracle: Classifier) -> None:
+def test_shape_fits_any_batch_size(candidate: Classifier) -> None:
     """The same, and no exception, over ladders of sizes and of classes in one request."""
-    batches = [labelled(oracle, n, CLASSES[n % len(CLASSES)], n) for n in _LADDER]
-    batches += [labelled(oracle, 5, count, count) for count in _COUNTS]
-    _one_kind(batches, oracle.marks(batches))
-
-
-def _one_kind(batches: list[Labelled], marks: list[Marks]) -> None:
-    """Either all scalars or all one value for each example; other shapes never come this far."""
-    if len({m.reduced for m in marks}) > 1:
-        shapes: dict[str, Json] = {
-            f"{b.examples} x {b.classes}": [] if m.reduced else [b.examples]
-            for b, m in zip(batches, marks, strict=True)
-        }
-        message = "it returns a scalar for some batch sizes and one value for each example for others"
-        raise CandidateFault(RULE.finding(message, counterexample={"shape_by_batch_size": shapes}))
+    batches = [labelled(candidate, n, CLASSES[n % len(CLASSES)], n) for n in _LADDER]
+    batches += [labelled(candidate, 5, count, count) for count in _COUNTS]
+    one_kind(candidate, RULE, batches, candidate.answers(batches))

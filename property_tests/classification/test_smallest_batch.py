@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.core.errors import CandidateFault
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
+from harness.property_tests.common.rows import works_on_small_batches
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -30,12 +30,6 @@ RULE = Rule(
 )
 
 
-def test_works_on_small_batches(oracle: Classifier) -> None:
+def test_works_on_small_batches(candidate: Classifier) -> None:
     """The smallest batch was found before; here it is judged."""
-    smallest = oracle.smallest_batch
-    if smallest == 1:
-        return
-    message = f"the smallest batch it works with is {smallest} examples; smaller ones give NaN or an error"
-    if smallest > ALLOWED:
-        raise CandidateFault(RULE.finding(message, counterexample={"smallest_batch": smallest}))
-    oracle.note(RULE, message, Severity.WARNING, smallest_batch=smallest)
+    works_on_small_batches(candidate, RULE, ALLOWED)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
 from harness.property_tests.classification.strategies import classes, labelled, seeds
-from harness.subject.classification.batch import Labelled
+from harness.protocol.batch_types import LabelledBatch
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -37,17 +37,17 @@ LEAST, MOST = 1e-6, 1e6
 
 @settings(max_examples=15)
 @given(count=classes, seed=seeds, near=st.sampled_from((0.0, 0.01)))
-def test_first_step_goes_to_the_right_class(oracle: Classifier, count: int, seed: int, near: float) -> None:
+def test_first_step_goes_to_the_right_class(candidate: Classifier, count: int, seed: int, near: float) -> None:
     """Summed over a batch, the right logits rise against the mean of the wrong ones."""
-    drawn = labelled(oracle, 8, count, seed, grid=0)
-    batch = Labelled((near / 4.0 * drawn.logits).astype(np.float32), drawn.targets)
-    marks = oracle.mark(batch)
-    if not marks.finite_gradient:
+    drawn = labelled(candidate, 8, count, seed, grid=0)
+    batch = LabelledBatch((near / 4.0 * drawn.logits).astype(np.float32), drawn.targets)
+    told = candidate.answer(batch)
+    if not told.finite_gradients:
         return  # another rule's finding
     right = np.arange(count)[None] == batch.targets[:, None]
-    gradient = marks.gradient.astype(np.float64)
+    gradient = told.gradient.astype(np.float64)
     push = float((gradient[~right].sum() / (count - 1)) - gradient[right].sum())
     if not push >= LEAST or push > MOST:
         how = "too steep" if push > MOST else "flat" if abs(push) < LEAST else "steep the wrong way"
         message = f"it is {how} where all logits are about zero: the right class is pushed up by {push:.3g}"
-        raise oracle.wrong(RULE, message, batch, push=push)
+        raise candidate.broken(RULE, message, batch, push=push)

@@ -10,9 +10,9 @@ import numpy as np
 from harness.core.errors import CandidateFault
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
+from harness.property_tests.common.timing import too_slow
 from harness.property_tests.editions import since, until
-from harness.property_tests.timing import too_slow
-from harness.subject.classification.batch import Labelled
+from harness.protocol.batch_types import LabelledBatch
 
 if TYPE_CHECKING:
     from harness.subject.classification.classifier import Classifier
@@ -35,27 +35,27 @@ RULE = Rule(
 )
 
 
-def _ask(oracle: Classifier, seed: int) -> None:
+def _ask(candidate: Classifier, seed: int) -> None:
     """Another batch each time: an answer that was kept from the last try shows nothing."""
     draw = np.random.Generator(np.random.PCG64([seed, 79]))
     logits = draw.uniform(-4.0, 4.0, size=(EXAMPLES, CLASSES)).astype(np.float32)
-    oracle.mark(Labelled(logits, draw.integers(CLASSES, size=EXAMPLES)))
+    candidate.answer(LabelledBatch(logits, draw.integers(CLASSES, size=EXAMPLES)))
 
 
 @since("2026.2")
-def test_quick_enough_by_its_processor(oracle: Classifier) -> None:
+def test_quick_enough_by_its_processor(candidate: Classifier) -> None:
     """By what the sandbox uses of a processor, as the engine measures it; a busy host is nobody's fault."""
-    if why := too_slow(oracle.oracle, lambda seed: _ask(oracle, seed), allowed=ALLOWED, tries=TRIES):
+    if why := too_slow(candidate.oracle, lambda seed: _ask(candidate, seed), allowed=ALLOWED, tries=TRIES):
         raise CandidateFault(RULE.finding(f"a call over {EXAMPLES} examples {why}"))
 
 
 @until("2026.1")
-def test_quick_enough(oracle: Classifier) -> None:
+def test_quick_enough(candidate: Classifier) -> None:
     """The best of several tries, so that a busy machine is not the candidate's fault."""
     best = float("inf")
     for seed in range(TRIES):
         started = time.perf_counter()
-        _ask(oracle, seed)
+        _ask(candidate, seed)
         best = min(best, time.perf_counter() - started)
         if best <= ALLOWED:
             return

@@ -16,9 +16,9 @@ from peer import STATES, FuzzedEngine, Peer
 from plausible import ready_words
 from spoil import HEADER
 
-from harness.core.contract import CallPlan, Program
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.limits import Limits
+from harness.core.program import CallPlan, Program
 from harness.oracle import oracle as oracle_module
 from harness.oracle import sandbox as sandbox_module
 

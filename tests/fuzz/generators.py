@@ -14,7 +14,7 @@ from spoil import LENGTHS
 from targets import KINDS, TARGETS
 
 if TYPE_CHECKING:
-    from harness.protocol.batch import Batch
+    from harness.protocol.batch_types import PairBatch
 
 _SMALL = st.integers(0, 255)
 _U32 = st.one_of(st.sampled_from(LENGTHS), st.integers(0, 0xFFFFFFFF))
@@ -31,7 +31,7 @@ def _numbers(draw: st.DrawFn, dtype: np.dtype, count: int) -> np.ndarray:
 
 
 @st.composite
-def _one(draw: st.DrawFn, batch: Batch, *, echo: bool) -> bytes:
+def _one(draw: st.DrawFn, batch: PairBatch, *, echo: bool) -> bytes:
     if draw(_SMALL) < 60:
         texts = st.binary(max_size=12)
         return complaint(draw(st.integers(1, 3)), draw(_U32), draw(texts), draw(texts))
@@ -52,7 +52,7 @@ def honest_answers(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def _odd(draw: st.DrawFn, batch: Batch, *, echo: bool) -> bytes:
+def _odd(draw: st.DrawFn, batch: PairBatch, *, echo: bool) -> bytes:
     """An answer whose fields are drawn apart, each one usually right, and whose length fits them."""
 
     def usually(right: int, wrong: st.SearchStrategy[int]) -> int:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.protocol.batch import Answer, Batch, Complaint
+from harness.protocol.batch import Answer, Complaint
 from harness.subject.batches import batch_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from harness.protocol.batch_types import PairBatch
 
 READY, LOADED, STARTED, ANSWER, FAULT, ENDED = 16, 17, 18, 19, 20, 21
 LOAD, START, EVAL, STOP, MARK = 1, 2, 3, 4, 5
@@ -32,7 +34,7 @@ READY_PAYLOAD = FACTS.pack(*_CONFINED) + b"3.11.2 2.13.0+cpu"
 class Asked:
     """One EVAL request."""
 
-    batches: tuple[Batch, ...]
+    batches: tuple[PairBatch, ...]
     echo: bool = False
 
 
@@ -55,7 +57,7 @@ def frame(kind: int, sequence: int, payload: bytes = b"") -> bytes:
 
 
 def result(
-    batch: Batch, values: np.ndarray, gradients: Sequence[np.ndarray], *, echo: bool, detached: bool = False
+    batch: PairBatch, values: np.ndarray, gradients: Sequence[np.ndarray], *, echo: bool, detached: bool = False
 ) -> bytes:
     """One batch of an ANSWER; values of a shape that is neither () nor (B,) stay behind."""
     kept = values.shape in {(), (batch.pairs,)}
@@ -64,7 +66,7 @@ def result(
     head = struct.pack("<BBBBI", 0, values.ndim, code, flags, values.size if kept else 0)
     sizes = b"".join(struct.pack("<I", n) for n in values.shape)
     numbers = values.tobytes() + b"".join(g.tobytes() for g in gradients) if kept else b""
-    return head + sizes + numbers + (b"".join(v.tobytes() for v in batch.vectors) if echo else b"")
+    return head + sizes + numbers + (b"".join(v.tobytes() for v in batch.tensors) if echo else b"")
 
 
 def complaint(status: int, line: int, kind: bytes, message: bytes) -> bytes:
@@ -72,7 +74,7 @@ def complaint(status: int, line: int, kind: bytes, message: bytes) -> bytes:
     return bytes([status]) + struct.pack("<IHI", line, len(kind), len(message)) + kind + message
 
 
-def dpo(batch: Batch, *, echo: bool = False) -> bytes:
+def dpo(batch: PairBatch, *, echo: bool = False) -> bytes:
     """What DPO answers to a batch."""
     dtype = batch.policy_chosen.dtype
     x = batch.beta * batch.rho
@@ -99,9 +101,10 @@ def said(entries: Sequence[Answer | Complaint], asked: Asked, payload: bytes) ->
     return out
 
 
-def _of_answer(entry: Answer, batch: Batch, asked: Asked) -> bytes:
+def _of_answer(entry: Answer, batch: PairBatch, asked: Asked) -> bytes:
     sent = batch.policy_chosen.dtype
     assert (entry.echo is not None) == asked.echo
+    assert len(entry.gradients) == 2
     assert entry.grad_chosen.dtype == entry.grad_rejected.dtype == sent
     assert entry.values.dtype == entry.dtype
     assert entry.values.ndim == entry.grad_chosen.ndim == entry.grad_rejected.ndim == 1

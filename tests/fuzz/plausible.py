@@ -12,7 +12,7 @@ from harness.sandbox.confinement import ALL_FLAGS
 if TYPE_CHECKING:
     from honest import Asked
 
-    from harness.protocol.batch import Batch
+    from harness.protocol.batch_types import PairBatch
 
 
 def ready_words(payload: bytes) -> tuple[str, ...] | None:
@@ -46,7 +46,7 @@ def complaint_length(data: bytes) -> int:
     return 11 + kind + message if kind <= 100 and message <= 4000 else 0
 
 
-def _answer_length(data: bytes, batch: Batch, *, echo: bool) -> int:
+def _answer_length(data: bytes, batch: PairBatch, *, echo: bool) -> int:
     """How long the answer is that begins here; 0 where none does."""
     if len(data) < 8 or data[0] != 0:
         return 0

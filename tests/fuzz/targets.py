@@ -16,8 +16,8 @@ from peer import STDERR, STDOUT
 from plausible import can_be_said, complaint_length, ready_words
 
 from harness.containers.stream import FloodError, StreamClosedError, Streams
-from harness.core.contract import Program
 from harness.core.errors import InfrastructureError
+from harness.core.program import Program
 from harness.protocol import frames, wire
 from harness.screen import answer as screen_answer
 from harness.screen import reply

@@ -15,7 +15,7 @@ from peer import Peer
 from targets import TARGETS
 from watchdog import within
 
-from harness.core.contract import Program
+from harness.core.program import Program
 from harness.protocol import frames, wire
 from harness.protocol.batch import Answer, Complaint
 from harness.screen import answer as screen_answer

@@ -17,12 +17,13 @@ from harness.checks.options import Options
 from harness.checks.static import Job, Screened
 from harness.containers.engine import Created
 from harness.containers.stream import DeadlineError
-from harness.core.contract import VECTORS, CallPlan, Program
+from harness.core.contract import VECTORS
 from harness.core.limits import Limits
 from harness.core.profiles import DEFAULT, load
+from harness.core.program import CallPlan, Program
 from harness.core.verdict import Accepted
 from harness.oracle.sandbox import Recipe
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,20 +130,20 @@ def answered(payload: bytes) -> Iterator[bytes]:
     """DPO's answer to each batch of a request."""
     at = 2
     for _ in range(int.from_bytes(payload[:2], "little")):
-        pairs, code, flags, _, beta, progress = struct.unpack_from("<IBBHdd", payload, at)
+        code, flags, _, pairs, beta, progress = struct.unpack_from("<BBHIdd", payload, at)
         at += 24
         dtype = np.dtype(("<f4", "<f8")[code])
         vectors = np.frombuffer(payload, dtype, 6 * pairs, at).reshape(6, pairs)
         at += vectors.nbytes
         weights = np.full(pairs, 1 / pairs)
-        if flags & 4:
+        if flags & 2:
             weights = np.frombuffer(payload, dtype, pairs, at).astype(np.float64)
             at += weights.astype(dtype).nbytes
-        batch = Batch.of(vectors, beta, progress)
+        batch = PairBatch.of(vectors, beta, progress)
         x = beta * batch.rho
         with np.errstate(over="ignore"):
             slope = (-beta / (1 + np.exp(x)) * weights).astype(dtype)
-        yield result(batch, np.logaddexp(0.0, -x).astype(dtype), (slope, -slope), echo=bool(flags & 2))
+        yield result(batch, np.logaddexp(0.0, -x).astype(dtype), (slope, -slope), echo=bool(flags & 1))
 
 
 class ModelEngine:

@@ -12,7 +12,8 @@ from support import ROOT
 
 from harness.core.errors import CandidateFault, SandboxLostError
 from harness.losses import CATALOGUE, Entry, source_text
-from harness.protocol.batch import Answer, Batch, Complaint
+from harness.protocol.batch import Answer, Complaint
+from harness.protocol.batch_types import PairBatch
 from harness.subject.batches import batch_of, plain
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ pytestmark = pytest.mark.container
 BETAS = (0.025, 0.1, 0.5, 1.0)
 
 
-def as_batch(pairs: Pairs, dtype: type[np.floating]) -> Batch:
+def as_batch(pairs: Pairs, dtype: type[np.floating]) -> PairBatch:
     vectors = (pairs.pc, pairs.pr, pairs.rc, pairs.rr, pairs.chosen_lengths, pairs.rejected_lengths)
-    return Batch.of((v.astype(dtype) for v in vectors), pairs.beta)
+    return PairBatch.of((v.astype(dtype) for v in vectors), pairs.beta)
 
 
 @pytest.mark.rest
@@ -74,8 +75,8 @@ def test_optional_inputs_really_arrive(sandboxes: Sandboxes) -> None:
     text = f"def loss({SIGNATURE}, chosen_lengths, rejected_lengths, progress):\n"
     text += "    attached = 0.0 * (policy_chosen_logps + policy_rejected_logps)\n"
     text += "    return attached + chosen_lengths + 1000.0 * rejected_lengths + 0.25 * progress + 1e7 * beta\n"
-    batch = Batch.of(
-        [*plain([1.0, 2.0], 0.5).astype(np.float64).vectors[:4], np.array([3.0, 5.0]), np.array([7.0, 11.0])],
+    batch = PairBatch.of(
+        [*plain([1.0, 2.0], 0.5).astype(np.float64).tensors[:4], np.array([3.0, 5.0]), np.array([7.0, 11.0])],
         0.5,
         progress=1.0,
     )
@@ -88,7 +89,7 @@ def test_the_four_vectors_arrive_in_their_places(sandboxes: Sandboxes) -> None:
     text += " + 100 * reference_chosen_logps + 1000 * reference_rejected_logps)\n"
     vectors = [np.array([-float(k)]) for k in (1, 2, 3, 4)]
     with sandboxes.opened(text) as oracle:
-        answer = oracle.answer(Batch.of([*vectors, np.ones(1), np.ones(1)], 0.1))
+        answer = oracle.answer(PairBatch.of([*vectors, np.ones(1), np.ones(1)], 0.1))
     assert answer.values.tolist() == [-4321.0]
     assert (answer.grad_chosen.tolist(), answer.grad_rejected.tolist()) == ([1.0], [10.0])
 

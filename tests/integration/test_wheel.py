@@ -126,7 +126,7 @@ def test_it_has_what_the_checkout_has(wheel: Path) -> None:
         r"harness/dockerfiles/base\.lock",
         r"harness/dockerfiles/seccomp(-cuda)?\.json",
         r"harness/losses/dpo\.py",
-        r"harness/property_tests/test_direction\.py",
+        r"harness/property_tests/preference/test_direction\.py",
         r"harness/sandbox/server\.py",
         rf"{re.escape(DIST)}licenses/LICENSE",
     ],

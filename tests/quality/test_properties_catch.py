@@ -15,7 +15,7 @@ from support import decided
 
 from harness.checks.options import Options
 from harness.core.verdict import Accepted, Rejected
-from harness.property_tests import PROPERTY_RULES
+from harness.property_tests.preference import PROPERTY_RULES
 
 if TYPE_CHECKING:
     from harness.core.result import CheckResult

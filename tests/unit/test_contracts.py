@@ -1,4 +1,4 @@
-"""The contract for classification without a sandbox: signatures, our lines behind the candidate's, labelled batches."""
+"""The contract for classification without a sandbox: signatures, answers, labelled batches."""
 
 from __future__ import annotations
 
@@ -14,23 +14,21 @@ from in_process import InProcess
 from harness.checks.suite import Suite
 from harness.cli.check import check_command
 from harness.core.candidate import Candidate
-from harness.core.contract import ARGUMENTS, CLASSIFICATION, CONTRACTS
+from harness.core.contract import CLASSIFICATION, CONTRACTS, PREFERENCE
 from harness.core.domain import Domain
 from harness.core.errors import CandidateFault, UserError
 from harness.core.profiles import DEFAULTS, load, profile_for
 from harness.property_tests.classification import PROPERTY_MODULES, PROPERTY_RULES
 from harness.property_tests.classification.strategies import REACH
-from harness.protocol.batch import Answer
-from harness.sandbox import guards
+from harness.protocol.batch import Answer, Complaint
+from harness.protocol.batch_types import LabelledBatch, read_batch
 from harness.screen import screen
-from harness.screen.classification import ENTRY
-from harness.subject.classification.batch import Labelled, Marks, own_shape
 from harness.subject.classification.classifier import Classifier
 
 if TYPE_CHECKING:
-    from harness.core.contract import Program
+    from harness.core.program import Program
 
-BATCH = Labelled(np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], dtype=np.float32), np.array([2, 1]))
+BATCH = LabelledBatch(np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], dtype=np.float32), np.array([2, 1]))
 BODY = "    return torch.nn.functional.cross_entropy({logits}, {targets}, reduction='none')\n"
 
 
@@ -40,14 +38,9 @@ def screened(text: str, **options: Any) -> Program:
     return screen(candidate, contract="classification", **options)
 
 
-def called(program: Program, batch: Labelled = BATCH) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """What the sandbox's worker does with a program, in this process: the output, and the vectors afterwards."""
-    scope: dict[str, Any] = guards.namespace(program.guarded)
-    exec(compile(program.text, "<candidate>", "exec", dont_inherit=True), scope)  # noqa: S102 - a text of this file
-    vectors = [torch.from_numpy(np.array(v)) for v in batch.pairs.vectors[:4]]
-    names = ("policy_chosen_logps", "policy_rejected_logps", "reference_chosen_logps", "reference_rejected_logps")
-    offered = dict(zip(names, vectors, strict=True))
-    return scope[program.plan.entry](*(offered[name] for name in program.plan.positional)), vectors
+def called(program: Program, batch: LabelledBatch = BATCH, *, echo: bool = False) -> Answer | Complaint:
+    """What the sandbox's worker answers to a batch, in this process."""
+    return InProcess(program).ask([batch], echo=echo)[0]
 
 
 # --- signatures
@@ -71,11 +64,13 @@ def test_ways_to_take_them(signature: str, *, policy: bool) -> None:
     names = [n.strip() for n in signature.replace("*,", "").split(",")][:2]
     logits, targets = names if names[0] != "targets" else names[::-1]
     program = screened(f"def loss({signature}):\n" + BODY.format(logits=logits, targets=targets), policy=policy)
-    output, _ = called(program)
+    answer = called(program)
+    assert isinstance(answer, Answer)
     wanted = torch.nn.functional.cross_entropy(
         torch.from_numpy(BATCH.logits), torch.from_numpy(BATCH.targets), reduction="none"
     )
-    assert torch.equal(output, wanted.repeat_interleave(3))
+    assert answer.shape == (2,)
+    assert answer.values.tolist() == wanted.tolist()
 
 
 @pytest.mark.parametrize(
@@ -106,68 +101,78 @@ def test_a_loss_is_found_among_helpers() -> None:
 
 
 def test_the_other_contract_is_as_it_was() -> None:
-    assert CONTRACTS["preference"].arguments == ARGUMENTS
+    assert CONTRACTS["preference"].arguments == PREFERENCE.arguments
     data = b"def loss(logits, targets):\n    return logits\n"
     with pytest.raises(CandidateFault, match="policy_chosen_logps"):
         screen(Candidate("loss.py", data, hashlib.sha256(data).hexdigest()))
 
 
-# --- our own lines
+# --- answers
 
 
-def test_scalars_and_other_shapes_are_told_apart() -> None:
+def test_the_shape_is_the_losses_own() -> None:
     shapes = {
         "logits.sum()": (),
-        "logits.sum(dim=1)": (6,),
-        "logits": (1, 2, 3),
-        "logits.reshape(-1)": (1, 6),
-        "logits.sum(dim=1, keepdim=True)": (1, 2, 1),
-        "logits.sum(dim=0)": (1, 3),
+        "logits.sum(dim=1)": (2,),
+        "logits": (2, 3),
+        "logits.reshape(-1)": (6,),
+        "logits.sum(dim=1, keepdim=True)": (2, 1),
+        "logits.sum(dim=0)": (3,),
     }
     for expression, shape in shapes.items():
-        output, _ = called(screened(f"def loss(logits, targets):\n    return {expression}\n"))
-        assert tuple(output.shape) == shape, expression
+        answer = called(screened(f"def loss(logits, targets):\n    return {expression}\n"))
+        assert isinstance(answer, Answer)
+        assert answer.shape == shape, expression
+        assert answer.gradient.shape == (BATCH.logits.shape if shape in {(), (2,)} else (0,)), expression
 
 
-def test_what_is_no_tensor_is_handed_on() -> None:
-    assert called(screened("def loss(logits, targets):\n    return [1.0]\n"))[0] == [1.0]
+def test_the_gradient_is_that_of_the_mean_over_examples() -> None:
+    answer = called(screened("def loss(logits, targets):\n" + BODY.format(logits="logits", targets="targets")))
+    assert isinstance(answer, Answer)
+    logits = torch.from_numpy(BATCH.logits).requires_grad_()
+    torch.nn.functional.cross_entropy(logits, torch.from_numpy(BATCH.targets)).backward()
+    assert logits.grad is not None
+    assert np.allclose(answer.gradient, logits.grad.numpy(), rtol=1e-6)
+
+
+def test_what_is_no_tensor_is_complained_of() -> None:
+    answer = called(screened("def loss(logits, targets):\n    return [1.0]\n"))
+    assert isinstance(answer, Complaint)
+    assert answer.status == "wrong-output"
 
 
 @pytest.mark.parametrize(
-    ("line", "place", "changed"), [("logits.mul_(2.0)", 0, True), ("targets.add_(1)", 2, True), ("pass", 2, False)]
+    ("line", "place", "changed"), [("logits.mul_(2.0)", 0, True), ("targets.add_(1)", 1, True), ("pass", 1, False)]
 )
 def test_writes_can_be_seen(line: str, place: int, *, changed: bool) -> None:
-    _, after = called(screened(f"def loss(logits, targets):\n    {line}\n    return logits.sum()\n"))
-    assert (after[place].numpy().tobytes() != BATCH.pairs.vectors[place].tobytes()) is changed
-
-
-@pytest.mark.parametrize("policy", [True, False])
-def test_lines_stay_the_candidates_own(*, policy: bool) -> None:
-    text = "\n\ndef loss(logits, targets):\n    '''Two\n    lines.'''\n    return logits.sum()"
-    program = screened(text, policy=policy)
-    count = program.text.count("\n") + 1
-    lines = [program.line(i) for i in range(1, count + 1)]
-    assert 6 in lines
-    assert max(lines) <= 6
-    assert lines[-1] == 0
-    assert program.source == text
+    program = screened(f"def loss(logits, targets):\n    {line}\n    return logits.sum()\n")
+    answer = called(program, echo=True)
+    assert isinstance(answer, Answer)
+    assert answer.echo is not None
+    assert (answer.echo[place].tobytes() != BATCH.tensors[place].tobytes()) is changed
 
 
 def test_a_candidate_may_take_any_other_name() -> None:
     text = "torch = None\ntype = int\nlen = None\n\n\ndef loss(logits, targets):\n    return logits.sum()\n"
-    program = screened(text, policy=False)
-    assert program.plan.entry == ENTRY
-    assert float(called(program)[0]) == pytest.approx(1.75)
+    answer = called(screened(text, policy=False))
+    assert isinstance(answer, Answer)
+    assert answer.mean == pytest.approx(1.75)
 
 
 # --- labelled batches
 
 
 def test_there_and_back() -> None:
-    again = Labelled.of_pairs(BATCH.pairs)
+    sizes = BATCH.sizes
+    assert sizes == (2, 3)
+    again = read_batch(CLASSIFICATION, BATCH.dtype, sizes, BATCH.scalars, BATCH.raw)
+    assert isinstance(again, LabelledBatch)
     assert np.array_equal(again.logits, BATCH.logits)
     assert np.array_equal(again.targets, BATCH.targets)
     assert again.targets.dtype == np.int64
+    for raw in (BATCH.raw[:-1], BATCH.raw + b"0"):
+        with pytest.raises(ValueError, match=r"bytes|buffer"):
+            read_batch(CLASSIFICATION, BATCH.dtype, sizes, BATCH.scalars, raw)
 
 
 def test_classes_by_other_names() -> None:
@@ -182,27 +187,8 @@ def test_classes_by_other_names() -> None:
     [(np.zeros((2, 1)), [0, 0]), (np.zeros(3), [0]), (np.zeros((2, 3)), [0]), (np.zeros((1, 3)), [3])],
 )
 def test_what_is_no_labelled_batch(logits: np.ndarray, targets: list[int]) -> None:
-    with pytest.raises(ValueError, match="target"):
-        Labelled(logits, np.array(targets))
-
-
-def answer(values: list[float], shape: tuple[int, ...]) -> Answer:
-    gradient = np.arange(6.0, dtype=np.float32)
-    kind = np.dtype(np.float32)
-    return Answer(shape, kind, np.array(values, dtype=np.float32), gradient, 0 * gradient, detached=False)
-
-
-def test_reading_answers() -> None:
-    marks = Marks.of_answer(answer([1.0] * 3 + [3.0] * 3, (6,)), BATCH)
-    assert marks is not None
-    assert marks.values.tolist() == [1.0, 3.0]
-    assert marks.mean == 2.0
-    assert marks.gradient.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
-    assert Marks.of_answer(answer([1.0, 1.0, 1.5] + [3.0] * 3, (6,)), BATCH) is None
-    reduced = Marks.of_answer(answer([2.0], ()), BATCH)
-    assert reduced is not None
-    assert reduced.reduced
-    assert own_shape(answer([], (1, 2, 3))) == (2, 3)
+    with pytest.raises(ValueError, match=r"shape|same N|two classes|whole numbers"):
+        LabelledBatch(logits, np.array(targets))
 
 
 # --- profiles and the command
@@ -250,7 +236,7 @@ def test_a_narrower_domain_narrows_the_logits_that_are_asked(monkeypatch: pytest
 
     class Recording(InProcess):
         def ask(self, batches, **named):
-            most.append(max(float(np.abs(batch.policy_chosen).max()) for batch in batches))
+            most.append(max(float(np.abs(batch.logits).max()) for batch in batches))
             return super().ask(batches, **named)
 
         def alone(self, batches):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.protocol.job import Job, Say
-    from harness.trainer.tasks import PairLoss
+    from harness.trainer.tasks import ClassLoss
 
 # What the steps need (torch, scikit-learn) is imported when a step is done.
 
@@ -27,7 +27,7 @@ def prepare(job: Job, say: Say) -> Mapping[str, float]:
     return data.prepare(job, Settings.of(job.settings), say)
 
 
-def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
+def train(job: Job, loss: ClassLoss, say: Say) -> Mapping[str, float]:
     """Train a network with the loss; see `harness.trainer.images.fit`."""
     from harness.trainer.images import data, fit  # noqa: PLC0415 - see above
 

@@ -15,7 +15,6 @@ import torch
 
 from harness.protocol.job import Progress, StepError
 from harness.trainer import checkpoint
-from harness.trainer.images.loss import ClassLoss
 from harness.trainer.images.networks import network
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from harness.protocol.job import Job, Say
     from harness.trainer.images.data import Data, Part
     from harness.trainer.images.settings import Settings
-    from harness.trainer.tasks import PairLoss
+    from harness.trainer.tasks import ClassLoss
 
 _FILE = "network.safetensors"
 _TOLD_EVERY = 10
@@ -34,13 +33,12 @@ _TOLD_EVERY = 10
 _AT_ONCE = 512
 
 
-def fit(job: Job, settings: Settings, data: Data, pairs: PairLoss, say: Say) -> Mapping[str, float]:
+def fit(job: Job, settings: Settings, data: Data, loss: ClassLoss, say: Say) -> Mapping[str, float]:
     """Train from a fresh network of `job.seed`; a killed training goes on with the last whole epoch, to the same bits.
 
     Gives `finite` (1, or 0 where a loss or a gradient was not: then it ends), `train_accuracy` and, where something
     was trained now, `seconds_per_step`. Raises StepError.
     """
-    loss = ClassLoss(pairs)
     size = max(settings.batch, loss.smallest)
     steps = len(data.train.targets) // size
     if not steps:

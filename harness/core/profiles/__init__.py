@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.core.contract import POSITION
 from harness.core.errors import UserError
+from harness.core.program import POSITION
 
 if TYPE_CHECKING:
     from harness.core.domain import Domain
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 DEFAULT = "2026.2"
 #: The newest profile of each contract.
-DEFAULTS = {"preference": DEFAULT, "classification": "classification-2026.2"}
+DEFAULTS = {"preference": DEFAULT, "classification": "classification-2026.2", "lists": "lists-2026.1"}
 #: What may be not run, and why, under a profile that says nothing about it.
 _WITHOUT_GPU = {
     "preference": {"P316": "no GPU on this host"},
     "classification": {"P416": "no GPU on this host"},
+    "lists": {"P516": "no GPU on this host"},
 }
 
 

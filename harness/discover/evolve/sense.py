@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.discover.evolve.values import Computed, compute
-from harness.protocol.batch import Batch
+from harness.protocol.batch_types import PairBatch
 from harness.subject.batches import clear, natural, start_of_training
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _DIGITS = 3
 
 
 @functools.cache
-def _wide() -> tuple[Batch, ...]:
+def _wide() -> tuple[PairBatch, ...]:
     """The operating domain, sparsely, and the deepest texts."""
     spread = np.linspace(-50.0, 50.0, 41)
     batches = [natural(spread, beta, seed=number) for number, beta in enumerate(_BETAS)]
@@ -41,18 +41,18 @@ def _wide() -> tuple[Batch, ...]:
         chosen, rejected, drift = (np.array(column, dtype=np.float32) for column in zip(*corners, strict=True))
         moved = (chosen + np.minimum(drift / beta, 0), rejected - np.maximum(drift / beta, 0))
         lengths = np.full_like(chosen, 64.0)
-        batches.append(Batch.of((*(v.astype(np.float32) for v in moved), chosen, rejected, lengths, lengths), beta))
+        batches.append(PairBatch.of((*(v.astype(np.float32) for v in moved), chosen, rejected, lengths, lengths), beta))
     return tuple(batches)
 
 
 @functools.cache
-def _first() -> tuple[Batch, ...]:
+def _first() -> tuple[PairBatch, ...]:
     """The first step of a training, a few pairs each: a loss of the policy alone sees other margins in each of them."""
     return tuple(start_of_training(4, beta, seed=number) for beta in _BETAS for number in range(8))
 
 
 @functools.cache
-def _ordered() -> tuple[Batch, ...]:
+def _ordered() -> tuple[PairBatch, ...]:
     """Clearly right pairs, one and many to a batch."""
     sizes = ((2.0, 1), (2.0, 8), (5.0, 8), (20.0, 8), (50.0, 3))
     return tuple(
@@ -63,7 +63,7 @@ def _ordered() -> tuple[Batch, ...]:
 
 
 @functools.cache
-def _usual() -> tuple[Batch, ...]:
+def _usual() -> tuple[PairBatch, ...]:
     """Margins as training has them."""
     spread = np.linspace(-6.0, 6.0, 24)
     return tuple(natural(spread, beta, seed=number, dtype=np.float64) for number, beta in enumerate((0.1, 1.0)))
@@ -109,9 +109,9 @@ def _depends(found: Computed) -> bool:
     return min(chosen, rejected) > _ASIDE * max(chosen, rejected)
 
 
-def _right(tree: Node, batch: Batch) -> bool:
+def _right(tree: Node, batch: PairBatch) -> bool:
     back = batch.swapped()
     first = np.arange(batch.pairs) % 2 == 0
-    some = Batch.of((np.where(first, b, a) for a, b in zip(batch.vectors, back.vectors, strict=True)), batch.beta)
+    some = PairBatch.of((np.where(first, b, a) for a, b in zip(batch.tensors, back.tensors, strict=True)), batch.beta)
     good, bad, half = (float(compute(tree, each).values.astype(np.float64).mean()) for each in (batch, back, some))
     return good < bad and good < half

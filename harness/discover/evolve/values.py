@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from harness.discover.evolve.grammar import Array, Back
     from harness.discover.evolve.tree import Node
-    from harness.protocol.batch import Batch
+    from harness.protocol.batch_types import PairBatch
 
 #: What each margin gains from one nat more of the policy's chosen and of its rejected log-probability.
 _SLOPES = {
@@ -25,9 +25,9 @@ _SLOPES = {
 }
 
 
-def margin(name: str, batch: Batch) -> Array:
+def margin(name: str, batch: PairBatch) -> Array:
     """A margin of the grammar, shape (B,), in the batch's own precision."""
-    pc, pr, rc, rr = batch.vectors[:4]
+    pc, pr, rc, rr = batch.tensors[:4]
     if name == "rho":
         return (pc - pr) - (rc - rr)
     return {"policy": pc - pr, "reference": rc - rr, "chosen": pc - rc, "rejected": pr - rr}[name]
@@ -56,7 +56,7 @@ class _Tape:
     slopes: tuple[float, float] = (0.0, 0.0)
 
 
-def compute(tree: Node, batch: Batch) -> Computed:
+def compute(tree: Node, batch: PairBatch) -> Computed:
     """Values and gradients, in the precision of `batch`. What overflows is infinite, and raises nothing."""
     grads = [np.zeros_like(batch.policy_chosen), np.zeros_like(batch.policy_chosen)]
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.core.contract import VECTORS, CallPlan, Program
+from harness.core.contract import VECTORS
+from harness.core.program import CallPlan, Program
 from harness.subject.batches import plain
 
 if TYPE_CHECKING:
     from harness.oracle.oracle import Oracle
-    from harness.protocol.batch import Batch
+    from harness.protocol.batch_types import PairBatch
 
 #: Pairs that a probe is asked about: its findings have as many bytes at most.
 ROOM = 1 << 14
@@ -40,6 +41,6 @@ def ask(oracle: Oracle) -> dict[str, Any]:
     return findings
 
 
-def question() -> Batch:
+def question() -> PairBatch:
     """The batch that a probe is asked about."""
     return plain(np.zeros(ROOM), 0.1)

@@ -8,11 +8,12 @@ import numpy as np
 
 from harness.core.numbers import number
 from harness.protocol.batch import Complaint
-from harness.subject.classification.batch import Labelled, Marks
+from harness.protocol.batch_types import LabelledBatch
 from harness.subject.identity import fingerprint
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
+    from harness.protocol.batch import Answer
     from harness.subject.classification.classifier import Classifier
 
 #: Where the value and the slopes of an example without a hint are taken: so many classes, all logits zero.
@@ -25,11 +26,11 @@ def facts(subject: Classifier) -> dict[str, Json]:
     """Collect the facts. Needs a live sandbox; raises what the oracle raises."""
     draw = np.random.Generator(np.random.PCG64(20260103))
     size = subject.size(6)
-    batch = Labelled(draw.uniform(-3.0, 3.0, size=(size, 5)), draw.integers(5, size=size))
-    first = subject.mark(batch)
+    batch = LabelledBatch(draw.uniform(-3.0, 3.0, size=(size, 5)), draw.integers(5, size=size))
+    first = subject.answer(batch)
     even = subject.size(CLASSES)
-    uniform = Labelled(np.zeros((even, CLASSES)), np.arange(even) % CLASSES)
-    told = subject.mark(uniform)
+    uniform = LabelledBatch(np.zeros((even, CLASSES)), np.arange(even) % CLASSES)
+    told = subject.answer(uniform)
     right = told.gradient[np.arange(even), uniform.targets]
     return {
         "contract": "classification",
@@ -43,11 +44,11 @@ def facts(subject: Classifier) -> dict[str, Json]:
     }
 
 
-def _pointwise(subject: Classifier, batch: Labelled, whole: Marks) -> bool:
+def _pointwise(subject: Classifier, batch: LabelledBatch, whole: Answer) -> bool:
     """Whether each example's value is the same with other company."""
     if subject.smallest_batch > 1:
         return False
-    alone = np.array([m.mean for m in subject.marks([batch.take([i]) for i in range(batch.examples)])])
+    alone = np.array([m.mean for m in subject.answers([batch.take([i]) for i in range(batch.examples)])])
     together = np.array([alone.mean()]) if whole.reduced else alone
     return bool(np.allclose(together, whole.values, rtol=1e-9, atol=1e-12, equal_nan=True))
 
@@ -58,10 +59,9 @@ def _finite_up_to(subject: Classifier) -> Json:
     index = np.arange(subject.size(len(rows))) % len(rows)
     targets = np.zeros(len(rows), dtype=np.int64)
     reached = subject.domain.reach
-    batches = [Labelled((size * rows).astype(np.float32), targets).take(index) for size in BEYOND]
-    for size, batch, answer in zip(BEYOND, batches, subject.ask([b.pairs for b in batches]), strict=True):
-        marks = None if isinstance(answer, Complaint) else Marks.of_answer(answer, batch)
-        if marks is None or not (marks.finite_values and marks.finite_gradient):
+    batches = [LabelledBatch((size * rows).astype(np.float32), targets).take(index) for size in BEYOND]
+    for size, answer in zip(BEYOND, subject.ask(batches), strict=True):
+        if isinstance(answer, Complaint) or not (answer.finite_values and answer.finite_gradients):
             return reached
         reached = size
     return None

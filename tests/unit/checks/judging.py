@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.core.contract import CallPlan, Program
 from harness.core.domain import Domain
+from harness.core.program import CallPlan, Program
 from harness.oracle.oracle import Oracle
-from harness.protocol.batch import Answer, Batch, Complaint
-from harness.subject.subject import Subject
+from harness.protocol.batch import Answer, Complaint
+from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Function = Callable[[Batch], Answer | Complaint]
+    from harness.protocol.batch_types import PairBatch
+    from harness.subject.subject import Subject
+
+    Function = Callable[[PairBatch], Answer | Complaint]
 
 NAMES = ("policy_chosen_logps", "policy_rejected_logps", "reference_chosen_logps", "reference_rejected_logps", "beta")
 
@@ -29,7 +32,7 @@ class Answering(Oracle):
         self.has_gpu = False
         self.calls = 0
 
-    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[PairBatch], **_: object) -> list[Answer | Complaint]:
         self.calls += len(batches)
         return [self.function(b) for b in batches]
 
@@ -38,18 +41,18 @@ class Answering(Oracle):
 
 
 def subject(function: Function) -> Subject:
-    return Subject(Answering(function), Domain())
+    return PreferenceSubject(Answering(function), Domain())
 
 
 def of_margin(value: Callable[[np.ndarray], np.ndarray], slope: Callable[[np.ndarray], np.ndarray]) -> Function:
     """A pointwise loss of x = beta rho, from its value and its slope over x."""
 
-    def answer(batch: Batch) -> Answer:
+    def answer(batch: PairBatch) -> Answer:
         kind = batch.policy_chosen.dtype
         x = batch.beta * batch.rho.astype(kind)
         values = value(x).astype(kind)
         gradient = (slope(x) * batch.beta / batch.pairs).astype(kind)
-        return Answer((batch.pairs,), np.dtype(kind), values, gradient, -gradient, detached=False)
+        return Answer((batch.pairs,), np.dtype(kind), values, (gradient, -gradient), detached=False)
 
     return answer
 

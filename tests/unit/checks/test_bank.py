@@ -19,8 +19,8 @@ from harness.checks import suite as suites
 from harness.checks.reference_oracle import ReferenceOracle
 from harness.checks.suite import Suite
 from harness.core.profiles import DEFAULT, load
-from harness.protocol.batch import Batch
-from harness.subject.subject import Subject
+from harness.protocol.batch_types import PairBatch
+from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,11 @@ def plain(examples: bank.Examples | None) -> dict[str, list[dict[str, Any]]]:
     """Examples as they compare."""
 
     def of(value: Any) -> Any:
-        return (value.raw, value.beta, value.progress, value.policy_chosen.dtype) if isinstance(value, Batch) else value
+        return (
+            (value.raw, value.beta, value.progress, value.policy_chosen.dtype)
+            if isinstance(value, PairBatch)
+            else value
+        )
 
     assert examples is not None
     return {name: [{k: of(v) for k, v in each.items()} for each in one] for name, one in examples.items()}
@@ -54,7 +58,7 @@ def test_it_is_what_is_drawn_today() -> None:
     kept = plain(bank.kept(PROFILE, 0))
 
     suite = Suite(PROFILE, 0)
-    drawn = plain(suite.drawn(Subject(ReferenceOracle(gpu=True), PROFILE.domain)))
+    drawn = plain(suite.drawn(PreferenceSubject(ReferenceOracle(gpu=True), PROFILE.domain)))
     assert list(kept) == sorted(drawn)
     for name, examples in drawn.items():
         assert kept[name] == examples, name
@@ -71,7 +75,7 @@ def test_who_knows_it_asks_what_hypothesis_asks(elsewhere: Path, monkeypatch: py
         def ask(self, batches: Any, **_: object) -> Any:
             heard.extend(b.raw for b in batches)
             answers = super().ask(batches)
-            return [replace(a, echo=b.vectors) for a, b in zip(answers, batches, strict=True)]
+            return [replace(a, echo=b.tensors) for a, b in zip(answers, batches, strict=True)]
 
         def fresh(self) -> None:
             pass
@@ -82,8 +86,8 @@ def test_who_knows_it_asks_what_hypothesis_asks(elsewhere: Path, monkeypatch: py
             monkeypatch.setattr(suites, "_LEARNT", {})
             monkeypatch.setattr(suites, "kept", lambda *_: None)
         suite = Suite(PROFILE, 0)
-        suite.learn(Subject(ReferenceOracle(gpu=False), PROFILE.domain))
-        assert suite.replayed(Subject(Heard(DPO), PROFILE.domain)) is not None
+        suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
+        assert suite.replayed(PreferenceSubject(Heard(DPO), PROFILE.domain)) is not None
         asked.append(sorted(heard))
     assert asked[0] == asked[1]
     assert len(asked[0]) > 5000
@@ -137,7 +141,7 @@ def test_one_that_is_gone_is_none_and_the_suite_learns(elsewhere: Path) -> None:
     assert bank.kept(PROFILE, 0) is None
 
     suite = Suite(PROFILE, 0)
-    suite.learn(Subject(ReferenceOracle(gpu=False), PROFILE.domain))
+    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
     assert suite._replay.complete
     assert len(suite._replay.examples()) == len(suite._items)
 
@@ -154,16 +158,16 @@ def test_it_is_for_one_profile_one_seed_and_these_versions(elsewhere: Path, monk
 def test_an_edited_property_makes_it_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = bank.made_of(PROFILE, 0)
     for pattern in bank._SOURCES:
-        for path in bank._ROOT.glob(pattern):
+        for path in bank._ROOT.glob(pattern.format(contract=PROFILE.contract)):
             copy = tmp_path / path.relative_to(bank._ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
     monkeypatch.setattr(bank, "_ROOT", tmp_path)
     assert bank.made_of(PROFILE, 0) == before
-    with (tmp_path / "harness/property_tests/timing.py").open("a") as file:
+    with (tmp_path / "harness/property_tests/common/timing.py").open("a") as file:
         file.write("# edited, and it draws nothing\n")
     assert bank.made_of(PROFILE, 0) == before
-    with (tmp_path / "harness/property_tests/strategies.py").open("a") as file:
+    with (tmp_path / "harness/property_tests/preference/strategies.py").open("a") as file:
         file.write("# edited\n")
     assert bank.made_of(PROFILE, 0) != before
 
@@ -172,7 +176,7 @@ def test_a_bank_for_another_suite_is_not_taken() -> None:
     suite = Suite(PROFILE, 0)
     replay = suite._replay
     some = dict(list((bank.kept(PROFILE, 0) or {}).items())[1:])
-    assert not replay.know(some, Subject(ReferenceOracle(gpu=False), PROFILE.domain))
+    assert not replay.know(some, PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
     assert not replay.complete
 
 
@@ -205,5 +209,5 @@ def test_examples_that_are_known_are_asked_without_hypothesis(monkeypatch: pytes
     for name in ("settle", "draw", "seeded"):
         monkeypatch.setattr(properties, name, lambda *_, name=name: pytest.fail(name))
     suite = Suite(PROFILE, 0)
-    suite.learn(Subject(ReferenceOracle(gpu=False), PROFILE.domain))
-    assert suite.replayed(Subject(ReferenceOracle(gpu=False), PROFILE.domain)) is not None
+    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
+    assert suite.replayed(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain)) is not None

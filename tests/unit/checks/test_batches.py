@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.protocol.batch import MAX_PAIRS, Batch
+from harness.protocol.batch import MAX_NUMBERS
+from harness.protocol.batch_types import PairBatch
 from harness.subject.batches import NATS_PER_TOKEN, batch_of, chunks, margins, plain, separated, start_of_training
 
 quiet = settings(max_examples=100, derandomize=True, database=None, deadline=None)
 rhos = st.lists(st.integers(-32000, 32000).map(lambda k: k / 16), min_size=1, max_size=12)
 
 
-def check_possible(batch: Batch) -> None:
-    for vector in batch.vectors[:4]:
+def check_possible(batch: PairBatch) -> None:
+    for vector in batch.tensors[:4]:
         assert np.isfinite(vector).all()
         assert (vector <= 0).all()
-    for lengths in batch.vectors[4:]:
+    for lengths in batch.tensors[4:]:
         assert (lengths >= 1).all()
         assert (lengths == np.round(lengths)).all()
 
@@ -56,12 +57,12 @@ def test_plain_margins_are_as_exact_as_can_be(rho: list[float]) -> None:
 @given(rho=rhos, seed=st.integers(0, 255))
 def test_the_same_arguments_give_the_same_bytes(rho: list[float], seed: int) -> None:
     one, other = batch_of(rho, 0.1, seed=seed), batch_of(rho, 0.1, seed=seed)
-    assert [v.tobytes() for v in one.vectors] == [v.tobytes() for v in other.vectors]
+    assert [v.tobytes() for v in one.tensors] == [v.tobytes() for v in other.tensors]
 
 
 def test_the_bytes_are_the_same_on_every_machine() -> None:
     batch = batch_of(np.linspace(-9.0, 9.0, 19), 0.1, seed=3)
-    digest = hashlib.sha256(b"".join(v.astype("<f4").tobytes() for v in batch.vectors)).hexdigest()
+    digest = hashlib.sha256(b"".join(v.astype("<f4").tobytes() for v in batch.tensors)).hexdigest()
     assert digest == "d166e8b1eb7faa8d9620d597c7114c968a05aecedb7323bccfddf8309505e086"
 
 
@@ -123,13 +124,13 @@ def test_a_batch_refuses_what_the_wire_cannot_carry() -> None:
     with pytest.raises(ValueError, match="pairs"):
         plain([], 0.1)
     with pytest.raises(ValueError, match="pairs"):
-        plain(np.zeros(MAX_PAIRS + 1), 0.1)
+        plain(np.zeros(MAX_NUMBERS + 1), 0.1)
     with pytest.raises(ValueError, match="float32 or float64"):
         ok.astype(np.float16)
     with pytest.raises(ValueError, match="one shape"):
-        Batch.of([*ok.vectors[:5], ok.vectors[5][:1]], 0.1)
+        PairBatch.of([*ok.tensors[:5], ok.tensors[5][:1]], 0.1)
     with pytest.raises(ValueError, match="one dtype"):
-        Batch.of([*ok.vectors[:5], ok.vectors[5].astype(np.float64)], 0.1)
+        PairBatch.of([*ok.tensors[:5], ok.tensors[5].astype(np.float64)], 0.1)
 
 
 def test_a_counterexample_can_be_pasted() -> None:

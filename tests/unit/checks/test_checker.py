@@ -18,7 +18,6 @@ from harness.checks.checker import Checker
 from harness.checks.options import Options
 from harness.checks.static import Job
 from harness.core.candidate import Candidate, read_candidate
-from harness.core.contract import POSITION
 from harness.core.errors import (
     CandidateFault,
     EngineUnavailableError,
@@ -28,6 +27,7 @@ from harness.core.errors import (
 )
 from harness.core.limits import Limits
 from harness.core.profiles import DEFAULT, DEFAULTS, load
+from harness.core.program import POSITION
 from harness.core.verdict import Accepted, Rejected, Undecided
 from harness.oracle.sandbox import Recipe
 from harness.screen import front

@@ -11,24 +11,26 @@ import pytest
 import torch
 from judging import NAMES, Answering
 
-from harness.core.contract import CallPlan, Program
 from harness.core.domain import Domain
 from harness.core.facts import LossFacts
+from harness.core.program import CallPlan, Program
 from harness.core.verdict import Severity
 from harness.losses import CATALOGUE, source_text
 from harness.plots.picture_loss import loss_figure
-from harness.property_tests import test_reference_sign as reference_sign
-from harness.protocol.batch import Answer, Batch
+from harness.property_tests.preference import test_reference_sign as reference_sign
+from harness.protocol.batch import Answer
 from harness.report.facts import fact_rows
 from harness.subject.by_contract import facts_of
 from harness.subject.curve import LENGTH
+from harness.subject.preference import PreferenceSubject
 from harness.subject.reference import entering
-from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.core.verdict import Json
+    from harness.protocol.batch_types import PairBatch
+    from harness.subject.subject import Subject
 
     Loss = Callable[..., torch.Tensor]
 
@@ -41,8 +43,8 @@ def rows_of(found: Mapping[str, Json]) -> dict[str, str]:
 def told(loss: Loss, *wanted: str) -> Subject:
     """A subject that answers as this function of the four vectors, beta and what else it wants does."""
 
-    def answer(batch: Batch) -> Answer:
-        vectors = [torch.tensor(np.array(v)) for v in batch.vectors]
+    def answer(batch: PairBatch) -> Answer:
+        vectors = [torch.tensor(np.array(v)) for v in batch.tensors]
         for vector in vectors[:2]:
             vector.requires_grad_()
         offered = dict(zip(("chosen_lengths", "rejected_lengths"), vectors[4:], strict=True))
@@ -50,12 +52,12 @@ def told(loss: Loss, *wanted: str) -> Subject:
         gradients = torch.autograd.grad(value.mean(), vectors[:2], allow_unused=True)
         found = [np.zeros(batch.pairs) if g is None else g.numpy() for g in gradients]
         values = np.atleast_1d(value.detach().numpy())
-        return Answer(tuple(value.shape), values.dtype, values, *found, detached=False)
+        return Answer(tuple(value.shape), values.dtype, values, tuple(found), detached=False)
 
     oracle = Answering(answer)
     plan = CallPlan("loss", "function", (*NAMES, *wanted))
     oracle.program = Program(text="", guarded=True, plan=plan, name="loss", source="")
-    return Subject(oracle, Domain())
+    return PreferenceSubject(oracle, Domain())
 
 
 def rho(pc, pr, rc, rr):

@@ -24,8 +24,8 @@ from harness.core.errors import CandidateFault, InfrastructureError, UserError
 from harness.core.profiles import DEFAULT, DEFAULTS, load, names
 from harness.core.sources import project_root
 from harness.core.verdict import Accepted, Location, Rejected, Severity, Undecided, decide, refused
-from harness.property_tests import test_gradient, test_zero
 from harness.property_tests.editions import belongs
+from harness.property_tests.preference import test_gradient, test_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
     from harness.core.profiles import Profile
     from harness.core.rules import Rule
-    from harness.protocol.batch import Answer, Batch
+    from harness.protocol.batch import Answer
+    from harness.protocol.batch_types import PairBatch
 
 SMALL = replace(load(DEFAULT), properties=("P304", "P306"), examples=3)
 GRADIENT = [n for n, t in vars(test_gradient).items() if n.startswith("test_") and belongs(t, SMALL.edition)]
 
 
-def seen(profile: Profile = SMALL, function: Callable[[Batch], Answer] = DPO) -> list[Outcome]:
+def seen(profile: Profile = SMALL, function: Callable[[PairBatch], Answer] = DPO) -> list[Outcome]:
     """The outcome of one that is called, and of the next, to whom the examples are put by heart."""
     suite = Suite(profile, 0)
     out = [suite(subject(function))]
@@ -60,7 +61,8 @@ def rule(name: str) -> Rule:
 
 #: What is set about pytest and Hypothesis where the harness is started, and must decide nothing.
 SURROUNDINGS = {
-    "PYTEST_ADDOPTS": "-k nothing -m slow --collect-only --deselect property_tests/test_zero.py --no-such-option",
+    "PYTEST_ADDOPTS": "-k nothing -m slow --collect-only --deselect property_tests/preference/test_zero.py"
+    " --no-such-option",
     "PYTEST_PLUGINS": "no_such_plugin",
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "PYTEST_THEME": "no-such-theme",
@@ -80,7 +82,7 @@ FILES = {
     "tox.ini": "[pytest]\naddopts = -k nothing\n",
     "conftest.py": "raise SystemExit('the conftest of the folder was read')\n",
     "property_tests/__init__.py": "raise SystemExit('the folder was searched')\n",
-    "property_tests/test_zero.py": "raise SystemExit('the folder was searched')\n",
+    "property_tests/preference/test_zero.py": "raise SystemExit('the folder was searched')\n",
     "test_zero.py": "raise SystemExit('the folder was searched')\n",
     ".hypothesis/examples/x": "x",
 }
@@ -97,13 +99,13 @@ from dataclasses import replace
 from harness.checks.reference_oracle import ReferenceOracle
 from harness.checks.suite import Suite
 from harness.core.profiles import DEFAULT, load
-from harness.subject.subject import Subject
+from harness.subject.preference import PreferenceSubject
 
 whole = Suite(load(DEFAULT), 0)
 print(*(item.name for item in whole._items), sep="\\n")
 print(whole._properties.absent)
 small = Suite(replace(load(DEFAULT), properties=("P301", "P304", "P306"), examples=30), 0)
-drawn = small.drawn(Subject(ReferenceOracle(gpu=False), load(DEFAULT).domain))
+drawn = small.drawn(PreferenceSubject(ReferenceOracle(gpu=False), load(DEFAULT).domain))
 raw = [(name, key, getattr(v, "raw", v)) for name, many in drawn.items() for each in many for key, v in each.items()]
 print(len(raw), hashlib.sha256(repr(raw).encode()).hexdigest())
 """
@@ -246,7 +248,7 @@ def test_a_test_that_skips_itself_at_some_input() -> None:
     """In the middle of a test, and in the replay: for a reason that no profile knows."""
     skipping = False
 
-    def answer(batch: Batch) -> Answer:
+    def answer(batch: PairBatch) -> Answer:
         if skipping and batch.policy_chosen.dtype == np.float64:
             pytest.skip("not for this input")
         return DPO(batch)  # type: ignore[return-value]
@@ -301,11 +303,11 @@ def test_a_rule_goes_as_the_worst_of_its_tests() -> None:
     assert outcome.unanswered({}) == ["P302 (broken, by no finding that rejects)"]
 
 
-def _late(_: Batch) -> Answer:
+def _late(_: PairBatch) -> Answer:
     raise CandidateFault(rule("W203").finding("it took longer than 1 s for one answer"))
 
 
-def _misshapen(batch: Batch) -> Answer:
+def _misshapen(batch: PairBatch) -> Answer:
     return replace(DPO(batch), shape=(batch.pairs, 1))
 
 
@@ -313,7 +315,7 @@ def _misshapen(batch: Batch) -> Answer:
     ("function", "found", "not_run"), [(_late, "W203", ("P301", "P304")), (_misshapen, "P301", ("P304",))]
 )
 def test_what_was_not_run_tells_the_finding_that_ended_it(
-    function: Callable[[Batch], Answer], found: str, not_run: tuple[str, ...]
+    function: Callable[[PairBatch], Answer], found: str, not_run: tuple[str, ...]
 ) -> None:
     """The first property of all is about time, and what its test comes upon is often the finding of another rule."""
     out: list[Outcome | None] = []
@@ -346,7 +348,7 @@ def test_the_verdict_by_findings_and_what_is_missing() -> None:
 def test_a_fault_that_only_warns_accepts_nobody() -> None:
     mild = rule("P304").finding("x", severity=Severity.WARNING)
 
-    def warn(_: Batch) -> Answer:
+    def warn(_: PairBatch) -> Answer:
         raise CandidateFault(mild)
 
     (outcome,) = seen(function=warn)
@@ -360,7 +362,7 @@ BENCH = SimpleNamespace(recipe=SimpleNamespace(limits=SimpleNamespace(patience=1
 def test_a_fault_while_facts_are_gathered_rejects_whatever_was_noted_of_its_rule() -> None:
     mild, error = rule("P302").finding("mild", severity=Severity.WARNING), rule("P302").finding("bad")
 
-    def fail(_: Batch) -> Answer:
+    def fail(_: PairBatch) -> Answer:
         raise CandidateFault(error)
 
     outcome = Outcome([mild], {"P301": "passed"})

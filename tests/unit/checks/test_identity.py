@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import textwrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ from in_process import of_text
 from judging import DPO as BY_FORMULA
 from judging import EXPONENTIAL, of_margin, subject
 
-from harness.protocol.batch import MAX_PAIRS, Answer, Batch, Complaint
+from harness.protocol.batch import MAX_NUMBERS, Answer, Complaint
 from harness.subject import identity
 from harness.subject import questions as breadth
 from harness.subject.batches import batch_of
 from harness.subject.identity import QUESTIONS, asked, difference, fingerprint
 from harness.subject.questions import questions
+
+if TYPE_CHECKING:
+    from harness.protocol.batch_types import PairBatch
 
 ARGUMENTS = (
     "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, "
@@ -90,7 +94,7 @@ TAKEN_FOR_IT = {
 
 
 @functools.lru_cache(maxsize=2)
-def drawn(seed: int) -> list[Batch]:
+def drawn(seed: int) -> list[PairBatch]:
     return questions(np.random.Generator(np.random.PCG64(seed)), QUESTIONS)
 
 
@@ -185,7 +189,7 @@ def test_the_questions_are_all_over_what_trainings_ask() -> None:
     x = np.concatenate([b.beta * b.rho for b in batches])
     for low, high in ((-1e4, -100.0), (-50.0, -5.0), (-1.0, -0.1), (-0.1, 0.1), (0.1, 1.0), (5.0, 50.0), (100.0, 1e4)):
         assert ((x >= low) & (x < high)).mean() > 0.01, (low, high)
-    each = [np.concatenate([b.vectors[k].astype(np.float64) for b in batches]) for k in range(6)]
+    each = [np.concatenate([b.tensors[k].astype(np.float64) for b in batches]) for k in range(6)]
     chosen, rejected = each[0] - each[2], each[1] - each[3]
     assert ((chosen < 0) & (rejected < 0)).mean() > 0.3
     assert (chosen * rejected < 0).mean() > 0.1
@@ -202,7 +206,7 @@ def test_another_seed_asks_other_questions() -> None:
 
 
 def test_batches_are_as_large_as_a_fingerprint_needs_them() -> None:
-    batches: list[Batch] = questions(np.random.Generator(np.random.PCG64(1)), 50, least=3, largest=20)
+    batches: list[PairBatch] = questions(np.random.Generator(np.random.PCG64(1)), 50, least=3, largest=20)
     assert {b.pairs for b in batches} >= {3, 16}
     assert max(b.pairs for b in batches) <= 20
 
@@ -227,7 +231,7 @@ def test_losses_for_classification_are_told_apart_in_the_same_way() -> None:
     def found(body: str) -> str | None:
         one, other = of("return plain"), of(body)
         batches = one.questions(np.random.Generator(np.random.PCG64(9)), QUESTIONS // 12)
-        assert max(b.pairs for b in batches) <= MAX_PAIRS
+        assert max(b.pairs for b in batches) <= MAX_NUMBERS
         return difference(batches, asked(one, batches), asked(other, batches))
 
     same = "return -torch.log_softmax(logits, 1).gather(1, targets[:, None])[:, 0]"
@@ -243,7 +247,7 @@ def test_losses_for_classification_are_told_apart_in_the_same_way() -> None:
         assert found(body), body
 
 
-def near_zero(batch: Batch) -> Batch:
+def near_zero(batch: PairBatch) -> PairBatch:
     """Only the pairs of a batch whose margins are small."""
     keep = np.flatnonzero(np.abs(batch.beta * batch.rho) < 2.9)
     return batch.take(keep) if keep.size else batch_of([0.5], batch.beta)

@@ -16,22 +16,23 @@ from harness.core.facts import LossFacts
 from harness.core.profiles import load
 from harness.protocol.rules import RAISED_ON_CALL, TIME_LIMIT
 from harness.report.facts import fact_rows
-from harness.subject.subject import Subject
+from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.protocol.batch import Answer, Batch
+    from harness.protocol.batch import Answer
+    from harness.protocol.batch_types import PairBatch
 
 
 def gathered(profile: str, rule: Any) -> tuple[dict[str, Json], list[str]]:
     """What is gathered of one whose facts end in a fault, and what was found."""
 
-    def fails(_: Batch) -> Answer:
+    def fails(_: PairBatch) -> Answer:
         raise CandidateFault(rule.finding("it took longer than 10 s for one answer"))
 
     bench: Any = SimpleNamespace(recipe=SimpleNamespace(limits=load(profile).limits()))
     ready: Any = SimpleNamespace(screened=SimpleNamespace(program=None))
-    subject = Subject(Answering(fails), Domain())
+    subject = PreferenceSubject(Answering(fails), Domain())
     outcome = Outcome([], {subject.shape_rule.id: "passed"})
     return _facts(bench, ready, subject, outcome), [f.rule for f in outcome.findings]
 

@@ -13,17 +13,17 @@ from judging import DPO, Answering
 from harness.checks.suite import Suite
 from harness.core.domain import Domain
 from harness.core.profiles import DEFAULT, load
+from harness.subject.preference import PreferenceSubject
 from harness.subject.realistic import EDGES, edges, exchange_drifts, realistic, well_ordered
-from harness.subject.subject import Subject
 
 if TYPE_CHECKING:
-    from harness.protocol.batch import Batch
+    from harness.protocol.batch_types import PairBatch
 
 NARROW = Domain(beta_low=0.1, beta_high=0.3, reach=6.0)
 
 
-def vectors(batch: Batch) -> list[np.ndarray]:
-    return [v.astype(np.float64) for v in batch.vectors]
+def vectors(batch: PairBatch) -> list[np.ndarray]:
+    return [v.astype(np.float64) for v in batch.tensors]
 
 
 @pytest.mark.parametrize("make", [realistic, well_ordered, edges])
@@ -73,7 +73,7 @@ def test_whatever_a_loss_goes_by_calls_the_well_ordered_well_ordered(*, ordinary
 def test_exchanged_drifts_keep_the_texts_and_turn_both_margins_round() -> None:
     for seed in range(50):
         right, wrong = exchange_drifts(well_ordered(seed, 64, dtype=np.float64), seed)
-        assert all(a is b for a, b in zip(right.vectors[2:], wrong.vectors[2:], strict=True))
+        assert all(a is b for a, b in zip(right.tensors[2:], wrong.tensors[2:], strict=True))
         assert (wrong.rho < right.rho).all()
         assert max(v.max() for v in vectors(wrong)[:4]) < 0
         pc, pr, rc, rr, lc, lr = vectors(right)
@@ -117,7 +117,7 @@ class Recording(Answering):
 
     def __init__(self) -> None:
         super().__init__(DPO)
-        self.asked: list[Batch] = []
+        self.asked: list[PairBatch] = []
 
     def ask(self, batches, **named):
         self.asked += batches
@@ -135,7 +135,7 @@ def test_a_narrower_domain_narrows_what_is_asked(monkeypatch: pytest.MonkeyPatch
     oracle = Recording()
 
     suite = Suite(profile, 0)
-    outcome = suite(Subject(oracle, domain))
+    outcome = suite(PreferenceSubject(oracle, domain))
     assert not outcome.findings
     assert len(oracle.asked) > 3000
     betas = {b.beta for b in oracle.asked}

@@ -18,24 +18,26 @@ from harness.protocol import wire
 from harness.protocol.rules import SANDBOX_DIED
 from harness.subject.batched_queries import BatchedQueries, Question, join
 from harness.subject.batches import plain
-from harness.subject.subject import Subject
+from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.protocol.batch import Answer, Batch, Complaint
+    from harness.protocol.batch import Answer, Complaint
+    from harness.protocol.batch_types import PairBatch
+    from harness.subject.subject import Subject
 
 
 class Logging(Answering):
     """An oracle that keeps the bytes of each request, and where a fresh fork began."""
 
-    def __init__(self, function: Callable[[Batch], Answer | Complaint]) -> None:
+    def __init__(self, function: Callable[[PairBatch], Answer | Complaint]) -> None:
         super().__init__(function)
         self.requests: list[list[bytes]] = []
 
-    def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[PairBatch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
         self.requests.append([wire.pack_batches([b], echo=echo) for b in batches])
-        return [replace(a, echo=b.vectors) if echo else a for a, b in zip(super().ask(batches), batches, strict=True)]
+        return [replace(a, echo=b.tensors) if echo else a for a, b in zip(super().ask(batches), batches, strict=True)]
 
     def fresh(self) -> None:
         self.requests.append([b"fresh"])
@@ -45,10 +47,10 @@ class Logging(Answering):
         return [part for request in self.requests for part in request]
 
 
-def needing(pairs: int) -> Callable[[Batch], Answer]:
+def needing(pairs: int) -> Callable[[PairBatch], Answer]:
     """DPO, but NaN in batches smaller than `pairs`."""
 
-    def answer(batch: Batch) -> Answer:
+    def answer(batch: PairBatch) -> Answer:
         got = DPO(batch)
         return got if batch.pairs >= pairs else replace(got, values=np.full_like(got.values, np.nan))
 
@@ -59,9 +61,9 @@ def suite_of(seed: int = 0) -> Suite:
     return Suite(load(DEFAULT), seed)
 
 
-def subject(function: Callable[[Batch], Answer | Complaint]) -> tuple[Subject, Logging]:
+def subject(function: Callable[[PairBatch], Answer | Complaint]) -> tuple[Subject, Logging]:
     oracle = Logging(function)
-    return Subject(oracle, Domain()), oracle
+    return PreferenceSubject(oracle, Domain()), oracle
 
 
 @pytest.mark.rest
@@ -97,7 +99,7 @@ def test_it_asks_the_same_in_fewer_requests(needs: int, seed: int) -> None:
 def test_the_reference_teaches_what_a_candidate_would(seed: int) -> None:
     """And the questions with it: the first candidate of a process is asked in few requests already."""
     suite = suite_of(seed)
-    suite.learn(Subject(ReferenceOracle(gpu=False), Domain()))
+    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), Domain()))
     before = suite._replay
     one, joint = subject(DPO)
     outcome = suite.replayed(one)
@@ -108,7 +110,7 @@ def test_the_reference_teaches_what_a_candidate_would(seed: int) -> None:
     assert not whole.findings
     assert sorted(joint.everything) == sorted(plainly.everything)
     assert len(joint.requests) < len(plainly.requests) / 2
-    suite.learn(Subject(ReferenceOracle(gpu=False), Domain()))  # once is enough
+    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), Domain()))  # once is enough
     assert suite._replay is before
 
 
@@ -128,14 +130,14 @@ def test_another_suite_of_the_process_knows_it_too() -> None:
     asked: list[int] = []
 
     class Counting(ReferenceOracle):
-        def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
+        def ask(self, batches: Sequence[PairBatch], **named: Any) -> list[Answer | Complaint]:
             asked.append(len(batches))
             return super().ask(batches, **named)
 
     joint: list[int] = []
     for seed in (41, 41, 42):  # no other test's
         suite = suite_of(seed)
-        suite.learn(Subject(Counting(gpu=False), Domain()))
+        suite.learn(PreferenceSubject(Counting(gpu=False), Domain()))
         asked.append(0)
         one, oracle = subject(DPO)
         assert suite.replayed(one) is not None
@@ -151,15 +153,15 @@ def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
     asked: list[bool] = []
 
     class OnBoth(Logging):
-        def ask(self, batches: Sequence[Batch], *, gpu: bool = False, **named: Any) -> list[Answer | Complaint]:
+        def ask(self, batches: Sequence[PairBatch], *, gpu: bool = False, **named: Any) -> list[Answer | Complaint]:
             asked.append(gpu)
             return super().ask(batches, **named)
 
     suite = suite_of()
-    suite.learn(Subject(ReferenceOracle(gpu=True), Domain()))
+    suite.learn(PreferenceSubject(ReferenceOracle(gpu=True), Domain()))
     oracle = OnBoth(DPO)
     oracle.has_gpu = True
-    outcome = suite.replayed(Subject(oracle, Domain()))
+    outcome = suite.replayed(PreferenceSubject(oracle, Domain()))
     assert outcome is not None
     assert outcome.properties["P316"] == "passed"
     assert sum(asked) == 40
@@ -179,7 +181,7 @@ def test_what_fails_before_the_first_joint_question_is_settled() -> None:
 def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> None:
     calls = []
 
-    def once(batch: Batch) -> Answer:
+    def once(batch: PairBatch) -> Answer:
         calls.append(batch)
         got = DPO(batch)
         return replace(got, values=np.full_like(got.values, np.nan)) if len(calls) == 1000 else got
@@ -203,7 +205,7 @@ def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> No
 def test_where_the_sandbox_goes_on_the_way_the_suite_is_called_for_a_new_one() -> None:
     """NaN at large margins is found first; then the sandbox dies in whatever comes late."""
 
-    def dies(batch: Batch) -> Answer:
+    def dies(batch: PairBatch) -> Answer:
         if batch.pairs > 900:
             raise CandidateFault(SANDBOX_DIED.finding("dead"))
         got = DPO(batch)
@@ -229,12 +231,14 @@ def test_where_the_sandbox_goes_on_the_way_the_suite_is_called_for_a_new_one() -
     ],
     ids=["needs three", "NaN at the edge", "the wrong way round", "no gradient"],
 )
-def test_a_failure_ends_it_and_hypothesis_goes_on_from_there(function: Callable[[Batch], Answer | Complaint]) -> None:
+def test_a_failure_ends_it_and_hypothesis_goes_on_from_there(
+    function: Callable[[PairBatch], Answer | Complaint],
+) -> None:
     """With the findings that the suite comes to without a replay, and in fewer calls."""
     suite = suite_of()
     one, plainly = subject(function)
     alone = suite(one)
-    suite.learn(Subject(ReferenceOracle(gpu=False), Domain()))
+    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), Domain()))
     for _ in range(2):  # the first time with this batch size, and when its questions are known
         one, oracle = subject(function)
         assert suite.replayed(one) is None
@@ -246,7 +250,7 @@ def test_a_failure_ends_it_and_hypothesis_goes_on_from_there(function: Callable[
 
 
 def test_a_fault_of_ours_stays_ours() -> None:
-    def lost(_: Batch) -> Answer:
+    def lost(_: PairBatch) -> Answer:
         raise SandboxLostError
 
     suite = suite_of()
@@ -256,7 +260,7 @@ def test_a_fault_of_ours_stays_ours() -> None:
 
 
 def test_examples_are_not_kept_from_a_property_that_failed() -> None:
-    def dies(_: Batch) -> Answer:
+    def dies(_: PairBatch) -> Answer:
         raise CandidateFault(SANDBOX_DIED.finding("dead"))
 
     suite = suite_of()

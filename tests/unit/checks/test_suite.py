@@ -19,7 +19,8 @@ from harness.subject.batches import plain
 if TYPE_CHECKING:
     from harness.core.rules import Rule
     from harness.core.verdict import Finding
-    from harness.protocol.batch import Answer, Batch
+    from harness.protocol.batch import Answer
+    from harness.protocol.batch_types import PairBatch
 
 
 def named(name: str) -> Rule:
@@ -89,7 +90,7 @@ def test_a_group_of_faults_of_ours_is_ours(rule: Rule) -> None:
 def needing(pairs: int, otherwise: float = np.nan):
     """DPO, but broken in batches smaller than `pairs`."""
 
-    def answer(batch: Batch) -> Answer:
+    def answer(batch: PairBatch) -> Answer:
         got = DPO(batch)
         return got if batch.pairs >= pairs else replace(got, values=np.full_like(got.values, otherwise))
 
@@ -129,7 +130,7 @@ def test_a_complaint_becomes_a_finding_with_its_batch() -> None:
 def test_after_the_end_every_question_gets_the_same_fault(rule: Rule) -> None:
     asked = []
 
-    def dies(batch: Batch) -> Answer:
+    def dies(batch: PairBatch) -> Answer:
         asked.append(batch)
         raise CandidateFault(rule.finding("dead"))
 

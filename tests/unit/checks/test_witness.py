@@ -16,17 +16,18 @@ from harness.core.domain import Domain
 from harness.core.errors import CandidateFault, EngineUnavailableError, InfrastructureError
 from harness.core.profiles import Witnessing, load
 from harness.oracle.again import Kept
-from harness.property_tests import test_determinism, test_state
+from harness.property_tests.preference import test_determinism, test_state
 from harness.subject.classification.classifier import Classifier
 from harness.subject.life import LARGE, distinct
 from harness.subject.long_life import grow_old
-from harness.subject.subject import Subject
+from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.core.verdict import Finding, Json
-    from harness.protocol.batch import Answer, Batch, Complaint
+    from harness.protocol.batch import Answer, Complaint
+    from harness.protocol.batch_types import PairBatch
 
 DOMAIN = Domain()
 PLAN = Witnessing(calls=300, seconds=0.05, new=16, last=16, every=8, training_every=20)
@@ -35,14 +36,14 @@ PLAN = Witnessing(calls=300, seconds=0.05, new=16, last=16, every=8, training_ev
 class Living(Answering):
     """An oracle that counts its life and keeps what it answers, as the real one does."""
 
-    def __init__(self, function: Callable[[Batch], Answer | Complaint], *, guarded: bool = True) -> None:
+    def __init__(self, function: Callable[[PairBatch], Answer | Complaint], *, guarded: bool = True) -> None:
         super().__init__(function)
         self.program = replace(self.program, guarded=guarded)
         self.life, self.born = 0, time.monotonic()
         self.kept = Kept(PLAN.every, PLAN.last)
-        self.requests: list[list[Batch]] = []
+        self.requests: list[list[PairBatch]] = []
 
-    def ask(self, batches: Sequence[Batch], **named: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[PairBatch], **named: object) -> list[Answer | Complaint]:
         self.requests.append(list(batches))
         self.life += len(batches)
         answers = super().ask(batches, **named)
@@ -54,14 +55,14 @@ class Living(Answering):
 class Remembering:
     """DPO, or the reverse from when `turned` says so; it goes on answering as before what it was asked before."""
 
-    def __init__(self, turned: Callable[[Remembering, Batch], bool]) -> None:
+    def __init__(self, turned: Callable[[Remembering, PairBatch], bool]) -> None:
         self.turned = turned
         self.modes: dict[bytes, bool] = {}
         self.calls = 0
         self.before = 0
         self.born = time.monotonic()
 
-    def __call__(self, batch: Batch) -> Answer | Complaint:
+    def __call__(self, batch: PairBatch) -> Answer | Complaint:
         self.calls += 1
         late = self.modes.setdefault(batch.raw, self.turned(self, batch))
         self.before = batch.pairs
@@ -69,11 +70,14 @@ class Remembering:
 
 
 def heard(
-    make: Callable[[], Callable[[Batch], Answer | Complaint]], plan: Witnessing | None = PLAN, *, guarded: bool = True
+    make: Callable[[], Callable[[PairBatch], Answer | Complaint]],
+    plan: Witnessing | None = PLAN,
+    *,
+    guarded: bool = True,
 ) -> tuple[list[Finding], dict[str, Json], Living, Living]:
     """Judge what `make` makes, once for each container: findings, what is told, and both."""
     first = Living(make(), guarded=guarded)
-    subject = Subject(first, DOMAIN, witnessing=plan)
+    subject = PreferenceSubject(first, DOMAIN, witnessing=plan)
     subject.answers(distinct(40, 3, DOMAIN))
     grow_old(subject)
     subject.answers(distinct(40, 2, DOMAIN))
@@ -82,7 +86,7 @@ def heard(
     return findings, told, first, second
 
 
-TURNED: dict[str, Callable[[Remembering, Batch], bool]] = {
+TURNED: dict[str, Callable[[Remembering, PairBatch], bool]] = {
     "by its calls": lambda one, _: one.calls > 250,
     "by the batches that it has seen": lambda one, _: len(one.modes) >= 200,
     "in its last calls": lambda one, _: one.calls > 330,
@@ -150,10 +154,10 @@ def test_batches_that_only_have_to_be_made_are_no_two_alike() -> None:
 
 
 def test_one_that_contradicts_itself_in_one_container_is_noise() -> None:
-    def make() -> Callable[[Batch], Answer]:
+    def make() -> Callable[[PairBatch], Answer]:
         draw = itertools.count()
 
-        def answer(batch: Batch) -> Answer:
+        def answer(batch: PairBatch) -> Answer:
             got = cast("Answer", DPO(batch))
             return replace(got, values=got.values * np.float32(1 + next(draw) / 7))
 
@@ -165,7 +169,7 @@ def test_one_that_contradicts_itself_in_one_container_is_noise() -> None:
 def test_an_exception_there_is_a_difference() -> None:
     made = itertools.count()
 
-    def make() -> Callable[[Batch], Answer | Complaint]:
+    def make() -> Callable[[PairBatch], Answer | Complaint]:
         return DPO if next(made) == 0 else lambda _: REFUSAL
 
     assert [f.rule for f in heard(make)[0]] == ["P310"]
@@ -186,7 +190,7 @@ def test_classification_has_batches_of_its_own() -> None:
     subject = Classifier(Living(DPO), DOMAIN, _smallest=1)
     made = [*subject.distinct(300), *subject.unasked(16), subject.large()]
     assert len({b.raw for b in made}) == len(made)
-    assert {int(b.reference_rejected[0]) for b in made} >= {2, 10, 100}
+    assert {b.classes for b in made} >= {2, 10, 100}
 
 
 def test_a_share_is_kept_and_the_last_ones() -> None:

@@ -26,7 +26,7 @@ from harness.subject.batches import natural
 if TYPE_CHECKING:
     from harness.discover.judging import Seen
     from harness.discover.proposers.base import Proposer, Reply
-    from harness.protocol.batch import Batch
+    from harness.protocol.batch_types import PairBatch
 
 X = node("scaled", [node("rho")])
 DPO = node("logistic", [X])
@@ -73,13 +73,13 @@ TORCH = SimpleNamespace(
 FUNCTIONAL = SimpleNamespace(softplus=lambda x: np.logaddexp(0.0, x), relu=lambda x: np.maximum(x, 0.0))
 
 
-def run_text(code: str, batch: Batch) -> Any:
+def run_text(code: str, batch: PairBatch) -> Any:
     """The values of a candidate that evolve wrote, shape (B,) in float64."""
     body = "\n".join(line for line in code.splitlines() if not line.startswith("import "))
     names: dict[str, Any] = {"torch": TORCH, "F": FUNCTIONAL}
     exec(body, names)  # noqa: S102 - our own text, of trees that this test made
     (loss,) = (value for name, value in names.items() if name.endswith("_loss"))
-    vectors = [vector.astype(np.float64).view(Array) for vector in batch.vectors[:4]]
+    vectors = [vector.astype(np.float64).view(Array) for vector in batch.tensors[:4]]
     with np.errstate(over="ignore"):
         return np.broadcast_to(np.asarray(loss(*vectors, batch.beta)), batch.pairs)
 
@@ -93,10 +93,10 @@ class TreeSubject:
     def size(self, pairs: int) -> int:
         return pairs
 
-    def answer(self, batch: Batch) -> Answer:
+    def answer(self, batch: PairBatch) -> Answer:
         found = compute(self.tree, batch)
         dtype = found.values.dtype
-        return Answer((batch.pairs,), dtype, found.values, found.grad_chosen, found.grad_rejected, detached=False)
+        return Answer((batch.pairs,), dtype, found.values, (found.grad_chosen, found.grad_rejected), detached=False)
 
 
 def scores(tree: Node, seeds: range, settings: bandit.Settings) -> list[float]:

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from harness.core.contract import CallPlan, Program
 from harness.core.domain import Domain
+from harness.core.program import CallPlan, Program
 from harness.ladder.bandit import Settings, draw_task, expected_reward, log_softmax, measure
 from harness.ladder.curves import curves
 from harness.ladder.gate import interval
 from harness.oracle.oracle import Oracle
-from harness.protocol.batch import Answer, Batch, Complaint
-from harness.subject.subject import Subject
+from harness.protocol.batch import Answer, Complaint
+from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from harness.protocol.batch_types import PairBatch
+    from harness.subject.subject import Subject
 
     Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -35,15 +38,15 @@ class Pointwise(Oracle):
         self.program = Program(text="", guarded=True, plan=plan, name="loss", source="")
         self.has_gpu, self.calls = False, 0
 
-    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[PairBatch], **_: object) -> list[Answer | Complaint]:
         return [self._one(b) for b in batches]
 
-    def _one(self, batch: Batch) -> Answer:
+    def _one(self, batch: PairBatch) -> Answer:
         x = batch.beta * batch.rho
         with np.errstate(all="ignore"):
             values = self.value(x).astype(np.float32)
             slope = (self.slope(x) * batch.beta / batch.pairs).astype(np.float32)
-        return Answer((batch.pairs,), np.dtype("<f4"), values, slope, -slope, detached=False)
+        return Answer((batch.pairs,), np.dtype("<f4"), values, (slope, -slope), detached=False)
 
 
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,7 +66,7 @@ LOSSES: dict[str, tuple[Curve, Curve]] = {
 @pytest.fixture(scope="module")
 def scores() -> dict[str, list[dict[str, float]]]:
     def subject(name: str) -> Subject:
-        return Subject(Pointwise(*LOSSES[name]), Domain())
+        return PreferenceSubject(Pointwise(*LOSSES[name]), Domain())
 
     return {name: [measure(subject(name), seed) for seed in SEEDS] for name in LOSSES}
 
@@ -109,18 +112,18 @@ def test_a_curve_ends_where_the_first_training_broke_off() -> None:
     def breaks(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(np.abs(x) > 6.0, np.nan, -1.0)
 
-    found = measure(Subject(Pointwise(lambda x: -x, breaks), Domain()), 0)
+    found = measure(PreferenceSubject(Pointwise(lambda x: -x, breaks), Domain()), 0)
     (points,) = curves(found).values()
     assert found["finite"] < 1.0
     assert 0 < len(points) < 5
     assert all(np.isfinite(value) and value > 0.0 for _, value in points)
-    early = measure(Subject(Pointwise(lambda x: -x, lambda x: np.nan * x), Domain()), 0)
+    early = measure(PreferenceSubject(Pointwise(lambda x: -x, lambda x: np.nan * x), Domain()), 0)
     assert curves(early) == {}
 
 
 @pytest.mark.parametrize("steps", [1, 3, 7, 150])
 def test_any_number_of_steps_has_a_curve(steps: int) -> None:
-    found = measure(Subject(Pointwise(*LOSSES["dpo"]), Domain()), 0, Settings(steps=steps))
+    found = measure(PreferenceSubject(Pointwise(*LOSSES["dpo"]), Domain()), 0, Settings(steps=steps))
     (points,) = curves(found).values()
     assert len(points) == min(5, steps)
     assert points[-1] == (steps, pytest.approx(found["score"]))
@@ -131,7 +134,7 @@ def test_noise_in_the_labels_costs_something(scores: dict[str, list[dict[str, fl
 
 
 def test_the_same_seed_gives_the_same_numbers(scores: dict[str, list[dict[str, float]]]) -> None:
-    assert measure(Subject(Pointwise(*LOSSES["dpo"]), Domain()), 0) == scores["dpo"][0]
+    assert measure(PreferenceSubject(Pointwise(*LOSSES["dpo"]), Domain()), 0) == scores["dpo"][0]
     assert scores["dpo"][0] != scores["dpo"][1]
 
 

@@ -34,11 +34,12 @@ SHAPING = {
     "screen": (
         "harness/screen/policy.py",
         "harness/core/contract.py",
+        "harness/core/program.py",
         "harness/screen/rules.py",
         "harness/sandbox/allowlist.py",
     ),
     "properties": (
-        "harness/property_tests/test_gradient.py",
+        "harness/property_tests/preference/test_gradient.py",
         "harness/property_tests/classification/test_start.py",
         "harness/checks/suite.py",
         "harness/checks/replay.py",
@@ -97,10 +98,10 @@ UNRELATED = {
     "reviews": (
         "harness/ladder/bandit.py",
         "harness/trainer/control/rollout.py",
-        "harness/property_tests/test_gradient.py",
+        "harness/property_tests/preference/test_gradient.py",
     ),
     "properties": ("harness/ladder/gate.py", "harness/report/text.py", "harness/ledger/queue.py"),
-    "screen": ("harness/property_tests/test_gradient.py", "harness/sandbox/worker.py"),
+    "screen": ("harness/property_tests/preference/test_gradient.py", "harness/sandbox/worker.py"),
 }
 
 

@@ -14,9 +14,9 @@ from ledger_samples import claim, submit
 from harness.checks.static import screened_text
 from harness.cli.show import _document
 from harness.core.candidate import Candidate
-from harness.core.contract import CallPlan, Parameter, Program
 from harness.core.domain import Domain
 from harness.core.errors import InfrastructureError, StoppedError
+from harness.core.program import CallPlan, Parameter, Program
 from harness.discover import confirmation as duel
 from harness.ladder import bandit, tuning
 from harness.ladder.gate import Gate, GuardRail
@@ -26,13 +26,14 @@ from harness.ladder.tuned import Tuned, evaluation_with, tuned_of, with_values
 from harness.ladder.tuning import WORST, best_of, is_open, proxy_of, tune, tuning_digest, worth
 from harness.ledger.records import Decision
 from harness.oracle.oracle import Oracle
-from harness.protocol.batch import Answer, Batch, Complaint
-from harness.subject.subject import Subject
+from harness.protocol.batch import Answer, Complaint
+from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.ledger import Ledger
+    from harness.protocol.batch_types import PairBatch
 
 PULL, TAU = Parameter("pull", 0.0, 1.0), Parameter("tau", 0.01, 10.0, log=True)
 SMALL = bandit.Settings(contexts=4, arms=4, pairs=128, batch=32, steps=15, betas=(0.5,))
@@ -53,22 +54,22 @@ class Held(Oracle):
         self.program = program(PULL).at(values)
         self.has_gpu, self.calls = False, 0
 
-    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[PairBatch], **_: object) -> list[Answer | Complaint]:
         return [self._one(batch) for batch in batches]
 
     def fresh(self) -> None:
         pass
 
-    def _one(self, batch: Batch) -> Answer:
+    def _one(self, batch: PairBatch) -> Answer:
         pull, rho = self.program.constants["pull"], batch.rho.astype(np.float64)
         x = batch.beta * rho
         values = np.logaddexp(0.0, -x) + pull * rho**2
         slope = (-batch.beta / (1.0 + np.exp(x)) + 2.0 * pull * rho) / batch.pairs
-        return Answer((batch.pairs,), np.dtype("<f4"), values.astype("<f4"), slope, -slope, detached=False)
+        return Answer((batch.pairs,), np.dtype("<f4"), values.astype("<f4"), (slope, -slope), detached=False)
 
 
 def learnt(values: Mapping[str, float]) -> float:
-    return bandit.measure(Subject(Held(values), Domain()), tuning.FIRST_SEED, SMALL)["score"]
+    return bandit.measure(PreferenceSubject(Held(values), Domain()), tuning.FIRST_SEED, SMALL)["score"]
 
 
 def toy(values: Mapping[str, float]) -> float:

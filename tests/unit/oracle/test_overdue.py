@@ -14,7 +14,7 @@ from harness.core.profiles import load
 from harness.oracle import overdue
 from harness.oracle.overdue import CANDIDATE, HOST, NOBODY, Overdue
 from harness.oracle.sandbox import Recipe, Sandbox
-from harness.property_tests import timing
+from harness.property_tests.common import timing
 from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ def test_the_numbers_arrive_as_they_were_sent() -> None:
     assert got.grad_chosen.tolist() == pytest.approx([-1.0, -0.6, -0.2])
     assert got.grad_rejected.tolist() == pytest.approx([0.2, 0.6, 1.0])
     assert got.echo is not None
-    assert [v.tobytes() for v in got.echo] == [v.tobytes() for v in BATCH.vectors]
+    assert [v.tobytes() for v in got.echo] == [v.tobytes() for v in BATCH.tensors]
     assert not got.detached
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 
 import numpy as np
 import pytest
 from wire_bytes import BATCH, DOUBLE
 
-from harness.core.contract import CallPlan, Parameter, Program
+from harness.core.program import CallPlan, Parameter, Program
 from harness.protocol import wire
 from harness.sandbox import wire as layout
 
@@ -71,13 +72,13 @@ def test_batches_are_laid_out_as_the_sandbox_reads_them() -> None:
     weights = [np.full(3, 0.5), np.full(3, 0.25)]
     payload = wire.pack_batches([BATCH, DOUBLE], echo=True, gpu=True, weights=weights)
     assert int.from_bytes(payload[:2], "little") == 2
-    at = 2
+    at, head = 2, struct.Struct("<BBHIdd")
     for batch, width, code in ((BATCH, 4, layout.F32), (DOUBLE, 8, layout.F64)):
-        pairs, got_code, flags, zero, beta, progress = layout.BATCH.unpack_from(payload, at)
+        got_code, flags, zero, pairs, beta, progress = head.unpack_from(payload, at)
         assert (pairs, got_code, zero, beta, progress) == (3, code, 0, 0.1, 0.5)
-        assert flags == layout.WITH_LENGTHS | layout.ECHO | layout.WEIGHTED | layout.ON_GPU
-        at += layout.BATCH.size
-        for vector in batch.vectors:
+        assert flags == layout.ECHO | layout.WEIGHTED | layout.ON_GPU
+        at += head.size
+        for vector in batch.tensors:
             assert payload[at : at + 3 * width] == vector.tobytes()
             at += 3 * width
         at += 3 * width
@@ -97,7 +98,10 @@ def test_the_program_crosses_as_json_that_names_nothing_of_the_host() -> None:
     plan = CallPlan("loss", "function", ("policy_chosen_logps",), (("b", "beta"),))
     program = Program("def loss(): ...", guarded=True, plan=plan, name="a name", source="the source", lines=(1,))
     document = json.loads(wire.pack_program(program))
-    assert set(document) == {"text", "guarded", "entry", "dialect", "positional", "keyword", "constants", "lifetime"}
+    called = {"text", "guarded", "entry", "dialect", "positional", "keyword", "constants", "lifetime"}
+    assert set(document) == called | {"dimensions", "scalars", "tensors"}
+    assert document["scalars"] == ["beta", "progress"]
+    assert document["tensors"][0] == ["policy_chosen_logps", [0], False, True]
     assert document["keyword"] == [["b", "beta"]]
     assert document["guarded"] is True
     assert document["constants"] == {}

@@ -10,14 +10,14 @@ from harness.sandbox import wire as layout
 from harness.subject.batches import plain
 
 if TYPE_CHECKING:
-    from harness.protocol.batch import Batch
+    from harness.protocol.batch_types import PairBatch
 
 BATCH = plain([1.0, -2.0, 0.5], 0.1)
 DOUBLE = BATCH.astype(np.float64)
 
 
 def answer(
-    batch: Batch = BATCH,
+    batch: PairBatch = BATCH,
     *,
     shape: tuple[int, ...] | None = None,
     code: int = layout.F32,
@@ -33,7 +33,7 @@ def answer(
     sizes = b"".join(n.to_bytes(4, "little") for n in shape)
     values = np.arange(expected, dtype=np.float32 if code == layout.F32 else np.float64)
     gradients = np.linspace(-1, 1, 2 * batch.pairs if expected else 0).astype(batch.policy_chosen.dtype)
-    after = b"".join(v.tobytes() for v in batch.vectors) if echo else b""
+    after = b"".join(v.tobytes() for v in batch.tensors) if echo else b""
     return head + sizes + values.tobytes() + gradients.tobytes() + after
 
 

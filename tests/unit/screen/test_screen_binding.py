@@ -5,9 +5,10 @@ import itertools
 import pytest
 from screening import candidate, read
 
-from harness.core.contract import ARGUMENTS, CLASSIFICATION, POSITION, VECTORS
+from harness.core.contract import CLASSIFICATION, PREFERENCE, VECTORS
 from harness.core.errors import CandidateFault
 from harness.core.profiles import load
+from harness.core.program import POSITION
 from harness.screen import screen, worker
 from harness.screen.binding import meaning, nearest
 
@@ -258,7 +259,7 @@ def test_a_near_miss_with_a_default_stays_and_is_told():
 
 
 def test_every_argument_says_itself():
-    for name in ARGUMENTS:
+    for name in PREFERENCE.arguments:
         assert meaning(name, worker.PREFERENCE).argument == name
     for name in CLASSIFICATION.arguments:
         assert meaning(name, CLASSIFICATION).argument == name

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from screening import faults
 
-from harness.core.contract import ALIASES, ARGUMENTS, CLASSIFICATION
+from harness.core.contract import CLASSIFICATION, PREFERENCE
 from harness.sandbox.allowlist import MODULES
 from harness.screen import worker
 from harness.screen.rules import SCREEN_RULES
@@ -21,7 +21,13 @@ def test_the_examples_pass():
 
 
 def test_every_argument_alias_and_module_is_named():
-    for name in (*ARGUMENTS, *ALIASES, *CLASSIFICATION.arguments, *CLASSIFICATION.aliases, *MODULES):
+    for name in (
+        *PREFERENCE.arguments,
+        *PREFERENCE.aliases,
+        *CLASSIFICATION.arguments,
+        *CLASSIFICATION.aliases,
+        *MODULES,
+    ):
         assert f"`{name}`" in TEXT
 
 

@@ -3,8 +3,8 @@
 import pytest
 from screening import LOSS, VECTORS, candidate, faults, plan, read
 
-from harness.core.contract import POSITION
 from harness.core.errors import CandidateFault
+from harness.core.program import POSITION
 from harness.screen import screen
 
 BASE = f"def {{}}({VECTORS}, beta, smoothing=0.0):\n    return beta * policy_chosen_logps * smoothing\n"

@@ -9,8 +9,9 @@ from dataclasses import asdict
 import pytest
 from screening import VECTORS, candidate, faults, findings, plan, read
 
-from harness.core.contract import ALIASES, ARGUMENTS, Parameter
+from harness.core.contract import PREFERENCE
 from harness.core.errors import InfrastructureError
+from harness.core.program import Parameter
 from harness.screen import screen
 from harness.screen.answer import program_of
 
@@ -197,7 +198,7 @@ def test_values_stay_in_their_ranges_and_each_scale_has_its_middle() -> None:
 
 
 def test_every_argument_and_alias_is_taken_already() -> None:
-    for name in (*ARGUMENTS, *ALIASES):
+    for name in (*PREFERENCE.arguments, *PREFERENCE.aliases):
         with pytest.raises(ValueError, match="passes it already"):
             Parameter(name, 0.0, 1.0)
     assert asdict(Parameter("tau", 0.0, 1.0)) == {"name": "tau", "low": 0.0, "high": 1.0, "log": False}

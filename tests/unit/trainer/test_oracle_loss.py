@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -10,9 +10,12 @@ from answering import DPO, Here
 
 from harness.core.errors import CandidateFault
 from harness.losses import CATALOGUE
-from harness.protocol.batch import Answer, Batch
+from harness.protocol.batch import Answer
 from harness.protocol.job import StepError
 from harness.trainer.torch import InProcessLoss, OracleLoss
+
+if TYPE_CHECKING:
+    from harness.protocol.batch_types import PairBatch
 
 torch.set_num_threads(1)
 
@@ -165,11 +168,13 @@ class Turncoat(Here):
         super().__init__()
         self.turn, self.factor = turn, factor
 
-    def answer(self, batch: Batch) -> Answer:
+    def answer(self, batch: PairBatch) -> Answer:
         got = super().answer(batch)
         if len(self.asked) <= self.turn:
             return got
-        return Answer(got.shape, got.dtype, got.values, self.factor * got.grad_chosen, got.grad_rejected, got.detached)
+        return Answer(
+            got.shape, got.dtype, got.values, (self.factor * got.grad_chosen, got.grad_rejected), got.detached
+        )
 
 
 @pytest.mark.parametrize("turn", [1, 60, 99, 130])

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from answering import Here
 
+from harness.core.contract import PREFERENCE
 from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.protocol import relay
-from harness.protocol.batch import Answer, Batch
+from harness.protocol.batch import Answer
+from harness.protocol.batch_types import PairBatch
 from harness.protocol.frames import WireError, pack_frame
 from harness.protocol.job import StepError
 from harness.protocol.rules import TIME_LIMIT
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def batch(pairs: int = 4, seed: int = 0) -> Batch:
+def batch(pairs: int = 4, seed: int = 0) -> PairBatch:
     generator = np.random.default_rng(seed)
-    return Batch.of(generator.normal(-20, 2, (6, pairs)).astype(np.float32), 0.1)
+    return PairBatch.of(generator.normal(-20, 2, (6, pairs)).astype(np.float32), 0.1)
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ class Failing(Here):
         super().__init__()
         self.error, self.after = error, after
 
-    def answer(self, batch: Batch) -> Answer:
+    def answer(self, batch: PairBatch) -> Answer:
         if len(self.asked) >= self.after:
             raise self.error
         return super().answer(batch)
@@ -118,7 +120,7 @@ def test_a_mistake_of_ours_in_the_thread_is_no_silence(place: Path) -> None:
 
 def test_answers_that_change_late_are_found_on_the_hosts_side(place: Path) -> None:
     class Late(Here):
-        def answer(self, batch: Batch) -> Answer:
+        def answer(self, batch: PairBatch) -> Answer:
             got = super().answer(batch)
             return got if len(self.asked) < 130 else replace(got, values=got.values * 2)
 
@@ -133,19 +135,20 @@ class Turning:
     """Turns round after so many calls, and goes on answering as before what it was asked before."""
 
     smallest_batch = 1
+    contract = PREFERENCE
 
     def __init__(self, after: int) -> None:
         self.after, self.calls = after, 0
         self.modes: dict[bytes, bool] = {}
 
-    def answer(self, asked: Batch) -> Answer:
+    def answer(self, asked: PairBatch) -> Answer:
         self.calls += 1
         sign = -1.0 if self.modes.setdefault(asked.raw, self.calls > self.after) else 1.0
         x = (sign * asked.beta * asked.rho).astype(np.float32)
         slope = (-sign * asked.beta / (1.0 + np.exp(x)) / asked.pairs).astype(np.float32)
-        return Answer((asked.pairs,), x.dtype, np.logaddexp(0.0, -x), slope, -slope, detached=False)
+        return Answer((asked.pairs,), x.dtype, np.logaddexp(0.0, -x), (slope, -slope), detached=False)
 
-    def answers(self, asked: Sequence[Batch]) -> list[Answer]:
+    def answers(self, asked: Sequence[PairBatch]) -> list[Answer]:
         return [self.answer(one) for one in asked]
 
 
@@ -192,10 +195,10 @@ def test_each_rank_has_a_sandbox_of_its_own(place: Path) -> None:
 
 def test_the_last_answers_are_checked_however_soon_it_is_closed(place: Path) -> None:
     class Late(Here):
-        def answer(self, batch: Batch) -> Answer:
+        def answer(self, batch: PairBatch) -> Answer:
             time.sleep(0.05)
             got = super().answer(batch)
-            return got if len(self.asked) < 4 else replace(got, grad_chosen=-got.grad_chosen)
+            return got if len(self.asked) < 4 else replace(got, gradients=(-got.grad_chosen, got.grad_rejected))
 
     with serving(place, Late()) as host:
         with RemoteOracle(place) as remote:
@@ -234,7 +237,7 @@ def spoilt(at: int, value: bytes) -> bytes:
     "sent",
     [
         b"GET / HTTP/1.1\r\n\r\n" + b"x" * 64,
-        hello(version=2),
+        hello(version=1),
         pack_frame(relay.HELLO, 1, b"short"),
         pack_frame(relay.ASK, 1, relay.pack_ask(batch())),
         hello() + pack_frame(relay.HELLO, 2, b""),
@@ -243,10 +246,10 @@ def spoilt(at: int, value: bytes) -> bytes:
         hello() + ask(relay.pack_ask(batch())[:-1]),
         hello() + ask(relay.pack_ask(batch()) + b"\0"),
         hello() + ask(spoilt(0, b"\2\0")),
-        hello() + ask(spoilt(2, b"\0\0\0\0")),
-        hello() + ask(spoilt(2, b"\xff\xff\xff\xff")),
-        hello() + ask(spoilt(6, b"\7")),
-        hello() + ask(spoilt(7, b"\2")),
+        hello() + ask(spoilt(6, b"\0\0\0\0")),
+        hello() + ask(spoilt(6, b"\xff\xff\xff\xff")),
+        hello() + ask(spoilt(2, b"\7")),
+        hello() + ask(spoilt(3, b"\2")),
         hello() + ask(spoilt(10, struct.pack("<d", float("nan")))),
         hello() + ask(spoilt(18, struct.pack("<d", -1.0))),
         hello() + ask(spoilt(26, struct.pack("<f", float("inf")))),
@@ -321,7 +324,7 @@ def test_closing_frees_a_trainer_that_waits(place: Path) -> None:
     entered = threading.Event()
 
     class Slow(Here):
-        def answer(self, batch: Batch) -> Answer:
+        def answer(self, batch: PairBatch) -> Answer:
             entered.set()
             time.sleep(0.3)
             return super().answer(batch)
@@ -342,11 +345,11 @@ def _quietly(work: Callable[[], object]) -> None:
 
 
 def test_the_ask_that_a_trainer_packs_is_the_one_that_is_read() -> None:
-    sent = Batch.of(np.arange(24, dtype=np.float32).reshape(6, 4), 0.25, 0.75)
-    read = relay.parse_ask(relay.pack_ask(sent))
+    sent = PairBatch.of(np.arange(24, dtype=np.float32).reshape(6, 4), 0.25, 0.75)
+    read = relay.parse_ask(relay.pack_ask(sent), PREFERENCE)
     assert (read.beta, read.progress) == (0.25, 0.75)
-    for a, b in zip(sent.vectors, read.vectors, strict=True):
+    for a, b in zip(sent.tensors, read.tensors, strict=True):
         assert np.array_equal(a, b)
     for size in range(len(relay.pack_ask(sent))):
         with pytest.raises(WireError):
-            relay.parse_ask(relay.pack_ask(sent)[:size])
+            relay.parse_ask(relay.pack_ask(sent)[:size], PREFERENCE)

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from harness.protocol.batch import Answer, Batch
+from harness.protocol.batch import Answer
 from harness.protocol.job import Step, silent
 from harness.trainer import finetune
 from harness.trainer.finetune import resume
@@ -25,6 +25,8 @@ from harness.training.serving import Serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from harness.protocol.batch_types import PairBatch
 
 pytestmark = pytest.mark.rest
 _SHARDED = """
@@ -69,14 +71,14 @@ class Dpo:
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def answer(self, batch: Batch) -> Answer:
+    def answer(self, batch: PairBatch) -> Answer:
         if not self.left:
             raise RuntimeError("gone")
         self.left -= 1
         z = batch.beta * batch.rho
         slope = (-batch.beta / (1 + np.exp(z)) / batch.pairs).astype(np.float32)
         values = np.logaddexp(0, -z).astype(np.float32)
-        return Answer((batch.pairs,), np.dtype(np.float32), values, slope, -slope, detached=False)
+        return Answer((batch.pairs,), np.dtype(np.float32), values, (slope, -slope), detached=False)
 
 
 def _launched(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

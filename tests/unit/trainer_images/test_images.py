@@ -1,4 +1,4 @@
-"""The supervised task: digits and CIFAR-10 by the same code, through the loss for pairs; killed and gone on with."""
+"""The supervised task: digits and CIFAR-10 by the same code, with any loss of logits; killed and gone on with."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's spelling
+from answering import Here
 from cifar_files import binary, images, pickled, write
 
 from harness.ladder.ladder import load
+from harness.protocol.batch_types import LabelledBatch
 from harness.protocol.job import Job, Setting, Step, StepError, silent
-from harness.subject.classification.batch import Labelled
 from harness.trainer import checkpoint
 from harness.trainer import images as task
 from harness.trainer.images import cifar, data, fit
-from harness.trainer.images.loss import ClassLoss
 from harness.trainer.images.networks import network
 from harness.trainer.images.settings import Settings
+from harness.trainer.torch import OracleClassLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,8 @@ CIFAR: dict[str, Setting] = {
 
 
 @dataclass
-class Pairs:
-    """A loss for pairs that knows what the pairs stand for; it may answer NaN from a call on, or fall over at one."""
+class Known:
+    """A loss of this process; it may answer NaN from a call on, or fall over at one."""
 
     of_logits: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.cross_entropy
     smallest: int = 1
@@ -42,15 +43,11 @@ class Pairs:
     dies_at: int = -1
     calls: int = 0
 
-    def __call__(self, pc: Any, pr: Any, rc: Any, rr: Any, beta: float, **more: Any) -> torch.Tensor:
-        assert beta == 1.0
-        assert not more  # what the judges do not vary, training does not either
-        assert not pr.any()
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         self.calls += 1
         if self.calls - 1 == self.dies_at:
             raise KeyboardInterrupt
-        classes = int(rr[0])
-        value = self.of_logits(pc.reshape(-1, classes), rc.reshape(-1, classes)[:, 0].long())
+        value = self.of_logits(logits, targets)
         return value * float("nan") if 0 <= self.nan_from < self.calls else value
 
 
@@ -66,7 +63,7 @@ class Bench:
     def prepare(self) -> dict[str, float]:
         return dict(task.prepare(self._job, silent))
 
-    def train(self, pairs: Pairs) -> dict[str, float]:
+    def train(self, pairs: Known) -> dict[str, float]:
         place = {"data": str(self.folder / "data"), "out": str(self.folder / "out")}
         return dict(task.train(replace(self._job, step=Step.TRAIN, **place), pairs, silent))
 
@@ -92,34 +89,34 @@ def test_digits_are_learnt_and_unlearnt(tmp_path: Path) -> None:
     for name, sign in (("right", 1.0), ("negated", -1.0)):
         made = Bench(tmp_path / name, {**SMALL, "epochs": 10}, {})
         made.prepare()
-        assert made.train(Pairs(lambda z, t, sign=sign: sign * F.cross_entropy(z, t)))["finite"] == 1.0  # type: ignore[misc]
+        assert made.train(Known(lambda z, t, sign=sign: sign * F.cross_entropy(z, t)))["finite"] == 1.0  # type: ignore[misc]
         reached[name] = made.score()["accuracy"]
     assert reached["right"] > 0.6
     assert reached["negated"] < 0.2
 
 
 def test_a_killed_training_goes_on_to_the_same_bits(bench: Bench, tmp_path: Path) -> None:
-    bench.train(Pairs())
+    bench.train(Known())
     other = Bench(tmp_path / "killed", SMALL, {})
     other.prepare()
     with pytest.raises(KeyboardInterrupt):
-        other.train(Pairs(dies_at=7))
-    again = Pairs()
+        other.train(Known(dies_at=7))
+    again = Known()
     other.train(again)
     assert again.calls == 3 * 3 - 6
     assert all(torch.equal(one, other.weights()[name]) for name, one in bench.weights().items())
 
 
 def test_what_is_not_finite_ends_and_is_worth_nothing(bench: Bench) -> None:
-    pairs = Pairs(nan_from=4)
+    pairs = Known(nan_from=4)
     assert bench.train(pairs)["finite"] == 0.0
     assert pairs.calls == 5
     assert bench.score() == {"accuracy": 0.0}
-    assert bench.train(Pairs())["finite"] == 0.0  # it is over, and stays so
+    assert bench.train(Known())["finite"] == 0.0  # it is over, and stays so
 
 
 def test_a_gradient_that_is_not_finite_ends_it_too(bench: Bench) -> None:
-    assert bench.train(Pairs(lambda z, _: (z - z.detach()).abs().sqrt().sum()))["finite"] == 0.0
+    assert bench.train(Known(lambda z, _: (z - z.detach()).abs().sqrt().sum()))["finite"] == 0.0
 
 
 def test_seeds_hold_back_other_images(tmp_path: Path) -> None:
@@ -168,27 +165,39 @@ def test_the_ladders_settings_are_known(name: str) -> None:
 # --- the loss
 
 
-def test_the_translation_is_the_hosts() -> None:
+CROSS_ENTROPY = (
+    "import torch\n\n\ndef loss(logits, targets):\n"
+    "    return torch.nn.functional.cross_entropy(logits, targets, reduction='none')\n"
+)
+
+
+def test_the_loss_over_an_oracle_is_the_loss_itself() -> None:
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
     targets = torch.tensor([0, 2, 1, 1, 0])
-    seen: list[tuple[torch.Tensor, ...]] = []
-
-    class Kept(Pairs):
-        def __call__(self, pc: Any, pr: Any, rc: Any, rr: Any, beta: float, **more: Any) -> torch.Tensor:
-            seen.append(tuple(v.detach() for v in (pc, pr, rc, rr)))
-            return super().__call__(pc, pr, rc, rr, beta, **more)
-
-    value = ClassLoss(Kept())(logits, targets)
+    here = Here(CROSS_ENTROPY, contract="classification")
+    value = OracleClassLoss(here)(logits, targets)
     value.backward()
     own = logits.detach().clone().requires_grad_()
     F.cross_entropy(own, targets).backward()
-    assert torch.equal(logits.grad, own.grad)  # type: ignore[arg-type]
-    host = Labelled(logits.detach().numpy(), targets.numpy()).pairs
-    assert all(np.array_equal(a.numpy(), b) for a, b in zip(seen[0], host.vectors[:4], strict=True))
+    assert torch.allclose(value, F.cross_entropy(own, targets))
+    assert torch.allclose(logits.grad, own.grad)  # type: ignore[arg-type]
+    (asked,) = here.asked
+    assert isinstance(asked, LabelledBatch)
+    assert asked.targets.tolist() == targets.tolist()
+
+
+def test_logits_that_are_not_finite_ask_nobody() -> None:
+    here = Here(CROSS_ENTROPY, contract="classification")
+    logits = torch.full((2, 3), float("inf"), requires_grad=True)
+    value = OracleClassLoss(here)(logits, torch.tensor([0, 1]))
+    value.backward()
+    assert torch.isnan(value)
+    assert torch.isnan(logits.grad).all()  # type: ignore[arg-type]
+    assert not here.asked
 
 
 def test_batches_that_cannot_be_asked() -> None:
-    loss = ClassLoss(Pairs(smallest=3))
+    loss = OracleClassLoss(Here(CROSS_ENTROPY, contract="classification"), smallest=3)
     for logits, targets in ((torch.zeros(2, 4), torch.zeros(2)), (torch.zeros(4), torch.zeros(4))):
         with pytest.raises(StepError, match="no batch"):
             loss(logits, targets.long())
@@ -217,7 +226,7 @@ def test_resnet_takes_a_step_on_files_of_the_real_format(tmp_path: Path) -> None
     inputs = {data.INPUT: str(write(tmp_path / "files", "bin"))}
     made = Bench(tmp_path / "task", CIFAR, inputs)
     assert made.prepare() == {"images": 60.0, "train": 8.0, "held": 20.0}
-    pairs = Pairs()
+    pairs = Known()
     told = made.train(pairs)
     assert pairs.calls == 1
     assert told["finite"] == 1.0
@@ -242,7 +251,7 @@ def test_other_images_than_the_prepared_ones_are_refused(tmp_path: Path) -> None
     place = files / "cifar-10-batches-bin" / "data_batch_3.bin"
     place.write_bytes(place.read_bytes()[:-1] + b"\x07")
     with pytest.raises(StepError, match="other images"):
-        made.train(Pairs())
+        made.train(Known())
 
 
 def test_nobody_said_where_it_lies(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""P518: the gradients lead to the order of the scores, and are of a size that training can use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.core.rules import Rule
+from harness.core.verdict import Severity
+from harness.property_tests.common.strategies import seeds
+from harness.property_tests.lists.strategies import free_counts, in_order
+
+if TYPE_CHECKING:
+    from harness.subject.lists.list_subject import ListSubject
+
+RULE = Rule(
+    id="P518",
+    name="lists-gradient-direction",
+    severity=Severity.ERROR,
+    summary="From the right order to the opposite one the gradients climb, by as much as training can use.",
+    why=(
+        "Values are what is compared, gradients are what trains. A loss whose values are right and whose gradients "
+        "push the other way, are next to nothing, or enormous teaches nothing, or the worst answers."
+    ),
+    fix="Let autograd differentiate the values; look for a custom backward, a detach, a sign or a factor.",
+    before="return (2 * good).detach() - good",
+    after="return good",
+    introduced_in="lists-2026.1",
+)
+
+#: Points on the way at which gradients are asked.
+POINTS = 12
+_AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
+#: What a list may climb for each unit of its spread, at least and at most.
+LEAST, MOST = 1e-5, 1e6
+
+
+@settings(max_examples=24)
+@given(
+    spread=st.sampled_from((4.0, 1.0, 2.0, 8.0)),
+    count=free_counts,
+    seed=seeds,
+    size=st.sampled_from((8, 1, 2, 64, 256)),
+)
+def test_gradients_climb_towards_wrong(candidate: ListSubject, spread: float, count: int, seed: int, size: int) -> None:
+    """From the order of the scores to the opposite one, straight; asked in float32."""
+    right, wrong = in_order(candidate, size, count, seed, spread=spread)
+    way = wrong.policy_logps.astype(np.float64) - right.policy_logps
+    answers = candidate.answers([right.moved(way * t) for t in (1.0 + _AT) / 2.0])
+    climbed = np.sum([w * (a.gradient * way).sum(axis=1) for w, a in zip(_WEIGHT, answers, strict=True)], axis=0) / 2.0
+    climbed *= right.rows / spread
+    if not np.isfinite(climbed).all():
+        return  # another rule's finding
+    total = float(climbed.mean())
+    if not LEAST <= total <= MOST:
+        how = "enormously" if total > MOST else "next to nothing" if total > -LEAST else "downwards"
+        message = f"from the order of the scores to the opposite one, over {spread:g} / beta, the gradients climb {how}"
+        raise candidate.broken(RULE, f"{message}: {total:.3g} a unit", right, climbed=total)
+    worst = int(climbed.argmin())
+    if candidate.smallest_batch == 1 and climbed[worst] < -LEAST:
+        message = "for one list the gradients fall on the way from the order of the scores to the opposite one"
+        raise candidate.broken(RULE, message, right.take([worst]), climbed=float(climbed[worst]))

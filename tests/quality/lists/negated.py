@@ -1,0 +1,9 @@
+"""The sign is wrong."""
+
+import torch.nn.functional as F
+
+
+def loss(policy_logps, reference_logps, scores, beta):
+    rewards = beta * (policy_logps - reference_logps)
+    log_p, log_q = F.log_softmax(rewards, dim=1), F.log_softmax(scores, dim=1)
+    return (F.softmax(scores, dim=1) * log_p).sum(dim=1)
