@@ -6,14 +6,14 @@ from the beginning with the journal as its memory: each step that is written dow
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.core.files import LARGE, OPENED, read_bytes, read_descriptor
+from harness.core.files import LARGE, open_to_write, read_bytes, read_descriptor
+from harness.core.locks import taken
 from harness.ledger.records import plain
 
 if TYPE_CHECKING:
@@ -33,14 +33,12 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | OPENED, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._descriptor)
-            raise UserError(f"another process works on {path}", remedy="wait for it, or end it") from error
+            self._descriptor = open_to_write(path, os.O_RDWR | os.O_APPEND, 0o600)
         except OSError as error:
             raise InfrastructureError(f"{path} could not be opened: {error.strerror}") from error
         try:
+            if not taken(self._descriptor):
+                raise UserError(f"another process works on {path}", remedy="wait for it, or end it")
             self.entries = _read(self._descriptor, path)
         except OSError as error:
             os.close(self._descriptor)

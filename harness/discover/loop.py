@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core import profiles
+from harness.core.digests import json_digest
 from harness.core.errors import UserError
+from harness.core.facts import LossFacts
 from harness.discover import feedback, prompts, templates
 from harness.discover import quoting as fencing
 from harness.discover.confirmation import FIRST_SEED
@@ -19,7 +21,7 @@ from harness.discover.journal import SCHEMA
 from harness.discover.judging import undecided
 from harness.discover.proposers.base import Context, ExhaustedError, Failure, Turn
 from harness.discover.reading import read
-from harness.discover.rows import digest_of, like, reply_entry, reply_of, row_of, seed_of
+from harness.discover.rows import like, reply_entry, reply_of, row_of, seed_of
 from harness.discover.track import Duel, Row, Track
 
 if TYPE_CHECKING:
@@ -159,7 +161,7 @@ class Discovery:
             self._say("asking")
             context = self._context(turns)
             request = self._proposer.request(context)
-            digest = digest_of(request)
+            digest = json_digest(request, compact=True)
             if asked is None:
                 what = {"generation": track.generation, "attempt": track.attempt, "template": track.template}
                 self._journal.record("ask", **what, digest=digest, request=request, at=time.time())
@@ -229,7 +231,7 @@ class Discovery:
         seen = track.archive.same
         judged = self._judge.judge(reading.source, base["name"], lambda mark, own: seen(mark, own) is not None)
         row = row_of(judged, **base)
-        if judged.fate == "known" and (loss := seen(str(judged.facts.get("function") or ""), judged.id)) is not None:
+        if judged.fate == "known" and (loss := seen(LossFacts.read(judged.facts).function, judged.id)) is not None:
             return like(row, loss)
         if judged.fate == "rejected":
             answer = feedback.rejected(judged.findings, reading.source)

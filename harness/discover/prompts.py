@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
+from harness.core.facts import LossFacts
 from harness.discover import classification
 from harness.discover import quoting as fencing
 from harness.discover.templates import TEMPLATES
@@ -153,20 +155,19 @@ def curve(points: tuple[tuple[int, float], ...]) -> str:
 
 
 def _facts(one: Known) -> str:
-    facts = one.facts
+    facts = LossFacts.read(one.facts, lenient=True)
     told = []
-    if facts.get("convex") is not None:
-        told.append("convex in rho" if facts["convex"] else "not convex in rho")
-    if facts.get("statistic") is not None:
-        told.append(f"{'a batch statistic' if facts['statistic'] == 'batch' else 'pointwise'}")
-    if facts.get("reference_free"):
+    if facts.convex is not None:
+        told.append("convex in rho" if facts.convex else "not convex in rho")
+    if facts.statistic is not None:
+        told.append(f"{'a batch statistic' if facts.statistic == 'batch' else 'pointwise'}")
+    if facts.reference_free:
         told.append("reference-free")
-    slope = facts.get("slope_at_zero")
-    if isinstance(slope, float | int):
+    slope = facts.slope_at_zero
+    if slope is not None and math.isfinite(slope):
         told.append(f"slope {slope:.4f} at rho = 0 (beta 0.05)")
-    for key, words in (("value_at_uniform", "value"), ("slope_at_uniform", "slope of the right logit")):
-        number = facts.get(key)
-        if isinstance(number, float | int):
+    for number, words in ((facts.value_at_uniform, "value"), (facts.slope_at_uniform, "slope of the right logit")):
+        if number is not None and math.isfinite(number):
             told.append(f"{words} {number:.4f} where ten logits are equal")
     return ", ".join(told)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,12 +15,6 @@ from harness.discover.track import Row
 if TYPE_CHECKING:
     from harness.discover.judging import Judged
     from harness.discover.proposers.base import Known
-
-
-def digest_of(request: object) -> str:
-    """SHA-256 of a request, as the journal keeps it."""
-    text = json.dumps(request, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def seed_of(seed: int, generation: int, attempt: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from scripted import FakeJudge, Script, discovery, reply
 
+from harness.core.digests import json_digest
 from harness.core.errors import UserError
 from harness.core.files import LINES
 from harness.discover import prompts
@@ -16,7 +17,6 @@ from harness.discover.journal import SCHEMA, Journal, read_entries
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ExhaustedError, Reply, Usage
 from harness.discover.reading import read
-from harness.discover.rows import digest_of
 
 SHIPPED = Path(__file__).resolve().parents[3] / "examples" / "discovery" / "replies.jsonl"
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)
@@ -51,7 +51,7 @@ def test_the_recording_that_ships_holds_what_is_asked_today() -> None:
     system = prompts.messages(CONTEXT)[0]
     for entry in asked:
         assert entry["request"][0] == system
-        assert digest_of(entry["request"]) == entry["digest"]
+        assert json_digest(entry["request"], compact=True) == entry["digest"]
     last = asked[-1]["request"][1]["content"]
     assert "learning curve (step: score): 30: " in last
 

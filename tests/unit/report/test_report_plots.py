@@ -15,7 +15,7 @@ from PIL import Image
 from report_samples import LRML_FACTS, RAISES, banded, facts_of, report, result
 
 from harness.core.errors import UserError
-from harness.core.facts import read_curve, read_points, read_stability
+from harness.core.facts import LossFacts
 from harness.core.verdict import Rejected
 from harness.plots import canvas, plots
 from harness.plots.picture_loss import loss_figure
@@ -59,7 +59,7 @@ def test_the_pictures_say_what_they_show(tmp_path):
 
 
 def test_a_band_and_its_counterexample_are_marked():
-    found = read_curve(facts_of(banded))
+    found = LossFacts.read(facts_of(banded)).curve
     with canvas.settings():
         figure = loss_figure("banded", found, [], (RAISES,))
     value, slope = figure.axes
@@ -79,14 +79,14 @@ def test_a_band_and_its_counterexample_are_marked():
 def test_a_counterexample_without_a_finite_rho_is_not_marked(rho, marks):
     finding = replace(RAISES, counterexample={"rho": rho})
     with canvas.settings():
-        figure = loss_figure("x", read_curve(LRML_FACTS), [], (finding, replace(RAISES, counterexample=None)))
+        figure = loss_figure("x", LossFacts.read(LRML_FACTS).curve, [], (finding, replace(RAISES, counterexample=None)))
     labels = [line.get_label() for line in figure.axes[0].lines]
     assert labels.count("counterexample of W202") == marks
 
 
 def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
     with canvas.settings():
-        figure = loss_figure("x" * 48, read_curve(LRML_FACTS), read_points(LRML_FACTS, "minima"), (RAISES,))
+        figure = loss_figure("x" * 48, LossFacts.read(LRML_FACTS).curve, LossFacts.read(LRML_FACTS).minima, (RAISES,))
         check_boxes(figure)
 
 
@@ -94,7 +94,7 @@ def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
 def test_no_label_of_the_stability_picture_leaves_it_or_covers_another(loss):
     facts = facts_of(loss) if loss else LRML_FACTS
     with canvas.settings():
-        check_boxes(stability_figure("x" * 48, read_stability(facts)))
+        check_boxes(stability_figure("x" * 48, LossFacts.read(facts).stability))
 
 
 def check_boxes(figure) -> None:
