@@ -239,6 +239,8 @@ class LossFacts:
     slope_at_zero = _Fact[float | None](to_float, None)
     value_at_uniform = _Fact[float | None](to_float, None)
     slope_at_uniform = _Fact[float | None](_number_or_none, None)
+    value_at_start = _Fact[float | None](to_float, None)
+    slopes_at_start = _Fact[tuple[float, ...]](_numbers, ())
     #: The largest size of logits up to which all is finite.
     finite_up_to = _Fact[float | None](to_float, None)
     convex = _Fact[bool | None](bool, None)

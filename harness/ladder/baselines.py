@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     #: Measures a candidate at a rung for one seed.
     Measure = Callable[[Candidate, RungPlan, int], dict[str, float]]
 
-#: Where known losses lie: those for preferences, and those for classification. No two have the same name.
-CATALOGUES = ("harness.losses", "harness.losses.classification")
+#: Where known losses lie, those for preferences and those of each other contract. No two have the same name.
+CATALOGUES = ("harness.losses", "harness.losses.classification", "harness.losses.lists")
 
 #: Digits of an evaluation's digest in the name of a file.
 _DIGITS = 32

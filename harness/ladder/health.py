@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: The label that containers have by the place that they were made at.
 PLACE_LABEL = "harness.place"
 #: The loss of each contract that has to pass, and the first and the longest wait between two tries, in seconds.
-_KNOWN_GOOD = {"preference": "dpo", "classification": "cross_entropy"}
+_KNOWN_GOOD = {"preference": "dpo", "classification": "cross_entropy", "lists": "multiway_dpo"}
 _FIRST, _LONGEST = 1.0, 30.0
 #: From so many faults of ours in a row on, a worker also slows down: what it meets is not seen by a single check.
 MANY_FAULTS = 3

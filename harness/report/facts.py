@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from harness.core.contract import CONTRACTS, PREFERENCE
 from harness.core.numbers import short
 from harness.core.text import one_line
 
@@ -52,8 +53,8 @@ def _inside(found: StabilityMap, beta: float, rho: float) -> bool:
 
 def fact_rows(facts: LossFacts) -> list[tuple[str, str]]:
     """Give the facts as pairs of label and text, in a fixed order, for the tables that people read."""
-    rows = _as_read(facts) + _at_zero(facts) + _of_classification(facts)
-    each = "example" if facts.contract == "classification" else "pair"
+    rows = _as_read(facts) + _at_zero(facts) + _of_classification(facts) + _of_lists(facts)
+    each = _row(facts)
     if facts.statistic is not None:
         rows.append(("kind", _kind(facts)))
     rows += _of_its_arguments(facts)
@@ -125,6 +126,19 @@ def _of_classification(facts: LossFacts) -> list[tuple[str, str]]:
     return rows
 
 
+def _of_lists(facts: LossFacts) -> list[tuple[str, str]]:
+    """What is told of a loss over lists only; see `harness.subject.lists.facts`."""
+    rows = []
+    if facts.value_at_start is not None:
+        rows.append(("value at the start", f"{short(facts.value_at_start)} (4 answers)"))
+        slopes = ", ".join(short(slope) for slope in facts.slopes_at_start[:8])
+        rows.append(("slopes there, by score", slopes))
+    if facts.contract == "lists":
+        most = facts.finite_up_to
+        rows.append(("finite for beta log-ratios", f"up to {'1e+30' if most is None else f'{most:g}'} apart"))
+    return rows
+
+
 def _of_its_arguments(facts: LossFacts) -> list[tuple[str, str]]:
     """What it makes of reference, margin and beta."""
     rows: list[tuple[str, str]] = []
@@ -137,13 +151,17 @@ def _of_its_arguments(facts: LossFacts) -> list[tuple[str, str]]:
     return rows
 
 
+def _row(facts: LossFacts) -> str:
+    """What one row of its batches is; documents of preference losses do not name their contract."""
+    return CONTRACTS.get(facts.contract, PREFERENCE).row
+
+
 def _kind(facts: LossFacts) -> str:
     kind = "pointwise" if facts.statistic == "pointwise" else "batch statistic"
     if facts.company == "batch, all with all":
         kind += " that mixes pairs: each pair's numbers beside every other pair's, as a (B, B) broadcast does"
     smallest = facts.smallest_batch or 1
-    each = "examples" if facts.contract == "classification" else "pairs"
-    return f"{kind}; needs at least {smallest} {each}" if smallest > 1 else kind
+    return f"{kind}; needs at least {smallest} {_row(facts)}s" if smallest > 1 else kind
 
 
 #: What may be shifted without a change of rho, by its key in `unmoved_by`.
