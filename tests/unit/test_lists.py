@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from in_process import InProcess
 
 from harness.core.candidate import Candidate
@@ -19,6 +22,7 @@ from harness.protocol import relay, wire
 from harness.protocol.batch import Answer
 from harness.protocol.batch_types import LabelledBatch, ListBatch, PairBatch, read_batch
 from harness.protocol.frames import WireError
+from harness.sandbox import wire as layout
 from harness.screen import screen
 from harness.subject.batches import plain
 from harness.subject.lists.drawing import lists_of, ordered
@@ -216,6 +220,38 @@ def test_an_answer_with_a_gradient_of_another_shape_is_refused() -> None:
     assert len(reply) <= wire.answer_cap([more], echo=False)
     with pytest.raises(WireError):
         wire.parse_answers(reply, [more], echo=True)
+
+
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+@given(place=st.integers(0, len(ALL) - 1), echo=st.booleans(), cuts=st.lists(st.tuples(st.integers(0), st.binary())))
+def test_a_spoilt_answer_is_refused_or_says_its_bytes(place: int, echo: bool, cuts: list[tuple[int, bytes]]) -> None:  # noqa: FBT001 - drawn
+    """Bytes of an honest answer overwritten, put in or taken away: nothing but WireError, and nothing made up."""
+    batch = ALL[place]
+    data = bytearray(honest(batch, echo=echo))
+    for number, piece in cuts:
+        at = number % (len(data) + 1)
+        data[at : at + at % 3 * len(piece) // 2] = piece
+    try:
+        (answer,) = wire.parse_answers(bytes(data), [batch], echo=echo)
+    except WireError:
+        assert cuts
+        return
+    if isinstance(answer, Answer):
+        kept = answer.shape in {(), (batch.rows,)}
+        shapes = [t.shape if kept else (0,) for t in batch.differentiated()]
+        assert [g.shape for g in answer.gradients] == shapes
+        parts = (answer.values, *answer.gradients, *(answer.echo or ()))
+        told = b"".join(part.tobytes() for part in parts)
+        assert bytes(data[len(data) - len(told) :]) == told
+        assert [t.dtype for t in answer.echo or ()] == [t.dtype for t in batch.tensors if echo]
+
+
+def honest(batch: PairBatch | LabelledBatch | ListBatch, *, echo: bool) -> bytes:
+    """What a sandbox says whose values are the sums of its first tensor's rows."""
+    values = batch.tensors[0].reshape(batch.rows, -1).sum(axis=1).astype(batch.dtype)
+    head = layout.RESULT.pack(layout.OK, 1, layout.F32, layout.HAS_ECHO if echo else 0, batch.rows)
+    gradients = b"".join(np.full_like(tensor, 0.5).tobytes() for tensor in batch.differentiated())
+    return head + struct.pack("<I", batch.rows) + values.tobytes() + gradients + (batch.raw if echo else b"")
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=list(CONTRACTS))
