@@ -265,7 +265,6 @@ def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
 
 #: Where else files are opened, read or written, how often, and why that is no path from outside.
 ELSEWHERE: dict[str, tuple[int, str]] = {
-    "harness/discover/journal.py": (1, "opened to be written, with the reader's own flags, and read by it"),
     "harness/doctor/inside/__init__.py": (2, "our own package"),
     "harness/doctor/inside/counted.py": (5, "runs in a sandbox"),
     "harness/doctor/inside/files.py": (6, "runs in a sandbox"),
@@ -273,7 +272,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/doctor/inside/limits.py": (1, "runs in a sandbox"),
     "harness/doctor/probing.py": (1, "the canary, which we wrote a moment before"),
     "harness/doctor/run.py": (1, "the canary, in a folder that we made a moment before"),
-    "harness/llm/recording.py": (1, "opened to be written, with the reader's own flags, and read by it"),
+    "harness/llm/lines.py": (1, "opened to be written, with the reader's own flags, and read by it"),
     "harness/core/files.py": (2, "the reader; a descriptor of its own making"),
     "harness/images/base.py": (1, "an archive that we wrote a moment before"),
     "harness/images/context.py": (2, "wheels of our own cache, known by their digests"),

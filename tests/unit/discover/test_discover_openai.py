@@ -18,7 +18,7 @@ from harness.discover.journal import Journal
 from harness.discover.picture import learning_curves
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ProposerError
-from harness.discover.proposers.openai import VARIABLE
+from harness.llm.endpoint import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,10 @@ from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import SCHEMA, Journal, read_entries
 from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Context, ExhaustedError, Reply, Usage
+from harness.discover.proposers.base import Context, ExhaustedError, Proposal
 from harness.discover.reading import read
 from harness.discover.rows import digest_of
+from harness.llm.account import Usage
 
 SHIPPED = Path(__file__).resolve().parents[3] / "examples" / "discovery" / "replies.jsonl"
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)
@@ -87,7 +88,7 @@ def test_usage_and_flags_come_back(tmp_path: Path) -> None:
     usage = {"tokens_in": 5, "tokens_out": 6, "dollars": None, "calls": 1}
     path = recording(tmp_path / "r", {"kind": "reply", "text": "x", "cut": True, "usage": usage, "parents": ["p"]})
     got = open_proposer(f"replay:{path}", Ask()).propose(CONTEXT, "")
-    assert got == Reply("x", Usage(5, 6, None, 1), cut=True, parents=("p",))
+    assert got == Proposal("x", Usage(5, 6, None, 1), cut=True, parents=("p",))
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.llm.account import Account, Budget, BudgetSpentError
+from harness.llm.account import Account, Budget, BudgetSpentError, Prices
 from harness.llm.recording import Recording
 from harness.llm.request import Message, Reply, Request
 
@@ -153,7 +153,7 @@ def test_a_budget_is_never_gone_over() -> None:
 
 
 def test_a_budget_in_money() -> None:
-    budget = Budget(money=0.01, prompt_price=100.0, completion_price=200.0)
+    budget = Budget(money=0.01, prices=Prices(100.0, 200.0))
     account = Account(budget, [reply(prompt_tokens=50, completion_tokens=10, counted=0)])
     assert account.money == pytest.approx(0.007)
     assert account.estimated == 1
@@ -163,8 +163,13 @@ def test_a_budget_in_money() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"tokens": -1}, {"money": 5.0}, {"money": float("nan"), "prompt_price": 1}, {"prompt_price": float("inf")}],
+    [
+        {"tokens": -1},
+        {"money": 5.0},
+        {"money": float("nan"), "prices": Prices(1, 0)},
+        {"prices": Prices(float("inf"), 0)},
+    ],
 )
-def test_a_budget_that_would_stop_nobody_is_refused(bad: dict[str, float]) -> None:
+def test_a_budget_that_would_stop_nobody_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         Budget(**bad)
