@@ -13,10 +13,13 @@ from harness.core.errors import UserError
 from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import SCHEMA, Journal, read_entries
+from harness.discover.loop import Discovery
+from harness.discover.plan import Plan
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ExhaustedError, Proposal
 from harness.discover.reading import read
 from harness.discover.rows import digest_of
+from harness.ladder.ladder import load
 from harness.llm.account import Usage
 
 SHIPPED = Path(__file__).resolve().parents[3] / "examples" / "discovery" / "replies.jsonl"
@@ -74,6 +77,18 @@ def test_a_journal_replays_to_the_same_end_and_says_what_was_asked_again(tmp_pat
         ends.append((proposer.compared, proposer.same))  # type: ignore[attr-defined]
     # A script asks in its own words; a replay asks as a model is asked, and a replay of it asks the same.
     assert ends == [(4, 0), (4, 4)]
+
+
+def test_a_journal_of_earlier_versions_replays_to_the_same_archive(tmp_path: Path) -> None:
+    older = Path(__file__).with_name("older_journal.jsonl")
+    head, *_, end = read_entries(older)
+    proposer = open_proposer(f"replay:{older}", Ask())
+    with Journal(tmp_path / "j") as journal:
+        plan = Plan(generations=2, burn_in=("dpo",), confirm=0)
+        track = Discovery(plan, load(head["profile"]), proposer, FakeJudge(), journal).run()
+    assert track.archive.digest == end["archive"]
+    assert track.spent == Usage(3058, 478, pytest.approx(0.010896), 3)
+    assert proposer.compared == 3  # type: ignore[attr-defined]
 
 
 def test_a_recording_that_ends_early_ends_the_run(tmp_path: Path) -> None:
