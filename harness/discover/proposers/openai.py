@@ -59,8 +59,8 @@ class OpenAIProposer:
         except UnfinishedError as error:
             reply = error.reply
         except (UserError, InfrastructureError) as error:
-            then = "; then resume the run" if isinstance(error, InfrastructureError) else ""
-            raise ProposerError(f"{self.label} gave no reply: {error.message}", remedy=error.remedy + then) from None
+            when = "resume the run when the endpoint answers again: " if isinstance(error, InfrastructureError) else ""
+            raise ProposerError(f"{self.label} gave no reply: {error.message}", remedy=when + error.remedy) from None
         spent = Usage()
         for one in (*reply.lost, reply):
             spent += self._usage(asked, one)
