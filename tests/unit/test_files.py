@@ -392,7 +392,6 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/doctor/inside/limits.py": (1, "runs in a sandbox"),
     "harness/doctor/probing.py": (1, "the canary, which we wrote a moment before"),
     "harness/doctor/run.py": (1, "the canary, in a folder that we made a moment before"),
-    "harness/llm/recording.py": (1, "opened to be written, with the reader's own flags, and read by it"),
     "harness/core/files.py": (5, "the reader and the writer; descriptors of their own making"),
     "harness/images/base.py": (1, "an archive that we wrote a moment before"),
     "harness/images/context.py": (2, "wheels of our own cache, known by their digests"),
