@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from harness.core.digests import json_digest
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Request:
     @property
     def digest(self) -> str:
         """SHA-256 of the request as canonical JSON."""
-        return hashlib.sha256(json.dumps(self.recorded(), sort_keys=True).encode()).hexdigest()
+        return json_digest(self.recorded())
 
     def reminded(self, what: str, attempt: int) -> Request:
         """The same question once more, with a reminder of how to reply at its end."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 import time
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
 from harness.trainer import checkpoint
 from harness.trainer.images.networks import network
@@ -140,7 +139,7 @@ def _accuracy(net: nn.Module, part: Part) -> float:
 def _mark(job: Job, settings: Settings, data: Data, size: int) -> str:
     """Digest of what a training depends on besides the loss: one with another mark is not gone on from."""
     what = {"settings": dataclasses.asdict(settings), "seed": job.seed, "data": data.digest, "size": size}
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return json_digest(what)
 
 
 def _keep(path: Path, mark: str, net: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, *, finite: bool) -> None:
