@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from harness.plots.picture_loss import loss_figure
 from harness.property_tests.preference import test_reference_sign as reference_sign
 from harness.protocol.batch import Answer
 from harness.report.facts import fact_rows
-from harness.subject.by_contract import facts_of
+from harness.subject import by_contract
 from harness.subject.curve import LENGTH
 from harness.subject.preference import PreferenceSubject
 from harness.subject.reference import entering
@@ -28,13 +28,24 @@ from harness.subject.reference import entering
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.core.facts import Curve
+    from harness.losses import Entry
     from harness.protocol.batch_types import PairBatch
-    from harness.subject.subject import Subject
 
     Loss = Callable[..., torch.Tensor]
 
 
-def told(loss: Loss, *wanted: str) -> Subject:
+def facts_of(subject: PreferenceSubject) -> dict[str, Any]:
+    return by_contract.facts_of(subject)
+
+
+def drawn(facts: dict[str, Any]) -> Curve:
+    curve = read_curve(facts)
+    assert curve is not None
+    return curve
+
+
+def told(loss: Loss, *wanted: str) -> PreferenceSubject:
     """A subject that answers as this function of the four vectors, beta and what else it wants does."""
 
     def answer(batch: PairBatch) -> Answer:
@@ -140,7 +151,7 @@ def test_a_turned_reference_is_told_and_drawn() -> None:
     assert "either completion is shifted under both models" in rows["function of rho alone"]
     assert dict(fact_rows(right))["reference"] == "used: against the policy"
     assert dict(fact_rows(right))["function of rho alone"] == "yes"
-    figures = [loss_figure("x", read_curve(f), read_points(f, "minima"), []) for f in (right, wrong)]
+    figures = [loss_figure("x", drawn(f), read_points(f, "minima"), []) for f in (right, wrong)]
     labels = [{line.get_label() for axes in figure.axes for line in axes.lines} for figure in figures]
     assert ["the same rho, made by the reference" in each for each in labels] == [False, True]
 
@@ -151,7 +162,7 @@ def test_a_turned_reference_is_warned_of(loss: Loss) -> None:
     reference_sign.test_reference_enters_against_the_policy(subject)
     (note,) = subject.notes
     assert (note.rule, note.severity) == (reference_sign.RULE.id, Severity.WARNING)
-    assert "reference_chosen_logps" in note.counterexample
+    assert "reference_chosen_logps" in (note.counterexample or {})
 
 
 @pytest.mark.parametrize("loss", [dpo, free, larger_reference, no_beta, summed, centred, all_nan, nan_below])
@@ -164,14 +175,16 @@ def test_a_reference_that_enters_as_it_should_is_not(loss: Loss) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom")
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda e: e.name)
-def test_nothing_of_the_catalogue_is_warned_of(entry: object) -> None:
+def test_nothing_of_the_catalogue_is_warned_of(entry: Entry) -> None:
     space: dict[str, Loss] = {}
     exec(source_text(entry.name), space)  # noqa: S102 - text of this repository
     loss = space[f"{entry.name}_loss"]
     subject = told(loss, *list(inspect.signature(loss).parameters)[5:])
     reference_sign.test_reference_enters_against_the_policy(subject)
     assert not subject.notes
-    (word,) = {side.word for side in entering(subject).values()}
+    sides = entering(subject)
+    assert sides is not None
+    (word,) = {side.word for side in sides.values()}
     assert word == ("not at all" if entry.reference_free else "opposite")
 
 
@@ -245,4 +258,4 @@ def test_numpy_remarks_on_nothing(loss: Loss) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = facts_of(told(loss))
-        loss_figure("x", read_curve(found), read_points(found, "minima"), [])
+        loss_figure("x", drawn(found), read_points(found, "minima"), [])

@@ -21,16 +21,17 @@ from harness.discover.proposers.base import Context, ProposerError
 from harness.discover.proposers.openai import VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from harness.discover.judging import Judged, Seen
     from harness.discover.proposers.openai import OpenAIProposer
+
+    Open = Callable[..., tuple[OpenAIProposer, ChatServer]]
 
 KEY = "sk-very-secret-0123456789"
 GOOD = reply("k * 0.25", "one")
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)
-
-Open = "Callable[..., tuple[OpenAIProposer, ChatServer]]"
 
 
 @pytest.fixture
@@ -281,9 +282,14 @@ def test_the_key_is_nowhere_even_where_the_server_sends_it_back(
     judge = FakeJudge()
     sources: list[str] = []
     inner = judge.judge
-    judge.judge = lambda source, name, seen: (sources.append(source), inner(source, name, seen))[1]  # type: ignore[method-assign]
+
+    def judged(source: str, name: str, seen: Seen) -> Judged:
+        sources.append(source)
+        return inner(source, name, seen)
+
+    judge.judge = judged  # type: ignore[method-assign]
     with Journal(tmp_path / "journal.jsonl") as journal:
-        discovery(journal, proposer, judge, generations=2).run()  # type: ignore[arg-type]
+        discovery(journal, proposer, judge, generations=2).run()
     written = (tmp_path / "journal.jsonl").read_text()
     assert "[key]" in written
     out = capfd.readouterr()
@@ -301,10 +307,10 @@ def test_killed_between_call_and_reply_the_server_knows_the_call_again(opened: O
 
     proposer.propose = dies  # type: ignore[method-assign,assignment]
     with Journal(tmp_path / "j") as journal, pytest.raises(KeyboardInterrupt):
-        discovery(journal, proposer, generations=1).run()  # type: ignore[arg-type]
+        discovery(journal, proposer, generations=1).run()
     proposer.propose = inner  # type: ignore[method-assign]
     with Journal(tmp_path / "j") as journal:
-        track = discovery(journal, proposer, generations=1).run()  # type: ignore[arg-type]
+        track = discovery(journal, proposer, generations=1).run()
     assert track.uncertain == 1
     assert len(server.asked) == 2
     assert len(server.keys) == 1
@@ -319,7 +325,7 @@ def test_comments_that_give_orders_do_not_come_back_in_the_context(opened: Open,
     hot = json.dumps({"name": "hot", "code": body.replace("k * 0.25", f"torch.exp(x)  # {order}")})
     proposer, server = opened(say(hostile), say(hot), say(GOOD))
     with Journal(tmp_path / "j") as journal:
-        track = discovery(journal, proposer, generations=3).run()  # type: ignore[arg-type]
+        track = discovery(journal, proposer, generations=3).run()
     assert [row.fate for row in track.rows[:2]] == ["measured", "rejected"]
     assert len(server.asked) >= 3
     for asked in server.asked:
