@@ -7,7 +7,6 @@ this repository), by the same code that trains over the oracle. `--table` prints
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -21,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measure import Figure
+from harness.core.digests import json_digest
+from harness.core.files import write_whole
 from harness.ladder.gate import interval
 from harness.ladder.ladder import load
 from harness.losses import CATALOGUE, source_text
@@ -111,9 +112,7 @@ def measured(
     out.mkdir(exist_ok=True)
     trained = control.train(Job("control", Step.TRAIN, seed, settings, out=str(out), data=data), loss_of(name), say)
     scored = control.score(Job("control", Step.SCORE, seed, settings, data=data, weights=str(out)), silent)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps({**trained, **scored}), "utf-8")
-    part.rename(path)
+    write_whole(path, json.dumps({**trained, **scored}).encode())
     shutil.rmtree(out)
     return {**trained, **scored}
 
@@ -123,7 +122,7 @@ def _result(name: str, seed: int, settings: dict[str, Any]) -> Path:
 
 
 def _digest(settings: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return json_digest(settings)[:12]
 
 
 def rows(seeds: int) -> list[dict[str, Any]]:

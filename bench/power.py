@@ -27,6 +27,7 @@ from harness.checks.reference_oracle import ReferenceOracle
 from harness.checks.run import check
 from harness.checks.suite import Suite
 from harness.core.domain import Domain
+from harness.core.files import write_whole
 from harness.core.profiles import DEFAULT, load
 from harness.core.verdict import Severity
 from harness.subject.preference import PreferenceSubject
@@ -240,9 +241,7 @@ def measure(places: int, minutes: float) -> None:
         draw = np.random.Generator(np.random.PCG64([place, *family.name.encode()]))
         noticed = suite.noticed(PreferenceSubject(Faulty(family.make(size, draw)), Domain()))
         kept["runs"][_key(family, size, place)] = sorted(noticed)
-        part = RESULTS.with_suffix(".part")
-        part.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", "utf-8")
-        part.replace(RESULTS)
+        write_whole(RESULTS, (json.dumps(kept, indent=0, sort_keys=True) + "\n").encode())
 
 
 def _key(family: Family, size: float, place: int) -> str:
@@ -265,7 +264,7 @@ def state(seeds: int) -> None:
             for calls, result in zip(CALLS, report.results, strict=True):
                 found = {f.rule for f in result.verdict.findings if f.severity is Severity.ERROR}
                 kept["runs"][f"state/{calls:g}/{seed}"] = sorted(found)
-    RESULTS.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", "utf-8")
+    write_whole(RESULTS, (json.dumps(kept, indent=0, sort_keys=True) + "\n").encode())
 
 
 @main.command()

@@ -19,6 +19,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from harness.core.digests import json_digest
+from harness.core.files import write_whole
 from harness.ladder.gate import interval
 from harness.ladder.ladder import load
 
@@ -134,9 +136,7 @@ def _settings(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(name: str, seed: int, change: dict[str, Any]) -> str:
-    from harness.trainer.reviews.store import digest_of  # noqa: PLC0415 - loads torch
-
-    return f"{name}/{seed}/{digest_of(_settings(change))[:16]}"
+    return f"{name}/{seed}/{json_digest(_settings(change))[:16]}"
 
 
 def _kept() -> dict[str, dict[str, float]]:
@@ -158,9 +158,8 @@ def _all(
             continue
         found = measured(loss_of(name), seed, _settings(change), data)
         kept = {k: {n: _plain(v) for n, v in m.items()} for k, m in {**_kept(), key: found}.items()}
-        part = RESULTS.with_suffix(".part")
-        part.write_text(json.dumps({"made_with": _versions(), "runs": kept}, indent=1, sort_keys=True) + "\n")
-        part.replace(RESULTS)
+        content = json.dumps({"made_with": _versions(), "runs": kept}, indent=1, sort_keys=True) + "\n"
+        write_whole(RESULTS, content.encode())
         click.echo(f"{key}: reward {found['reward']:.3f}, KL {found['kl']:.2f}, {found['seconds']:.1f} CPU seconds")
 
 

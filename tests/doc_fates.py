@@ -73,6 +73,11 @@ STORIES = {
             code=1,
             does="harness check --contract classification examples/classification/negated.py",
         ),
+        Step(
+            "harness check --contract lists loss.py",
+            code=1,
+            does="harness check --contract lists examples/lists/negated.py",
+        ),
         Step("python -m bench.phases [LOSS]", does="python -m bench.phases loss.py"),
         Step("harness doctor"),
     ),
@@ -168,6 +173,7 @@ BY_TEST = {
     "harness discover --proposer evolve --generations 200 --patience 0 --seed 11": (
         "unit/discover/test_evolve_proposer.py::test_200_candidates_from_a_cold_start_find_a_loss_at_least_as_good_as_dpo"
     ),
+    "python -m harness.checks.draw_bank PROFILE": "unit/checks/test_bank.py::test_it_is_what_is_drawn_today",
     "python -m bench.digits": "unit/trainer_images/test_images.py::test_digits_are_learnt_and_unlearnt",
     "python -m bench.reviews frontier": "unit/trainer_reviews/test_reviews_frontier.py::"
     "test_curves_are_kept_and_read_again",

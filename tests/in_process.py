@@ -36,10 +36,12 @@ class InProcess(Oracle):
 
     def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
         self.calls += len(batches)
+        return wire.parse_answers(self._answered(batches, echo=echo), batches, echo=echo)
+
+    def _answered(self, batches: Sequence[Batch], *, echo: bool = False) -> bytes:
+        """The bytes of the worker's reply."""
         with torch.enable_grad():
-            payload = wire.pack_batches(batches, echo=echo)
-            reply = worker._answer(self._call, self._layout, memoryview(payload))
-        return wire.parse_answers(reply, batches, echo=echo)
+            return worker._answer(self._call, self._layout, memoryview(wire.pack_batches(batches, echo=echo)))
 
     def fresh(self) -> None:
         pass

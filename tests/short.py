@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.core.result import CheckResult
 
 #: Asked of all: time, shape, size, finite values and gradients, and that an answer does not depend on those before.
-BASE = {"P315", "P301", "P317", "P302", "P303", "P310", "P415", "P401", "P417", "P402", "P403", "P410"}
+BASE = {f"P{contract}{number}" for contract in (3, 4, 5) for number in ("15", "01", "17", "02", "03", "10")}
 #: A gradient without a number is told by whichever property meets it.
 MET_BY = {"P313": ("P308",)}
 #: Who sleeps is waited for so many times as long as who computes, and not ten times.

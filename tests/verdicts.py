@@ -8,6 +8,7 @@ verdict takes its line out and runs this again, so that the change of the file s
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -42,7 +43,7 @@ Row = dict[str, Any]
 
 def candidates() -> dict[str, tuple[str, ...]]:
     """The names of all candidates by profile: paths below the root, and `corpus:NAME` for the hostile ones."""
-    classification = DEFAULTS["classification"]
+    classification, lists = DEFAULTS["classification"], DEFAULTS["lists"]
     folders = {
         "harness/losses": DEFAULT,
         "harness/losses/classification": classification,
@@ -52,9 +53,12 @@ def candidates() -> dict[str, tuple[str, ...]]:
         "tests/quality/losses": DEFAULT,
         "tests/quality/honest": DEFAULT,
         "tests/quality/classification": classification,
+        "harness/losses/lists": lists,
+        "examples/lists": lists,
+        "tests/quality/lists": lists,
         "tests/adversarial/found": DEFAULT,
     }
-    found: dict[str, list[str]] = {DEFAULT: [], classification: []}
+    found: dict[str, list[str]] = {DEFAULT: [], classification: [], lists: []}
     for folder, profile in folders.items():
         paths = sorted(p for p in (ROOT / folder).iterdir() if p.suffix in {".py", ".json"} and p.stem != "__init__")
         found[profile] += [p.relative_to(ROOT).as_posix() for p in paths]
@@ -86,6 +90,23 @@ def row_of(result: CheckResult) -> Row:
     report = json.loads(write_json(CheckReport("", 0, (result,))))["results"][0]
     findings = [[f["rule"], None if f["rule"] in BY_THE_CLOCK else f["counterexample"]] for f in report["findings"]]
     return {"verdict": report["verdict"], "findings": sorted(findings, key=lambda f: (f[0], json.dumps(f[1])))}
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two rows are the same, their numbers to six digits: a sum may be taken in another order."""
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or math.isclose(one, other, rel_tol=1e-6)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return type(one) is type(other) and one == other
+
+
+def differing(now: dict[str, Row], names: Collection[str]) -> dict[str, tuple[Row, Row]]:
+    """Those of these candidates whose row is another one than the table's: what it is, and what it was."""
+    table = recorded()
+    return {name: (now[name], table[name]) for name in names if not alike(now[name], table[name])}
 
 
 def recorded() -> dict[str, Row]:

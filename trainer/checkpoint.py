@@ -12,11 +12,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import random
-import tempfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,7 +21,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 
+from harness.core import files
 from harness.protocol.job import StepError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Tensors, plain values, and lists, tuples and dictionaries (keys: strings or whole numbers) of those.
 Tree = Any
@@ -91,16 +92,9 @@ def restore_generators(state: Tree, **own: torch.Generator) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is whole or not there. Raises StepError where the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-        _sync_folder(path.parent)
+        files.write_whole(path, data)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise StepError(
                 f"there is no room for {path.name}: {len(data) >> 20} MiB are needed",
@@ -108,17 +102,6 @@ def write_whole(path: Path, data: bytes) -> None:
                 remedy="make room where the project keeps its data, and run it again: it goes on where it was",
             ) from error
         raise
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _numpy_state() -> list[Tree]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
@@ -90,10 +91,11 @@ def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, st
     """The plan, how the proposer is wanted, and the ladder: as given, else as the run was begun with."""
     from harness.core import profiles  # noqa: PLC0415
     from harness.discover import classification  # noqa: PLC0415
-    from harness.discover.plan import BURN_IN, Budget, Plan  # noqa: PLC0415
+    from harness.discover.plan import BURN_IN, Plan  # noqa: PLC0415
     from harness.discover.proposers import Ask  # noqa: PLC0415
     from harness.ladder.baselines import baseline_candidate  # noqa: PLC0415
     from harness.ladder.ladder import load  # noqa: PLC0415
+    from harness.llm.account import Budget, Prices  # noqa: PLC0415
 
     def chosen(name: str, default: Any, key: str = "") -> Any:
         value = given[name]
@@ -104,6 +106,9 @@ def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, st
     contract = profiles.load(ladder.properties).contract
     if wanted not in {None, contract}:
         raise UserError(f"the ladder {ladder.name} is for the contract {contract}", remedy="leave one of the two out")
+    if given["budget_dollars"] is not None and None in (given["price_in"], given["price_out"]):
+        raise UserError("a budget in dollars needs a price", remedy="give --price-in and --price-out")
+    tokens, dollars = (math.inf if given[key] is None else given[key] for key in ("budget_tokens", "budget_dollars"))
     plan = Plan(
         contract=contract,
         generations=chosen("generations", 10),
@@ -114,12 +119,11 @@ def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, st
         tune=bool(chosen("tune", default=False)),
         burn_in=tuple(chosen("burn_in", BURN_IN if contract == "preference" else classification.BURN_IN)),
         confirm=chosen("confirm", 8),
-        budget=Budget(given["budget_tokens"], given["budget_dollars"], given["budget_gpu_hours"]),
+        budget=Budget(tokens, dollars, Prices(given["price_in"], given["price_out"])),
+        gpu_hours=given["budget_gpu_hours"],
     )
     for name in plan.burn_in:
         baseline_candidate(name)
-    if plan.budget.dollars is not None and None in (given["price_in"], given["price_out"]):
-        raise UserError("a budget in dollars needs a price", remedy="give --price-in and --price-out")
     ask = Ask(
         seed=plan.seed,
         contract=contract,

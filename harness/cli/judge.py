@@ -22,6 +22,7 @@ from harness.report.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.llm.endpoint import Endpoint
     from harness.llm_judge.completions import Completion
     from harness.llm_judge.judge import Judge
     from harness.llm_judge.length import Controlled
@@ -146,23 +147,33 @@ def _completions(word: str, seed: int, folder: Path, database: str | None) -> li
 @contextlib.contextmanager
 def _judge(folder: Path, given: dict[str, Any]) -> Iterator[tuple[Judge, Path]]:
     """The judge, and where its calls are."""
-    from harness.llm.account import Budget  # noqa: PLC0415 - as above
-    from harness.llm.endpoint import Endpoint  # noqa: PLC0415 - as above
+    from harness.llm.account import Budget, Prices  # noqa: PLC0415 - as above
     from harness.llm.recording import Recording  # noqa: PLC0415 - as above
     from harness.llm_judge.judge import Judge, Manner  # noqa: PLC0415 - as above
 
     temperature = None if given["no_temperature"] else given["temperature"] or 0.0
     manner = Manner(given["model"], temperature, given["reply_tokens"], given["reply_cap"], workers=given["workers"])
     tokens, dollars = (math.inf if given[key] is None else given[key] for key in ("budget_tokens", "budget_dollars"))
-    budget = Budget(tokens, dollars, given["price_in"], given["price_out"])
+    prices = (given["price_in"], given["price_out"])
+    budget = Budget(tokens, dollars, Prices(*prices) if any(prices) else Prices())
     place = given["replay"] or given["record"] or folder / "judge.jsonl"
     with contextlib.ExitStack() as stack:
         endpoint = None
         if given["replay"] is None:
-            endpoint = Endpoint(given["base_url"], seconds=given["timeout"], retries=given["retries"])
+            endpoint = _endpoint(given)
             stack.callback(endpoint.close)
         recording = stack.enter_context(Recording(place, read_only=endpoint is None))
         yield Judge(manner, recording, endpoint, budget), place
+
+
+def _endpoint(given: dict[str, Any]) -> Endpoint:
+    try:
+        from harness.llm.endpoint import Endpoint  # noqa: PLC0415 - loads an optional library
+    except ModuleNotFoundError as error:
+        remedy = 'pip install "preference-loss-harness[discover]"'
+        raise UserError("a judge needs the openai library", remedy=remedy) from error
+    name = "the judge's endpoint"
+    return Endpoint(given["base_url"], name=name, seconds=given["timeout"], retries=given["retries"])
 
 
 def _rated(judge: Judge, answers: Path, given: dict[str, Any]) -> Scores:

@@ -45,9 +45,13 @@ class CandidateFault(HarnessError):
 
 
 class InfrastructureError(HarnessError):
-    """The harness could not decide; nothing is known about the candidate."""
+    """The harness could not decide; nothing is known about the candidate.
+
+    `passing` tells whether it may be otherwise in a while, by itself or when somebody has made room.
+    """
 
     exit_code = 3
+    passing = False
 
 
 class StoppedError(InfrastructureError):
@@ -56,6 +60,8 @@ class StoppedError(InfrastructureError):
 
 class EngineUnavailableError(InfrastructureError):
     """No container engine answers."""
+
+    passing = True
 
 
 class ImageMissingError(InfrastructureError):

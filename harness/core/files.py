@@ -1,6 +1,7 @@
 """Reading files on the trusted side: one descriptor, regular files only, a cap on the size, strict text.
 
-`open_to_write` asks the same of a file that is locked or written to in its place; `write_anew` makes one.
+`open_to_write` asks the same of a file that is locked or written to in its place. A whole file is written by
+`write_whole`, or by `replacing` where it does not lie in memory: whatever happens, there is the old one or the new one.
 
 Whoever names a file to the harness may name a pipe that nobody writes to, a device without an end, or a link to
 either; so no path from outside is opened anywhere else (a test walks the code). `read_bytes` raises what `open` would,
@@ -17,6 +18,7 @@ import contextlib
 import errno
 import json
 import os
+import secrets
 import stat
 import tomllib
 import unicodedata
@@ -25,7 +27,9 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from harness.core.errors import HarnessError
 
@@ -35,6 +39,8 @@ SMALL, LINES, LARGE = 1 * MIB, 64 * MIB, 1024 * MIB
 #: How a file is opened that may be none: no waiting for the other end of a pipe, no link, no terminal of ours.
 OPENED = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _PIECE = 1 << 20
+#: How the name of a file begins that is not in its place yet.
+_HALF = ".new-"
 #: Controls, text that runs backwards, ends of lines and paragraphs, and what has no character.
 _UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 _KINDS = (
@@ -65,28 +71,29 @@ class TooLargeError(OSError):
         super().__init__(errno.EFBIG, f"it has {size} bytes or more, and {cap} are the most")
 
 
-def read_bytes(path: Path, cap: int, *, links: bool = False) -> bytes:
+def read_bytes(path: Path, cap: int, *, links: bool = False, cut: bool = False) -> bytes:
     """The bytes of a regular file of up to `cap`; a link is followed where `links` says so.
 
-    Raises NotAFileError, TooLargeError, and whatever OSError opening and reading gives; ValueError for no path at all.
+    What is longer is refused, or cut there where `cut` says so. Raises NotAFileError, TooLargeError, and whatever
+    OSError opening and reading gives; ValueError for no path at all.
     """
     if not links and path.is_symlink():  # named as such; O_NOFOLLOW below is what makes sure
         raise NotAFileError("a symbolic link")
     descriptor = _open(path, os.O_RDONLY | (OPENED & ~os.O_NOFOLLOW if links else OPENED))
     try:
-        return read_descriptor(descriptor, cap)
+        return read_descriptor(descriptor, cap, cut=cut)
     finally:
         os.close(descriptor)
 
 
-def open_to_write(path: Path, flags: int) -> int:
+def open_to_write(path: Path, flags: int, mode: int = 0o666) -> int:
     """A descriptor of a regular file, which is made where there is none; `flags` say how it is written to.
 
     Raises NotAFileError, and whatever OSError opening gives.
     """
     with contextlib.suppress(FileNotFoundError):
         _ask_whether_regular(path.lstat())  # before it is opened: that may do something to a device
-    descriptor = _open(path, flags | os.O_CREAT | OPENED)
+    descriptor = _open(path, flags | os.O_CREAT | OPENED, mode)
     try:
         _ask_whether_regular(os.fstat(descriptor))
     except BaseException:
@@ -95,18 +102,66 @@ def open_to_write(path: Path, flags: int) -> int:
     return descriptor
 
 
-def write_anew(path: Path, data: bytes) -> None:
-    """Write a file of our own in the place of whatever lies there, onto the disk. Raises OSError."""
-    path.unlink(missing_ok=True)  # and never through it: it may be a pipe, or another file's second name
-    with os.fdopen(open_to_write(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file in the place of whatever lies there; see `replacing`. Raises OSError."""
+    with replacing(path) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
-def _open(path: Path, flags: int) -> int:
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside `path` (its `name` says where), which takes that place once the block ends without an error.
+
+    Before that, and where anything fails or the machine stops, `path` is what it was. What lies there is never written
+    through: a link, a pipe or a file's second name is replaced. Its bytes and its name are on the disk when this
+    returns. What a killed process leaves behind is for `remove_halves`. Raises OSError.
+    """
+    name = f"{_HALF}{secrets.token_hex(8)}"
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return os.open(path, flags, 0o666)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, 0o666, dir_fd=folder)
+        try:
+            with open(path.with_name(name), "wb", opener=lambda *_: descriptor) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=folder)
+            raise
+        _sync_entries(folder)
+    finally:
+        os.close(folder)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what was being written in a folder and below it when its writers were killed. Raises OSError."""
+    for half in folder.rglob(f"{_HALF}*"):
+        half.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's entries on the disk: a file's own bytes are of no use where its name is lost. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _sync_entries(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_entries(folder: int) -> None:
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what a file system says that syncs no folders
+            raise
+
+
+def _open(path: Path, flags: int, mode: int = 0o666) -> int:
+    try:
+        return os.open(path, flags, mode)
     except OSError as error:
         # ELOOP: swapped for a link in between. ENXIO: a socket, or a device without a driver.
         if error.errno in {errno.ELOOP, errno.ENXIO, errno.ENODEV}:
@@ -119,20 +174,20 @@ def _ask_whether_regular(about: os.stat_result) -> None:
         raise NotAFileError(next((words for test, words in _KINDS if test(about.st_mode)), "not a regular file"))
 
 
-def read_descriptor(descriptor: int, cap: int) -> bytes:
+def read_descriptor(descriptor: int, cap: int, *, cut: bool = False) -> bytes:
     """The bytes behind an open descriptor, from where it stands. Raises as `read_bytes`."""
     about = os.fstat(descriptor)
     _ask_whether_regular(about)
-    if about.st_size > cap:
+    if about.st_size > cap and not cut:
         raise TooLargeError(about.st_size, cap)
     pieces, size = [], 0
     # The size may have grown, or (as in /proc) not have been told: read to one byte past the cap.
     while size <= cap and (more := os.read(descriptor, min(_PIECE, cap + 1 - size))):
         pieces.append(more)
         size += len(more)
-    if size > cap:
+    if size > cap and not cut:
         raise TooLargeError(size, cap)
-    return b"".join(pieces)
+    return b"".join(pieces)[:cap]
 
 
 def load_bytes(

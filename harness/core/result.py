@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.core.facts import LossFacts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,6 +33,11 @@ class CheckResult:
     environment: Mapping[str, Json] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     output: str = ""
+
+    @property
+    def loss_facts(self) -> LossFacts:
+        """The facts, to be asked by name."""
+        return LossFacts.read(self.facts)
 
 
 @dataclass(frozen=True)

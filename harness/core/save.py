@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
-import secrets
 import stat
 import sys
 from pathlib import Path
 
 from harness.core.errors import InfrastructureError, UserError
+from harness.core.files import write_whole
 
 #: What a disk says that is full or broken.
 _OURS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM}
@@ -53,36 +52,10 @@ def save_bytes(data: bytes, path: Path) -> None:
     Raises UserError, and InfrastructureError where the disk is full or broken.
     """
     check_destination(path)
-    temporary = f".{path.name[:100]}.{secrets.token_hex(8)}"
     try:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        write_whole(path, data)
     except OSError as error:
         raise _refusal(path, error) from error
-    try:
-        _write(folder, temporary, data)
-        # Renaming replaces a link that was planted in the meantime; it does not follow it.
-        os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError as error:
-        _remove(folder, temporary)
-        raise _refusal(path, error) from error
-    except BaseException:
-        _remove(folder, temporary)
-        raise
-    finally:
-        os.close(folder)
-
-
-def _write(folder: int, name: str, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "wb") as file:
-        file.write(data)
-
-
-def _remove(folder: int, name: str) -> None:
-    try:
-        os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        return
 
 
 def _refusal(path: Path, error: OSError) -> UserError | InfrastructureError:

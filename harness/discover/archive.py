@@ -6,13 +6,12 @@ Which losses are one function is the ledger's word, and the first of them stands
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.core.numbers import to_float
+from harness.core.digests import json_digest
+from harness.core.facts import LossFacts
 from harness.ledger.records import plain
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Archive:
 
     def add(self, loss: Known) -> bool:
         """Take a loss in, unless its function is there; tell whether it is the best of its kind."""
-        if self.same(str(loss.facts.get("function") or ""), loss.id) is not None:
+        if self.same(LossFacts.read(loss.facts).function, loss.id) is not None:
             return False
         before = self.cells().get(cell(loss.facts))
         self.known.append(loss)
@@ -66,7 +65,7 @@ class Archive:
     def same(self, function: str, identity: str) -> Known | None:
         """The loss of this run that is the same function, or the same text."""
         for loss in self.known:
-            if loss.id == identity or (function and loss.facts.get("function") == function):
+            if loss.id == identity or (function and LossFacts.read(loss.facts).function == function):
                 return loss
         return None
 
@@ -108,32 +107,29 @@ class Archive:
     @property
     def digest(self) -> str:
         """SHA-256 of the document."""
-        return hashlib.sha256(json.dumps(self.document(), sort_keys=True).encode()).hexdigest()
+        return json_digest(self.document())
 
 
 def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
     """The kind of a loss, by its facts."""
-    uniform = facts.get("slope_at_uniform")
-    if isinstance(uniform, float | int):
+    told = LossFacts.read(facts, lenient=True)
+    uniform, slope = told.slope_at_uniform, told.slope_at_zero
+    kind = "batch" if told.statistic == "batch" else "pointwise"
+    if uniform is not None and math.isfinite(uniform):
         # Of classification: cross-entropy has -0.9 there.
-        steep = "steep" if uniform < -1.0 else "gentle" if uniform > -0.5 else "usual"
-        return ("batch" if facts.get("statistic") == "batch" else "pointwise", steep)
-    slope = facts.get("slope_at_zero")
-    try:
-        value = to_float(slope) if slope is not None else float("nan")
-    except ValueError:
-        value = float("nan")
+        return (kind, "steep" if uniform < -1.0 else "gentle" if uniform > -0.5 else "usual")
     direction = "unknown"
-    if not math.isnan(value):
-        direction = "right" if value < -_FLAT else "wrong" if value > _FLAT else "flat"
+    if slope is not None and not math.isnan(slope):
+        direction = "right" if slope < -_FLAT else "wrong" if slope > _FLAT else "flat"
+    unknown = told.convex is None and "convex" in facts
     return (
-        "convex" if facts.get("convex") else "unknown" if facts.get("convex", True) is None else "non-convex",
-        "batch" if facts.get("statistic") == "batch" else "pointwise",
+        "convex" if told.convex else "unknown" if unknown else "non-convex",
+        kind,
         direction,
-        "reference-free" if facts.get("reference_free") else "reference",
+        "reference-free" if told.reference_free else "reference",
     )
 
 
-def kept(facts: Mapping[str, Json]) -> dict[str, Json]:
+def kept(facts: LossFacts) -> dict[str, Json]:
     """The facts that are kept with a loss."""
-    return {key: facts[key] for key in _KEPT if key in facts}
+    return facts.as_json(*_KEPT)

@@ -6,15 +6,14 @@ from the beginning with the journal as its memory: each step that is written dow
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.core.files import LARGE, OPENED, read_bytes, read_descriptor
+from harness.core.files import LARGE, NotAFileError, TooLargeError
 from harness.ledger.records import plain
+from harness.llm.lines import Lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,20 +32,18 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | OPENED, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = Lines(path)
         except BlockingIOError as error:
-            os.close(self._descriptor)
             raise UserError(f"another process works on {path}", remedy="wait for it, or end it") from error
+        except (NotAFileError, TooLargeError) as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name another folder") from error
         except OSError as error:
             raise InfrastructureError(f"{path} could not be opened: {error.strerror}") from error
         try:
-            self.entries = _read(self._descriptor, path)
-        except OSError as error:
-            os.close(self._descriptor)
-            raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name another folder") from error
+            self.entries = _entries(self._file.whole, path)
+            self._file.mend()
         except BaseException:
-            os.close(self._descriptor)
+            self._file.close()
             raise
         self._left = deque(entry for entry in self.entries if entry["kind"] in STEPS)
 
@@ -56,7 +53,7 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         """Close."""
-        os.close(self._descriptor)
+        self._file.close()
 
     @property
     def head(self) -> dict[str, Any] | None:
@@ -84,11 +81,8 @@ class Journal:
         if kind in STEPS and self._left:
             raise InfrastructureError(f"{self.path}: a step was done that the journal already holds")
         entry: dict[str, Any] = {"kind": kind, **{key: plain(value) for key, value in what.items()}}
-        data = (json.dumps(entry, sort_keys=True, allow_nan=False) + "\n").encode("ascii")
         try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-            os.fsync(self._descriptor)
+            self._file.add(entry)
         except OSError as error:
             raise InfrastructureError(
                 f"{self.path} could not be written: {error.strerror}", remedy="make room, and resume the run"
@@ -104,23 +98,14 @@ class Journal:
 def read_entries(path: Path, cap: int = LARGE) -> list[dict[str, Any]]:
     """The entries of a journal or a recording, without locking it. Raises UserError for what is neither."""
     try:
-        data = read_bytes(path, cap)
+        whole = Lines(path, read_only=True, cap=cap).whole
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name a journal or a recording") from error
-    return _entries(data.rpartition(b"\n")[0], path)
-
-
-def _read(descriptor: int, path: Path) -> list[dict[str, Any]]:
-    data = read_descriptor(descriptor, LARGE)
-    whole, _, torn = data.rpartition(b"\n")
-    if torn:  # the process was killed while it wrote its last line, which nothing has followed from
-        os.ftruncate(descriptor, len(data) - len(torn))
-        os.fsync(descriptor)
     return _entries(whole, path)
 
 
 def _entries(whole: bytes, path: Path) -> list[dict[str, Any]]:
-    entries = [_entry(line, number, path) for number, line in enumerate(whole.split(b"\n"), 1)] if whole else []
+    entries = [_entry(line, number, path) for number, line in enumerate(whole.split(b"\n")[:-1], 1)]
     if entries and (entries[0]["kind"] != "head" or entries[0].get("schema") != SCHEMA):
         raise UserError(f"{path} is no journal of this version", remedy=f"its first line has to say {SCHEMA}")
     return entries

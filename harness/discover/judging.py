@@ -163,7 +163,7 @@ class LadderJudge:
         seconds: dict[str, float] = {}
         own, worked = self._submitted(candidate, seconds)
         result = self._result(own, "properties")
-        facts = kept(result.facts) if result is not None else {}
+        facts = kept(result.loss_facts) if result is not None else {}
         if own.function:
             facts["function"] = own.function
         base = Judged("", candidate.sha256, "", facts=facts, seconds=seconds)

@@ -11,16 +11,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core import profiles
+from harness.core.digests import json_digest
 from harness.core.errors import UserError
+from harness.core.facts import LossFacts
 from harness.discover import feedback, prompts, templates
-from harness.discover import quoting as fencing
 from harness.discover.confirmation import FIRST_SEED
 from harness.discover.journal import SCHEMA
 from harness.discover.judging import undecided
 from harness.discover.proposers.base import Context, ExhaustedError, Failure, Turn
 from harness.discover.reading import read
-from harness.discover.rows import digest_of, like, reply_entry, reply_of, row_of, seed_of
+from harness.discover.rows import like, reply_entry, reply_of, row_of, seed_of
 from harness.discover.track import Duel, Row, Track
+from harness.llm import quoting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from harness.discover.journal import Journal
     from harness.discover.judging import Judge
     from harness.discover.plan import Plan
-    from harness.discover.proposers.base import Known, Proposer, Reply
+    from harness.discover.proposers.base import Known, Proposal, Proposer
     from harness.discover.reading import Reading
     from harness.ladder.plan import Ladder
 
@@ -96,7 +98,7 @@ class Discovery:
     def _enough(self) -> str:
         """Why to stop before another generation; empty where there is no reason."""
         track, plan = self.track, self._plan
-        if over := plan.budget.over(track.spent, track.gpu_seconds):
+        if over := plan.over(track.spent, track.gpu_seconds):
             return over
         best = self._best_generation()
         if plan.patience and len(track.pulls) - 1 - best >= plan.patience:
@@ -112,7 +114,7 @@ class Discovery:
         if entry is None:
             self._say(f"burn-in: {name}")
             source, judged = self._judge.catalogue(name)
-            row = row_of(judged, generation=-1, reply="catalogue", name=name, code=fencing.code(source))
+            row = row_of(judged, generation=-1, reply="catalogue", name=name, code=quoting.code(source))
             entry = self._journal.record("burn-in", **row.entry())
         row = Row.read(entry)
         self.track.burn_in.append(row)
@@ -144,9 +146,9 @@ class Discovery:
         track.pulls.append(templates.Pull(track.template, accepted, gained))
 
     def _over_budget(self) -> bool:
-        return bool(self._plan.budget.over(self.track.spent, self.track.gpu_seconds))
+        return bool(self._plan.over(self.track.spent, self.track.gpu_seconds))
 
-    def _ask(self, turns: tuple[Turn, ...]) -> tuple[Reply, Any]:
+    def _ask(self, turns: tuple[Turn, ...]) -> tuple[Proposal, Any]:
         track = self.track
         asked = self._journal.recall("ask")
         entry = self._journal.recall("reply")
@@ -159,7 +161,7 @@ class Discovery:
             self._say("asking")
             context = self._context(turns)
             request = self._proposer.request(context)
-            digest = digest_of(request)
+            digest = json_digest(request, compact=True)
             if asked is None:
                 what = {"generation": track.generation, "attempt": track.attempt, "template": track.template}
                 self._journal.record("ask", **what, digest=digest, request=request, at=time.time())
@@ -195,7 +197,7 @@ class Discovery:
             picture=picture,
         )
 
-    def _judged(self, reply: Reply) -> Row:
+    def _judged(self, reply: Proposal) -> Row:
         entry = self._journal.recall("judged")
         if entry is None:
             self._say("reading the reply")
@@ -207,7 +209,7 @@ class Discovery:
                 raise undecided(row.told)
         return Row.read(entry)
 
-    def _row_of(self, reading: Reading, reply: Reply) -> Row:
+    def _row_of(self, reading: Reading, reply: Proposal) -> Row:
         track = self.track
         base: dict[str, Any] = {
             "generation": track.generation,
@@ -219,7 +221,7 @@ class Discovery:
             answer = feedback.unreadable(reading.kind, reading.findings)
             return Row(**base, fate="unreadable", rung="reading", told=reading.kind, answer=answer)
         parents = reply.parents or self._parents(reading.parents)
-        base |= {"name": track.unique_name(fencing.name(reading.name)), "code": fencing.code(reading.source)}
+        base |= {"name": track.unique_name(quoting.name(reading.name)), "code": quoting.code(reading.source)}
         base |= {"parents": tuple(parents)}
         if reading.program is None:
             answer = feedback.rejected(reading.findings, reading.source)
@@ -229,7 +231,7 @@ class Discovery:
         seen = track.archive.same
         judged = self._judge.judge(reading.source, base["name"], lambda mark, own: seen(mark, own) is not None)
         row = row_of(judged, **base)
-        if judged.fate == "known" and (loss := seen(str(judged.facts.get("function") or ""), judged.id)) is not None:
+        if judged.fate == "known" and (loss := seen(LossFacts.read(judged.facts).function, judged.id)) is not None:
             return like(row, loss)
         if judged.fate == "rejected":
             answer = feedback.rejected(judged.findings, reading.source)
@@ -238,7 +240,7 @@ class Discovery:
 
     def _parents(self, names: tuple[str, ...]) -> list[str]:
         """Ids of the losses that a reply says it builds on, as far as there are such."""
-        found = (self.track.archive.named(fencing.name(name)) for name in names)
+        found = (self.track.archive.named(quoting.name(name)) for name in names)
         return list(dict.fromkeys(loss.id for loss in found if loss is not None))
 
     def _take(self, row: Row) -> None:

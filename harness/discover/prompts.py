@@ -1,18 +1,19 @@
 """The context as messages for a language model. The same context gives the same messages, to the byte.
 
-Everything that a candidate had a say in is fenced and stripped (`fencing`); the system message says that it is data.
+Everything that a candidate had a say in is fenced and stripped (`quoting`); the system message says that it is data.
 """
 
 from __future__ import annotations
 
-import base64
 import json
+import math
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
+from harness.core.facts import LossFacts
 from harness.discover import classification
-from harness.discover import quoting as fencing
 from harness.discover.templates import TEMPLATES
+from harness.llm import quoting
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
@@ -85,26 +86,15 @@ def _system(contract: str) -> str:
     return _SYSTEM.format(contract=CONTRACTS[contract], purpose=_PURPOSES[contract])
 
 
-def with_picture(asked: list[dict[str, Json]], picture: bytes) -> list[dict[str, Json]]:
-    """The same conversation, with the learning curves as a picture beside the question."""
-    url = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
-    first = asked[1]
-    parts: list[Json] = [
-        {"type": "text", "text": first["content"]},
-        {"type": "image_url", "image_url": {"url": url}},
-    ]
-    return [asked[0], {**first, "content": parts}, *asked[2:]]
-
-
 def as_reply(name: str, code: str, kind: str) -> str:
     """An earlier reply as it is shown to its author: without what could talk to a reader."""
     if not code:
         return f"(a reply that cannot be shown: {kind})"
-    return json.dumps({"name": fencing.name(name), "code": code})
+    return json.dumps({"name": quoting.name(name), "code": code})
 
 
 def data(text: str) -> str:
-    """A text of strangers, between marks that it cannot write itself: `fencing` took them out."""
+    """A text of strangers, between marks that it cannot write itself: `quoting` took them out."""
     return f"<data>\n{text}\n</data>"
 
 
@@ -127,7 +117,7 @@ def _question(context: Context) -> str:
 
 
 def _loss(one: Known) -> str:
-    lines = [f"{fencing.name(one.name)}: {score(one)}"]
+    lines = [f"{quoting.name(one.name)}: {score(one)}"]
     if facts := _facts(one):
         lines.append(f"facts: {facts}")
     if one.metrics:
@@ -153,24 +143,23 @@ def curve(points: tuple[tuple[int, float], ...]) -> str:
 
 
 def _facts(one: Known) -> str:
-    facts = one.facts
+    facts = LossFacts.read(one.facts, lenient=True)
     told = []
-    if facts.get("convex") is not None:
-        told.append("convex in rho" if facts["convex"] else "not convex in rho")
-    if facts.get("statistic") is not None:
-        told.append(f"{'a batch statistic' if facts['statistic'] == 'batch' else 'pointwise'}")
-    if facts.get("reference_free"):
+    if facts.convex is not None:
+        told.append("convex in rho" if facts.convex else "not convex in rho")
+    if facts.statistic is not None:
+        told.append(f"{'a batch statistic' if facts.statistic == 'batch' else 'pointwise'}")
+    if facts.reference_free:
         told.append("reference-free")
-    slope = facts.get("slope_at_zero")
-    if isinstance(slope, float | int):
+    slope = facts.slope_at_zero
+    if slope is not None and math.isfinite(slope):
         told.append(f"slope {slope:.4f} at rho = 0 (beta 0.05)")
-    for key, words in (("value_at_uniform", "value"), ("slope_at_uniform", "slope of the right logit")):
-        number = facts.get(key)
-        if isinstance(number, float | int):
+    for number, words in ((facts.value_at_uniform, "value"), (facts.slope_at_uniform, "slope of the right logit")):
+        if number is not None and math.isfinite(number):
             told.append(f"{words} {number:.4f} where ten logits are equal")
     return ", ".join(told)
 
 
 def _failure(one: Failure) -> str:
-    words = f"{fencing.name(one.name)} ended at {one.where}: {fencing.sentence(one.told)}"
+    words = f"{quoting.name(one.name)} ended at {one.where}: {quoting.sentence(one.told)}"
     return f"{words}\n{data(one.code)}" if one.code else words

@@ -21,7 +21,7 @@ from harness.screen.thoughts import without_end
 if TYPE_CHECKING:
     from harness.core.program import Program
     from harness.core.verdict import Finding
-    from harness.discover.proposers.base import Reply
+    from harness.discover.proposers.base import Proposal
 
 _FORM = 'Answer with one JSON object and nothing else: {"name": "...", "thought": "...", "parents": [], "code": "..."}.'
 #: Each class of unreadable reply, and what its proposer is told.
@@ -82,14 +82,14 @@ class Reading:
         return self.kind in SENTENCES
 
 
-def read(reply: Reply, contract: str = "preference", binding: str = NAMES) -> Reading:
+def read(reply: Proposal, contract: str = "preference", binding: str = NAMES) -> Reading:
     """Sort a reply. Raises InfrastructureError where the screening process cannot run."""
     found = _read(reply, contract, binding)
     closed = "" if reply.cut else _closed(reply.text, found.findings)
     return _read(replace(reply, text=closed), contract, binding) if closed else found
 
 
-def _read(reply: Reply, contract: str, binding: str) -> Reading:
+def _read(reply: Proposal, contract: str, binding: str) -> Reading:
     text = reply.text
     if reply.refused:
         return Reading("refusal")

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.discover import feedback
-from harness.discover import quoting as fencing
-from harness.discover.proposers.base import Reply, Usage
+from harness.discover.proposers.base import Proposal
 from harness.discover.track import Row
+from harness.llm import quoting
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from harness.discover.judging import Judged
     from harness.discover.proposers.base import Known
-
-
-def digest_of(request: object) -> str:
-    """SHA-256 of a request, as the journal keeps it."""
-    text = json.dumps(request, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def seed_of(seed: int, generation: int, attempt: int) -> int:
@@ -30,7 +24,7 @@ def seed_of(seed: int, generation: int, attempt: int) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
 
 
-def reply_entry(reply: Reply, state: object, started: float) -> dict[str, Any]:
+def reply_entry(reply: Proposal, state: object, started: float) -> dict[str, Any]:
     """A reply as the journal keeps it; `started` is of the monotonic clock."""
     usage = reply.usage
     return {
@@ -50,15 +44,15 @@ def reply_entry(reply: Reply, state: object, started: float) -> dict[str, Any]:
     }
 
 
-def reply_of(entry: dict[str, Any]) -> Reply:
+def reply_of(entry: dict[str, Any]) -> Proposal:
     """A reply from the journal."""
     text, flags = str(entry["text"]), {key: bool(entry[key]) for key in ("cut", "refused")}
-    return Reply(text, Usage(**entry["usage"]), **flags, parents=tuple(entry["parents"]), note=entry["note"])
+    return Proposal(text, Usage(**entry["usage"]), **flags, parents=tuple(entry["parents"]), note=entry["note"])
 
 
 def row_of(judged: Judged, **base: Any) -> Row:
     """A row for what was judged; `base` says which attempt it is of, and what is not to be as judged."""
-    told = fencing.sentence(judged.told)
+    told = quoting.sentence(judged.told)
     answer = "" if judged.fate != "undecided" else "Your loss could not be judged, by no fault of its own."
     return Row(
         **{"attempt": 0, "template": "", "answer": answer, **base},

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.discover.archive import Archive
-from harness.discover.proposers.base import Known, Outcome, Usage
+from harness.discover.proposers.base import Known, Outcome
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

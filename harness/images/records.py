@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.files import SMALL, read_bytes, write_anew
+from harness.core.files import SMALL, read_bytes, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,9 +101,7 @@ class Records:
 
     def _write(self, name: str, content: dict[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._folder / f"{name}.{os.getpid()}"
-        write_anew(partial, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
-        partial.replace(self._folder / name)
+        write_whole(self._folder / name, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _load(path: Path) -> dict[str, str]:

@@ -6,26 +6,24 @@ import contextlib
 import hashlib
 import importlib.resources
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.candidate import Candidate
 from harness.core.errors import CandidateFault, InfrastructureError, UserError
-from harness.core.files import SMALL, read_bytes
+from harness.core.files import SMALL, read_bytes, write_whole
 from harness.core.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from harness.ladder.plan import RungPlan
 
     #: Measures a candidate at a rung for one seed.
     Measure = Callable[[Candidate, RungPlan, int], dict[str, float]]
 
-#: Where known losses lie: those for preferences, and those for classification. No two have the same name.
-CATALOGUES = ("harness.losses", "harness.losses.classification")
+#: Where known losses lie, those for preferences and those of each other contract. No two have the same name.
+CATALOGUES = ("harness.losses", "harness.losses.classification", "harness.losses.lists")
 
 #: Digits of an evaluation's digest in the name of a file.
 _DIGITS = 32
@@ -121,7 +119,4 @@ def _read(path: Path) -> dict[str, float] | None:
 def _write(path: Path, text: str) -> None:
     with contextlib.suppress(OSError):  # it can always be measured again
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
+        write_whole(path, text.encode())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core import profiles
+from harness.core.contract import CONTRACTS
 from harness.core.errors import UserError
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.rungs import GATED, VERDICTS, contract_of, declared_by
@@ -167,7 +168,8 @@ def _contract(at: Path, plan: RungPlan, profile: Profile) -> Iterator[Mistake]:
     except UserError as error:
         yield Mistake((*at, "baseline"), error.message, error.remedy)
         return
-    contract = "classification" if candidate.path.startswith("harness/losses/classification/") else "preference"
+    folder = candidate.path.rsplit("/", 2)[-2]
+    contract = folder if folder in CONTRACTS else "preference"
     if contract != profile.contract:
         what = f"the baseline {plan.baseline} is a loss for {contract}, and the profile {profile.name} for "
         yield Mistake((*at, "baseline"), what + profile.contract, "name a loss of the same contract")

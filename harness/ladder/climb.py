@@ -123,8 +123,8 @@ def _properties(context: ClimbContext, held: Claim, plan: RungPlan, one: Screene
     """The verdict of the properties, or the run that judged the same function before."""
     result = _judged(context, held, one)
     _keep(context, held, plan, result)
-    fingerprint = result.facts.get("fingerprint")
-    if isinstance(result.verdict, Accepted) and isinstance(fingerprint, str):
+    fingerprint = result.loss_facts.fingerprint
+    if isinstance(result.verdict, Accepted) and fingerprint:
         known = context.ledger.same_function(held, fingerprint, lambda other: _difference(context, held, one, other))
         if known is not None:
             return known

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 from harness.checks.checker import Checker
 from harness.containers import request
 from harness.containers.engine import remove_labelled
-from harness.core.errors import EngineUnavailableError, InfrastructureError
+from harness.core.errors import InfrastructureError
+from harness.core.retry import growing
 from harness.core.verdict import Accepted, Undecided
 from harness.ladder.baselines import baseline_candidate
 
 if TYPE_CHECKING:
     from harness.checks.options import Options
-    from harness.ledger.retrying import Patience
+    from harness.core.retry import Patience
 
 #: The label that containers have by the place that they were made at.
 PLACE_LABEL = "harness.place"
 #: The loss of each contract that has to pass, and the first and the longest wait between two tries, in seconds.
-_KNOWN_GOOD = {"preference": "dpo", "classification": "cross_entropy"}
+_KNOWN_GOOD = {"preference": "dpo", "classification": "cross_entropy", "lists": "multiway_dpo"}
 _FIRST, _LONGEST = 1.0, 30.0
 #: From so many faults of ours in a row on, a worker also slows down: what it meets is not seen by a single check.
 MANY_FAULTS = 3
@@ -31,17 +32,7 @@ MANY_FAULTS = 3
 
 def checker_when_it_answers(options: Options, patience: Patience) -> Checker:
     """Open the checker; wait for an engine that is away. Raises InfrastructureError for all that does not pass."""
-    pause, waited = _FIRST, 0.0
-    while True:
-        try:
-            return Checker.open(options)
-        except EngineUnavailableError as error:
-            if patience.stopping() or waited > patience.seconds:
-                raise
-            if not waited:
-                patience.tell(f"{error.message}; it waits")
-        patience.wait(pause)
-        waited, pause = waited + pause, min(2.0 * pause, _LONGEST)
+    return patience.until_it_works(lambda: Checker.open(options), "the engine", first=_FIRST, longest=_LONGEST)
 
 
 class Health:
@@ -69,9 +60,9 @@ class Health:
     def on_fault(self, why: str) -> None:
         """After a fault of ours: wait until a known-good loss can be judged here, or until it is to stop."""
         self._in_a_row += 1
-        pause = _FIRST
+        waits = growing(_FIRST * 2.0 ** max(self._in_a_row - MANY_FAULTS + 1, 0), _LONGEST)
         if self._in_a_row >= MANY_FAULTS:
-            pause = min(_FIRST * 2.0 ** (self._in_a_row - MANY_FAULTS + 1), _LONGEST)
+            pause = next(waits)
             self._patience.tell(f"{self._in_a_row} faults of ours in a row, the last: {why}; it waits {pause:.0f} s")
             self._patience.wait(pause)
         told = False
@@ -84,8 +75,7 @@ class Health:
             if not told:
                 self._patience.tell(f"nothing is claimed before a known-good loss can be judged here: {problem}")
                 told = True
-            self._patience.wait(pause)
-            pause = min(2.0 * pause, _LONGEST)
+            self._patience.wait(next(waits))
 
     def _problem(self) -> str | None:
         """Why a known-good loss cannot be judged here now; None where it can."""

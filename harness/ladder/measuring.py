@@ -56,7 +56,7 @@ class _Served:
     @property
     def contract(self) -> Contract:
         """What it is asked with."""
-        return self._subject.oracle.program.contract
+        return self._subject.contract
 
     def answer(self, batch: Batch) -> Answer:
         """Values and gradients of one batch."""

@@ -6,11 +6,10 @@ queue, the gates and the commands know none of them by name.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from harness.core.digests import json_digest
 from harness.core.version import __version__
 from harness.ladder import bandit
 from harness.ladder.sources import code_of
@@ -76,4 +75,4 @@ def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str, trained
     }
     if trained:
         what["trained"] = trained
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode()).hexdigest()
+    return json_digest(what)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.sources import contents, project_root
 from harness.images.inputs import TRAINER_CODE
+from harness.ladder.baselines import CATALOGUES
 from harness.trainer.tasks import MODULES
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ _PACKAGES = {
 }
 _SEEDED = ("RestrictedPython", "numpy", "scipy")
 #: Where the text of a baseline lies.
-_CATALOGUES = ("harness/losses", "harness/losses/classification")
+_CATALOGUES = tuple(package.replace(".", "/") for package in CATALOGUES)
 
 
 def code_of(kind: str, baseline: str = "", root: Path | None = None) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from harness.core.digests import json_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,4 +74,4 @@ def evaluation_with(evaluation: str, program: Program | None) -> str:
     if program is None or not program.chosen:
         return evaluation
     what = {"evaluation": evaluation, "constants": program.constants}
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return json_digest(what)

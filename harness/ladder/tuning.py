@@ -12,12 +12,11 @@ does not answer, is worth less than all others. The best goes through all proper
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.core.digests import json_digest
 from harness.core.errors import CandidateFault, InfrastructureError, StoppedError
 from harness.core.version import __version__
 from harness.ladder import bandit
@@ -78,7 +77,7 @@ def tuning_digest(ladder: Ladder, image: str, sampler: str) -> str:
         "settings": repr(settings),
         "gate": repr(gate),
     }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return json_digest(what)
 
 
 def worth(gate: Gate, measured: Mapping[int, Mapping[str, float]]) -> float:

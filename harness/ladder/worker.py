@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.checks.options import Options
 from harness.containers.engine import remove_labelled
 from harness.core.errors import HarnessError, InfrastructureError
+from harness.core.retry import Patience
 from harness.ladder import logs
 from harness.ladder.climb import climb, run_label, with_remedy
 from harness.ladder.context import ClimbContext, Progress
@@ -20,7 +21,7 @@ from harness.ladder.progress import ProgressWriter
 from harness.ledger.events import LeaseLostError
 from harness.ledger.holders import new_owner
 from harness.ledger.queue import LEASE_SECONDS
-from harness.ledger.retrying import Patience, PatientLedger
+from harness.ledger.retrying import PatientLedger
 from harness.ledger.states import State
 
 if TYPE_CHECKING:

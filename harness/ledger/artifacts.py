@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.core.files import LARGE, read_bytes
+from harness.core.files import LARGE, read_bytes, replacing, sync_folder
 from harness.ledger.failures import COPY, ROOM, LedgerError, disk_passes
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Artifacts:
@@ -29,8 +30,10 @@ class Artifacts:
         try:
             if not _holds(path, digest):
                 _make(path.parent)
-                _write(path, data)
-            _settle(path.parent)  # another writer may not have come to this yet
+                with replacing(path) as file:
+                    file.write(data)
+                    os.fchmod(file.fileno(), 0o444)
+            sync_folder(path.parent)  # another writer may not have come to this yet
         except OSError as error:
             raise LedgerError(
                 f"an artifact could not be kept in {self._folder}: {error.strerror or error}",
@@ -70,28 +73,4 @@ def _make(folder: Path) -> None:
         return
     _make(folder.parent)
     folder.mkdir(exist_ok=True)
-    _settle(folder.parent)
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o444)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
-def _settle(folder: Path) -> None:
-    """Have a folder's entries on the disk: a file's own bytes are of no use where its name is lost."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder.parent)

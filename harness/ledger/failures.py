@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class LedgerError(InfrastructureError):
     """The ledger could not be read or written. What was not committed did not happen.
 
-    `passing` tells whether it may be otherwise in a while: the server is away, the disk is full, another one writes.
+    What is `passing`: the server is away, the disk is full, another one writes.
     """
 
     def __init__(self, message: str | None = None, *, remedy: str = "", passing: bool = False) -> None:

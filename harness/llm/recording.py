@@ -1,68 +1,38 @@
-"""Every call of a judge, kept: JSON lines, one for each, on the disk before anybody uses the reply.
+"""Every call, kept: JSON lines, one for each, on the disk before anybody uses the reply.
 
 A line holds the request and its digest, the reply with its tokens, a seal (SHA-256) over both, and the time. A file
 that was cut off in the middle of a line goes on after the last whole one. A line that was damaged is noticed by its
 seal; whoever wants to forge one can, since there is no secret in it. No key is ever in a request.
+
+The journal of a search (`harness/discover/journal.py`) is another form on the same kind of file, and stays one: there a
+request stands before its reply, so that a kill between the two is seen, and the same request may be answered anew,
+while here it has one reply for ever.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
 import threading
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.core.digests import json_digest
 from harness.core.errors import InfrastructureError, UserError
-from harness.core.files import LARGE, OPENED, read_bytes, read_descriptor
-from harness.llm.request import Message, Reply, Request
+from harness.llm.lines import Lines
+from harness.llm.request import Reply, Request  # noqa: TC001 - pydantic looks them up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_STRICT = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Message(BaseModel):
-    model_config = _STRICT
-    role: str
-    content: str
-
-
-class _Request(BaseModel):
-    model_config = _STRICT
-    model: str
-    messages: tuple[_Message, ...]
-    temperature: float | None
-    most_tokens: int
-    cap: str
-    top: int
-
-
-class _Reply(BaseModel):
-    model_config = _STRICT
-    text: str
-    finish: str
-    model: str
-    prompt_tokens: int
-    completion_tokens: int
-    counted: bool
-    tries: int
-    top: tuple[tuple[str, float], ...]
-
 
 class _Line(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(extra="forbid", frozen=True)
     digest: str
     seal: str
-    request: _Request
-    reply: _Reply
+    request: Request
+    reply: Reply
     time: float
     seconds: float
 
@@ -76,28 +46,20 @@ class Recording:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._known: dict[str, Reply] = {}
-        self._handle: int | None = None
         try:
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | OPENED, 0o600)
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            data = read_bytes(path, LARGE) if self._handle is None else read_descriptor(self._handle, LARGE)
+            self._file = Lines(path, read_only=read_only)
         except BlockingIOError as error:
-            self.close()
             raise UserError(f"another process writes to {path}", remedy="wait for it, or record elsewhere") from error
         except OSError as error:
-            self.close()
             raise UserError(f"{path} cannot be read as a recording: {error.strerror or error}") from error
-        whole = data[: data.rfind(b"\n") + 1]
         try:
-            self._known.update(_entries(path, whole))
-        except UserError:
+            self._known = dict(_entries(path, self._file.whole))
+            self._file.mend()
+        except BaseException:
             self.close()
             raise
-        if self._handle is not None and len(whole) != len(data):
-            os.ftruncate(self._handle, len(whole))  # a line that was being written when somebody pulled the plug
 
     def __enter__(self) -> Self:
         """For `with`."""
@@ -113,14 +75,12 @@ class Recording:
 
     def close(self) -> None:
         """Let others write to the file."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        self._file.close()
 
     @property
     def writable(self) -> bool:
         """Whether replies can be added."""
-        return self._handle is not None
+        return self._file.writable
 
     def find(self, request: Request) -> Reply | None:
         """The recorded reply, if there is one."""
@@ -131,40 +91,26 @@ class Recording:
 
         Raises InfrastructureError where the disk does not take it; nothing half-written is left then.
         """
-        line = {
-            "digest": request.digest,
-            "seal": _seal(request, reply),
-            "request": asdict(request),
-            "reply": asdict(reply),
-            "time": round(time.time(), 3),
-            "seconds": round(seconds, 3),
-        }
-        data = json.dumps(line, sort_keys=True, ensure_ascii=True).encode() + b"\n"
+        what: dict[str, Any] = {"request": request.recorded(), "reply": reply.recorded()}
+        stamps = {"time": round(time.time(), 3), "seconds": round(seconds, 3)}
+        line = {"digest": request.digest, "seal": _seal(what), **what, **stamps}
         with self._lock:
-            if self._handle is None:
+            if not self.writable:
                 raise InfrastructureError(f"{self._path} is not open for recording")
             if request.digest not in self._known:
-                _append(self._handle, data, self._path)
+                try:
+                    self._file.add(line)
+                except OSError as error:
+                    raise InfrastructureError(
+                        f"a reply could not be kept in {self._path}: {error.strerror or error}",
+                        remedy="make room, and run it again",
+                    ) from error
                 self._known[request.digest] = reply
             return self._known[request.digest]
 
 
-def _append(handle: int, data: bytes, path: Path) -> None:
-    size = os.fstat(handle).st_size
-    try:
-        if os.write(handle, data) != len(data):
-            raise OSError("no space left")
-        os.fsync(handle)
-    except OSError as error:
-        os.ftruncate(handle, size)
-        raise InfrastructureError(
-            f"a reply could not be kept in {path}: {error.strerror or error}", remedy="make room, and run it again"
-        ) from error
-
-
-def _seal(request: Request, reply: Reply) -> str:
-    both = json.dumps({"request": asdict(request), "reply": asdict(reply)}, sort_keys=True)
-    return hashlib.sha256(both.encode()).hexdigest()
+def _seal(both: dict[str, Any]) -> str:
+    return json_digest(both)
 
 
 def _entries(path: Path, data: bytes) -> Iterator[tuple[str, Reply]]:
@@ -173,9 +119,7 @@ def _entries(path: Path, data: bytes) -> Iterator[tuple[str, Reply]]:
             entry = _Line.model_validate_json(line)
         except ValidationError as error:
             raise UserError(f"line {number} of {path} is no recorded call: {error.errors()[0]['msg']}") from error
-        messages = tuple(Message(one.role, one.content) for one in entry.request.messages)
-        request = Request(**{**entry.request.model_dump(), "messages": messages})
-        reply = Reply(**{**entry.reply.model_dump(), "top": entry.reply.top})
-        if (request.digest, _seal(request, reply)) != (entry.digest, entry.seal):
+        what = {"request": entry.request.recorded(), "reply": entry.reply.recorded()}
+        if (entry.request.digest, _seal(what)) != (entry.digest, entry.seal):
             raise UserError(f"line {number} of {path} was changed: it does not fit its seal")
-        yield entry.digest, reply
+        yield entry.digest, entry.reply

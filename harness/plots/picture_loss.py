@@ -24,7 +24,7 @@ _WINDOW = 3.0
 _MARKED = 4
 
 
-def loss_figure(title: str, curve: Curve, minima: list[Point], findings: Sequence[Finding]) -> Figure:
+def loss_figure(title: str, curve: Curve, minima: Sequence[Point], findings: Sequence[Finding]) -> Figure:
     """Draw the value above and the slope below, over the same rho in nats."""
     figure = canvas.new_figure(7.2, 5.6)
     value, slope = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -92,7 +92,7 @@ def _by_reference(axes: Axes, curve: Curve) -> None:
     )
 
 
-def _window(curve: Curve, minima: list[Point], marks: list[float]) -> tuple[float, float]:
+def _window(curve: Curve, minima: Sequence[Point], marks: list[float]) -> tuple[float, float]:
     """Choose the part of the given rho to show: the middle, and whatever else deserves a look."""
     reach = _WINDOW / curve.beta if curve.beta > 0 else math.inf
     at = [-reach, reach]
@@ -127,7 +127,7 @@ def _limits(
     return low - room, high + room
 
 
-def _mark_minima(axes: Axes, minima: list[Point]) -> None:
+def _mark_minima(axes: Axes, minima: Sequence[Point]) -> None:
     low, high = axes.get_ylim()
     shown = [p for p in minima[:_MARKED] if low <= p.value <= high]
     if not shown:

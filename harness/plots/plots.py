@@ -12,7 +12,6 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.core.facts import read_curve, read_points, read_stability
 from harness.core.save import save_bytes
 from harness.core.text import one_line
 
@@ -106,10 +105,10 @@ def _figures(result: CheckResult) -> list[tuple[str, Figure]]:
 
     title = plain_label(one_line(result.name) or file_stem(result))
     out: list[tuple[str, Figure]] = []
-    curve, stability = read_curve(result.facts), read_stability(result.facts)
+    facts = result.loss_facts
+    curve, stability = facts.curve, facts.stability
     if curve is not None:
-        minima = read_points(result.facts, "minima")
-        out.append(("loss", loss_figure(title, curve, minima, result.verdict.findings)))
+        out.append(("loss", loss_figure(title, curve, facts.minima, result.verdict.findings)))
     if stability is not None:
         out.append(("stability", stability_figure(title, stability)))
     return out

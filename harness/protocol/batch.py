@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,7 @@ class Batch(ABC):
         """The dtype of all tensors that do not hold whole numbers."""
         return self.tensors[0].dtype
 
-    @cached_property
+    @property
     def sizes(self) -> tuple[int, ...]:
         """The size of each dimension of the contract."""
         found: dict[str, int] = {}
@@ -89,8 +90,10 @@ class Batch(ABC):
     @cached_property
     def raw(self) -> bytes:
         """The tensors one after the other, little-endian, as they cross the wire."""
-        parts = [t.astype(t.dtype.newbyteorder("<"), copy=False).tobytes() for t in self.tensors]
-        return b"".join(parts)
+        tensors = self.tensors
+        if sys.byteorder != "little":
+            tensors = tuple(t.astype(t.dtype.newbyteorder("<")) for t in tensors)
+        return b"".join([tensor.tobytes() for tensor in tensors])
 
     def with_tensors(self, tensors: Sequence[np.ndarray]) -> Self:
         """The same numbers with other tensors, in the contract's order."""

@@ -77,6 +77,11 @@ class PairBatch(Batch):
         return self.beta, self.progress
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """B."""
+        return (self.policy_chosen.size,)
+
+    @property
     def where(self) -> str:
         """How large it is, and beta."""
         return f"on a batch of {self.pairs} at beta {self.beta:g}"

@@ -105,11 +105,11 @@ def _section(result: CheckResult, index: int) -> Iterator[str]:
         yield f"<p><strong>{sanitize.html(sentence(NOT_JUDGED))}</strong></p>"
     for finding in verdict.findings:
         yield from _finding(finding)
-    if rows := fact_rows(result.facts):
+    if rows := fact_rows(result.loss_facts):
         yield "<table>"
         yield from (f"<tr><th>{sanitize.html(k)}</th><td>{sanitize.html(v)}</td></tr>" for k, v in rows)
         yield "</table>"
-    yield from (f"<p>{sanitize.html(told)}</p>" for told in (*stability_story(result.facts), *not_run(result)))
+    yield from (f"<p>{sanitize.html(told)}</p>" for told in (*stability_story(result.loss_facts), *not_run(result)))
     yield from _pictures(result, index)
     if result.output:
         printed = sanitize.html(result.output)

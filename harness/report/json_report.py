@@ -97,7 +97,7 @@ def _result(result: CheckResult) -> ResultModel:
             "reason": sanitize.clean(verdict.reason) if isinstance(verdict, Undecided) else None,
             "remedy": sanitize.clean(verdict.remedy) if isinstance(verdict, Undecided) else None,
             "findings": [_finding(f) for f in verdict.findings],
-            "facts": _sorted(result.facts),
+            "facts": strict(result.loss_facts.as_json()),
             "properties": dict(sorted(result.properties.items())),
             "not_run": {rule: sanitize.clean(why) for rule, why in sorted(result.not_run.items())},
             "environment": _sorted(result.environment),

@@ -66,13 +66,13 @@ def _section(result: CheckResult) -> Iterator[str]:
         yield ""
     for finding in verdict.findings:
         yield from _finding(finding)
-    if rows := fact_rows(result.facts):
+    if rows := fact_rows(result.loss_facts):
         yield "| fact | |"
         yield "|---|---|"
         for label, text in rows:
             yield f"| {label} | {sanitize.markdown(text)} |"
         yield ""
-    for told in (*stability_story(result.facts), *not_run(result)):
+    for told in (*stability_story(result.loss_facts), *not_run(result)):
         yield f"- {sanitize.markdown(told)}"
     yield ""
 

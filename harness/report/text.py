@@ -118,9 +118,9 @@ def _block(result: CheckResult, console: Console) -> RenderableType:
     if isinstance(verdict, Screened):
         parts.append(_indented(Text(sentence(NOT_JUDGED))))
     parts += [_indented(_finding(finding)) for finding in verdict.findings]
-    if rows := fact_rows(result.facts):
+    if rows := fact_rows(result.loss_facts):
         parts.append(_indented(_table(rows)))
-    parts += [_indented(Text(sanitize.one_line(s))) for s in (*stability_story(result.facts), *not_run(result))]
+    parts += [_indented(Text(sanitize.one_line(s))) for s in (*stability_story(result.loss_facts), *not_run(result))]
     return Group(*parts, Text())
 
 

@@ -34,7 +34,7 @@ def told(tree: ast.Module, plan: CallPlan, declared: Declared, contract: Contrac
         bound=bound,
         by_position=is_by_position(function.node, plan, contract),
         fixed=tuple((own, text[:_LONGEST_DEFAULT]) for own, text in fixed[:_MOST]),
-        crossed=_crossed(tree),
+        crossed=_crossed(tree) if all(len(tensor.dimensions) == 1 for tensor in contract.tensors) else (),
     )
 
 

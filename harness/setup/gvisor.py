@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.core.files import write_whole
 from harness.setup.shell import SetupError, apt_install, may_install
 
 NAME = "runsc"
@@ -68,6 +69,4 @@ def register(program: Path, settings: Path = SETTINGS) -> None:
         raise SetupError(f"{settings} is no JSON: {error}", remedy=f"mend {settings} first") from error
     known.setdefault("runtimes", {})[NAME] = {"path": str(program), "runtimeArgs": list(ARGUMENTS)}
     settings.parent.mkdir(parents=True, exist_ok=True)
-    fresh = settings.with_suffix(".new")
-    fresh.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(settings)
+    write_whole(settings, (json.dumps(known, indent=2) + "\n").encode())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from harness.core.contract import Contract
     from harness.core.domain import Domain
     from harness.core.profiles import Witnessing
     from harness.core.rules import Rule
@@ -77,6 +78,11 @@ class Subject(ABC):
         if self._smallest is None:
             self._smallest = self._probe()
         return self._smallest
+
+    @property
+    def contract(self) -> Contract:
+        """What it is asked with."""
+        return self.oracle.program.contract
 
     def size(self, rows: int) -> int:
         """`rows`, or the smallest batch that this loss can work with."""

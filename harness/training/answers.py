@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
+from harness.core.files import read_bytes
 from harness.ledger.documents import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -21,11 +20,7 @@ def whole_lines(path: Path, most: int = MOST_BYTES) -> bytes:
     A container wrote it: a link is not followed, and a pipe is not waited for.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        data = read_bytes(path, most, cut=True)
     except OSError:
         return b""
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return b""
-        data = file.read(most)
     return data[: data.rfind(b"\n") + 1]

@@ -14,7 +14,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from harness.core.errors import InfrastructureError, StoppedError, UserError
-from harness.core.files import LINES, read_bytes, write_anew
+from harness.core.files import LINES, read_bytes, remove_halves, write_whole
 from harness.core.locks import alone
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
 _MANIFEST = "manifest.json"
 _FILES = "files"
-
-
-def digest_of(**what: object) -> str:
-    """SHA-256 (hex) of plain values by name."""
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode()).hexdigest()
 
 
 class Kept:
@@ -53,8 +48,7 @@ class Kept:
             files, again = new / _FILES, new.exists()
             new.mkdir(mode=0o700, exist_ok=True)
             files.mkdir(exist_ok=True)
-            for half in files.rglob(".*"):  # files that were being written when a builder was killed
-                half.unlink()
+            remove_halves(files)
             try:
                 metrics = build(files)
             except (UserError, InfrastructureError) as error:
@@ -63,7 +57,7 @@ class Kept:
                     shutil.rmtree(new, ignore_errors=True)
                 raise
             manifest = {"key": key, "files": digests(files), "metrics": metrics}
-            write_anew(new / _MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
+            write_whole(new / _MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
             new.chmod(0o755)
             new.replace(place)
             return place / _FILES

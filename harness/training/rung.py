@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from harness.containers.trainer_request import TrainerLimits
+from harness.core.digests import json_digest
 from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
-from harness.core.files import SMALL, load_toml, read_bytes, write_anew
+from harness.core.files import SMALL, load_toml, read_bytes, remove_halves, write_whole
 from harness.core.limits import MIB
 from harness.core.locks import opened, taken
 from harness.protocol.job import Progress, Step
 from harness.trainer.tasks import MODULES
 from harness.training.answers import SAMPLES, whole_lines
-from harness.training.kept import Kept, digest_of, digest_of_input, digests, must_be_data
+from harness.training.kept import Kept, digest_of_input, digests, must_be_data
 from harness.training.serving import Serving
 from harness.training.steps import StepSpec, run_step
 from harness.training.weights import check_weights
@@ -93,7 +94,7 @@ class TrainingService:
     def identity(self, plan: TrainingPlan) -> str:
         """What decides about a rung's outcome besides its plan: the code that trains, the device, the user's files."""
         inputs = {name: digest_of_input(path) for name, path in self.inputs(plan).items()}
-        return digest_of(where=self.where.identity, device=self.device, inputs=inputs)
+        return json_digest({"where": self.where.identity, "device": self.device, "inputs": inputs})
 
     def inputs(self, plan: TrainingPlan) -> dict[str, Path]:
         """The user's files for a rung. Raises UserError for a file that names none, and for what is no data."""
@@ -132,11 +133,8 @@ class TrainingService:
         work, limits = self._asked(plan, seed)
         with _on_disk(self.folder):
             data = self._prepared(work, limits, plan, say)
-        place = (
-            self.folder
-            / "training"
-            / digest_of(name=name, seed=seed, settings=dict(plan.settings), identity=self.identity(plan))[:32]
-        )
+        what = {"name": name, "seed": seed, "settings": dict(plan.settings), "identity": self.identity(plan)}
+        place = self.folder / "training" / json_digest(what)[:32]
         with _on_disk(self.folder), _alone(place):
             trained = self._trained(asked, replace(work, step=Step.TRAIN, data=data), limits, place, say)
             scored = self._scored(replace(work, step=Step.SCORE, data=data), limits, place, say)
@@ -166,7 +164,8 @@ class TrainingService:
     def _prepared(
         self, work: StepSpec, limits: TrainerLimits, plan: TrainingPlan, say: Callable[[Step, Progress], None]
     ) -> Path:
-        key = digest_of(task=work.task, settings=dict(work.settings), seed=work.seed, identity=self.identity(plan))
+        settings, identity = dict(work.settings), self.identity(plan)
+        key = json_digest({"task": work.task, "settings": settings, "seed": work.seed, "identity": identity})
         alone = replace(limits, processes=1)
 
         def build(folder: Path) -> dict[str, float]:
@@ -188,6 +187,7 @@ class TrainingService:
             return known
         done.unlink(missing_ok=True)
         out.mkdir(parents=True, exist_ok=True)
+        remove_halves(out)
         begins = not any(out.iterdir())
         with tempfile.TemporaryDirectory(prefix="harness-oracle-") as private:
             serving = Serving(
@@ -283,9 +283,7 @@ def _alone(place: Path) -> Iterator[None]:
 def _write_done(path: Path, metrics: Mapping[str, float], weights: Path) -> None:
     """Say that the training is over, with the digests of what it left."""
     content = {"metrics": {k: repr(v) for k, v in metrics.items()}, "files": digests(weights)}
-    partial = path.with_suffix(".new")
-    write_anew(partial, json.dumps(content, sort_keys=True).encode())
-    partial.replace(path)
+    write_whole(path, json.dumps(content, sort_keys=True).encode())
 
 
 def _read_done(path: Path, weights: Path) -> dict[str, float] | None:

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 import verdicts
 
+from harness.core.profiles import DEFAULTS
+
 pytestmark = pytest.mark.container
 
 ROOT = Path(__file__).parents[2]
-CLASSIFICATION = "classification"
 #: Asked by hand, too: seen to pass, to fail in a property, to fail in several, and for classification.
 SOME = {
     "harness/losses/dpo.py",
@@ -27,6 +28,7 @@ SOME = {
     "tests/quality/losses/band_negative.py",
     "harness/losses/classification/cross_entropy.py",
     "tests/quality/classification/negated.py",
+    "tests/quality/lists/by_position.py",
 }
 #: What the plugin writes to the path in the environment: the rules that were broken, of each test that failed.
 COLLECTOR = """
@@ -52,7 +54,7 @@ def pytest_sessionfinish():
 def by_hand(name: str, folder: Path) -> tuple[int, set[str]]:
     """The exit code of pytest, and the rules that were told."""
     (folder / "collector.py").write_text(COLLECTOR, "utf-8")
-    contract = CLASSIFICATION if CLASSIFICATION in name else "preference"
+    contract = next((each for each in DEFAULTS if each in name), "preference")
     command = [sys.executable, "-m", "pytest", "property_tests", "-p", "collector", "--candidate", name]
     environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", "FOUND": str(folder / "found.json")}
     done = subprocess.run(

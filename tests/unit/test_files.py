@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import socket
+import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +16,13 @@ from support import ROOT
 
 from harness.containers.endpoint import _configured_context
 from harness.core import files
-from harness.core.errors import HarnessError, InfrastructureError, UserError
-from harness.core.locks import alone
+from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
+from harness.core.locks import alone, opened, taken
 from harness.discover.journal import Journal, read_entries
 from harness.discover.proposers.replay import ReplayProposer
 from harness.images.records import BaseRecord, Records
 from harness.images.wheelhouse import _held
+from harness.ladder import baselines
 from harness.ladder import ladder as ladders
 from harness.ladder.baselines import Baselines
 from harness.llm.recording import Recording
@@ -232,14 +235,16 @@ def test_a_build_does_not_wait_at_a_lock_that_is_none(made: str, tmp_path: Path)
 
 
 def _remember(folder: Path) -> None:
-    """Write a record. The file that it is written to first has this process's number."""
     Records(folder).remember_base(BaseRecord("identity", "reference", "recipe"))
 
 
+#: Writers of whole files by what they write, where, and how.
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "the end of a training": ("trained.new", lambda folder: _write_done(folder / "trained.json", {}, folder / "w")),
+    "the end of a training": ("trained.json", lambda folder: _write_done(folder / "trained.json", {}, folder / "w")),
     "prepared data": (".new-key/manifest.json", lambda folder: Kept(folder).get("key", lambda _: {})),
-    "a record of a build": (f"images/base-recipe.json.{os.getpid()}", _remember),
+    "a record of a build": ("images/base-recipe.json", _remember),
+    "a baseline's scores": ("scores.json", lambda folder: baselines._write(folder / "scores.json", "{}")),
+    "a whole file": ("file", lambda folder: files.write_whole(folder / "file", b"new")),
 }
 
 
@@ -254,7 +259,122 @@ def test_what_is_written_goes_through_nothing_that_lies_there(writer: str, made:
     MADE[made](path) if made in MADE else path.hardlink_to(other)
     assert within(PATIENCE, lambda: write(tmp_path / "folder")) is None
     assert other.read_text() == "as it was"
-    assert not path.exists()  # it was moved to its place
+    if path.parent.exists():  # prepared data are moved to their place
+        assert path.is_file()
+        assert not path.is_symlink()
+        assert path.stat().st_nlink == 1
+        assert not list(path.parent.glob(".new-*"))
+
+
+@pytest.mark.parametrize("made", [*list(MADE)[:4], "a second name of a file"])
+def test_a_name_that_was_foreseen_is_not_written_through(
+    made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _: "foreseen")
+    (other := tmp_path / "other").write_text("as it was")
+    planted = tmp_path / ".new-foreseen"
+    MADE[made](planted) if made in MADE else planted.hardlink_to(other)
+    assert isinstance(within(PATIENCE, lambda: files.write_whole(tmp_path / "file", b"new")), FileExistsError)
+    assert other.read_text() == "as it was"
+    assert planted.is_symlink() or planted.exists()
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("failing", ["fsync", "rename"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_write_that_is_interrupted_leaves_the_old_file(
+    failing: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise error
+
+    (path := tmp_path / "file").write_bytes(b"old")
+    monkeypatch.setattr(os, failing, interrupt)
+    with pytest.raises(type(error)):
+        files.write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    (path := tmp_path / "file").write_bytes(b"old")
+    with pytest.raises(TypeError), files.replacing(path) as file:
+        file.writelines([b"half", None])  # type: ignore[list-item]
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_and_its_name_are_on_the_disk_before_a_write_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, real = [], os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, (tmp_path / "file").exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with files.replacing(tmp_path / "file") as file:
+        Path(file.name).write_bytes(b"written by its name")
+    assert (tmp_path / "file").read_bytes() == b"written by its name"
+    (half, before), last = synced
+    assert half.startswith(".new-")
+    assert not before
+    assert last == (tmp_path.name, True)
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure_and_one_on_a_broken_disk_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(number: int) -> None:
+        def sync(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", sync)
+
+    fails(errno.EINVAL)
+    files.write_whole(tmp_path / "file", b"new")
+    files.sync_folder(tmp_path)
+    fails(errno.EIO)
+    for write in (lambda: files.write_whole(tmp_path / "file", b"newer"), lambda: files.sync_folder(tmp_path)):
+        with pytest.raises(OSError, match="Input/output"):
+            write()
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    (deep := tmp_path / "a" / "b").mkdir(parents=True)
+    for place in (tmp_path, deep):
+        (place / ".new-half").write_bytes(b"ha")
+        (place / "whole").write_bytes(b"whole")
+        (place / ".hidden").write_bytes(b"whole")
+    files.remove_halves(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [".hidden"] * 2 + ["whole"] * 2
+
+
+def test_what_is_too_long_is_cut_where_that_is_wanted(tmp_path: Path) -> None:
+    (path := tmp_path / "given").write_bytes(b"x" * 10)
+    assert [files.read_bytes(path, cap, cut=True) for cap in (9, 10, 11)] == [b"x" * 9, b"x" * 10, b"x" * 10]
+    assert len(files.read_bytes(Path("/proc/self/status"), 100, cut=True)) == 100
+
+
+def test_a_lock_keeps_others_out_until_its_end(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with alone(lock):
+        with opened(lock) as other:
+            assert not taken(other)
+        with pytest.raises(StoppedError), alone(lock, lambda: True):
+            pass
+    with opened(lock) as other:
+        assert taken(other)
+
+
+def test_a_journal_has_one_writer(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal") as journal:
+        with pytest.raises(UserError, match="another process works"):
+            Journal(tmp_path / "journal")
+        assert journal.path.stat().st_mode & 0o777 == 0o600
+    Journal(tmp_path / "journal").__exit__()
 
 
 def test_wheels_are_files(tmp_path: Path) -> None:
@@ -270,7 +390,6 @@ def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
 
 #: Where else files are opened, read or written, how often, and why that is no path from outside.
 ELSEWHERE: dict[str, tuple[int, str]] = {
-    "harness/discover/journal.py": (1, "opened to be written, with the reader's own flags, and read by it"),
     "harness/doctor/inside/__init__.py": (2, "our own package"),
     "harness/doctor/inside/counted.py": (5, "runs in a sandbox"),
     "harness/doctor/inside/files.py": (6, "runs in a sandbox"),
@@ -278,21 +397,18 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/doctor/inside/limits.py": (1, "runs in a sandbox"),
     "harness/doctor/probing.py": (1, "the canary, which we wrote a moment before"),
     "harness/doctor/run.py": (1, "the canary, in a folder that we made a moment before"),
-    "harness/llm/recording.py": (1, "opened to be written, with the reader's own flags, and read by it"),
-    "harness/core/files.py": (2, "the reader; a descriptor of its own making"),
+    "harness/core/files.py": (5, "the reader and the writer; descriptors of their own making"),
     "harness/images/base.py": (1, "an archive that we wrote a moment before"),
     "harness/images/context.py": (2, "wheels of our own cache, known by their digests"),
     "harness/images/debian.py": (5, "the system's own lists of packages; written into a folder of our own"),
     "harness/images/inputs.py": (2, "our own sources"),
     "harness/images/rootfs.py": (2, "archives that we wrote a moment before"),
     "harness/images/wheelhouse.py": (3, "our own lock files, and wheels known by their digests"),
-    "harness/ladder/baselines.py": (2, "our own package; a file that we made a moment before"),
+    "harness/ladder/baselines.py": (1, "our own package"),
     "harness/ladder/ladder.py": (2, "our own package"),
     "harness/checks/bank.py": (2, "our own sources"),
-    "harness/training/answers.py": (2, "the same discipline; what is too long is cut, not refused"),
     "harness/training/kept.py": (2, "asked beforehand whether they are files; digested in pieces"),
     "harness/training/weights.py": (1, "asked beforehand whether it is a file; its header is capped"),
-    "harness/ledger/artifacts.py": (2, "a folder and a file of our own making"),
     "harness/losses/__init__.py": (1, "our own package"),
     "harness/containers/disk.py": (1, "the kernel's"),
     "harness/containers/request.py": (1, "our own package"),
@@ -302,16 +418,15 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/report/github.py": (1, "a descriptor of the reader's own making; written, never read"),
     "harness/report/json_report.py": (1, "our own package"),
     "harness/plots/picture_frontier.py": (1, "our own package"),
-    "harness/core/save.py": (3, "written, never read"),
     "harness/screen/process.py": (1, "the kernel's"),
     "harness/setup/engine.py": (2, "the log of an engine that we started"),
     "harness/setup/environment.py": (7, "our own checkout"),
-    "harness/setup/gvisor.py": (3, "the system's settings, as root"),
+    "harness/setup/gvisor.py": (2, "the system's settings, as root"),
     "harness/setup/relock.py": (6, "our own checkout"),
     "trainer/__main__.py": (1, "a descriptor of our own"),
-    "trainer/checkpoint.py": (3, "runs in the trainer; files of its own making"),
-    "trainer/control/kept.py": (4, "runs in the trainer; files of its own making"),
-    "trainer/finetune/resume.py": (3, "runs in the trainer; files of its own making"),
+    "trainer/checkpoint.py": (1, "runs in the trainer; files of its own making"),
+    "trainer/control/kept.py": (3, "runs in the trainer; files of its own making"),
+    "trainer/finetune/resume.py": (1, "runs in the trainer; files of its own making"),
     "trainer/finetune/store.py": (4, "runs in the trainer; files of its own making"),
     "trainer/hub.py": (1, "runs in the trainer; asked beforehand whether it is a file"),
     "trainer/images/cifar.py": (1, "runs in the trainer; asked beforehand whether it is a file, and how large"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from harness.core.files import write_whole
 from harness.protocol.job import StepError
 
 if TYPE_CHECKING:
@@ -29,13 +29,8 @@ def write(path: Path, data: bytes) -> str:
     Raises StepError (the user's) where there is no room.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_whole(path, data)
     except OSError as error:
         raise StepError(f"cannot write {path.name}: {error.strerror}", fault="user", remedy="make room") from error
     return hashlib.sha256(data).hexdigest()

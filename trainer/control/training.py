@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
 from harness.trainer.control import data as prepared
 from harness.trainer.control import kept
@@ -117,7 +116,7 @@ class _Counter:
 def _mark(job: Job, settings: Settings, source: Data) -> str:
     """Digest of what a run's file depends on besides the loss: a file with another mark is not gone on from."""
     what = {"settings": dataclasses.asdict(settings), "seed": job.seed, "data": source.digest}
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return json_digest(what)
 
 
 def _once(

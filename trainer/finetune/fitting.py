@@ -13,6 +13,7 @@ import torch
 from datasets import Dataset
 from transformers import PrinterCallback
 
+from harness.core.files import remove_halves
 from harness.protocol.job import StepError, silent
 from harness.trainer.finetune import model as models
 from harness.trainer.finetune import resume, store, weights
@@ -140,9 +141,8 @@ def _leave(trainer: OracleTrainer, out: Path, which: str, metrics: dict[str, flo
     if not trainer.accelerator.is_main_process:
         return
     resume.write(out / resume.WEIGHTS, tensors, {"identity": which, "metrics": metrics})
-    # A kill in the middle of writing leaves a part of a file; nothing but weights is a result.
-    for file in (out / resume.CHECKPOINT, *out.glob("*.partial")):
-        file.unlink(missing_ok=True)
+    (out / resume.CHECKPOINT).unlink(missing_ok=True)
+    remove_halves(out)  # nothing but weights is a result
 
 
 def _ranks() -> int:

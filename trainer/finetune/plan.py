@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import random
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from harness.core.digests import json_digest
 
 if TYPE_CHECKING:
     from harness.trainer.finetune.settings import Settings
@@ -63,4 +63,4 @@ def plan(pairs: int, settings: Settings, seed: int) -> Plan:
 def identity(settings: Settings, key: dict[str, str], seed: int, ranks: int) -> str:
     """SHA-256 of what a training depends on besides its loss: a checkpoint of another one is no use."""
     what = {"settings": asdict(settings), "key": key, "seed": seed, "ranks": ranks}
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return json_digest(what)

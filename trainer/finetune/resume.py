@@ -7,10 +7,9 @@ chance (the order of pairs is made beforehand, dropout is off), so no generator'
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,12 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import TrainerCallback
 
+from harness.core.files import replacing
 from harness.protocol.job import Progress, StepError
 from harness.trainer.finetune import weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -39,21 +38,11 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
 
     `harness.trainer.checkpoint` puts a file together in memory first, for which a large model leaves no room.
     """
-    partial = path.with_suffix(".partial")
     told = json.dumps({**state, "sha256": _digest(tensors)}, sort_keys=True)
     try:
-        save_file(dict(tensors), partial, metadata={"state": told})
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with replacing(path) as file:
+            save_file(dict(tensors), Path(file.name), metadata={"state": told})
     except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         said = f"{path.name} cannot be written: {error}"
         raise StepError(
             said, fault="user", remedy="free some space; the training goes on from its checkpoint"

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from harness.core.digests import json_digest
 from harness.protocol.job import StepError
 from harness.trainer.reviews import texts
 from harness.trainer.reviews.model import all_log_probs
-from harness.trainer.reviews.store import digest_of, read_tensors, write_tensors
+from harness.trainer.reviews.store import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def key(pairs: Pairs, world: World, precision: str, device: str) -> str:
     """SHA-256 of the tokens of the pairs, the model, its tokenizer, the handling of lengths, precision and versions."""
     import transformers  # noqa: PLC0415 - for its version alone
 
-    return digest_of(
+    return json_digest(
         {
             "pairs": texts.digest(pairs.prompts, pairs.chosen, pairs.rejected),
             "world": world.digests,

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
 from harness.trainer.reviews import grammar
 from harness.trainer.reviews.model import Model, load_weights, sample, save_weights
 from harness.trainer.reviews.reward import vader
-from harness.trainer.reviews.store import digest_file, digest_of
+from harness.trainer.reviews.store import digest_file
 from harness.trainer.reviews.texts import Pairs, Tokens, rows
 from harness.trainer.reviews.world import Material
 
@@ -88,8 +89,8 @@ class Embedded:
         s = self._settings
         return {
             "weights": digest_file(self._folder / WEIGHTS),
-            "model": digest_of(["gpt2", s.layers, s.width, s.heads, s.answer]),
-            "tokenizer": digest_of(self._words.words),
+            "model": json_digest(["gpt2", s.layers, s.width, s.heads, s.answer]),
+            "tokenizer": json_digest(self._words.words),
         }
 
     def reference(self) -> Model:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
 from harness.trainer.reviews.loading import load_classifier, load_model, load_tokenizer
 from harness.trainer.reviews.preferences import Preference, preferences
 from harness.trainer.reviews.reward import by_classifier
 from harness.trainer.reviews.settings import INPUTS
-from harness.trainer.reviews.store import digest_file, digest_of
+from harness.trainer.reviews.store import digest_file
 from harness.trainer.reviews.texts import Pairs, Tokens
 from harness.trainer.reviews.world import Material
 from harness.trainer.tasks import inner_files
@@ -59,7 +60,7 @@ class Files:
     def digests(self) -> dict[str, str]:
         """Of every file in the model's folder, its weights and its tokenizer among them."""
         folder = self._paths["model"]
-        return {"model": digest_of([(str(f.relative_to(folder)), digest_file(f)) for f in inner_files(folder)])}
+        return {"model": json_digest([(str(f.relative_to(folder)), digest_file(f)) for f in inner_files(folder)])}
 
     def reference(self) -> Model:
         """The model as it was given, dropout off."""

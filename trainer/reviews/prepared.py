@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
 from harness.trainer.pieces import Pieces
 from harness.trainer.reviews import cached, evaluate, texts
 from harness.trainer.reviews.embedded import WEIGHTS, Embedded
-from harness.trainer.reviews.store import digest_file, digest_of, read_facts, read_tensors, write_facts, write_tensors
+from harness.trainer.reviews.store import digest_file, read_facts, read_tensors, write_facts, write_tensors
 from harness.trainer.reviews.texts import Pairs
 from harness.trainer.reviews.world import Material, World
 
@@ -127,7 +128,7 @@ def _open(job: Job, settings: Settings, folder: Path) -> World:
 def purpose(job: Job, settings: Settings) -> str:
     """SHA-256 of what the data of a job are made for: seed, device, and the settings that they depend on."""
     relevant = {k: v for k, v in asdict(settings).items() if k not in _TRAINING_ONLY}
-    return digest_of({"seed": job.seed, "device": job.device, "settings": relevant})
+    return json_digest({"seed": job.seed, "device": job.device, "settings": relevant})
 
 
 def _cache(folder: Path, which: str) -> Path:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from harness.core.digests import json_digest
+from harness.core.files import remove_halves
 from harness.protocol.job import Progress
 from harness.trainer.reviews import evaluate
 from harness.trainer.reviews.fit import Kept, Place, fit
 from harness.trainer.reviews.model import load_weights, save_weights
 from harness.trainer.reviews.prepared import Prepared, open_prepared, prepare_in
 from harness.trainer.reviews.settings import Settings
-from harness.trainer.reviews.store import digest_of, read_tensors, write_tensors
+from harness.trainer.reviews.store import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,8 +47,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
     prepared = open_prepared(job, settings)
     kept = Kept(prepared.material.train, *prepared.recall("train"))
     fitted = []
-    for part in Path(job.out).glob(".new-*"):
-        part.unlink()  # half a file, of an attempt that was killed
+    remove_halves(Path(job.out))
     for number, beta in enumerate(settings.betas):
         policy = prepared.world.reference().train()
         done = fit(
@@ -58,7 +59,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
             seed=job.seed,
             place=Place(
                 Path(job.out) / f"checkpoint-{number}.safetensors",
-                digest_of([job.seed, beta, asdict(settings), prepared.world.digests]),
+                json_digest([job.seed, beta, asdict(settings), prepared.world.digests]),
             ),
             say=_one_of(say, number, len(settings.betas)),
             worth=_worth(prepared, job.seed),

@@ -60,8 +60,3 @@ def digest_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise StepError(f"{path.name} cannot be read: {error.strerror}") from error
-
-
-def digest_of(what: object) -> str:
-    """SHA-256 of plain values, by their JSON."""
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode("utf-8")).hexdigest()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from harness.core.digests import json_digest
 from harness.discover.evolve.grammar import OPS, Op
 
 if TYPE_CHECKING:
@@ -133,4 +132,4 @@ def with_places(tree: Node, wanted: Sequence[float]) -> Node:
 
 def digest(tree: Node) -> str:
     """SHA-256 of the tree, in hex."""
-    return hashlib.sha256(json.dumps(tree.document()).encode()).hexdigest()
+    return json_digest(tree.document())

@@ -1,6 +1,6 @@
 """What the loop and a proposer say to each other. Whoever writes losses, by whatever means, is behind `Proposer`.
 
-The loop asks with a `Context`, journals the `Reply` with the proposer's state, judges it, and tells the `Outcome`. A
+The loop asks with a `Context`, journals the `Proposal` with the proposer's state, judges it, and tells the `Outcome`. A
 killed run is resumed by going through the journal: for each recorded reply `restore` gets the state that was saved
 with it, in place of a call of `propose`, and then `told` gets the outcome again. So a proposer must do all that it
 does by chance from its state or from `Context.seed`, and keep nothing elsewhere.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from harness.core.errors import InfrastructureError
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,27 +103,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """What a call cost: tokens in and out, US dollars (None where no price is known), calls of a server."""
-
-    tokens_in: int = 0
-    tokens_out: int = 0
-    dollars: float | None = 0.0
-    calls: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        """The cost of both. An unknown price stays unknown."""
-        known = self.dollars is not None and other.dollars is not None
-        return Usage(
-            self.tokens_in + other.tokens_in,
-            self.tokens_out + other.tokens_out,
-            (self.dollars or 0.0) + (other.dollars or 0.0) if known else None,
-            self.calls + other.calls,
-        )
-
-
-@dataclass(frozen=True)
-class Reply:
+class Proposal:
     """What a proposer said, as it came: `text` is untrusted, and may be anything.
 
     `cut` is true where the proposer knows that the text ends too early, `refused` where its server says that the model
@@ -199,10 +180,10 @@ class Proposer(Protocol):
     def request(self, context: Context) -> Json:
         """What will be asked, as JSON: its digest is journaled before the call. A function of state and context."""
 
-    def propose(self, context: Context, key: str) -> Reply:
+    def propose(self, context: Context, key: str) -> Proposal:
         """Ask; `key` is the request's digest, by which a server may know a call that is made again.
 
-        Raises ProposerError where there is no reply to be had. Whatever a model says is a Reply.
+        Raises ProposerError where there is no reply to be had. Whatever a model says is one.
         """
 
     def told(self, outcome: Outcome) -> None:

@@ -8,13 +8,13 @@ here: a tree is only looked at for what the properties would refuse at once, and
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ValidationError
 
+from harness.core.digests import json_digest
 from harness.core.errors import UserError
 from harness.discover.evolve import printing, sense, vary
 from harness.discover.evolve.grow import grow
@@ -22,7 +22,7 @@ from harness.discover.evolve.population import Population, member
 from harness.discover.evolve.simplify import simplify
 from harness.discover.evolve.state import How, Note, State, read, saved
 from harness.discover.evolve.tuning import REFUSED, Task, tunable, value_of
-from harness.discover.proposers.base import ExhaustedError, Reply
+from harness.discover.proposers.base import ExhaustedError, Proposal
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
@@ -65,10 +65,10 @@ class EvolveProposer:
 
     def request(self, context: Context) -> Json:
         """What the next proposal follows from: the ask's seed, the losses that are shown, and the state's digest."""
-        known = hashlib.sha256(json.dumps(self.state(), sort_keys=True).encode()).hexdigest()
+        known = json_digest(self.state())
         return {"seed": context.seed, "shown": [loss.id for loss in context.best], "state": known}
 
-    def propose(self, context: Context, key: str) -> Reply:
+    def propose(self, context: Context, key: str) -> Proposal:
         """A tree that is new and that nothing can be said against. Raises ExhaustedError where none is found."""
         del key
         draw = np.random.Generator(np.random.PCG64([context.seed, 51]))
@@ -86,7 +86,7 @@ class EvolveProposer:
                 continue
             self._marks.append(mark)
             note = Note(tree=list(tree.document()), how=idea.how).model_dump()
-            return Reply(printing.reply(tree, _THOUGHTS[idea.how]), parents=idea.parents, note=note)
+            return Proposal(printing.reply(tree, _THOUGHTS[idea.how]), parents=idea.parents, note=note)
         raise ExhaustedError(f"evolve found nothing new in {_TRIES} trees")
 
     def told(self, outcome: Outcome) -> None:

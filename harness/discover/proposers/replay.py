@@ -14,7 +14,8 @@ from harness.core.errors import UserError
 from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import read_entries
-from harness.discover.proposers.base import ExhaustedError, Reply, Usage
+from harness.discover.proposers.base import ExhaustedError, Proposal
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
@@ -67,7 +68,7 @@ class ReplayProposer:
         """What the model was asked, or would be asked now."""
         return list(prompts.messages(context))
 
-    def propose(self, context: Context, key: str) -> Reply:
+    def propose(self, context: Context, key: str) -> Proposal:
         """The next reply."""
         del context
         if self._next >= len(self._replies):
@@ -98,7 +99,7 @@ class ReplayProposer:
         """Nothing is open."""
 
 
-def _reply(entry: dict[str, Any], file: Path) -> Reply:
+def _reply(entry: dict[str, Any], file: Path) -> Proposal:
     try:
         found = _Reply.model_validate(entry)
     except ValidationError as error:
@@ -106,7 +107,7 @@ def _reply(entry: dict[str, Any], file: Path) -> Reply:
     usage = found.usage
     dollars = None if usage.dollars is None else float(usage.dollars)
     spent = Usage(usage.tokens_in, usage.tokens_out, dollars, usage.calls)
-    return Reply(found.text, spent, cut=found.cut, refused=found.refused, parents=tuple(found.parents))
+    return Proposal(found.text, spent, cut=found.cut, refused=found.refused, parents=tuple(found.parents))
 
 
 def open_proposer(ask: Ask) -> ReplayProposer:

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from judging import DPO, Answering
 
+from harness import property_tests
 from harness.checks import bank, properties
 from harness.checks import suite as suites
-from harness.checks.reference_oracle import ReferenceOracle
+from harness.checks.properties import Properties
+from harness.checks.reference_oracle import ReferenceOracle, reference_for
 from harness.checks.suite import Suite
-from harness.core.profiles import DEFAULT, load
-from harness.protocol.batch_types import PairBatch
+from harness.core.profiles import DEFAULT, load, names
+from harness.property_tests.configure import seed_of
+from harness.protocol.batch import Batch
 from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 PROFILE = load(DEFAULT)
+SEEDS = Path(property_tests.__file__).with_name("seeds.json")
+SHAPE = "test_shape_fits_every_batch_size"
 
 
 def plain(examples: bank.Examples | None) -> dict[str, list[dict[str, Any]]]:
     """Examples as they compare."""
 
     def of(value: Any) -> Any:
-        return (
-            (value.raw, value.beta, value.progress, value.policy_chosen.dtype)
-            if isinstance(value, PairBatch)
-            else value
-        )
+        return (value.raw, value.scalars, value.dtype) if isinstance(value, Batch) else value
 
     assert examples is not None
     return {name: [{k: of(v) for k, v in each.items()} for each in one] for name, one in examples.items()}
@@ -53,16 +55,30 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_it_is_what_is_drawn_today() -> None:
+@pytest.mark.parametrize("name", names())
+def test_it_is_what_is_drawn_today(name: str) -> None:
     """Where this fails after a change of the properties: `python -m harness.checks.draw_bank`."""
-    kept = plain(bank.kept(PROFILE, 0))
-
-    suite = Suite(PROFILE, 0)
-    drawn = plain(suite.drawn(PreferenceSubject(ReferenceOracle(gpu=True), PROFILE.domain)))
+    profile = load(name)
+    kept = plain(bank.kept(profile, 0))
+    drawn = plain(Suite(profile, 0).drawn(reference_for(profile, gpu=True)))
     assert list(kept) == sorted(drawn)
-    for name, examples in drawn.items():
-        assert kept[name] == examples, name
-    assert sum(map(len, drawn.values())) > 500
+    for each, examples in drawn.items():
+        assert kept[each] == examples, each
+    assert sum(map(len, drawn.values())) > 300
+
+
+def test_the_text_of_a_property_decides_nothing_about_its_examples() -> None:
+    """Its seed is that of its file and name, kept for those that were drawn before this was so."""
+    known = seed_of("preference/test_shape.py::test_shape_fits_every_batch_size")
+    assert known == int("0x" + json.loads(SEEDS.read_text("utf-8"))["preference/test_shape.py::" + SHAPE], 16)
+    fresh = seed_of("lists/test_shape.py::" + SHAPE)
+    assert fresh == int(hashlib.sha384(b"lists/test_shape.py::" + SHAPE.encode()).hexdigest(), 16)
+    assert fresh != known
+
+
+def test_every_kept_seed_is_a_propertys() -> None:
+    all_ = {each.name.partition("/")[2] for name in names() for each in Properties(load(name), 0).all}
+    assert set(json.loads(SEEDS.read_text("utf-8"))) <= all_
 
 
 @pytest.mark.rest

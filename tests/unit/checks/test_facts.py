@@ -12,7 +12,7 @@ import torch
 from judging import NAMES, Answering
 
 from harness.core.domain import Domain
-from harness.core.facts import read_curve, read_points
+from harness.core.facts import LossFacts
 from harness.core.program import CallPlan, Program
 from harness.core.verdict import Severity
 from harness.losses import CATALOGUE, source_text
@@ -26,9 +26,10 @@ from harness.subject.preference import PreferenceSubject
 from harness.subject.reference import entering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from harness.core.facts import Curve
+    from harness.core.verdict import Json
     from harness.losses import Entry
     from harness.protocol.batch_types import PairBatch
 
@@ -39,8 +40,13 @@ def facts_of(subject: PreferenceSubject) -> dict[str, Any]:
     return by_contract.facts_of(subject)
 
 
-def drawn(facts: dict[str, Any]) -> Curve:
-    curve = read_curve(facts)
+def rows_of(found: Mapping[str, Json]) -> dict[str, str]:
+    """What a report tells of a document of facts."""
+    return dict(fact_rows(LossFacts.read(found)))
+
+
+def drawn(facts: Mapping[str, Json]) -> Curve:
+    curve = LossFacts.read(facts).curve
     assert curve is not None
     return curve
 
@@ -146,12 +152,12 @@ def test_a_turned_reference_is_told_and_drawn() -> None:
     assert right["curve"]["value"] == wrong["curve"]["value"]
     assert right["curve"]["value_by_reference"] == right["curve"]["value"]
     assert wrong["curve"]["value_by_reference"] == wrong["curve"]["value"][::-1]
-    rows = dict(fact_rows(wrong))
+    rows = rows_of(wrong)
     assert rows["reference"] == "used: WITH THE POLICY'S SIGN"
     assert "either completion is shifted under both models" in rows["function of rho alone"]
-    assert dict(fact_rows(right))["reference"] == "used: against the policy"
-    assert dict(fact_rows(right))["function of rho alone"] == "yes"
-    figures = [loss_figure("x", drawn(f), read_points(f, "minima"), []) for f in (right, wrong)]
+    assert rows_of(right)["reference"] == "used: against the policy"
+    assert rows_of(right)["function of rho alone"] == "yes"
+    figures = [loss_figure("x", drawn(f), LossFacts.read(f).minima, []) for f in (right, wrong)]
     labels = [{line.get_label() for axes in figure.axes for line in axes.lines} for figure in figures]
     assert ["the same rho, made by the reference" in each for each in labels] == [False, True]
 
@@ -191,7 +197,7 @@ def test_nothing_of_the_catalogue_is_warned_of(entry: Entry) -> None:
 def test_another_size_is_told() -> None:
     found = facts_of(told(larger_reference))
     assert found["reference_enters"]["chosen"] == {"sign": "opposite", "size": 1.5, "same_share": 0.0}
-    assert dict(fact_rows(found))["reference"] == "used: against the policy, at 1.5 of its size"
+    assert rows_of(found)["reference"] == "used: against the policy, at 1.5 of its size"
 
 
 def test_an_answer_that_changes_by_itself_tells_nothing_of_the_reference() -> None:
@@ -203,7 +209,7 @@ def test_an_answer_that_changes_by_itself_tells_nothing_of_the_reference() -> No
 def test_whether_beta_matters_is_measured(loss: Loss, *, matters: bool) -> None:
     found = facts_of(told(loss))
     assert found["beta_matters"] is matters
-    assert dict(fact_rows(found)).get("beta") == (None if matters else "not used: no answer changes with it")
+    assert rows_of(found).get("beta") == (None if matters else "not used: no answer changes with it")
 
 
 @pytest.mark.parametrize(
@@ -218,15 +224,15 @@ def test_what_the_other_pairs_are_to_a_pair(loss: Loss, company: str, statistic:
 def test_a_broadcast_over_pairs_is_told() -> None:
     found = facts_of(told(column, "chosen_lengths", "rejected_lengths"))
     assert found["company"] == "batch, all with all"
-    assert "as a (B, B) broadcast does" in dict(fact_rows(found))["kind"]
+    assert "as a (B, B) broadcast does" in rows_of(found)["kind"]
 
 
 def test_lengths_are_held_along_the_curve() -> None:
     found = facts_of(told(simpo, "chosen_lengths", "rejected_lengths"))
     assert found["convex"] is True
     assert found["slope_at_zero"] == pytest.approx(-0.05 / LENGTH / 2)
-    assert "(beta 0.05, completions of 64 tokens)" in dict(fact_rows(found))["slope at rho = 0"]
-    assert "tokens" not in dict(fact_rows(facts_of(told(dpo))))["slope at rho = 0"]
+    assert "(beta 0.05, completions of 64 tokens)" in rows_of(found)["slope at rho = 0"]
+    assert "tokens" not in rows_of(facts_of(told(dpo)))["slope at rho = 0"]
 
 
 def test_nothing_is_said_of_a_curve_without_a_number() -> None:
@@ -234,7 +240,7 @@ def test_nothing_is_said_of_a_curve_without_a_number() -> None:
     for key in ("convex", "minima", "maxima", "statistic", "reference_free", "of_rho_alone", "reference_enters"):
         assert found[key] is None, key
     assert (found["value_at_zero"], found["slope_at_zero"]) == ("NaN", "NaN")
-    rows = dict(fact_rows(found))
+    rows = rows_of(found)
     assert rows["convex in rho"] == "unknown: no answer of the curve is finite"
     assert rows["finite along the curve"] == "nowhere"
     assert not {"kind", "reference", "local minima"} & set(rows)
@@ -244,7 +250,7 @@ def test_what_is_said_is_of_the_finite_part() -> None:
     found = facts_of(told(nan_below))
     assert found["convex"] is True
     assert found["finite_where"] == [[-19.5, 100.0]]
-    assert dict(fact_rows(found))["convex in rho"] == "yes, as far as it is finite"
+    assert rows_of(found)["convex in rho"] == "yes, as far as it is finite"
 
 
 def test_a_hole_at_zero_leaves_both_sides() -> None:
@@ -258,4 +264,4 @@ def test_numpy_remarks_on_nothing(loss: Loss) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = facts_of(told(loss))
-        loss_figure("x", drawn(found), read_points(found, "minima"), [])
+        loss_figure("x", drawn(found), LossFacts.read(found).minima, [])

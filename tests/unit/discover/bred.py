@@ -25,7 +25,7 @@ from harness.subject.batches import natural
 
 if TYPE_CHECKING:
     from harness.discover.judging import Seen
-    from harness.discover.proposers.base import Proposer, Reply
+    from harness.discover.proposers.base import Proposal, Proposer
     from harness.protocol.batch_types import PairBatch
 
 X = node("scaled", [node("rho")])
@@ -113,7 +113,7 @@ class Loop:
     seed: int = 0
     known: list[Known] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
+    replies: list[Proposal] = field(default_factory=list)
     trees: dict[str, Node] = field(default_factory=dict)
 
     def context(self) -> Context:

@@ -11,8 +11,9 @@ from harness.core.verdict import Finding, Severity
 from harness.discover.judging import Judged
 from harness.discover.loop import Discovery
 from harness.discover.plan import Plan
-from harness.discover.proposers.base import ExhaustedError, Reply, Usage
+from harness.discover.proposers.base import ExhaustedError, Proposal
 from harness.ladder.ladder import load
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ class Script:
         """What was said back stands for all of it."""
         return [context.generation, context.attempt, [turn.answer for turn in context.turns]]
 
-    def propose(self, context: Context, key: str) -> Reply:
+    def propose(self, context: Context, key: str) -> Proposal:
         """The next line."""
         self.keys.append(key)
         if self.next == self.fail_at:
@@ -116,7 +117,7 @@ class Script:
             raise ExhaustedError("nothing more to say")
         self.asked.append(context)
         self.next += 1
-        return Reply(self.lines[self.next - 1], Usage(100, 10, 0.001, 1), note=self.next)
+        return Proposal(self.lines[self.next - 1], Usage(100, 10, 0.001, 1), note=self.next)
 
     def told(self, outcome: Outcome) -> None:
         """Remember it."""

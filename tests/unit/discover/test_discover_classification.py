@@ -16,16 +16,17 @@ from harness.discover.archive import cell
 from harness.discover.journal import Journal
 from harness.discover.prompts import messages
 from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Context, Known, Reply, Usage
+from harness.discover.proposers.base import Context, Known, Proposal
 from harness.discover.reading import read
 from harness.discover.templates import TEMPLATES
 from harness.ladder.baselines import baseline_candidate
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CODE = "def mine(logits, targets):\n    return F.cross_entropy(logits, targets, reduction='none')\n"
-REPLY = Reply(json.dumps({"thought": "t", "name": "mine", "parents": [], "code": CODE}), Usage(1, 1, None, 1))
+REPLY = Proposal(json.dumps({"thought": "t", "name": "mine", "parents": [], "code": CODE}), Usage(1, 1, None, 1))
 #: The command's options as click gives them where only a proposer is named.
 GIVEN: dict[str, Any] = {parameter.name: None for parameter in discover_command.params if parameter.name}
 GIVEN |= {"proposer": "replay:x", "timeout": 1.0, "retries": 0, "reply_tokens": 64, "pictures": False}
@@ -64,7 +65,7 @@ def test_facts_are_told() -> None:
 def test_replies_are_read_by_their_contract() -> None:
     assert read(REPLY, "classification").program is not None
     assert read(REPLY).program is None
-    wrong = Reply(json.dumps({"code": "def loss(logits):\n    return logits\n"}), Usage(1, 1, None, 1))
+    wrong = Proposal(json.dumps({"code": "def loss(logits):\n    return logits\n"}), Usage(1, 1, None, 1))
     assert [f.rule for f in read(wrong, "classification").findings] == ["S109"]
 
 

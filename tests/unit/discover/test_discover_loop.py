@@ -11,9 +11,10 @@ from scripted import FakeJudge, Script, code, discovery, reply
 from harness.core.errors import InfrastructureError, UserError
 from harness.discover import summary
 from harness.discover.journal import Journal
-from harness.discover.plan import Budget
+from harness.discover.plan import Plan
 from harness.discover.proposers.base import Known
 from harness.discover.track import Duel, Track
+from harness.llm.account import Budget, Prices, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,13 +136,17 @@ def test_what_a_gate_stopped_is_a_lesson_and_not_a_success(journal: Journal) -> 
 
 
 @pytest.mark.parametrize(
-    ("budget", "word"),
-    [(Budget(tokens=330), "tokens"), (Budget(dollars=0.003), "dollars"), (Budget(gpu_hours=0.0005), "GPU")],
+    ("limit", "word"),
+    [
+        ({"budget": Budget(tokens=330)}, "tokens"),
+        ({"budget": Budget(money=0.003, prices=Prices(1.0, 1.0))}, "dollars"),
+        ({"gpu_hours": 0.0005}, "GPU"),
+    ],
 )
-def test_a_budget_ends_the_run_before_the_next_call(journal: Journal, budget: Budget, word: str) -> None:
+def test_a_budget_ends_the_run_before_the_next_call(journal: Journal, limit: dict[str, object], word: str) -> None:
     judge = FakeJudge(gpu_rungs=frozenset({"bandit"}))
     script = Script([reply(f"k * {0.1 + n / 10}") for n in range(9)])
-    track = discovery(journal, script, judge, budget=budget).run()
+    track = discovery(journal, script, judge, **limit).run()
     assert word in track.ended
     assert 0 <= len(track.rows) < 9
     spent = {"tokens": 110 * len(track.rows), "dollars": 0.001 * len(track.rows), "GPU": track.gpu_seconds}[word]
@@ -154,10 +159,11 @@ def test_a_budget_holds_within_a_generation_too(journal: Journal) -> None:
 
 
 def test_money_without_a_price_is_no_budget() -> None:
-    from harness.discover.proposers.base import Usage
-
     with pytest.raises(UserError, match="price"):
-        Budget(dollars=1.0).over(Usage(1, 1, None, 1), 0.0)
+        Budget(money=1.0)
+    plan = Plan(generations=1, budget=Budget(money=1.0, prices=Prices(1.0, 1.0)))
+    with pytest.raises(UserError, match="price"):
+        plan.over(Usage(1, 1, None, 1), 0.0)
 
 
 def test_patience_ends_a_run_that_does_not_get_better(journal: Journal) -> None:

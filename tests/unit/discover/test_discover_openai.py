@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,20 +16,23 @@ from scripted import FakeJudge, discovery, reply
 from harness.core.candidate import SIZE_LIMIT
 from harness.core.errors import UserError
 from harness.discover.journal import Journal
+from harness.discover.loop import Discovery
 from harness.discover.picture import learning_curves
+from harness.discover.plan import Plan
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.proposers.base import Context, ProposerError
-from harness.discover.proposers.openai import VARIABLE
+from harness.ladder.ladder import load
+from harness.llm.endpoint import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from harness.discover.judging import Judged, Seen
     from harness.discover.proposers.openai import OpenAIProposer
 
     Open = Callable[..., tuple[OpenAIProposer, ChatServer]]
 
+OLDER = Path(__file__).with_name("older_journal.jsonl")
 KEY = "sk-very-secret-0123456789"
 GOOD = reply("k * 0.25", "one")
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)
@@ -228,6 +232,21 @@ def test_a_slow_server_is_not_waited_for_for_ever(opened: Open) -> None:
     assert len(server.asked) == 1
 
 
+def test_a_server_that_only_says_that_it_is_there_is_not_waited_for_for_ever(opened: Open) -> None:
+    def alive(handler: object, body: object) -> None:
+        del body
+        begin(handler)  # type: ignore[arg-type]
+        handler.wfile.write(chunk("x"))  # type: ignore[attr-defined]
+        for _ in range(200):
+            handler.wfile.write(b": still here\n\n")  # type: ignore[attr-defined]
+            handler.wfile.flush()  # type: ignore[attr-defined]
+            time.sleep(0.05)
+
+    proposer, server = opened(alive, timeout=1.0)
+    got = proposer.propose(CONTEXT, "d")
+    assert (got.text, got.cut, len(server.asked)) == ("x", True, 1)
+
+
 def test_a_refusal_is_known(opened: Open) -> None:
     proposer, _ = opened(raw(chunk(None, None, refusal="no") + chunk(None, "stop") + b"data: [DONE]\n\n"))
     assert proposer.propose(CONTEXT, "d").refused
@@ -294,6 +313,22 @@ def test_the_key_is_nowhere_even_where_the_server_sends_it_back(
     assert "[key]" in written
     out = capfd.readouterr()
     assert KEY not in written + "".join(sources) + caplog.text + out.out + out.err
+
+
+def test_a_journal_of_earlier_versions_is_gone_on_with(opened: Open, tmp_path: Path) -> None:
+    """`older_journal.jsonl` was written by two generations, the server of which takes no schema."""
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(OLDER.read_bytes())
+    proposer, server = opened(say(reply("k * 0.75", "three")))
+    with Journal(path) as journal:
+        head, judge = journal.head or {}, FakeJudge()
+        plan = Plan(generations=3, burn_in=("dpo",), confirm=0)
+        track = Discovery(plan, load(head["profile"]), proposer, judge, journal).run()
+    assert path.read_bytes().startswith(OLDER.read_bytes())
+    assert [row.name for row in track.rows] == ["one", "hot", "two", "three"]
+    assert (judge.judged, len(server.asked)) == (["three"], 1)
+    assert server.asked[0]["response_format"] == {"type": "json_object"}
+    assert (track.spent.tokens_in, track.spent.calls) == (4058, 4)
 
 
 def test_killed_between_call_and_reply_the_server_knows_the_call_again(opened: Open, tmp_path: Path) -> None:

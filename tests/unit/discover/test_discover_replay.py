@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted import FakeJudge, Script, discovery, reply
 
+from harness.core.digests import json_digest
 from harness.core.errors import UserError
 from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import SCHEMA, Journal, read_entries
+from harness.discover.loop import Discovery
+from harness.discover.plan import Plan
 from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Context, ExhaustedError, Reply, Usage
+from harness.discover.proposers.base import Context, ExhaustedError, Proposal
 from harness.discover.reading import read
-from harness.discover.rows import digest_of
+from harness.ladder.ladder import load
+from harness.llm.account import Usage
 
 SHIPPED = Path(__file__).resolve().parents[3] / "examples" / "discovery" / "replies.jsonl"
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)
@@ -51,7 +56,7 @@ def test_the_recording_that_ships_holds_what_is_asked_today() -> None:
     system = prompts.messages(CONTEXT)[0]
     for entry in asked:
         assert entry["request"][0] == system
-        assert digest_of(entry["request"]) == entry["digest"]
+        assert json_digest(entry["request"], compact=True) == entry["digest"]
     last = asked[-1]["request"][1]["content"]
     assert "learning curve (step: score): 30: " in last
 
@@ -75,6 +80,19 @@ def test_a_journal_replays_to_the_same_end_and_says_what_was_asked_again(tmp_pat
     assert ends == [(4, 0), (4, 4)]
 
 
+def test_a_journal_of_earlier_versions_replays_to_the_same_archive(tmp_path: Path) -> None:
+    older = Path(__file__).with_name("older_journal.jsonl")
+    head, *_, end = read_entries(older)
+    proposer = open_proposer(f"replay:{older}", Ask())
+    with Journal(tmp_path / "j") as journal:
+        plan = Plan(generations=2, burn_in=("dpo",), confirm=0)
+        track = Discovery(plan, load(head["profile"]), proposer, FakeJudge(), journal).run()
+    assert track.archive.digest == end["archive"]
+    cost: Any = pytest.approx(0.010896)
+    assert track.spent == Usage(3058, 478, cost, 3)
+    assert proposer.compared == 3  # type: ignore[attr-defined]
+
+
 def test_a_recording_that_ends_early_ends_the_run(tmp_path: Path) -> None:
     path = recording(tmp_path / "r", {"kind": "reply", "text": reply("k * 0.25")})
     with Journal(tmp_path / "j") as journal:
@@ -87,7 +105,7 @@ def test_usage_and_flags_come_back(tmp_path: Path) -> None:
     usage = {"tokens_in": 5, "tokens_out": 6, "dollars": None, "calls": 1}
     path = recording(tmp_path / "r", {"kind": "reply", "text": "x", "cut": True, "usage": usage, "parents": ["p"]})
     got = open_proposer(f"replay:{path}", Ask()).propose(CONTEXT, "")
-    assert got == Reply("x", Usage(5, 6, None, 1), cut=True, parents=("p",))
+    assert got == Proposal("x", Usage(5, 6, None, 1), cut=True, parents=("p",))
 
 
 @pytest.mark.parametrize(

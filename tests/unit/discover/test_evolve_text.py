@@ -10,14 +10,14 @@ import pytest
 from bred import DPO, PROBE, X, covering, draws, forest, run_text
 
 from harness.core.contract import VECTORS
-from harness.discover import quoting as fencing
 from harness.discover.evolve import printing, vary
 from harness.discover.evolve.grammar import OPS
 from harness.discover.evolve.simplify import simplify
 from harness.discover.evolve.tree import Node, node
 from harness.discover.evolve.values import compute
-from harness.discover.proposers.base import Reply
+from harness.discover.proposers.base import Proposal
 from harness.discover.reading import read
+from harness.llm import quoting as fencing
 
 
 def same(tree: Node) -> None:
@@ -74,7 +74,7 @@ def test_replies_are_read_and_pass_the_screen() -> None:
     trees = [covering(name) for name in whole] + forest(8, seed=10, depth=8)
     for tree in trees:
         text = printing.reply(tree, "A formula drawn at random.")
-        reading = read(Reply(text))
+        reading = read(Proposal(text))
         assert (reading.kind, reading.findings) == ("json", ()), printing.code(tree)
         assert reading.program is not None
         assert reading.program.source == json.loads(text)["code"]

@@ -14,9 +14,10 @@ from ledger_samples import submit
 from sqlalchemy.exc import OperationalError
 
 from harness.core.errors import UserError
+from harness.core.retry import Patience
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError, sorted_errors
-from harness.ledger.retrying import Patience, PatientLedger
+from harness.ledger.retrying import PatientLedger
 
 
 def patience(told, seconds=60.0, stopping=lambda: False):
@@ -67,7 +68,7 @@ def test_patience_has_an_end():
         raise LedgerError("the server is away", passing=True)
 
     with pytest.raises(LedgerError, match="away"):
-        patience([], seconds=1.0).until_it_works(away)
+        patience([], seconds=1.0).until_it_works(away, "the server")
     assert len(tries) >= 3
     assert tries[-1] - tries[-2] > tries[1] - tries[0]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.llm.account import Account, Budget, BudgetSpentError
+from harness.llm.account import Account, Budget, BudgetSpentError, Prices
 from harness.llm.recording import Recording
 from harness.llm.request import Message, Reply, Request
 
-if TYPE_CHECKING:
-    from pathlib import Path
+OLDER = Path(__file__).with_name("older_recording.jsonl")
 
 
 def request(number: int) -> Request:
@@ -47,6 +47,27 @@ def test_what_was_recorded_is_found_again(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0].keys() == {"digest", "seal", "request", "reply", "time", "seconds"}
+
+
+def test_a_recording_of_earlier_versions_is_read_and_what_is_written_today_is_the_same(tmp_path: Path) -> None:
+    """`older_recording.jsonl` was written when requests and replies had fewer fields: its digests and seals hold."""
+    first = Request("judge", (Message("system", "Judge."), Message("user", "Which? \u2028 é")), most_tokens=50)
+    second = Request("o", (Message("user", "Letter?"),), None, 1, "max_completion_tokens", 5)
+    said = {
+        first: Reply("fine\n[[A]]", "stop", "judge-1", 100, 10),
+        second: Reply("A", "length", "judge-1", 40, 1, counted=False, tries=2, top=(("A", -0.1), ("B", -2.5))),
+    }
+    with Recording(OLDER, read_only=True) as recording:
+        assert {request: recording.find(request) for request in said} == said
+        assert Account(Budget(), recording).tokens == 151
+    with Recording(tmp_path / "x.jsonl") as recording:
+        for request, one in said.items():
+            recording.add(request, one, 0.0)
+    older, newer = (
+        [json.loads(line) for line in path.read_text().splitlines()] for path in (OLDER, tmp_path / "x.jsonl")
+    )
+    stamps = {"time": 0, "seconds": 0}
+    assert [line | stamps for line in older] == [line | stamps for line in newer]
 
 
 def test_the_first_reply_counts(tmp_path: Path) -> None:
@@ -154,7 +175,7 @@ def test_a_budget_is_never_gone_over() -> None:
 
 
 def test_a_budget_in_money() -> None:
-    budget = Budget(money=0.01, prompt_price=100.0, completion_price=200.0)
+    budget = Budget(money=0.01, prices=Prices(100.0, 200.0))
     account = Account(budget, [reply(prompt_tokens=50, completion_tokens=10, counted=0)])
     assert account.money == pytest.approx(0.007)
     assert account.estimated == 1
@@ -164,8 +185,13 @@ def test_a_budget_in_money() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"tokens": -1}, {"money": 5.0}, {"money": float("nan"), "prompt_price": 1}, {"prompt_price": float("inf")}],
+    [
+        {"tokens": -1},
+        {"money": 5.0},
+        {"money": float("nan"), "prices": Prices(1, 0)},
+        {"prices": Prices(float("inf"), 0)},
+    ],
 )
-def test_a_budget_that_would_stop_nobody_is_refused(bad: dict[str, float]) -> None:
+def test_a_budget_that_would_stop_nobody_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         Budget(**bad)

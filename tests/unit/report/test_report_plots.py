@@ -18,7 +18,7 @@ from PIL import Image
 from report_samples import LRML_FACTS, RAISES, banded, facts_of, report, result
 
 from harness.core.errors import UserError
-from harness.core.facts import read_curve, read_points, read_stability
+from harness.core.facts import LossFacts
 from harness.core.verdict import Rejected
 from harness.plots import canvas, plots
 from harness.plots.picture_loss import loss_figure
@@ -56,7 +56,7 @@ def test_two_pictures_in_two_formats(tmp_path):
 
 
 def curve_of(facts) -> Curve:
-    curve = read_curve(facts)
+    curve = LossFacts.read(facts).curve
     assert curve is not None
     return curve
 
@@ -100,7 +100,7 @@ def test_a_counterexample_without_a_finite_rho_is_not_marked(rho, marks):
 
 def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
     with canvas.settings():
-        figure = loss_figure("x" * 48, curve_of(LRML_FACTS), read_points(LRML_FACTS, "minima"), (RAISES,))
+        figure = loss_figure("x" * 48, curve_of(LRML_FACTS), LossFacts.read(LRML_FACTS).minima, (RAISES,))
         check_boxes(figure)
 
 
@@ -108,7 +108,7 @@ def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
 def test_no_label_of_the_stability_picture_leaves_it_or_covers_another(loss):
     facts = facts_of(loss) if loss else LRML_FACTS
     with canvas.settings():
-        found = read_stability(facts)
+        found = LossFacts.read(facts).stability
         assert found is not None
         check_boxes(stability_figure("x" * 48, found))
 

@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_the_old_report_and_no_litter(tmp_path, monkeypatc
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(MODULE.os, "rename", full)
+    monkeypatch.setattr(os, "rename", full)
     with pytest.raises(InfrastructureError, match="No space left"):
         save_bytes(b"new", path)
     assert path.read_text() == "old"
@@ -98,7 +98,7 @@ def test_an_interrupted_write_leaves_no_litter(tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(MODULE.os, "rename", interrupt)
+    monkeypatch.setattr(os, "rename", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_bytes(b"new", tmp_path / "a.json")
     assert list(tmp_path.iterdir()) == []

@@ -45,13 +45,13 @@ def test_a_builder_that_was_killed_is_gone_on_with_and_halves_of_files_are_not(t
     def build(folder: Path) -> dict[str, float]:
         found = sorted(path.name for path in folder.iterdir())
         (folder / "one").write_bytes(b"1")
-        (folder / ".half").write_bytes(b"h")
+        (folder / ".new-half").write_bytes(b"h")
         if not found:
             raise Killed
         assert found == ["one"]
         if len(told) == 1:
             raise told.pop()
-        (folder / ".half").unlink()
+        (folder / ".new-half").unlink()
         return {}
 
     told: list[Exception] = [StoppedError()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -169,7 +168,7 @@ def test_no_room_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(StepError, match="No space left") as caught:
         kept.write(tmp_path / "file", b"content")
     assert caught.value.fault == "user"

@@ -118,7 +118,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
         found = resume.read(killed / "train" / resume.CHECKPOINT)
         begun.append(found[1]["done"] if found else 0)
     assert begun == [0, 4, 8], "it went on, and did not begin anew"
-    (killed / "train" / "checkpoint.partial").write_bytes(b"half of it")
+    (killed / "train" / ".new-half").write_bytes(b"half of it")
     metrics = _train(base, preferences, killed, world.dpo(), **changed)
     assert metrics["steps"] == 20.0
     assert [p.name for p in (killed / "train").iterdir()] == [resume.WEIGHTS]
