@@ -55,6 +55,7 @@ lint:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy -m run -m adversarial.test_layers -m integration.test_identity -m unit.llm_judge.conftest -m unit.trainer_control.conftest -m unit.trainer_finetune.conftest
 	@$(BIN)/lint-imports --no-cache --no-logo
 
 bench: setup

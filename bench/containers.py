@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.checks.checker import Checker
 from harness.containers.request import container_request
 from harness.core.profiles import DEFAULT, load
 from harness.images import current
+from harness.ladder import measuring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from harness.training.serving import Served
 
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = ROOT / ".venv" / "bin" / "harness"
 LOSSES = ROOT / "harness" / "losses"
+#: For so many seconds at most a bench trains with one sandbox.
+_TRAINING = 3600.0
 
 
 def candidates() -> list[Path]:
@@ -60,3 +67,10 @@ def docker_run(image: str, arguments: Sequence[str], *, interactive: bool = Fals
         raise RuntimeError(f"the sandbox's request has parts that the comparison lacks: {[*host, *body]}")
     flags += ["--interactive"] if interactive else []
     return [*flags, f"--entrypoint={entry}", image, *options, *arguments]
+
+
+@contextlib.contextmanager
+def served(path: Path) -> Iterator[Served]:
+    """The candidate of a file in a sandbox, as trainers ask it."""
+    with Checker.open() as checker, measuring.served(checker, checker.screen(path), {}, _TRAINING) as one:
+        yield one

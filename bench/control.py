@@ -99,7 +99,9 @@ def data_of(seed: int, settings: dict[str, Any]) -> Path:
     return folder
 
 
-def measured(name: str, seed: int, settings: dict[str, Any], say: Callable[[Progress], None] = silent) -> dict:
+def measured(
+    name: str, seed: int, settings: dict[str, Any], say: Callable[[Progress], None] = silent
+) -> dict[str, Any]:
     """The metrics of one loss and seed: measured now, or before."""
     from harness.trainer import control  # noqa: PLC0415 - see above
 
@@ -165,7 +167,7 @@ def _sd(values: list[float]) -> float | None:
     return round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None
 
 
-def decided(gate: Gate, metrics: dict[int, dict], base: dict[int, dict]) -> str:
+def decided(gate: Gate, metrics: dict[int, dict[str, Any]], base: dict[int, dict[str, Any]]) -> str:
     """What a gate says as seeds come in, as on the ladder."""
     for seeds in range(1, len(metrics) + 1):
         decision = gate.decide({s: metrics[s] for s in range(seeds)}, base)

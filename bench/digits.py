@@ -58,7 +58,7 @@ def measure(path: Path, settings: dict[str, Any], seed: int, folder: Path, input
     """The metrics of one loss for one seed, and the seconds of its training."""
     data, out = folder / f"data-{seed}", folder / f"{path.stem}-{seed}"
     out.mkdir()
-    common = {"seed": seed, "settings": settings, "inputs": inputs}
+    common: dict[str, Any] = {"seed": seed, "settings": settings, "inputs": inputs}
     common["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     job = Job("images", Step.TRAIN, out=str(out), data=str(data), **common)
     settle(job)
@@ -91,7 +91,7 @@ def main() -> None:
         }
     metric = plan.gate.metric if plan.gate is not None else "accuracy"
     base = np.array([one[metric] for one in found[plan.baseline]])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, measured in found.items():
         own = np.array([one[metric] for one in measured])
         low, high = interval(list(own - base), 0.05)

@@ -17,9 +17,8 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
 
-from bench.containers import ROOT
+from bench.containers import ROOT, served
 from bench.trusted import from_text
-from harness.checks.checker import open_subject
 from harness.protocol.job import Job, Step, silent
 from harness.trainer.finetune import fitting, store, weights
 from harness.trainer.finetune import model as models_of
@@ -102,7 +101,7 @@ def world(layers: int = 2, width: int = 128) -> Iterator[World]:
 def oracle(made: World) -> Iterator[PairLoss]:
     """DPO in a sandbox, behind the socket that trainers talk to."""
     path = made.folder / "oracle.sock"
-    with Serving(path, lambda _: open_subject(LOSS)) as serving, RemoteOracle(path) as remote:
+    with Serving(path, lambda _: served(LOSS)) as serving, RemoteOracle(path) as remote:
         yield OracleLoss(remote, smallest=remote.smallest, every=0)  # `Serving` asks again by itself
     if serving.fault is not None:
         raise serving.fault

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import numpy as np
@@ -36,7 +36,7 @@ from harness.subject.realistic import realistic
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.protocol.batch import Answer, Complaint
+    from harness.protocol.batch import Answer, Batch, Complaint
     from harness.protocol.batch_types import PairBatch
 
     Fault = Callable[[PairBatch, Answer], Answer]
@@ -96,10 +96,10 @@ class Faulty(ReferenceOracle):
         super().__init__(gpu=False)
         self._fault = fault
 
-    def ask(self, batches: Sequence[PairBatch], **named: Any) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
         """As DPO, and then the fault."""
-        answers = super().ask(batches, **named)
-        return [self._fault(b, a) for b, a in zip(batches, answers, strict=True)]  # type: ignore[arg-type]
+        answers = cast("list[Answer]", super().ask(batches, **named))  # a formula raises nothing
+        return [self._fault(b, a) for b, a in zip(cast("Sequence[PairBatch]", batches), answers, strict=True)]
 
 
 def _nan_window(width: float, draw: np.random.Generator) -> Fault:

@@ -6,9 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from bench.containers import ROOT
+from bench.containers import ROOT, served
 from bench.measure import Figure, ratio
-from harness.checks.checker import open_subject
 from harness.ladder.ladder import load
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def figure(times: int) -> Figure:
     path = ROOT / "harness" / "losses" / "dpo.py"
     with (
         TemporaryDirectory() as private,
-        Serving(Path(private) / "oracle.sock", lambda _: open_subject(path)) as serving,
+        Serving(Path(private) / "oracle.sock", lambda _: served(path)) as serving,
         RemoteOracle(serving.path) as remote,
     ):
         through = OracleLoss(remote, smallest=remote.smallest, every=0)  # `Serving` asks again by itself

@@ -91,7 +91,8 @@ def _reviews() -> Logged:
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
     from harness.trainer import reviews as task  # noqa: PLC0415 - as above
 
-    settings, loss = dict(load("reviews").rungs[-1].settings), _dpo()
+    settings: dict[str, Any] = dict(load("reviews").rungs[-1].settings)
+    loss = _dpo()
     folder = reviews.prepared(0, settings, ROOT / "build" / "reviews")
     with tempfile.TemporaryDirectory() as out:
         task.train(Job("reviews", Step.TRAIN, 0, settings, out=out, data=str(folder)), loss, silent)
@@ -103,7 +104,8 @@ def _control() -> Logged:
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
     from harness.trainer import control as task  # noqa: PLC0415 - as above
 
-    settings, loss = dict(control.rung().settings), _dpo()
+    settings: dict[str, Any] = dict(control.rung().settings)
+    loss = _dpo()
     with tempfile.TemporaryDirectory() as out:
         data = str(control.data_of(0, settings))
         task.train(Job("control", Step.TRAIN, 0, settings, out=out, data=data), loss, silent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: How each source is drawn: what was logged in colours, the generators in ink and grey.
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "reviews": {"color": canvas.ACCENT, "linestyle": "-"},
     "control": {"color": canvas.CAUTION, "linestyle": "-"},
     "fine-tune": {"color": canvas.ALARM, "linestyle": "-"},

@@ -35,7 +35,7 @@ def pytest_make_collect_report(
     In CI it is the error that it is.
     """
     report = yield
-    missing = _missing(report.call.excinfo.value) if report.failed and report.call.excinfo else ""  # type: ignore[attr-defined]
+    missing = _missing(report.call.excinfo.value) if report.failed and report.call.excinfo else ""
     if missing and not os.environ.get("CI"):
         report.outcome = "skipped"
         report.longrepr = (str(collector.path), 0, f"Skipped: {missing} is not installed: {_ALL_OF_THEM}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.ledger.records import Claim
     from harness.ledger.states import State
 
-PROFILE = {"profile": "test-1", "profile_digest": "d" * 64}
+PROFILE: dict[str, Any] = {"profile": "test-1", "profile_digest": "d" * 64}
 RUNGS = ("zero", "one", "two")
 
 

@@ -57,7 +57,7 @@ class Pairs:
         return self.a / self.chosen_lengths - self.b / self.rejected_lengths
 
 
-def sigma(z: Vector) -> Vector:
+def sigma(z: Vector | np.floating) -> Vector:
     """Logistic function, exact on both sides."""
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, 1.0, small) / (1.0 + small)
@@ -80,7 +80,7 @@ def E(z: Vector) -> Vector:  # noqa: N802 - the papers' letter
 
 def kto_pair(p: Pairs) -> Vector:
     kc, kr = max(0.0, p.a.mean()), max(0.0, p.b.mean())
-    halves = np.stack([1 - sigma(p.beta * (p.a - kr)), 1 - sigma(p.beta * (kc - p.b))])
+    halves: Vector = np.stack([1 - sigma(p.beta * (p.a - kr)), 1 - sigma(p.beta * (kc - p.b))])
     return halves.mean(axis=0)
 
 
@@ -214,7 +214,7 @@ FORMULAS: dict[str, Callable[[Pairs], Vector]] = {
 }
 
 
-def at_margin(name: str, rho: Vector | list[float], beta: float) -> Vector:
+def at_margin(name: str, rho: Vector | list[float] | float, beta: float) -> Vector:
     """Values at given rho, each log-ratio taking half of it, around a reference of -100 nats."""
     r = np.atleast_1d(np.asarray(rho, dtype=np.float64))
     base = np.full_like(r, -100.0)

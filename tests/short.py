@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from support import decided
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
+    from harness.core.profiles import Profile
     from harness.core.result import CheckResult
 
 #: Asked of all: time, shape, size, finite values and gradients, and that an answer does not depend on those before.
@@ -33,20 +34,22 @@ PATIENCE = 5.0
 @contextlib.contextmanager
 def asking(rules: Collection[str]) -> Iterator[None]:
     """Meanwhile, a check of this process asks `BASE` and these rules of its profile, and no second container."""
-    whole: Callable = checker.load
+    # The checker's own name for it, which is what a check calls.
+    named: Any = checker
+    whole: Callable[[str], Profile] = named.load
     asked = BASE.union(rules, *(MET_BY[rule] for rule in rules if rule in MET_BY))
 
-    def load(name: str) -> object:
+    def load(name: str) -> Profile:
         profile = whole(name)
         limits = tuple((key, PATIENCE if key == "patience" else number) for key, number in profile.limit_numbers)
         rules = tuple(rule for rule in profile.properties if rule in asked)
         return replace(profile, properties=rules, limit_numbers=limits, witness=None)
 
-    checker.load = load
+    named.load = load
     try:
         yield
     finally:
-        checker.load = whole
+        named.load = whole
 
 
 def checked(wanted: Mapping[Path, Collection[str]], options: Options | None = None) -> dict[Path, CheckResult]:
@@ -54,7 +57,7 @@ def checked(wanted: Mapping[Path, Collection[str]], options: Options | None = No
     groups: dict[frozenset[str], list[Path]] = {}
     for path, rules in wanted.items():
         groups.setdefault(frozenset(rules) - BASE, []).append(path)
-    results = {}
+    results: dict[Path, CheckResult] = {}
     for rules, paths in groups.items():
         with asking(rules):
             results |= zip(paths, decided(paths, options or Options()), strict=True)

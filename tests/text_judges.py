@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import jsonschema
 from sarif_schema import LOG
@@ -74,7 +75,7 @@ def judge_terminal(text: str, words: list[str], *, coloured: bool = False) -> No
         assert ours.match(line), line[:80]
 
 
-def read_json(text: str) -> object:
+def read_json(text: str) -> Any:
     """Strict JSON in ASCII without a key twice, whose texts are harmless and not endless."""
 
     def refuse(token: str) -> None:

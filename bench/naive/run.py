@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from harness.subject.preference import PreferenceSubject
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.protocol.batch import Batch
     from harness.protocol.batch_types import PairBatch
 
 
@@ -51,10 +52,10 @@ class InProcess(Oracle):
         exec(compile(self._source, "<candidate>", "exec", dont_inherit=True), namespace)  # noqa: S102
         self._function = [f for f in namespace.values() if inspect.isfunction(f) and f.__module__ == "candidate"][-1]
 
-    def ask(self, batches: Sequence[PairBatch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
         """Answer in turn."""
         self.calls += len(batches)
-        return [self._answer(batch, echo=echo) for batch in batches]
+        return [self._answer(batch, echo=echo) for batch in cast("Sequence[PairBatch]", batches)]
 
     def _answer(self, batch: PairBatch, *, echo: bool) -> Answer | Complaint:
         vectors = [torch.from_numpy(v.copy()) for v in batch.tensors]

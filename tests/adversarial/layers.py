@@ -18,6 +18,7 @@ from harness.checks import replay, suite
 from harness.containers import request, stream
 from harness.oracle import sandbox
 from harness.protocol import wire
+from harness.protocol.frames import Reader
 from harness.screen import front
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ class Layer:
     mode: str = SCREEN_OFF
 
 
+def _put(place: object, **instead: Any) -> None:
+    """Put something else in place of a part of a module or a class. mypy would refuse the plain assignment."""
+    for name, value in instead.items():
+        assert hasattr(place, name), name
+        setattr(place, name, value)
+
+
 def _request(change: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
     """Switch off what is a part of the request for a container."""
 
@@ -46,7 +54,7 @@ def _request(change: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
             change(body)
             return body
 
-        sandbox.container_request = changed
+        _put(sandbox, container_request=changed)
         _trust_the_request()
 
     return off
@@ -54,7 +62,7 @@ def _request(change: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
 
 def _trust_the_request() -> None:
     """Leave out the look at what the sandbox is confined by."""
-    sandbox.Sandbox._isolated = lambda *_: None
+    _put(sandbox.Sandbox, _isolated=lambda *_: None)
 
 
 def _host(**settings: Any) -> Callable[[], None]:
@@ -86,7 +94,7 @@ def _queues() -> None:
 
 def _screen() -> None:
     whole = front.screen
-    front.screen = lambda candidate, **named: whole(candidate, **{**named, "policy": False})
+    _put(front, screen=lambda candidate, **named: whole(candidate, **{**named, "policy": False}))
 
 
 def _byte_cap() -> None:
@@ -95,7 +103,7 @@ def _byte_cap() -> None:
     def uncapped(attached: Any, *, cap: int, **named: Any) -> stream.Streams:
         return whole(attached, cap=cap << 20, **named)
 
-    sandbox.Streams = uncapped
+    _put(sandbox, Streams=uncapped)
 
 
 def _property(rule: str) -> Callable[[], None]:
@@ -110,15 +118,15 @@ def _property(rule: str) -> Callable[[], None]:
         def by_heart(known: replay.Replay, item: Any, subject: Any) -> str | None:
             return None if item.rule.id == rule else perform(known, item, subject)
 
-        suite.Suite._run = passing
-        replay.Replay._perform = by_heart
+        _put(suite.Suite, _run=passing)
+        _put(replay.Replay, _perform=by_heart)
 
     return off
 
 
 def _strict_wire() -> None:
-    wire._Reader.finish = lambda _: None
-    wire.Reader.finish = lambda _: None
+    _put(wire._Reader, finish=lambda _: None)
+    _put(Reader, finish=lambda _: None)
 
 
 def _host_network(body: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ All cases in all modes, by whole checks, are in `make test-all`; `make redteam` 
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attack import Attack, run
 from cases import FOLDER, LAYERS, MODES, Case, load, titles
@@ -30,7 +32,7 @@ def chosen(mode: str, how_many: str) -> list[Case]:
     return firsts[UNDER_GVISOR] if mode == "gVisor" else firsts
 
 
-def attacks(how_many: str, mode: str) -> object:
+def attacks(how_many: str, mode: str) -> Any:
     marks = [pytest.mark.whole] if how_many == ALL else [pytest.mark.rest] if mode == "gVisor" else []
     return pytest.param((mode, how_many), id=f"{mode}-{how_many}", marks=marks)
 

@@ -32,8 +32,12 @@ MANY_CALLS = {"changes_after_450_calls.py"}
 def results(request: pytest.FixtureRequest, sandbox_image: object) -> dict[str, CheckResult]:
     """All that are asked for in one run, so that one that spreads its fault would be seen to."""
     del sandbox_image
-    here = [item for item in request.session.items if item.path == request.path and "results" in item.fixturenames]
-    results = decided([FOLDER / item.callspec.params["name"] for item in here], Options(jobs=2))
+    here = [
+        item
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path == request.path and "results" in item.fixturenames
+    ]
+    results = decided([FOLDER / str(item.callspec.params["name"]) for item in here], Options(jobs=2))
     return {Path(r.path).name: r for r in results}
 
 

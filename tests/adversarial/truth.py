@@ -66,10 +66,10 @@ def files() -> dict[str, tuple[int, ...]]:
                     # A folder's own time changes with a cache of compiled files in it.
                     size = () if name in folders else (about.st_size, about.st_mtime_ns)
                     seen[path] = (about.st_mode, *size)
-    for folder in LISTED:
+    for listed in LISTED:
         with contextlib.suppress(FileNotFoundError):
-            names = [p for p in folder.iterdir() if p.name not in _OURS and not p.name.startswith(_OTHERS)]
-            seen |= {str(path): () for path in names}
+            paths = [p for p in listed.iterdir() if p.name not in _OURS and not p.name.startswith(_OTHERS)]
+            seen |= {str(path): () for path in paths}
     return seen
 
 

@@ -8,7 +8,7 @@ is removed exactly once, and a sandbox that failed answers nothing more.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from choices import Choices
 from honest import ANSWER, ENDED, EVAL, LOADED, MARK, QUESTIONS, READY, STARTED, STOP, frame, reply_to, said
@@ -25,9 +25,11 @@ from harness.oracle import sandbox as sandbox_module
 if TYPE_CHECKING:
     from honest import Asked
 
+    from harness.containers.engine import Engine
     from harness.core.errors import HarnessError
     from harness.oracle.oracle import Oracle
     from harness.oracle.sandbox import Sandbox
+    from harness.protocol.batch import Answer, Complaint
 
 PRINTED_CAP = 1000
 LIMITS = Limits(output=PRINTED_CAP, shown=100)
@@ -71,7 +73,7 @@ class Witness:
             elif kind not in {EVAL, MARK}:
                 self._exactly(frame({1: LOADED, 2: STARTED}[kind], sequence))
 
-    def answer(self, entries: list[object], asked: Asked) -> None:
+    def answer(self, entries: list[Answer | Complaint], asked: Asked) -> None:
         """ANSWER: the numbers say just what the bytes say."""
         (_, sequence) = self._peer.heads[-1]
         self._heads = len(self._peer.heads)
@@ -102,7 +104,7 @@ def conversation(data: bytes) -> None:
     state = STATES[plan.below(len(STATES))]
     peer = Peer(plan)
     engine = FuzzedEngine(peer, state)
-    box = sandbox_module.Sandbox(engine, RECIPE)
+    box = sandbox_module.Sandbox(cast("Engine", engine), RECIPE)
     fault: HarnessError | None = None
     try:
         _talk(box, peer, plan)

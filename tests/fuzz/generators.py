@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from honest import FACTS, QUESTIONS, complaint, frame, result
@@ -36,7 +36,7 @@ def _one(draw: st.DrawFn, batch: PairBatch, *, echo: bool) -> bytes:
         texts = st.binary(max_size=12)
         return complaint(draw(st.integers(1, 3)), draw(_U32), draw(texts), draw(texts))
     sent = batch.policy_chosen.dtype
-    dtype = draw(st.sampled_from([np.dtype("<f4"), np.dtype("<f8")]))
+    dtype: np.dtype[Any] = draw(st.sampled_from([np.dtype("<f4"), np.dtype("<f8")]))
     shape = draw(st.sampled_from([(), (batch.pairs,), (batch.pairs,), (batch.pairs, 1), (0,), (2, 2, 2)]))
     values = draw(_numbers(dtype, int(np.prod(shape)))).reshape(shape)
     gradients = [draw(_numbers(sent, batch.pairs)) for _ in range(2)]

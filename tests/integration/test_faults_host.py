@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def test_a_terminal_that_cannot_be_written(write: Callable[..., Path]) -> None:
 
 def test_no_room_for_temporary_files(monkeypatch: pytest.MonkeyPatch, full: Path) -> None:
     """As when the disk becomes full after the place for them was chosen."""
-    monkeypatch.setattr(process.tempfile, "tempdir", str(full))
+    monkeypatch.setattr(tempfile, "tempdir", str(full))
     with pytest.raises(InfrastructureError, match="No space left") as caught:
         screen(Candidate("loss.py", DPO.encode(), "0"))
     assert "TMPDIR" in caught.value.remedy
@@ -110,7 +111,7 @@ def test_no_memory_for_another_process(monkeypatch: pytest.MonkeyPatch, number: 
     def fails(*_: object, **__: object) -> Any:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(process.subprocess, "Popen", fails)
+    monkeypatch.setattr(subprocess, "Popen", fails)
     with pytest.raises(InfrastructureError, match="could not be started") as caught:
         screen(Candidate("loss.py", DPO.encode(), "0"))
     assert "memory" in caught.value.remedy

@@ -127,7 +127,7 @@ def test_a_harness_that_is_killed_takes_its_container_with_it(
         def whose(pid: int) -> list[str]:
             return [c for c in list(proxy.created) if f":{pid}:" in owner(engine, c)]
 
-        assert eventually(lambda: whose(process.pid) and whose(other.pid))
+        assert eventually(lambda: bool(whose(process.pid) and whose(other.pid)))
         before = list(proxy.created)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(600)

@@ -23,7 +23,7 @@ from harness.oracle.oracle import Oracle
 from harness.subject.batches import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from support import Sandboxes
@@ -119,7 +119,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds that anything was trained on."""
     seeds: list[int] = []
     measure = bandit.measure

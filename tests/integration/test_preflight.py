@@ -18,7 +18,6 @@ from harness.containers import isolation
 from harness.containers.isolation import NotIsolatedError
 from harness.core.errors import InfrastructureError
 from harness.core.limits import Limits
-from harness.oracle import sandbox as sandboxes_of
 from harness.oracle.sandbox import Recipe, Sandbox
 
 if TYPE_CHECKING:
@@ -132,9 +131,8 @@ def test_a_kernel_that_is_not_gvisors_is_no_runsc(
     refused: Callable[[], NotIsolatedError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Something stands in for runsc: the engine says it used it, and the kernel inside is the host's."""
-    whole = Sandbox.asked.fget
-    assert whole is not None
-    monkeypatch.setattr(Sandbox, "asked", property(lambda sandbox: replace(whole(sandbox), runtime="runsc")))
+    whole: property = vars(Sandbox)["asked"]
+    monkeypatch.setattr(Sandbox, "asked", property(lambda sandbox: replace(whole.__get__(sandbox), runtime="runsc")))
     assert "runtime" in {problem.layer for problem in refused().problems}
 
 
@@ -183,7 +181,7 @@ def test_the_look_costs_next_to_nothing(engine: Engine, sandbox_image: ImageRef)
         for _ in range(5):
             began = time.perf_counter()
             engine.describe(sandbox.container)
-            sandboxes_of.problems(sandbox.evidence, sandbox.asked)
+            isolation.problems(sandbox.evidence, sandbox.asked)
             costs.append(time.perf_counter() - began)
         assert min(costs) < 0.015
     finally:

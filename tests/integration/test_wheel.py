@@ -186,6 +186,6 @@ def test_it_judges_in_an_image_that_it_builds(python: Path, tmp_path: Path) -> N
 
 def test_a_broken_loss_is_refused_by_its_text(python: Path, tmp_path: Path) -> None:
     (tmp_path / "random.py").write_text("import os\n\n\ndef loss(*_):\n    os.abort()\n")
-    command = [python.with_name("harness"), "check", "--static", "random.py"]
+    command = [str(python.with_name("harness")), "check", "--static", "random.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr

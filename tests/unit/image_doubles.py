@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ PIN = "a" * 64
 class EngineDouble:
     """Images by tag, as the engine would describe them; `asked` is what was asked for."""
 
-    images: dict[str, dict] = field(default_factory=dict)
+    images: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     ping_status: int = 200
 

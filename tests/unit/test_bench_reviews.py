@@ -26,10 +26,16 @@ TOLD = {
 
 
 def test_diverge_measures_what_was_kept_without_its_metrics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    kept, measured = tmp_path / "reviews.json", []
+    kept = tmp_path / "reviews.json"
+    measured: list[str] = []
+
+    def measure(name: str, *_: object) -> dict[str, float]:
+        measured.append(name)
+        return TOLD
+
     monkeypatch.setattr(reviews, "RESULTS", kept)
     monkeypatch.setattr(reviews, "loss_of", str)
-    monkeypatch.setattr(reviews, "measured", lambda name, *_: measured.append(name) or TOLD)
+    monkeypatch.setattr(reviews, "measured", measure)
     key = reviews._key("lrml", 0, {"betas": (5.0,), "epochs": 4, "rate": 5e-3})
     kept.write_text(json.dumps({"runs": {key: {"finite": 0.0, "reward": 0.0}}}))
     command = ["diverge", "--loss", "lrml", "--beta", "5"]

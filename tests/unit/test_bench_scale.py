@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench.scale import Site, costs_of, in_code, on_paper
@@ -31,7 +33,12 @@ TABLE = {
 
 
 def site(**more):
-    words = {"gpus": 2, "cores": 8, "mix": {"bad": 0.5, "mediocre": 0.25, "good": 0.25}, "ledger": 0.001}
+    words: dict[str, Any] = {
+        "gpus": 2,
+        "cores": 8,
+        "mix": {"bad": 0.5, "mediocre": 0.25, "good": 0.25},
+        "ledger": 0.001,
+    }
     return Site(**(words | {"costs": costs_of(TABLE, 0.01)} | more))
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.core import candidate as module
 from harness.core.candidate import SIZE_LIMIT, discover, read_candidate
 from harness.core.errors import CandidateFault, UserError
 
@@ -78,14 +77,14 @@ def test_the_size_limit_is_exact(tmp_path):
 def test_ten_megabytes_are_not_read(tmp_path, monkeypatch):
     path = tmp_path / "loss.py"
     path.write_bytes(b"#" * 10_000_000)
-    monkeypatch.setattr(module.os, "read", lambda *_: pytest.fail("the file was read"))
+    monkeypatch.setattr(os, "read", lambda *_: pytest.fail("the file was read"))
     assert rule_of(path) == ["S104"]
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "loss.py"
     path.write_bytes(b"x")
-    monkeypatch.setattr(module.os, "read", lambda _, most: b"#" * most)
+    monkeypatch.setattr(os, "read", lambda _, most: b"#" * most)
     assert rule_of(path) == ["S104"]
 
 

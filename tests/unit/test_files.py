@@ -58,15 +58,20 @@ def _sparse(path: Path) -> None:
         file.truncate(files.LARGE + 1)
 
 
-MADE: dict[str, Callable[[Path], None]] = {
+def _link_to_a_pipe(path: Path) -> None:
+    _pipe(path.with_suffix(".pipe"))
+    path.symlink_to(path.with_suffix(".pipe"))
+
+
+MADE: dict[str, Callable[[Path], object]] = {
     "a pipe": _pipe,
     "a socket": _socket,
     "a link to a device without an end": lambda path: path.symlink_to("/dev/zero"),
-    "a link to a pipe": lambda path: (_pipe(path.with_suffix(".pipe")), path.symlink_to(path.with_suffix(".pipe")))[1],
+    "a link to a pipe": _link_to_a_pipe,
     "a folder": lambda path: path.mkdir(),
     "more than any of them may have": _sparse,
-    "no text": lambda path: path.write_bytes(b"a = 1\nb = '\xff'\n") and None,
-    "a text that is nested a hundred thousand times": lambda path: path.write_text("[" * 100_000 + "\n") and None,
+    "no text": lambda path: path.write_bytes(b"a = 1\nb = '\xff'\n"),
+    "a text that is nested a hundred thousand times": lambda path: path.write_text("[" * 100_000 + "\n"),
 }
 
 
@@ -229,8 +234,8 @@ def test_a_build_does_not_wait_at_a_lock_that_is_none(made: str, tmp_path: Path)
     assert isinstance(error, InfrastructureError)
 
 
-def _remember(folder: Path) -> object:
-    return Records(folder).remember_base(BaseRecord("identity", "reference", "recipe"))
+def _remember(folder: Path) -> None:
+    Records(folder).remember_base(BaseRecord("identity", "reference", "recipe"))
 
 
 #: Writers of whole files by what they write, where, and how.

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import types
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from harness.screen.policy import Policy
 
 @pytest.fixture
 def torch(monkeypatch):
-    module = types.ModuleType("torch")
+    module: Any = types.ModuleType("torch")
     module.os, module.sys, module.exp, module.load = os, sys, math.exp, open
     module.nn = types.ModuleType("torch.nn")
     module.nn.functional = types.ModuleType("torch.nn.functional")
@@ -154,7 +155,8 @@ def test_type_makes_no_classes():
 def test_native_code_that_imports_gets_the_importer_it_expects(monkeypatch):
     # C code imports through the builtins of the frame that called it, with a list where a statement has a tuple.
     monkeypatch.setitem(sys.modules, "torch.storage", types.ModuleType("torch.storage"))
-    importer = guards.namespace(guarded=True)["__builtins__"]["__import__"]
+    namespace: dict[str, Any] = guards.namespace(guarded=True)
+    importer = namespace["__builtins__"]["__import__"]
     assert importer("torch.storage", {}, {}, ["__doc__"], 0) is sys.modules["torch.storage"]
     with pytest.raises(guards.Forbidden):
         importer("torch.storage", {}, {}, ("__doc__",), 0)

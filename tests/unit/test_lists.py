@@ -118,8 +118,9 @@ def test_ways_that_are_none(signature: str, told: str) -> None:
     ids=range(8),
 )
 def test_what_are_no_lists(change: Any) -> None:
+    policy, reference, scores = change(BATCH.tensors)
     with pytest.raises(ValueError, match=r"list|shape|same|holds"):
-        ListBatch(*change(BATCH.tensors), 0.1)
+        ListBatch(policy, reference, scores, 0.1)
 
 
 def test_what_is_moved_and_taken_stays_a_list() -> None:
@@ -128,7 +129,8 @@ def test_what_is_moved_and_taken_stays_a_list() -> None:
     assert np.allclose(moved.policy_logps - BATCH.policy_logps, 0.5)
     assert moved.reference_logps is BATCH.reference_logps
     assert BATCH.take([2, 0]).scores.tolist() == BATCH.scores[[2, 0]].tolist()
-    assert (BATCH.sizes, BATCH.rows, BATCH.numbers, BATCH.dtype) == ((3, 4), 3, 12, np.float32)
+    assert (BATCH.sizes, BATCH.rows, BATCH.numbers) == ((3, 4), 3, 12)
+    assert BATCH.dtype == np.float32
     turned = BATCH.reordered(np.array([3, 2, 1, 0]))
     assert turned.scores[:, 0].tolist() == BATCH.scores[:, 3].tolist()
     assert turned.policy_logps[:, 0].tolist() == BATCH.policy_logps[:, 3].tolist()

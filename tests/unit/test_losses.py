@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,10 @@ def test_formula_gives_finite_values_in_pair_order(entry: Entry) -> None:
     assert np.isfinite(values).all()
     order = np.array([4, 0, 8, 2, 6, 1, 7, 3, 5])
     moved = Pairs(
-        *(v[order] for v in (pairs.pc, pairs.pr, pairs.rc, pairs.rr)),
+        pairs.pc[order],
+        pairs.pr[order],
+        pairs.rc[order],
+        pairs.rr[order],
         pairs.chosen_lengths[order],
         pairs.rejected_lengths[order],
         pairs.beta,
@@ -143,9 +147,9 @@ def test_kind_says_whether_other_pairs_matter(entry: Entry) -> None:
 
     def alone(shrink: int) -> bool:
         chosen, rejected = wide.rc + wide.a / shrink, wide.rr + wide.b / shrink
-        vectors = (chosen, rejected, wide.rc, wide.rr, wide.chosen_lengths, wide.rejected_lengths)
-        apart = formula(Pairs(*(v[:3] for v in vectors), 0.05))
-        return np.allclose(apart, formula(Pairs(*vectors, 0.05))[:3], rtol=1e-12)
+        moved = replace(wide, pc=chosen, pr=rejected)
+        vectors = {name: vector[:3] for name, vector in vars(moved).items() if name != "beta"}
+        return np.allclose(formula(replace(moved, **vectors)), formula(moved)[:3], rtol=1e-12)
 
     # DBAQL's gate saturates at wide margins; AOT sees no other pair where policy and reference order alike.
     assert (alone(1) and alone(64)) == (entry.kind == "pointwise")
@@ -195,10 +199,10 @@ RECORDED = ([-40.0, -55, -62.5, -30], [-42.0, -50, -60, -36], [-41.0, -52, -59, 
 
 @pytest.mark.parametrize(("name", "beta"), RECORDED_VALUES)
 def test_formula_and_text_give_the_values_of_the_authors_code(name: str, beta: float) -> None:
-    vectors = [np.array(v) for v in RECORDED]
+    vectors = pc, pr, rc, rr = [np.array(v) for v in RECORDED]
     ones = np.ones(4)
-    expected = RECORDED_VALUES[name, beta]
-    np.testing.assert_allclose(FORMULAS[name](Pairs(*vectors, ones, ones, beta)), expected, rtol=1e-9, atol=1e-30)
+    expected = np.array(RECORDED_VALUES[name, beta])
+    np.testing.assert_allclose(FORMULAS[name](Pairs(pc, pr, rc, rr, ones, ones, beta)), expected, rtol=1e-9, atol=1e-30)
     space: dict[str, Any] = {}
     exec(source_text(name), space)  # noqa: S102 - text of this repository
     answered = space[f"{name}_loss"](*(torch.tensor(v, dtype=torch.float64) for v in vectors), beta)

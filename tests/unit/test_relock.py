@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    #: Each call: what pip was asked for, and what it was held to.
+    Asked = list[tuple[list[str], list[str]]]
+
 PIN = "a" * 64
 
 
@@ -48,9 +51,9 @@ def test_a_version_before_its_release_and_a_build_of_ones_own_fit() -> None:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[list[str], list[str]]]:
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     """What pip would be asked for and held to, by each call; the answer is the requirements' own lower ends."""
-    calls: list[tuple[list[str], list[str]]] = []
+    calls: Asked = []
 
     def resolve(requirements: list[str], *_: object, kept: tuple[Locked, ...] = (), **__: object) -> tuple[Locked, ...]:
         held = relock.constraints(requirements, kept)
@@ -79,21 +82,21 @@ def run(tmp_path: Path, *words: str) -> dict[str, str]:
         (["host.txt", "--upgrade-package", "Click"], {"numpy==2.4.6"}),
     ],
 )
-def test_upgrades_are_asked_for(words: list[str], held: set[str], asked: list, tmp_path: Path) -> None:
+def test_upgrades_are_asked_for(words: list[str], held: set[str], asked: Asked, tmp_path: Path) -> None:
     pins = run(tmp_path, *words)
     assert set(asked[0][1]) == held
     assert pins["numpy"] == ("2.4.6" if "numpy==2.4.6" in held else "2.2")
     assert pins["rich"] != "13.0"
 
 
-def test_one_lock_alone_is_written(asked: list, tmp_path: Path) -> None:
+def test_one_lock_alone_is_written(asked: Asked, tmp_path: Path) -> None:
     relock.main(["build.txt"])
     assert [requirements for requirements, _ in asked] == [[relock.PIP]]
     assert {path.name for path in tmp_path.iterdir()} == {"host.txt", "build.txt"}
     assert "rich==13.0" in (tmp_path / "host.txt").read_text()
 
 
-def test_all_locks_are_written_without_a_name(asked: list, tmp_path: Path) -> None:
+def test_all_locks_are_written_without_a_name(asked: Asked, tmp_path: Path) -> None:
     relock.main([])
     assert {path.name for path in tmp_path.iterdir()} == set(relock.NAMES)
     assert asked
@@ -107,7 +110,7 @@ def test_a_lock_that_there_is_not_is_no_word_of_the_command(capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("build", [f"{relock.TORCH}+cpu", relock.TORCH])
-def test_trainers_have_the_torch_of_their_lock_and_no_other(build: str, asked: list) -> None:
+def test_trainers_have_the_torch_of_their_lock_and_no_other(build: str, asked: Asked) -> None:
     wanted = [Requirement(each) for each in relock.train_requirements(build)]
     assert [str(each) for each in wanted if each.name == "torch"] == [build]
     assert len(wanted) >= len(extras()["train"])
@@ -116,7 +119,7 @@ def test_trainers_have_the_torch_of_their_lock_and_no_other(build: str, asked: l
     assert asked
 
 
-def test_trainers_share_the_hosts_versions(asked: list, tmp_path: Path) -> None:
+def test_trainers_share_the_hosts_versions(asked: Asked, tmp_path: Path) -> None:
     before = (tmp_path / "host.txt").read_text()
     (tmp_path / "host.txt").write_text(before + f"accelerate==1.15.0 --hash=sha256:{PIN}\n")
     assert "accelerate==1.15.0" in relock.train_requirements(relock.TORCH)

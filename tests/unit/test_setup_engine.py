@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from image_doubles import EngineDouble
 from harness.containers import endpoint as engine_socket
 from harness.core.errors import EngineUnavailableError
 from harness.setup import __main__ as command
-from harness.setup import engine, shell
+from harness.setup import engine, environment, shell
 from harness.setup.display import Display
 from harness.setup.shell import SetupError
 
@@ -62,7 +63,7 @@ def test_without_root_the_message_says_exactly_what_to_do() -> None:
 def test_the_command_ends_with_3_and_prints_the_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command.environment, "is_ready", lambda _root: True)
+    monkeypatch.setattr(environment, "is_ready", lambda _root: True)
     assert command.main(["--no-image"]) == 3
     said = capsys.readouterr()
     assert "no container engine" in said.err
@@ -72,7 +73,7 @@ def test_the_command_ends_with_3_and_prints_the_remedy(
 
 @pytest.mark.usefixtures("bare")
 def test_the_environment_alone_needs_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command.environment, "is_ready", lambda _root: True)
+    monkeypatch.setattr(environment, "is_ready", lambda _root: True)
     assert command.main(["--no-engine"]) == 0
 
 
@@ -162,7 +163,7 @@ def test_a_missing_tool_is_our_error_and_not_a_traceback() -> None:
 
 
 def test_packages_are_installed_by_root_on_debian_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell.shutil, "which", lambda _name: "/usr/bin/apt-get")
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/apt-get")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert not shell.may_install(tmp_path)
     (tmp_path / "debian_version").write_text("12.1\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ def test_a_folder_that_is_no_environment_is_not_deleted(checkout: Path) -> None:
 
 
 def test_a_python_without_ensurepip_names_the_package(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
-    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setattr(environment, "may_install", lambda: False)
     with pytest.raises(SetupError) as caught:
         environment.make(checkout)

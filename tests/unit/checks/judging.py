@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from harness.subject.preference import PreferenceSubject
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from harness.protocol.batch import Batch
     from harness.protocol.batch_types import PairBatch
-    from harness.subject.subject import Subject
 
     Function = Callable[[PairBatch], Answer | Complaint]
 
@@ -32,19 +32,21 @@ class Answering(Oracle):
         self.has_gpu = False
         self.calls = 0
 
-    def ask(self, batches: Sequence[PairBatch], **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[Batch], **_: Any) -> list[Answer | Complaint]:
         self.calls += len(batches)
-        return [self.function(b) for b in batches]
+        return [self.function(b) for b in cast("Sequence[PairBatch]", batches)]
 
     def fresh(self) -> None:
         pass
 
 
-def subject(function: Function) -> Subject:
+def subject(function: Function) -> PreferenceSubject:
     return PreferenceSubject(Answering(function), Domain())
 
 
-def of_margin(value: Callable[[np.ndarray], np.ndarray], slope: Callable[[np.ndarray], np.ndarray]) -> Function:
+def of_margin(
+    value: Callable[[np.ndarray], np.ndarray], slope: Callable[[np.ndarray], np.ndarray]
+) -> Callable[[PairBatch], Answer]:
     """A pointwise loss of x = beta rho, from its value and its slope over x."""
 
     def answer(batch: PairBatch) -> Answer:

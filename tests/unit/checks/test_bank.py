@@ -167,7 +167,7 @@ def test_it_is_for_one_profile_one_seed_and_these_versions(elsewhere: Path, monk
     assert bank.kept(PROFILE, 0) is not None
     assert bank.kept(PROFILE, 1) is None
     assert bank.kept(replace(PROFILE, digest="0" * 64), 0) is None
-    monkeypatch.setattr(bank.importlib.metadata, "version", lambda _: "0")
+    monkeypatch.setattr("harness.checks.bank.importlib.metadata.version", lambda _: "0")
     assert bank.kept(PROFILE, 0) is None
 
 

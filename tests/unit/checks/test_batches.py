@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_a_batch_refuses_what_the_wire_cannot_carry() -> None:
 
 
 def test_a_counterexample_can_be_pasted() -> None:
-    shown = batch_of([1.5], 0.1, seed=4).as_counterexample()
+    shown: dict[str, Any] = batch_of([1.5], 0.1, seed=4).as_counterexample()
     assert list(shown) == [
         "beta",
         "progress",

@@ -31,7 +31,7 @@ from harness.core.program import POSITION
 from harness.core.verdict import Accepted, Rejected, Undecided
 from harness.oracle.sandbox import Recipe
 from harness.screen import front
-from harness.screen.process import Died
+from harness.screen.process import Died, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -298,7 +298,12 @@ def test_no_sandbox_is_left_where_all_ends_early(boxes: Boxes, tmp_path: Path, *
 
 def test_copies_share_one_suite_which_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[object, int]] = []
-    monkeypatch.setattr(suites, "Suite", lambda profile, seed: made.append((profile, seed)) or object())
+
+    def suite(profile: object, seed: int) -> object:
+        made.append((profile, seed))
+        return object()
+
+    monkeypatch.setattr(suites, "Suite", suite)
     checker = checker_of(seed=3)
     labelled = checker.labelled({"b": "2"})
     with checker.connected() as connected:
@@ -336,7 +341,7 @@ def test_another_thread_has_a_connection_of_its_own_and_it_is_closed() -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
     """The questions to the screening process; what it knows from other tests is forgotten."""
     front._screened.cache_clear()
-    seen = Asked(front.ask)
+    seen = Asked(ask)
     monkeypatch.setattr(front, "ask", seen)
     yield seen
     front._screened.cache_clear()
@@ -386,7 +391,7 @@ def test_whatever_decides_besides_makes_it_another_question(asked: Asked) -> Non
 def test_what_did_not_end_is_not_kept(asked: Asked) -> None:
     """It may end another time: a machine under load is no property of a text."""
     for instead, fault in ((Died("took too long"), CandidateFault), (InfrastructureError("x"), InfrastructureError)):
-        asked.times, asked.instead = 0, instead  # type: ignore[assignment]
+        asked.times, asked.instead = 0, instead
         for _ in range(2):
             with pytest.raises(fault):
                 front.screen(text(GOOD))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from harness.plots.picture_loss import loss_figure
 from harness.property_tests.preference import test_reference_sign as reference_sign
 from harness.protocol.batch import Answer
 from harness.report.facts import fact_rows
-from harness.subject.by_contract import facts_of
+from harness.subject import by_contract
 from harness.subject.curve import LENGTH
 from harness.subject.preference import PreferenceSubject
 from harness.subject.reference import entering
@@ -28,11 +28,16 @@ from harness.subject.reference import entering
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from harness.core.facts import Curve
     from harness.core.verdict import Json
+    from harness.losses import Entry
     from harness.protocol.batch_types import PairBatch
-    from harness.subject.subject import Subject
 
     Loss = Callable[..., torch.Tensor]
+
+
+def facts_of(subject: PreferenceSubject) -> dict[str, Any]:
+    return by_contract.facts_of(subject)
 
 
 def rows_of(found: Mapping[str, Json]) -> dict[str, str]:
@@ -40,7 +45,13 @@ def rows_of(found: Mapping[str, Json]) -> dict[str, str]:
     return dict(fact_rows(LossFacts.read(found)))
 
 
-def told(loss: Loss, *wanted: str) -> Subject:
+def drawn(facts: Mapping[str, Json]) -> Curve:
+    curve = LossFacts.read(facts).curve
+    assert curve is not None
+    return curve
+
+
+def told(loss: Loss, *wanted: str) -> PreferenceSubject:
     """A subject that answers as this function of the four vectors, beta and what else it wants does."""
 
     def answer(batch: PairBatch) -> Answer:
@@ -146,7 +157,7 @@ def test_a_turned_reference_is_told_and_drawn() -> None:
     assert "either completion is shifted under both models" in rows["function of rho alone"]
     assert rows_of(right)["reference"] == "used: against the policy"
     assert rows_of(right)["function of rho alone"] == "yes"
-    figures = [loss_figure("x", f.curve, f.minima, []) for f in map(LossFacts.read, (right, wrong))]
+    figures = [loss_figure("x", drawn(f), LossFacts.read(f).minima, []) for f in (right, wrong)]
     labels = [{line.get_label() for axes in figure.axes for line in axes.lines} for figure in figures]
     assert ["the same rho, made by the reference" in each for each in labels] == [False, True]
 
@@ -157,7 +168,7 @@ def test_a_turned_reference_is_warned_of(loss: Loss) -> None:
     reference_sign.test_reference_enters_against_the_policy(subject)
     (note,) = subject.notes
     assert (note.rule, note.severity) == (reference_sign.RULE.id, Severity.WARNING)
-    assert "reference_chosen_logps" in note.counterexample
+    assert "reference_chosen_logps" in (note.counterexample or {})
 
 
 @pytest.mark.parametrize("loss", [dpo, free, larger_reference, no_beta, summed, centred, all_nan, nan_below])
@@ -170,14 +181,16 @@ def test_a_reference_that_enters_as_it_should_is_not(loss: Loss) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom")
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda e: e.name)
-def test_nothing_of_the_catalogue_is_warned_of(entry: object) -> None:
+def test_nothing_of_the_catalogue_is_warned_of(entry: Entry) -> None:
     space: dict[str, Loss] = {}
     exec(source_text(entry.name), space)  # noqa: S102 - text of this repository
     loss = space[f"{entry.name}_loss"]
     subject = told(loss, *list(inspect.signature(loss).parameters)[5:])
     reference_sign.test_reference_enters_against_the_policy(subject)
     assert not subject.notes
-    (word,) = {side.word for side in entering(subject).values()}
+    sides = entering(subject)
+    assert sides is not None
+    (word,) = {side.word for side in sides.values()}
     assert word == ("not at all" if entry.reference_free else "opposite")
 
 
@@ -251,4 +264,4 @@ def test_numpy_remarks_on_nothing(loss: Loss) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = facts_of(told(loss))
-        loss_figure("x", LossFacts.read(found).curve, LossFacts.read(found).minima, [])
+        loss_figure("x", drawn(found), LossFacts.read(found).minima, [])

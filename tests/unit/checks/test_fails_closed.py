@@ -251,7 +251,7 @@ def test_a_test_that_skips_itself_at_some_input() -> None:
     def answer(batch: PairBatch) -> Answer:
         if skipping and batch.policy_chosen.dtype == np.float64:
             pytest.skip("not for this input")
-        return DPO(batch)  # type: ignore[return-value]
+        return DPO(batch)
 
     suite = Suite(SMALL, 0)
     suite(subject(DPO))
@@ -356,7 +356,9 @@ def test_a_fault_that_only_warns_accepts_nobody() -> None:
 
 
 #: What facts are gathered with: time-outs are the candidate's, as under profile 2026.1.
-BENCH = SimpleNamespace(recipe=SimpleNamespace(limits=SimpleNamespace(patience=1.0)))
+BENCH: Any = SimpleNamespace(recipe=SimpleNamespace(limits=SimpleNamespace(patience=1.0)))
+#: Facts are of the preference contract, and nothing is asked of the sandbox for them.
+UNUSED: Any = None
 
 
 def test_a_fault_while_facts_are_gathered_rejects_whatever_was_noted_of_its_rule() -> None:
@@ -366,7 +368,7 @@ def test_a_fault_while_facts_are_gathered_rejects_whatever_was_noted_of_its_rule
         raise CandidateFault(error)
 
     outcome = Outcome([mild], {"P301": "passed"})
-    assert _facts(BENCH, None, subject(fail), outcome) == {}  # type: ignore[arg-type]
+    assert _facts(BENCH, UNUSED, subject(fail), outcome) == {}
     assert outcome.findings == [mild, error]
 
 
@@ -424,8 +426,8 @@ def test_nothing_is_remarked_on_while_a_wild_loss_is_judged(wild: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with np.errstate(all="ignore"):  # of the function itself, which stands for the sandbox's
-            seen(function=WILD[wild])  # type: ignore[arg-type]
-        facts = _facts(BENCH, None, subject(WILD[wild]), Outcome([], {"P301": "passed"}))  # type: ignore[arg-type]
+            seen(function=WILD[wild])
+        facts = _facts(BENCH, UNUSED, subject(WILD[wild]), Outcome([], {"P301": "passed"}))
     assert "curve" in facts
 
 

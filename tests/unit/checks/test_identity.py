@@ -231,7 +231,7 @@ def test_losses_for_classification_are_told_apart_in_the_same_way() -> None:
     def found(body: str) -> str | None:
         one, other = of("return plain"), of(body)
         batches = one.questions(np.random.Generator(np.random.PCG64(9)), QUESTIONS // 12)
-        assert max(b.pairs for b in batches) <= MAX_NUMBERS
+        assert max(b.rows for b in batches) <= MAX_NUMBERS
         return difference(batches, asked(one, batches), asked(other, batches))
 
     same = "return -torch.log_softmax(logits, 1).gather(1, targets[:, None])[:, 0]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from harness.core.domain import Domain
 from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError
 from harness.core.profiles import DEFAULT, load
 from harness.protocol import wire
+from harness.protocol.batch import Answer
 from harness.protocol.rules import SANDBOX_DIED
 from harness.subject.batched_queries import BatchedQueries, Question, join
 from harness.subject.batches import plain
@@ -23,7 +24,7 @@ from harness.subject.preference import PreferenceSubject
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.protocol.batch import Answer, Complaint
+    from harness.protocol.batch import Batch, Complaint
     from harness.protocol.batch_types import PairBatch
     from harness.subject.subject import Subject
 
@@ -35,9 +36,10 @@ class Logging(Answering):
         super().__init__(function)
         self.requests: list[list[bytes]] = []
 
-    def ask(self, batches: Sequence[PairBatch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: Any) -> list[Answer | Complaint]:
         self.requests.append([wire.pack_batches([b], echo=echo) for b in batches])
-        return [replace(a, echo=b.tensors) if echo else a for a, b in zip(super().ask(batches), batches, strict=True)]
+        answers = zip(super().ask(batches), batches, strict=True)
+        return [replace(a, echo=b.tensors) if echo and isinstance(a, Answer) else a for a, b in answers]
 
     def fresh(self) -> None:
         self.requests.append([b"fresh"])
@@ -130,7 +132,7 @@ def test_another_suite_of_the_process_knows_it_too() -> None:
     asked: list[int] = []
 
     class Counting(ReferenceOracle):
-        def ask(self, batches: Sequence[PairBatch], **named: Any) -> list[Answer | Complaint]:
+        def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
             asked.append(len(batches))
             return super().ask(batches, **named)
 
@@ -153,7 +155,7 @@ def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
     asked: list[bool] = []
 
     class OnBoth(Logging):
-        def ask(self, batches: Sequence[PairBatch], *, gpu: bool = False, **named: Any) -> list[Answer | Complaint]:
+        def ask(self, batches: Sequence[Batch], *, gpu: bool = False, **named: Any) -> list[Answer | Complaint]:
             asked.append(gpu)
             return super().ask(batches, **named)
 
@@ -198,7 +200,9 @@ def test_a_failure_that_does_not_come_again_is_told_as_answers_that_vary() -> No
     calls.clear()
     one = subject(once)[0]
     assert suite.replayed(one) is None
-    (finding,) = suite.partly(one).findings
+    partly = suite.partly(one)
+    assert partly is not None
+    (finding,) = partly.findings
     assert finding.rule == "P309"
 
 
@@ -271,6 +275,12 @@ def test_examples_are_not_kept_from_a_property_that_failed() -> None:
 ONE, TWO, THREE = (plain([float(n)], 0.1) for n in (1, 2, 3))
 
 
+def answered(queries: BatchedQueries, *batches: PairBatch, echo: bool = False) -> list[Answer]:
+    answers = queries.ask(batches, echo=echo, gpu=False)
+    assert all(isinstance(answer, Answer) for answer in answers)
+    return cast("list[Answer]", answers)
+
+
 def foreseen(*asked: Question | None) -> tuple[BatchedQueries, Logging]:
     oracle = Logging(DPO)
     queries = BatchedQueries(oracle)
@@ -280,9 +290,9 @@ def foreseen(*asked: Question | None) -> tuple[BatchedQueries, Logging]:
 
 def test_what_is_expected_is_asked_together_and_answered_in_turn() -> None:
     queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO, THREE), echo=False))
-    (first,) = queries.ask([ONE], echo=False, gpu=False)
+    (first,) = answered(queries, ONE)
     assert len(oracle.requests) == 1
-    second = queries.ask([TWO, THREE], echo=False, gpu=False)
+    second = answered(queries, TWO, THREE)
     assert len(oracle.requests) == 1
     got = [first, *second]
     assert [float(a.values[0]) for a in got] == [float(DPO(b).values[0]) for b in (ONE, TWO, THREE)]
@@ -291,14 +301,14 @@ def test_what_is_expected_is_asked_together_and_answered_in_turn() -> None:
 def test_another_question_than_the_expected_one_is_asked_by_itself_from_then_on() -> None:
     queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO,), echo=False))
     for batch in (ONE, THREE, TWO):
-        (answer,) = queries.ask([batch], echo=False, gpu=False)
+        (answer,) = answered(queries, batch)
         assert answer.values == DPO(batch).values
     assert [len(r) for r in oracle.requests] == [2, 1, 1]
 
 
 def test_a_question_for_the_inputs_is_not_answered_by_one_without_them() -> None:
     queries, oracle = foreseen(Question((ONE,), echo=False))
-    (answer,) = queries.ask([ONE], echo=True, gpu=False)
+    (answer,) = answered(queries, ONE, echo=True)
     assert answer.echo is not None
     assert len(oracle.requests) == 1
 

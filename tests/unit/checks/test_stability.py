@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_the_margins_are_even_on_both_sides_and_reach_far() -> None:
 
 @pytest.mark.parametrize("pointwise", [True, False])
 def test_a_loss_that_is_finite_everywhere(pointwise: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    found = stability(subject(DPO), pointwise=pointwise)
+    found: dict[str, Any] = stability(subject(DPO), pointwise=pointwise)
     assert {s for row in found["state"] for s in row} == {FINITE}
     assert all(edge["below"] is None and edge["above"] is None for edge in found["onset"])
     assert found["beta"] == list(PAPER_BETAS)
@@ -35,7 +36,7 @@ def test_a_loss_that_is_finite_everywhere(pointwise: bool) -> None:  # noqa: FBT
 
 @pytest.mark.parametrize("pointwise", [True, False])
 def test_an_overflow_is_placed_to_a_hundredth(pointwise: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    found = stability(subject(EXPONENTIAL), pointwise=pointwise)
+    found: dict[str, Any] = stability(subject(EXPONENTIAL), pointwise=pointwise)
     for edge in found["onset"]:
         # exp leaves float32 at the logarithm of its largest number.
         onset = math.log(np.finfo(np.float32).max) / edge["beta"]
@@ -50,7 +51,7 @@ def test_an_overflow_is_placed_to_a_hundredth(pointwise: bool) -> None:  # noqa:
 
 def test_a_lost_gradient_is_not_a_lost_value() -> None:
     loss = of_margin(np.abs, lambda x: np.where(x < -4.0, np.nan, np.sign(x)))
-    found = stability(subject(loss), pointwise=True)
+    found: dict[str, Any] = stability(subject(loss), pointwise=True)
     row = found["state"][PAPER_BETAS.index(1.0)]
     assert {s for s, r in zip(row, found["rho"], strict=True) if r < -4.0} == {GRADIENT_LOST}
     assert {s for s, r in zip(row, found["rho"], strict=True) if r >= -4.0} == {FINITE}
@@ -60,7 +61,7 @@ def test_a_lost_gradient_is_not_a_lost_value() -> None:
 
 @pytest.mark.parametrize("pointwise", [True, False])
 def test_an_exception_counts_as_lost(pointwise: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    found = stability(subject(lambda b: REFUSAL if b.beta > 2 else DPO(b)), pointwise=pointwise)
+    found: dict[str, Any] = stability(subject(lambda b: REFUSAL if b.beta > 2 else DPO(b)), pointwise=pointwise)
     states = {beta: set(row) for beta, row in zip(found["beta"], found["state"], strict=True)}
     assert states[2.5] == states[5.0] == {VALUE_LOST}
     assert states[1.0] == {FINITE}

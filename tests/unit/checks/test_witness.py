@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.core.verdict import Finding, Json
-    from harness.protocol.batch import Answer, Complaint
+    from harness.protocol.batch import Answer, Batch, Complaint
     from harness.protocol.batch_types import PairBatch
 
 DOMAIN = Domain()
@@ -41,9 +41,9 @@ class Living(Answering):
         self.program = replace(self.program, guarded=guarded)
         self.life, self.born = 0, time.monotonic()
         self.kept = Kept(PLAN.every, PLAN.last)
-        self.requests: list[list[PairBatch]] = []
+        self.requests: list[list[Batch]] = []
 
-    def ask(self, batches: Sequence[PairBatch], **named: object) -> list[Answer | Complaint]:
+    def ask(self, batches: Sequence[Batch], **named: object) -> list[Answer | Complaint]:
         self.requests.append(list(batches))
         self.life += len(batches)
         answers = super().ask(batches, **named)
@@ -158,7 +158,7 @@ def test_one_that_contradicts_itself_in_one_container_is_noise() -> None:
         draw = itertools.count()
 
         def answer(batch: PairBatch) -> Answer:
-            got = cast("Answer", DPO(batch))
+            got = DPO(batch)
             return replace(got, values=got.values * np.float32(1 + next(draw) / 7))
 
         return answer

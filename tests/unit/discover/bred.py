@@ -63,7 +63,7 @@ class Array(np.ndarray):
     def square(self) -> Any:
         return self * self
 
-    def mean(self) -> Any:
+    def mean(self, *_: Any, **__: Any) -> Any:
         return np.full(1, np.asarray(self).mean()).view(Array)
 
 
@@ -126,7 +126,8 @@ class Loop:
         reply = proposer.propose(context, "")
         text = json.loads(reply.text)["code"]
         identity = hashlib.sha256(text.encode()).hexdigest()
-        tree = read(reply.note["tree"])  # type: ignore[index, call-overload]
+        made: Any = reply.note
+        tree = read(made["tree"])
         gain = self.gain(tree)
         fate, place = ("measured", 3) if gain > -0.5 else ("stopped", 2)
         note = json.loads(json.dumps(reply.note))
@@ -163,6 +164,6 @@ class TextJudge(FakeJudge):
         facts: Any = {"function": function, "convex": gain > -0.2, "statistic": "pointwise"}
         if seen(function, identity):
             return Judged("known", identity, "properties", facts=facts)
-        numbers = {"score": 0.6 + gain, "low": 0.5 + gain, "high": 0.7 + gain, "gain": gain}
+        numbers: dict[str, Any] = {"score": 0.6 + gain, "low": 0.5 + gain, "high": 0.7 + gain, "gain": gain}
         fate, place = ("stopped", 2) if gain < -0.5 else ("measured", 3)
         return Judged(fate, identity, "bandit", "", **numbers, place=place, facts=facts, seconds={"check": 1.0}, run=7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.verdict import Finding, Severity
 from harness.discover.judging import Judged
@@ -70,7 +70,7 @@ class FakeJudge:
             return Judged("known", identity, "properties", facts=facts, seconds=seconds)
         fate = "stopped" if number < 0 else "measured"
         seconds["bandit"] = 2.0
-        scores = {"score": 0.6 + number, "low": 0.5 + number, "high": 0.7 + number, "gain": number}
+        scores: dict[str, Any] = {"score": 0.6 + number, "low": 0.5 + number, "high": 0.7 + number, "gain": number}
         learnt = ((10, 0.1), (20, 0.6 + number))
         return Judged(
             fate, identity, "bandit", "worse", **scores, place=3, facts=facts, seconds=seconds, learning=learnt, run=7

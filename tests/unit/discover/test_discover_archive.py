@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.discover import lineage, picture, templates
@@ -12,9 +14,9 @@ from harness.discover.track import Row
 from harness.ladder.curves import curves, means
 
 
-def loss(name: str, gain: float | None, *, place: int = 3, **facts: object) -> Known:
+def loss(name: str, gain: float | None, *, place: int = 3, **facts: Any) -> Known:
     facts = {"function": name, "convex": True, "statistic": "pointwise", "slope_at_zero": -0.02, **facts}
-    return Known(name, name, "", 0.6, 0.5, 0.7, facts=facts, gain=gain, place=place)  # type: ignore[arg-type]
+    return Known(name, name, "", 0.6, 0.5, 0.7, facts=facts, gain=gain, place=place)
 
 
 def archive(*losses: Known) -> Archive:
@@ -27,11 +29,13 @@ def archive(*losses: Known) -> Archive:
 def test_one_function_is_kept_once_and_the_first_stands() -> None:
     kept = archive(loss("a", 0.1), loss("b", 0.2, function="a"), loss("a", 0.3, function="c"))
     assert [one.name for one in kept.known] == ["a"]
-    assert kept.top().gain == 0.1
+    top = kept.top()
+    assert top is not None
+    assert top.gain == 0.1
 
 
 def test_kinds_are_told_apart_by_facts() -> None:
-    kinds = [
+    kinds: list[dict[str, Any]] = [
         {},
         {"convex": False},
         {"statistic": "batch"},
@@ -53,7 +57,9 @@ def test_the_best_of_each_kind_come_before_more_of_one_kind() -> None:
 
 def test_a_higher_rung_beats_a_larger_gain_and_no_gain_is_the_least() -> None:
     kept = archive(loss("rail", None), loss("low", 0.9, place=2), loss("high", 0.1))
-    assert kept.top().name == "high"
+    top = kept.top()
+    assert top is not None
+    assert top.name == "high"
     assert [one.name for one in sorted(kept.known, key=lambda one: one.rank)] == ["low", "rail", "high"]
 
 

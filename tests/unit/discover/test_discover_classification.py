@@ -56,7 +56,7 @@ def test_no_way_to_ask_speaks_of_margins_of_preferences(template: str) -> None:
 
 
 def test_facts_are_told() -> None:
-    facts = {"statistic": "pointwise", "value_at_uniform": 2.302585, "slope_at_uniform": -0.9}
+    facts: dict[str, Any] = {"statistic": "pointwise", "value_at_uniform": 2.302585, "slope_at_uniform": -0.9}
     one = Known(id="a", name="one", code=CODE, score=0.9, low=0.8, high=1.0, gain=0.01, facts=facts)
     asked = str(messages(context("classification", burn_in=(one,)))[1]["content"])
     assert "slope of the right logit -0.9000" in asked

@@ -30,7 +30,9 @@ def test_what_was_written_is_remembered_in_order(tmp_path: Path) -> None:
         assert journal.head == {"kind": "head", "schema": SCHEMA}
         assert journal.remembers
         assert journal.recall("ask") == {"kind": "ask", "digest": "a"}
-        assert journal.recall("reply")["number"] == "nan"
+        told = journal.recall("reply")
+        assert told is not None
+        assert told["number"] == "nan"
         assert not journal.remembers
         assert journal.recall("ask") is None
         assert journal.beside("duel") == [{"kind": "duel", "seed": 1}]

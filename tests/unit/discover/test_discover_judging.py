@@ -101,7 +101,12 @@ class World:
 
     def report(self, held: Claim) -> bytes:
         """What the rung of the properties leaves behind."""
-        facts = {"fingerprint": self.fingerprint, "convex": True, "curve": [1] * 1000, "minima": [math.nan]}
+        facts: dict[str, Any] = {
+            "fingerprint": self.fingerprint,
+            "convex": True,
+            "curve": [1] * 1000,
+            "minima": [math.nan],
+        }
         result = CheckResult("x.py", held.run.candidate, "n", self.verdict, facts=facts)
         return write_json(CheckReport("2026.1", 0, (result,))).encode()
 
@@ -123,7 +128,11 @@ def test_a_good_loss_has_the_scores_of_its_run(world: World) -> None:
     assert (found.fate, found.rung, found.place, found.answered) == ("measured", "bandit", 3, False)
     assert found.score == pytest.approx(0.65)
     assert found.gain == pytest.approx(0.05)
-    assert found.learning == ((30, pytest.approx(0.65)),)
+    ((step, value),) = found.learning
+    assert step == 30
+    assert value == pytest.approx(0.65)
+    assert found.low is not None
+    assert found.high is not None
     assert found.low < 0.65 < found.high
     assert "curve" not in found.facts, "long facts are not carried along"
     assert world.ledger.run(found.run).state is State.COMPLETED
@@ -170,7 +179,12 @@ def test_what_the_screen_refuses_is_told_with_its_line(
 def test_a_function_of_this_run_is_not_measured(world: World) -> None:
     first = world.judge.judge(code("x"), "one", never)
     asked: list[tuple[str, str]] = []
-    found = world.judge.judge(code("x + 0"), "two", lambda *what: bool(asked.append(what)) or True)
+
+    def seen(function: str, candidate: str) -> bool:
+        asked.append((function, candidate))
+        return True
+
+    found = world.judge.judge(code("x + 0"), "two", seen)
     assert (found.fate, found.rung, found.facts["fingerprint"]) == ("known", "properties", world.fingerprint)
     assert found.facts["function"] == first.facts["function"] == first.id
     assert asked == [(first.id, found.id)]

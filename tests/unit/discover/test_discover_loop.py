@@ -17,7 +17,10 @@ from harness.discover.track import Duel, Track
 from harness.llm.account import Budget, Prices, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from harness.discover.judging import Judged, Seen
 
 GOOD = [reply("k * 0.25", "one"), reply("k * 0.5", "two", ["one"]), reply("k * 0.75", "three", ["two", "dpo"])]
 BAD = {
@@ -71,7 +74,9 @@ def test_no_reply_stops_the_run_and_each_is_told_what_it_was(journal: Journal, k
     assert len(turn.answer) > 20
     assert track.kinds[kind] == 1
     assert track.deaths()["reading"] == 1
-    assert track.archive.top().name == "one"
+    top = track.archive.top()
+    assert top is not None
+    assert top.name == "one"
 
 
 def test_findings_go_back_fenced_and_the_next_attempt_keeps_the_conversation(journal: Journal) -> None:
@@ -262,7 +267,7 @@ def test_killed_while_judging_the_reply_is_there(tmp_path: Path) -> None:
         loop = discovery(journal, first, judge)
         judge_one = judge.judge
 
-        def dies_at_two(source: str, name: str, seen: object):
+        def dies_at_two(source: str, name: str, seen: Seen) -> Judged:
             judge.broken = name == "two"
             return judge_one(source, name, seen)
 
@@ -306,7 +311,12 @@ def test_pictures_are_drawn_for_who_takes_them(journal: Journal) -> None:
     script = Script(GOOD[:2], takes_pictures=True)
     loop = discovery(journal, script)
     drawn: list[list[str]] = []
-    loop.draw = lambda losses: (drawn.append([loss.name for loss in losses]), b"png")[1]
+
+    def draw(losses: Sequence[Known]) -> bytes:
+        drawn.append([loss.name for loss in losses])
+        return b"png"
+
+    loop.draw = draw
     loop.run()
     assert script.asked[1].picture == b"png"
     assert "one" in drawn[1]

@@ -25,16 +25,17 @@ from harness.ladder.ladder import load
 from harness.llm.endpoint import VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from harness.discover.judging import Judged, Seen
     from harness.discover.proposers.openai import OpenAIProposer
+
+    Open = Callable[..., tuple[OpenAIProposer, ChatServer]]
 
 OLDER = Path(__file__).with_name("older_journal.jsonl")
 KEY = "sk-very-secret-0123456789"
 GOOD = reply("k * 0.25", "one")
 CONTEXT = Context(contract="preference", metric="score", baseline="dpo", generation=0, attempt=0, seed=7)
-
-Open = "Callable[..., tuple[OpenAIProposer, ChatServer]]"
 
 
 @pytest.fixture
@@ -300,9 +301,14 @@ def test_the_key_is_nowhere_even_where_the_server_sends_it_back(
     judge = FakeJudge()
     sources: list[str] = []
     inner = judge.judge
-    judge.judge = lambda source, name, seen: (sources.append(source), inner(source, name, seen))[1]  # type: ignore[method-assign]
+
+    def judged(source: str, name: str, seen: Seen) -> Judged:
+        sources.append(source)
+        return inner(source, name, seen)
+
+    judge.judge = judged  # type: ignore[method-assign]
     with Journal(tmp_path / "journal.jsonl") as journal:
-        discovery(journal, proposer, judge, generations=2).run()  # type: ignore[arg-type]
+        discovery(journal, proposer, judge, generations=2).run()
     written = (tmp_path / "journal.jsonl").read_text()
     assert "[key]" in written
     out = capfd.readouterr()
@@ -317,7 +323,7 @@ def test_a_journal_of_earlier_versions_is_gone_on_with(opened: Open, tmp_path: P
     with Journal(path) as journal:
         head, judge = journal.head or {}, FakeJudge()
         plan = Plan(generations=3, burn_in=("dpo",), confirm=0)
-        track = Discovery(plan, load(head["profile"]), proposer, judge, journal).run()  # type: ignore[arg-type]
+        track = Discovery(plan, load(head["profile"]), proposer, judge, journal).run()
     assert path.read_bytes().startswith(OLDER.read_bytes())
     assert [row.name for row in track.rows] == ["one", "hot", "two", "three"]
     assert (judge.judged, len(server.asked)) == (["three"], 1)
@@ -336,10 +342,10 @@ def test_killed_between_call_and_reply_the_server_knows_the_call_again(opened: O
 
     proposer.propose = dies  # type: ignore[method-assign,assignment]
     with Journal(tmp_path / "j") as journal, pytest.raises(KeyboardInterrupt):
-        discovery(journal, proposer, generations=1).run()  # type: ignore[arg-type]
+        discovery(journal, proposer, generations=1).run()
     proposer.propose = inner  # type: ignore[method-assign]
     with Journal(tmp_path / "j") as journal:
-        track = discovery(journal, proposer, generations=1).run()  # type: ignore[arg-type]
+        track = discovery(journal, proposer, generations=1).run()
     assert track.uncertain == 1
     assert len(server.asked) == 2
     assert len(server.keys) == 1
@@ -354,7 +360,7 @@ def test_comments_that_give_orders_do_not_come_back_in_the_context(opened: Open,
     hot = json.dumps({"name": "hot", "code": body.replace("k * 0.25", f"torch.exp(x)  # {order}")})
     proposer, server = opened(say(hostile), say(hot), say(GOOD))
     with Journal(tmp_path / "j") as journal:
-        track = discovery(journal, proposer, generations=3).run()  # type: ignore[arg-type]
+        track = discovery(journal, proposer, generations=3).run()
     assert [row.fate for row in track.rows[:2]] == ["measured", "rejected"]
     assert len(server.asked) >= 3
     for asked in server.asked:

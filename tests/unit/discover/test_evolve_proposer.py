@@ -64,7 +64,8 @@ def test_parents_are_losses_that_were_measured_before() -> None:
     before: set[str] = set()
     kinds = set()
     for identity, reply in zip(loop.trees, loop.replies, strict=True):
-        how = reply.note["how"]  # type: ignore[index, call-overload]
+        note: Any = reply.note
+        how = note["how"]
         assert set(reply.parents) <= before
         assert len(reply.parents) in {"fresh": (0,), "crossover": (1, 2)}.get(how, (1,))
         kinds.add((how, len(reply.parents)))
@@ -128,7 +129,7 @@ GOOD: Any = evolved(30)[1].state()
         {"task": {"tree": DPO.document(), "parent": "a", "seed": -1, "values": []}},
     ],
 )
-def test_what_is_no_state_is_refused(change: dict[str, object]) -> None:
+def test_what_is_no_state_is_refused(change: dict[str, Any]) -> None:
     EvolveProposer().restore(GOOD)
     with pytest.raises(ValueError, match="no state of evolve"):
         EvolveProposer().restore({**GOOD, **change})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from bred import DPO, PROBE, X, covering, draws, forest
@@ -176,7 +178,7 @@ def test_constants_go_to_their_places_and_back() -> None:
         with_places(DPO, [0.5])
 
 
-DEEP: list = ["rho", [], []]
+DEEP: list[Any] = ["rho", [], []]
 for _ in range(5 * MOST_DEPTH):
     DEEP = ["tanh", [], [DEEP]]
 

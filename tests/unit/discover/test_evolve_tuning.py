@@ -21,7 +21,7 @@ def far(tree: Node) -> float:
 
 def drawn(task: Task, most: int = 1000) -> list[Node]:
     """All draws of a task, each told how far it is."""
-    out = []
+    out: list[Node] = []
     while (tree := task.next()) is not None and len(out) < most:
         out.append(tree)
         task.told(far(tree))

@@ -73,10 +73,13 @@ def test_an_interrupt_lets_no_further_job_begin() -> None:
         begun.append("never")
         return []
 
+    def wait(_: str) -> None:
+        going.wait(0.1)
+
     jobs = [("one", interrupted), ("two", slow), *[("more", never)] * 20]
     threading.Timer(0.3, going.set).start()
     with pytest.raises(KeyboardInterrupt):
-        list(run._side_by_side(jobs, lambda _: going.wait(0.1) and None))
+        list(run._side_by_side(jobs, wait))
     assert "removed what it made" in begun or "slow" not in begun
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from harness.protocol.batch import Batch
     from harness.protocol.batch_types import PairBatch
     from harness.subject.subject import Subject
 
-    Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    Curve = Callable[[NDArray[Any]], NDArray[Any]]
 
 SEEDS = range(4)
 
@@ -38,8 +39,8 @@ class Pointwise(Oracle):
         self.program = Program(text="", guarded=True, plan=plan, name="loss", source="")
         self.has_gpu, self.calls = False, 0
 
-    def ask(self, batches: Sequence[PairBatch], **_: object) -> list[Answer | Complaint]:
-        return [self._one(b) for b in batches]
+    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+        return [self._one(b) for b in cast("Sequence[PairBatch]", batches)]
 
     def _one(self, batch: PairBatch) -> Answer:
         x = batch.beta * batch.rho
@@ -49,7 +50,7 @@ class Pointwise(Oracle):
         return Answer((batch.pairs,), np.dtype("<f4"), values, (slope, -slope), detached=False)
 
 
-def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def sigmoid(x: NDArray[Any]) -> NDArray[Any]:
     return 1.0 / (1.0 + np.exp(-x))
 
 
@@ -126,7 +127,9 @@ def test_any_number_of_steps_has_a_curve(steps: int) -> None:
     found = measure(PreferenceSubject(Pointwise(*LOSSES["dpo"]), Domain()), 0, Settings(steps=steps))
     (points,) = curves(found).values()
     assert len(points) == min(5, steps)
-    assert points[-1] == (steps, pytest.approx(found["score"]))
+    step, score = points[-1]
+    assert step == steps
+    assert score == pytest.approx(found["score"])
 
 
 def test_noise_in_the_labels_costs_something(scores: dict[str, list[dict[str, float]]]) -> None:

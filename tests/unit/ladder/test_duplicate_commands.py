@@ -37,10 +37,9 @@ class World:
         with Ledger(self.folder) as ledger:
             candidates = [text_candidate(FIRST, "first.py"), text_candidate(SECOND, "second.py")]
             self.first, self.second = (one.run for one in submit(candidates, ledger=ledger))
-            held = [ledger.claim("w", slot=slot, needs=("cpu",)) for slot in "ab"]
-            assert all(held)
-            self.held: list[Any] = held
-            assert [ledger.same_function(each, F, lambda _: None) for each in held] == [None, self.first]
+            self.held: list[Any] = [ledger.claim("w", slot=slot, needs=("cpu",)) for slot in "ab"]
+            assert all(self.held)
+            assert [ledger.same_function(each, F, lambda _: None) for each in self.held] == [None, self.first]
 
     def ended(self, ledger: Ledger, held: Any, decision: str) -> None:
         """Bring a run to its end."""

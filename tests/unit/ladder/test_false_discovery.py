@@ -18,6 +18,8 @@ from harness.ledger.records import Score
 if TYPE_CHECKING:
     from pathlib import Path
 
+    Seeds = dict[int, dict[str, float]]
+
 LADDER = load("bandit")
 PLAN = LADDER.rungs[2]
 
@@ -42,7 +44,7 @@ def test_a_rate_that_is_none_is_refused(alpha: float) -> None:
         e_bh({1: 1.0}, alpha)
 
 
-def drawn(draw: np.random.Generator, effects: list[float], seeds: int) -> tuple[dict, dict]:
+def drawn(draw: np.random.Generator, effects: list[float], seeds: int) -> tuple[dict[int, Seeds], Seeds]:
     """Runs and their baseline: all share the baseline's noise, as runs of a ladder do."""
     shared = 0.02 * draw.normal(size=seeds)
     base = {s: {"score": 0.5 + shared[s]} for s in range(seeds)}

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from ledger_samples import claim, submit
 
-from harness.cli.ledgers import told_seconds
+from harness.cli.paced import told_seconds
 from harness.cli.profiles import profiles_command
 from harness.cli.queue import queue_command
 from harness.cli.show import show_command

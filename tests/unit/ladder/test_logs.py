@@ -164,7 +164,8 @@ class Engine:
     """In place of workers: notes its orders, and does one thing."""
 
     def __init__(self, does: Exception | None = None) -> None:
-        self.does, self.orders = does, []
+        self.does = does
+        self.orders: list[WorkerConfig] = []
 
     def serve(self, orders: WorkerConfig, *, stopping: Any, news: Any) -> int:
         del stopping
@@ -229,4 +230,4 @@ def test_each_long_command_has_the_option(name: str) -> None:
 def test_programs_may_listen_by_themselves(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "harness.events"):
         logs.event("info", "claimed", run=1)
-    assert [(record.message, record.fields) for record in caplog.records] == [("claimed", {"run": 1})]
+    assert [(record.message, vars(record)["fields"]) for record in caplog.records] == [("claimed", {"run": 1})]

@@ -16,6 +16,7 @@ from harness.ledger import Ledger
 from harness.ledger.live_progress import Underway
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pytest
@@ -41,8 +42,13 @@ def test_a_line_is_due_after_half_a_minute_and_no_sooner() -> None:
 def test_a_build_tells_the_step_that_it_is_at(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = []
-    monkeypatch.setattr("harness.cli.image.paced", lambda what: said.append(what) or paced.paced(what))
+    said: list[Callable[[], str]] = []
+
+    def noted(what: Callable[[], str]) -> object:
+        said.append(what)
+        return paced.paced(what)
+
+    monkeypatch.setattr("harness.cli.image.paced", noted)
     with _progress("building the sandbox image") as say:
         assert said[0]() == "building the sandbox image: looks at what is there"
         say("Step 5/9 : RUN \x1b[31mpip")

@@ -35,7 +35,7 @@ def climb(place: WorkerSlot, orders: WorkerConfig, **_: Any) -> int:
         if held is None:
             return 0
         if "undecided" in held.run.name:
-            for _ in range(3):
+            for _attempt in range(3):
                 ledger.fault(held, "no engine", 0.0)
                 held = ledger.claim("w", slot=place.name, needs=place.needs, only=orders.only) or held
         elif "bad" in held.run.name:

@@ -101,6 +101,7 @@ def test_who_holds_the_run_and_until_when_is_told_with_what_is_done_there(seen: 
         held = claim(ledger, "lab/17/x/y", "lab/cpu/0")
         ledger.tell(held, Underway("candidate", "reviews", 1, "train", "", 30, 120, 15.0))
         holder = ledger.holder(number)
+        assert holder is not None
         assert seen.wait_for(holder, ledger, number)
         assert not seen.wait_for(holder, ledger, number), "that is no news"
         for told in (seen.line(), " ".join(shown(seen).split())):

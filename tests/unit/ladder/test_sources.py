@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -179,8 +180,8 @@ def test_a_file_that_is_new_or_gone_is_noticed(copied: Path, project: Callable[[
 def test_the_version_of_a_package_is_noticed(project: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     del project
     before = {kind: code_of(kind) for kind in SHAPING}
-    version = sources.importlib.metadata.version
-    monkeypatch.setattr(sources.importlib.metadata, "version", lambda name: "0" if name == "numpy" else version(name))
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0" if name == "numpy" else version(name))
     sources._code_of.cache_clear()
     assert {kind for kind, digest in before.items() if code_of(kind) == digest} == {"screen"}
 

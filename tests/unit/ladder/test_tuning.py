@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 import pytest
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.ledger import Ledger
+    from harness.protocol.batch import Batch
     from harness.protocol.batch_types import PairBatch
 
 PULL, TAU = Parameter("pull", 0.0, 1.0), Parameter("tau", 0.01, 10.0, log=True)
@@ -54,8 +55,8 @@ class Held(Oracle):
         self.program = program(PULL).at(values)
         self.has_gpu, self.calls = False, 0
 
-    def ask(self, batches: Sequence[PairBatch], **_: object) -> list[Answer | Complaint]:
-        return [self._one(batch) for batch in batches]
+    def ask(self, batches: Sequence[Batch], **_: object) -> list[Answer | Complaint]:
+        return [self._one(batch) for batch in cast("Sequence[PairBatch]", batches)]
 
     def fresh(self) -> None:
         pass
@@ -237,6 +238,10 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
     return values
 
 
+def not_asked(*_: object) -> NoReturn:
+    pytest.fail("this was asked")
+
+
 def promote(_: object) -> Decision:
     return Decision("promote", "accepted")
 
@@ -264,14 +269,14 @@ def test_a_stopped_tuning_goes_on_and_a_settled_one_is_not_made_again(ledger: Le
     own = tuning.Tuning(None, load("bandit"), ledger, held, "image", {}, lambda: len(tried) == stop[0])  # type: ignore[arg-type]
     one = screened_text(Candidate("loss.py", OPEN.encode(), "ab" * 32))
     with pytest.raises(StoppedError):
-        own.settled(one, pytest.fail, lambda *_: None)
+        own.settled(one, not_asked, lambda *_: None)
     stop[0] = -1
     told: list[int] = []
     chosen, fallen = own.settled(one, promote, lambda done, *_: told.append(done))
     assert (fallen, len(tried), told) == (None, 5, [3, 4, 5])
     assert chosen.program is not None
     assert chosen.program.constants == max(tried, key=lambda values: values["tau"])
-    again, _ = own.settled(one, pytest.fail, pytest.fail)
+    again, _ = own.settled(one, not_asked, not_asked)
     assert again.program == chosen.program
     assert len(tried) == 5
     assert not is_open(chosen)

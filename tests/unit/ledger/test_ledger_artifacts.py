@@ -54,7 +54,7 @@ def test_what_is_not_there_and_what_is_no_digest(store, digest):
 
 def test_many_writers_of_the_same_and_of_other_bytes(store, tmp_path):
     datas = [bytes([n]) * 50_000 for n in range(4)]
-    got = []
+    got: list[str] = []
 
     def write(turn):
         got.extend(store.put(datas[(turn + n) % 4]) for n in range(8))

@@ -60,7 +60,9 @@ def test_a_gpu_has_one_run_at_a_time_whoever_names_it(database_url, tmp_path):
     """Workers on several machines that all say the same GPU: the ledger lets one in at a time."""
     with Ledger(tmp_path, database=database_url) as ledger:
         submit(ledger, range(30), needs="gpu")
-    inside, most, ended = [], [], []
+    inside: list[str] = []
+    most: list[int] = []
+    ended: list[int] = []
 
     def work(name):
         with Ledger(tmp_path, database=database_url) as own:

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -83,8 +84,10 @@ def test_a_ledger_from_before_functions_were_compared_keeps_its_duplicates(datab
 
     def only(connection):
         """As the version before this one made it."""
+        nothing: Any = None  # no revision: from an empty database on
+        steps: list[Any] = []
         context = MigrationContext.configure(connection, opts={"fn": lambda *_: list(steps)})
-        steps = SCRIPTS._upgrade_revs("0003", None)
+        steps += SCRIPTS._upgrade_revs("0003", nothing)
         with Operations.context(context):
             context.run_migrations()
 

@@ -26,7 +26,7 @@ def patience(told, seconds=60.0, stopping=lambda: False):
 
 @pytest.mark.rest
 def test_a_server_that_is_away_is_waited_for_and_nothing_is_lost(tmp_path):
-    told = []
+    told: list[str] = []
     with running() as server, PatientLedger(patience(told), tmp_path, database=server.database()) as ledger:
         run = submit(ledger)[0]
         server.stop()
@@ -39,7 +39,7 @@ def test_a_server_that_is_away_is_waited_for_and_nothing_is_lost(tmp_path):
         assert waiting.is_alive()
         server.start()
         waiting.join(120)
-        assert [held.run.id for held in claimed] == [run]
+        assert [held and held.run.id for held in claimed] == [run]
         assert len(told) == 2
         assert "it waits" in told[0]
         assert "answers again" in told[1]
@@ -74,7 +74,7 @@ def test_patience_has_an_end():
 
 
 def test_what_does_not_pass_is_told_at_once(tmp_path):
-    told = []
+    told: list[str] = []
     (tmp_path / "ledger.db").write_bytes(b"no database at all" * 1000)
     with pytest.raises(LedgerError, match="not a database"):
         PatientLedger(patience(told), tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 from ledger_samples import PROFILE, RUNGS, candidate, checkpoint, claim, rows, submit
@@ -112,7 +113,7 @@ def test_metrics_that_are_measured_again_take_the_place_of_the_first(ledger):
 
 def test_documents_are_strict_json_and_nothing_else(ledger):
     run = submit(ledger)[0]
-    detail = {"interval": [math.nan, math.inf], "text": "a\0b\ud800", "deep": {"x": (1, None, True)}}
+    detail: dict[str, Any] = {"interval": [math.nan, math.inf], "text": "a\0b\ud800", "deep": {"x": (1, None, True)}}
     checkpoint(ledger, claim(ledger), 0, decision=Decision("promote", "nul \0 half \udc80", detail))
     ((_, kept),) = ledger.decisions(run)
     assert kept.detail == {"interval": ["nan", "inf"], "text": "a\ufffdb?", "deep": {"x": [1, None, True]}}
@@ -242,7 +243,7 @@ def test_a_function_that_comes_up_while_another_is_compared_is_compared_too(ledg
     submit(ledger, [1, 2, 3])
     a, b, c = (claim(ledger, f"w{n}") for n in range(3))
     ledger.same_function(a, F, alike)
-    asked = []
+    asked: list[int] = []
 
     def meanwhile(other):
         if not asked:

@@ -11,6 +11,7 @@ import time
 import pytest
 from ledger_samples import PROFILE, candidate, checkpoint, claim, rows, submit
 from sqlalchemy import func, select, update
+from sqlalchemy.pool import QueuePool
 
 from harness.core import processes
 from harness.core.errors import UserError
@@ -60,7 +61,7 @@ def test_two_who_submit_the_same_candidates_in_other_orders_do_not_wait_in_a_cir
             both.wait(120)
             out[way] += submit(ledger, range(150 * turn, 150 * turn + 150)[::way])[::way]
 
-    out = {1: [], -1: []}
+    out: dict[int, list[int]] = {1: [], -1: []}
     senders = [threading.Thread(target=send, args=(way,)) for way in out]
     for one in senders:
         one.start()
@@ -247,6 +248,7 @@ def test_times_are_the_databases_own(ledger, monkeypatch):
     monkeypatch.undo()
     assert abs(run.submitted - time.time()) < 600.0
     held = claim(ledger, lease=12.0)
+    assert held.run.lease is not None
     assert held.run.lease - held.run.changed == pytest.approx(12.0)
 
 
@@ -307,11 +309,13 @@ def test_one_process_dies_and_its_forked_child_keeps_a_connection_of_its_own(dat
 
     with Ledger(tmp_path, database=database_url) as ledger:
         submit(ledger)
-        assert ledger.database.engine.pool.checkedin() > 0
+        before = ledger.database.engine.pool
+        assert isinstance(before, QueuePool)
+        assert before.checkedin() > 0
         child = os.fork()
         if child == 0:
             pool = ledger.database.engine.pool
-            os._exit(0 if pool.checkedin() == 0 and claim(ledger).attempt == 1 else 1)
+            os._exit(0 if isinstance(pool, QueuePool) and pool.checkedin() == 0 and claim(ledger).attempt == 1 else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert ledger.runs()[0].state is State.RUNNING
         held = claim(ledger, back_off=0.0)

@@ -12,7 +12,7 @@ from judging_server import KEY, serving
 from harness.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 ATTACK = "x\x1b[2J\x1b]8;;https://evil.example\x1b\\here\x07\rACCEPTED\u202e\x9b2J[bold]"
@@ -84,10 +84,14 @@ def test_no_field_of_a_file_reaches_a_terminal(
         judged(capfd, write(tmp_path, name, place), "--base-url", server.url, "--folder", tmp_path / "harness")
 
 
+def always(reply: str) -> Callable[[object], str]:
+    return lambda _: reply
+
+
 def test_no_reply_and_no_field_of_a_recording_does(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     files, folder = write(tmp_path), tmp_path / "harness"
     for says in (ATTACK, f"{ATTACK} Rating: [[7]]"):
-        with serving(lambda _, says=says: says) as server:
+        with serving(always(says)) as server:
             judged(capfd, files, "--base-url", server.url, "--folder", folder, "--record", tmp_path / f"r{len(says)}")
     recording = tmp_path / f"r{len(ATTACK)}"
     lines = [json.loads(line) for line in recording.read_text("utf-8").splitlines()]

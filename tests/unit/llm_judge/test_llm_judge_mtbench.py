@@ -104,11 +104,9 @@ def test_each_turn_of_each_question_is_rated(tmp_path: Path) -> None:
 
 def test_replayed_it_is_the_same(tmp_path: Path) -> None:
     live = rated(tmp_path, by_turn)
-    read = [
-        read(tmp_path / f) for read, f in ((read_questions, "question.jsonl"), (read_prompts, "judge_prompts.jsonl"))
-    ]
+    questions, prompts = read_questions(tmp_path / "question.jsonl"), read_prompts(tmp_path / "judge_prompts.jsonl")
     with Recording(tmp_path / "calls.jsonl", read_only=True) as recording:
-        again = rate(Judge(Manner("judge"), recording), *read, read_answers(tmp_path / "answers.jsonl"))
+        again = rate(Judge(Manner("judge"), recording), questions, prompts, read_answers(tmp_path / "answers.jsonl"))
     assert dataclasses.asdict(again) == dataclasses.asdict(live)
 
 

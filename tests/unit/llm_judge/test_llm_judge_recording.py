@@ -22,8 +22,9 @@ def request(number: int) -> Request:
     return Request("judge", (Message("user", f"question {number} \u2028 é"),), most_tokens=10)
 
 
-def reply(text: str = "[[A]]", **more: int) -> Reply:
-    return Reply(**{"text": text, "finish": "stop", "model": "m", "prompt_tokens": 30, "completion_tokens": 5, **more})
+def reply(text: str = "[[A]]", **more: Any) -> Reply:
+    given: dict[str, Any] = {"finish": "stop", "model": "m", "prompt_tokens": 30, "completion_tokens": 5}
+    return Reply(text, **(given | more))
 
 
 def written(path: Path, count: int = 3) -> list[Reply]:

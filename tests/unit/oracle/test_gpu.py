@@ -20,7 +20,7 @@ from harness.core.profiles import load
 from harness.images import ImageRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CDI = {"CDISpecDirs": ["/etc/cdi", "/var/run/cdi"]}
@@ -189,7 +189,7 @@ def test_no_gpu_is_not_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def checker_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: Path) -> Callable[..., Checker]:
+def checker_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: Path) -> Iterator[Callable[..., Checker]]:
     """Open a checker on a fake engine, on a host with GPUs, under a profile that says yes or no to them."""
 
     def opened(wish: str, *, profile_says: bool, info: dict[str, Any]) -> Checker:

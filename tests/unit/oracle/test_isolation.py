@@ -266,7 +266,7 @@ def test_the_facts_arrive_as_they_were_packed() -> None:
 
 
 def test_what_could_not_be_seen_arrives_as_none() -> None:
-    unseen = dict.fromkeys(("held", "memory", "core", "tmp_size"), confinement.UNSEEN)
+    unseen: dict[str, Any] = dict.fromkeys(("held", "memory", "core", "tmp_size"), confinement.UNSEEN)
     got = frames.parse_ready(ready_payload(seccomp=0xFF, interfaces=0xFFFF, **unseen)).confinement
     assert (got.seccomp, got.interfaces, got.held, got.memory, got.core, got.tmp_size) == (None,) * 6
     assert got.uid == 65532

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -54,10 +55,14 @@ def test_no_more_than_that_many_are_made_ahead(many: int) -> None:
     assert eventually(lambda: len(source.made) == many)
     time.sleep(0.05)
     assert len(source.made) == many
+
+    def has_made(count: int) -> bool:
+        return len(source.made) == count
+
     items = iter(ahead)
     for taken in range(1, 5):
         assert next(items) == taken - 1
-        assert eventually(lambda n=taken + many: len(source.made) == n)
+        assert eventually(functools.partial(has_made, taken + many))
         time.sleep(0.02)
         assert len(source.made) == taken + many
     ahead.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,9 @@ from wire_bytes import BATCH, DOUBLE, answer, complaint
 from harness.protocol import wire
 from harness.protocol.batch import Answer, Complaint
 from harness.sandbox import wire as layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HONEST = {
     "values": (answer(), [BATCH], False),
@@ -219,7 +223,7 @@ def test_the_end_of_a_fork_has_five_bytes(payload: bytes) -> None:
 
 def read_all(data: bytes) -> None:
     """Every reader of the host, on the same bytes: WireError is the one way to fail."""
-    readers = [wire.parse_fault, wire.parse_ended, wire.parse_ready, parse]
+    readers: list[Callable[[bytes], object]] = [wire.parse_fault, wire.parse_ended, wire.parse_ready, parse]
     readers += [lambda d: parse(d, echo=True), lambda d: wire.parse_answers(d, [BATCH, DOUBLE])]
     readers.append(lambda d: wire.parse_header(d, sequence=9, expected=(layout.ANSWER,)))
     for read in readers:

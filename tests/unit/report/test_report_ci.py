@@ -9,6 +9,7 @@ import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostile_texts import HOSTILE
@@ -22,7 +23,7 @@ CASES = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 COMMAND = re.compile(r"::(error|warning|notice) ((?:[a-z]+=[^,:\r\n]*)(?:,[a-z]+=[^,:\r\n]*)*)::([^\r\n]*)")
 
 
-def suites(made) -> list:
+def suites(made) -> list[Any]:
     return list(JUnitXml.fromstring(write(made, Format.JUNIT).encode()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import pytest
@@ -19,7 +20,7 @@ from harness.report import Format, write
 from harness.report.json_report import pretty, read_json, report_schema, shipped_schema, write_json
 
 
-def parsed(made) -> dict:
+def parsed(made) -> dict[str, Any]:
     def refuse(token):
         raise AssertionError(f"{token} is no JSON")
 
@@ -82,7 +83,7 @@ def test_numbers_that_are_not_finite_become_words():
 
 
 def test_numbers_and_nesting_that_no_reader_takes_are_put_in_words():
-    deep: list[object] = []
+    deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
     finding = replace(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from harness.plots import picture_learning
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def test_each_quantity_has_a_panel_and_each_seed_a_line() -> None:
 def test_a_point_that_is_not_finite_leaves_a_gap() -> None:
     figure = picture_learning.learning_figure("a loss", {0: CURVES[0]})
     (line,) = figure.axes[0].lines
-    assert [str(y) for y in line.get_ydata()] == ["0.7", "nan"]
+    assert [str(y) for y in np.asarray(line.get_ydata())] == ["0.7", "nan"]
 
 
 def test_the_same_curves_give_the_same_bytes(tmp_path: Path) -> None:

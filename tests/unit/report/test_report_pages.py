@@ -20,7 +20,8 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.tags, self.attributes, self.ids, self.text, self.open = set(), [], [], "", []
+        self.tags, self.attributes, self.ids, self.text = set(), [], [], ""
+        self.open: list[str] = []
         self.feed(text)
         self.close()
         assert self.open == []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from hostile_texts import HOSTILE
+from matplotlib.patches import Rectangle
 from page_judges import judge_svg
 from PIL import Image
 from report_samples import LRML_FACTS, RAISES, banded, facts_of, report, result
@@ -23,6 +26,8 @@ from harness.plots.picture_stability import stability_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.core.facts import Curve
 
 
 def read_svg(path: Path) -> ET.Element:
@@ -45,7 +50,15 @@ def test_two_pictures_in_two_formats(tmp_path):
         if path.suffix == ".png":
             with Image.open(path) as image:
                 assert min(image.size) > 600
-                assert len(image.convert("RGB").getcolors(1_000_000)) > 20
+                colours = image.convert("RGB").getcolors(1_000_000)
+                assert colours is not None
+                assert len(colours) > 20
+
+
+def curve_of(facts) -> Curve:
+    curve = LossFacts.read(facts).curve
+    assert curve is not None
+    return curve
 
 
 def test_the_pictures_say_what_they_show(tmp_path):
@@ -59,17 +72,18 @@ def test_the_pictures_say_what_they_show(tmp_path):
 
 
 def test_a_band_and_its_counterexample_are_marked():
-    found = LossFacts.read(facts_of(banded)).curve
+    found = curve_of(facts_of(banded))
     with canvas.settings():
         figure = loss_figure("banded", found, [], (RAISES,))
     value, slope = figure.axes
     for axes in (value, slope):
         (band,) = (p for p in axes.patches if p.get_label() == "not finite")
+        assert isinstance(band, Rectangle)
         low, high = band.get_x(), band.get_x() + band.get_width()
         assert 2.5 < low < 3.5
         assert 4.2 < high < 5
     marks = [line for line in value.lines if line.get_label() == "counterexample of W202"]
-    assert [list(line.get_xdata()) for line in marks] == [[3.75, 3.75]]
+    assert [list(np.asarray(line.get_xdata())) for line in marks] == [[3.75, 3.75]]
 
 
 @pytest.mark.parametrize(
@@ -79,14 +93,14 @@ def test_a_band_and_its_counterexample_are_marked():
 def test_a_counterexample_without_a_finite_rho_is_not_marked(rho, marks):
     finding = replace(RAISES, counterexample={"rho": rho})
     with canvas.settings():
-        figure = loss_figure("x", LossFacts.read(LRML_FACTS).curve, [], (finding, replace(RAISES, counterexample=None)))
+        figure = loss_figure("x", curve_of(LRML_FACTS), [], (finding, replace(RAISES, counterexample=None)))
     labels = [line.get_label() for line in figure.axes[0].lines]
     assert labels.count("counterexample of W202") == marks
 
 
 def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
     with canvas.settings():
-        figure = loss_figure("x" * 48, LossFacts.read(LRML_FACTS).curve, LossFacts.read(LRML_FACTS).minima, (RAISES,))
+        figure = loss_figure("x" * 48, curve_of(LRML_FACTS), LossFacts.read(LRML_FACTS).minima, (RAISES,))
         check_boxes(figure)
 
 
@@ -94,7 +108,9 @@ def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
 def test_no_label_of_the_stability_picture_leaves_it_or_covers_another(loss):
     facts = facts_of(loss) if loss else LRML_FACTS
     with canvas.settings():
-        check_boxes(stability_figure("x" * 48, LossFacts.read(facts).stability))
+        found = LossFacts.read(facts).stability
+        assert found is not None
+        check_boxes(stability_figure("x" * 48, found))
 
 
 def check_boxes(figure) -> None:
@@ -200,7 +216,7 @@ def test_a_missing_matplotlib_is_told_with_its_remedy(monkeypatch, tmp_path):
     def absent(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(plots.importlib, "import_module", absent)
+    monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(UserError, match="matplotlib") as caught:
         plots.draw(result(), tmp_path)
     assert "[plots]" in caught.value.remedy

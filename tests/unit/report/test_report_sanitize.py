@@ -122,6 +122,8 @@ def test_code_spans_and_blocks_cannot_be_closed_from_inside(text):
     assert block[0] == block[-1]
     assert all(block[0] not in line for line in block[1:-1])
     span = sanitize.markdown_code(text)
-    fence = re.match("`+", span).group()
+    opening = re.match("`+", span)
+    assert opening is not None
+    fence = opening.group()
     assert span.endswith(fence)
     assert not re.search(rf"(?<!`){fence}(?!`)", span[len(fence) : -len(fence)])

@@ -7,6 +7,7 @@ import json
 import random
 import re
 from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import pytest
@@ -18,7 +19,7 @@ from harness.core.verdict import Accepted, Finding, Location, Rejected, Severity
 from harness.report import Format, sarif, write
 
 
-def run_of(made, root=None) -> dict:
+def run_of(made, root=None) -> dict[str, Any]:
     log = json.loads(write(made, Format.SARIF, root=root))
     jsonschema.Draft202012Validator(LOG).validate(log)
     (run,) = log["runs"]

@@ -168,7 +168,7 @@ def test_a_finding_about_the_answers_stands_at_its_line(format_):
     text = write(CheckReport("2026.2", 0, (result(Rejected((finding,))),)), format_)
     places = {
         Format.SARIF: lambda: json.loads(text)["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"],
-        Format.GITHUB: lambda: {"startLine": int(re.search(r"line=(\d+)", text)[1])},
+        Format.GITHUB: lambda: {"startLine": int(re.findall(r"line=(\d+)", text)[0])},
         Format.GITLAB: lambda: {"startLine": json.loads(text)[0]["location"]["lines"]["begin"]},
     }
     assert places[format_]() == {"startLine": 4}

@@ -9,7 +9,7 @@ from harness.core.contract import CLASSIFICATION, PREFERENCE, VECTORS
 from harness.core.errors import CandidateFault
 from harness.core.profiles import load
 from harness.core.program import POSITION
-from harness.screen import screen, worker
+from harness.screen import screen
 from harness.screen.binding import meaning, nearest
 
 PC, PR, RC, RR = VECTORS
@@ -260,15 +260,15 @@ def test_a_near_miss_with_a_default_stays_and_is_told():
 
 def test_every_argument_says_itself():
     for name in PREFERENCE.arguments:
-        assert meaning(name, worker.PREFERENCE).argument == name
+        assert meaning(name, PREFERENCE).argument == name
     for name in CLASSIFICATION.arguments:
         assert meaning(name, CLASSIFICATION).argument == name
 
 
 @pytest.mark.parametrize("name", ["pi" * 100_000, "chosen_" * 10_000, "A" * 200_000, "_" * 1000, "__"])
 def test_long_names_take_no_time(name):
-    meaning(name, worker.PREFERENCE)
-    nearest(name, worker.PREFERENCE)
+    meaning(name, PREFERENCE)
+    nearest(name, PREFERENCE)
 
 
 def test_lines_in_which_pairs_may_cross_are_told():

@@ -1,5 +1,7 @@
 """Texts that exist to exhaust a parser end in a finding, in seconds: S105 and S106."""
 
+import sys
+
 import pytest
 from processor import at_most
 from screening import LOSS, candidate, faults, findings, read
@@ -105,7 +107,7 @@ def test_a_process_that_does_not_start_is_our_fault(monkeypatch, code):
 
 
 def test_an_interpreter_that_is_missing_is_our_fault(monkeypatch):
-    monkeypatch.setattr(process.sys, "executable", "/nonexistent/python")
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(errors.InfrastructureError):
         screen(candidate(LOSS))
 

@@ -110,7 +110,7 @@ def spread(source):
 
 def statements(tree):
     """Give the first statement on each line, found in another way than by the module under test."""
-    first = {}
+    first: dict[int, ast.stmt | ast.excepthandler] = {}
     for node in ast.walk(tree):
         if isinstance(node, (ast.stmt, ast.excepthandler)):
             first.setdefault(node.lineno, node)

@@ -11,11 +11,14 @@ from answering import DPO, Here
 from harness.core.errors import CandidateFault
 from harness.losses import CATALOGUE
 from harness.protocol.batch import Answer
+from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import StepError
 from harness.trainer.torch import InProcessLoss, OracleLoss
 
 if TYPE_CHECKING:
-    from harness.protocol.batch_types import PairBatch
+    from collections.abc import Iterable
+
+    from harness.protocol.batch import Batch
 
 torch.set_num_threads(1)
 
@@ -38,6 +41,13 @@ def arguments(four: list[torch.Tensor], beta: float, progress: float) -> dict[st
     return by_name | {k: v.float() for k, v in lengths(four[0].numel()).items()} | {"beta": beta, "progress": progress}
 
 
+def over(
+    loss: OracleLoss | InProcessLoss, four: Iterable[torch.Tensor], beta: float = 0.1, *, progress: float = 0.5
+) -> torch.Tensor:
+    pc, pr, rc, rr = four
+    return loss(pc, pr, rc, rr, beta, progress=progress)
+
+
 @pytest.mark.parametrize("name", [entry.name for entry in CATALOGUE])
 def test_gradients_are_those_of_torch_itself(name: str) -> None:
     here, weight = Here.of(name), torch.tensor(0.25, requires_grad=True)
@@ -45,7 +55,7 @@ def test_gradients_are_those_of_torch_itself(name: str) -> None:
     mine, theirs = (vectors(32, dtype=torch.float32) for _ in range(2))
     for four in (mine, theirs):
         four[:2] = [v.requires_grad_() for v in four[:2]]
-    got = loss(mine[0] * weight, mine[1] * weight, *mine[2:], 0.3, **lengths(32), progress=0.25)
+    got = loss(mine[0] * weight, mine[1] * weight, mine[2], mine[3], 0.3, **lengths(32), progress=0.25)
     got.backward()
     grad, weight.grad = weight.grad, None
     scaled = [theirs[0] * weight, theirs[1] * weight, *theirs[2:]]
@@ -61,7 +71,7 @@ def test_gradients_are_those_of_torch_itself(name: str) -> None:
 def test_a_constant_gradient_takes_part_in_the_graph() -> None:
     text = DPO.replace("return -F.logsigmoid(beta * rho)", "return (0.0 * rho).detach() + 1.0")
     four = [v.requires_grad_() for v in vectors(4)]
-    OracleLoss(Here(text))(*four, 0.1).backward()
+    over(OracleLoss(Here(text)), four).backward()
     assert four[0].grad is not None
     assert not four[0].grad.any()
 
@@ -69,9 +79,9 @@ def test_a_constant_gradient_takes_part_in_the_graph() -> None:
 def test_accumulated_steps_add_up_to_one_large_batch() -> None:
     whole, parts = ([v.requires_grad_() for v in vectors(32)] for _ in range(2))
     loss = OracleLoss(Here())
-    loss(*whole, 0.1).backward()
+    over(loss, whole).backward()
     for start in range(0, 32, 8):
-        (loss(*(v[start : start + 8] for v in parts), 0.1) / 4).backward()
+        (over(loss, (v[start : start + 8] for v in parts)) / 4).backward()
     torch.testing.assert_close(whole[0].grad, parts[0].grad, rtol=1e-6, atol=1e-9)
 
 
@@ -79,14 +89,16 @@ def test_accumulated_steps_add_up_to_one_large_batch() -> None:
 def test_other_precisions_cross_as_float32(dtype: torch.dtype) -> None:
     here = Here()
     four = [v.requires_grad_() for v in vectors(8, dtype=dtype)]
-    loss = OracleLoss(here)(*four, 0.1)
+    loss = over(OracleLoss(here), four)
     loss.backward()
     assert loss.dtype == torch.float32
     assert four[0].grad is not None
     assert four[0].grad.dtype == dtype
-    assert here.asked[0].policy_chosen.dtype == "float32"
+    (asked,) = here.asked
+    assert isinstance(asked, PairBatch)
+    assert asked.policy_chosen.dtype == "float32"
     exact = [v.detach().float().requires_grad_() for v in four]
-    OracleLoss(Here())(*exact, 0.1).backward()
+    over(OracleLoss(Here()), exact).backward()
     assert exact[0].grad is not None
     assert torch.equal(four[0].grad, exact[0].grad.to(dtype))
 
@@ -99,7 +111,7 @@ def test_the_same_training_gives_the_same_weights_in_process_and_through_the_ora
         for step in range(30):
             data = torch.randn(16, 5, generator=torch.Generator().manual_seed(step))
             optimizer.zero_grad()
-            loss(*model(data).T, torch.zeros(16), torch.zeros(16), 0.5).backward()
+            over(loss, (*model(data).T, torch.zeros(16), torch.zeros(16)), 0.5).backward()
             optimizer.step()
         return torch.cat([p.detach().reshape(-1) for p in model.parameters()])
 
@@ -110,7 +122,7 @@ def test_the_same_training_gives_the_same_weights_in_process_and_through_the_ora
 
 def test_a_second_derivative_is_refused() -> None:
     four = [v.requires_grad_() for v in vectors(4)]
-    (gradient,) = torch.autograd.grad(OracleLoss(Here())(*four, 0.1) ** 2, four[0], create_graph=True)
+    (gradient,) = torch.autograd.grad(over(OracleLoss(Here()), four) ** 2, four[0], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
 
@@ -128,7 +140,7 @@ def test_a_second_derivative_is_refused() -> None:
 def test_misuse_is_ours_and_nobody_is_asked(spoil: Any, why: str) -> None:
     here = Here()
     with pytest.raises(StepError, match=why) as raised:
-        OracleLoss(here)(*spoil(vectors(4)), 0.1)
+        over(OracleLoss(here), spoil(vectors(4)))
     assert raised.value.fault == "ours"
     assert not here.asked
 
@@ -136,18 +148,18 @@ def test_misuse_is_ours_and_nobody_is_asked(spoil: Any, why: str) -> None:
 @pytest.mark.parametrize(("beta", "progress"), [(0.0, 0.5), (-1.0, 0.5), (float("nan"), 0.5), (0.1, 1.5)])
 def test_a_beta_or_progress_out_of_range_is_ours(beta: float, progress: float) -> None:
     with pytest.raises(StepError, match="out of range"):
-        OracleLoss(Here())(*vectors(4), beta, progress=progress)
+        over(OracleLoss(Here()), vectors(4), beta, progress=progress)
 
 
 def test_a_batch_that_the_loss_cannot_work_with_is_ours() -> None:
     with pytest.raises(StepError, match="takes 4 to"):
-        OracleLoss(Here(), smallest=4)(*vectors(3), 0.1)
+        over(OracleLoss(Here(), smallest=4), vectors(3))
 
 
 def test_a_policy_that_diverged_gives_nan_and_nobody_is_asked() -> None:
     here, four = Here(), vectors(4)
     four[0] = (four[0] * float("nan")).requires_grad_()
-    loss = OracleLoss(here)(*four, 0.1)
+    loss = over(OracleLoss(here), four)
     loss.backward()
     assert loss.isnan()
     assert four[0].grad is not None
@@ -158,7 +170,7 @@ def test_a_policy_that_diverged_gives_nan_and_nobody_is_asked() -> None:
 def test_an_answer_of_another_shape_is_the_candidates_fault() -> None:
     text = DPO.replace("return -F", "return -F").replace("(beta * rho)", "(beta * rho).unsqueeze(0)")
     with pytest.raises(CandidateFault, match=r"shape \(1, 4\)"):
-        OracleLoss(Here(text))(*vectors(4), 0.1)
+        over(OracleLoss(Here(text)), vectors(4))
 
 
 class Turncoat(Here):
@@ -168,7 +180,7 @@ class Turncoat(Here):
         super().__init__()
         self.turn, self.factor = turn, factor
 
-    def answer(self, batch: PairBatch) -> Answer:
+    def answer(self, batch: Batch) -> Answer:
         got = super().answer(batch)
         if len(self.asked) <= self.turn:
             return got
@@ -182,14 +194,14 @@ def test_a_candidate_that_changes_its_answers_late_is_caught(turn: int) -> None:
     loss = OracleLoss(Turncoat(turn))
     with pytest.raises(CandidateFault) as raised:  # noqa: PT012 - somewhere in the loop
         for step in range(turn + 101):
-            loss(*vectors(4, step), 0.1)
+            over(loss, vectors(4, step))
     assert raised.value.findings[0].rule == "W210"
 
 
 def test_one_that_changes_in_the_last_steps_is_caught_at_the_end() -> None:
     loss = OracleLoss(Turncoat(70))
     for step in range(75):
-        loss(*vectors(4, step), 0.1)
+        over(loss, vectors(4, step))
     with pytest.raises(CandidateFault):
         loss.finish()
 
@@ -198,7 +210,7 @@ def test_the_honest_is_left_alone_and_asked_again_every_so_often() -> None:
     here = Here()
     loss = OracleLoss(here, every=10)
     for step in range(35):
-        loss(*vectors(4, step), 0.1)
+        over(loss, vectors(4, step))
     loss.finish()
     assert (loss.calls, len(here.asked)) == (35, 35 + 4)
 
@@ -207,7 +219,7 @@ def test_a_gpu_may_differ_a_little_and_not_more() -> None:
     small = OracleLoss(Turncoat(1, factor=1.0 + 1e-6), every=2, tolerance=1e-4)
     large = OracleLoss(Turncoat(1, factor=1.01), every=2, tolerance=1e-4)
     for step in range(5):
-        small(*vectors(4, step), 0.1)
+        over(small, vectors(4, step))
     with pytest.raises(CandidateFault):  # noqa: PT012 - somewhere in the loop
         for step in range(5):
-            large(*vectors(4, step), 0.1)
+            over(large, vectors(4, step))

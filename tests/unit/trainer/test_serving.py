@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from harness.protocol.batch import Batch
+
 
 def batch(pairs: int = 4, seed: int = 0) -> PairBatch:
     generator = np.random.default_rng(seed)
@@ -55,7 +57,7 @@ class Failing(Here):
         super().__init__()
         self.error, self.after = error, after
 
-    def answer(self, batch: PairBatch) -> Answer:
+    def answer(self, batch: Batch) -> Answer:
         if len(self.asked) >= self.after:
             raise self.error
         return super().answer(batch)
@@ -105,6 +107,7 @@ def test_a_fault_is_kept_here_and_told_there(place: Path, error: Any, fault: str
         with pytest.raises(StepError):  # and it stays so
             remote.answer(batch())
     assert host.fault is error
+    assert error is not None
     with pytest.raises(type(error)):
         host.raise_fault()
 
@@ -120,7 +123,7 @@ def test_a_mistake_of_ours_in_the_thread_is_no_silence(place: Path) -> None:
 
 def test_answers_that_change_late_are_found_on_the_hosts_side(place: Path) -> None:
     class Late(Here):
-        def answer(self, batch: PairBatch) -> Answer:
+        def answer(self, batch: Batch) -> Answer:
             got = super().answer(batch)
             return got if len(self.asked) < 130 else replace(got, values=got.values * 2)
 
@@ -141,14 +144,15 @@ class Turning:
         self.after, self.calls = after, 0
         self.modes: dict[bytes, bool] = {}
 
-    def answer(self, asked: PairBatch) -> Answer:
+    def answer(self, asked: Batch) -> Answer:
+        assert isinstance(asked, PairBatch)
         self.calls += 1
         sign = -1.0 if self.modes.setdefault(asked.raw, self.calls > self.after) else 1.0
         x = (sign * asked.beta * asked.rho).astype(np.float32)
         slope = (-sign * asked.beta / (1.0 + np.exp(x)) / asked.pairs).astype(np.float32)
         return Answer((asked.pairs,), x.dtype, np.logaddexp(0.0, -x), (slope, -slope), detached=False)
 
-    def answers(self, asked: Sequence[PairBatch]) -> list[Answer]:
+    def answers(self, asked: Sequence[Batch]) -> list[Answer]:
         return [self.answer(one) for one in asked]
 
 
@@ -195,7 +199,7 @@ def test_each_rank_has_a_sandbox_of_its_own(place: Path) -> None:
 
 def test_the_last_answers_are_checked_however_soon_it_is_closed(place: Path) -> None:
     class Late(Here):
-        def answer(self, batch: PairBatch) -> Answer:
+        def answer(self, batch: Batch) -> Answer:
             time.sleep(0.05)
             got = super().answer(batch)
             return got if len(self.asked) < 4 else replace(got, gradients=(-got.grad_chosen, got.grad_rejected))
@@ -324,7 +328,7 @@ def test_closing_frees_a_trainer_that_waits(place: Path) -> None:
     entered = threading.Event()
 
     class Slow(Here):
-        def answer(self, batch: PairBatch) -> Answer:
+        def answer(self, batch: Batch) -> Answer:
             entered.set()
             time.sleep(0.3)
             return super().answer(batch)
@@ -347,6 +351,7 @@ def _quietly(work: Callable[[], object]) -> None:
 def test_the_ask_that_a_trainer_packs_is_the_one_that_is_read() -> None:
     sent = PairBatch.of(np.arange(24, dtype=np.float32).reshape(6, 4), 0.25, 0.75)
     read = relay.parse_ask(relay.pack_ask(sent), PREFERENCE)
+    assert isinstance(read, PairBatch)
     assert (read.beta, read.progress) == (0.25, 0.75)
     for a, b in zip(sent.tensors, read.tensors, strict=True):
         assert np.array_equal(a, b)

@@ -15,6 +15,7 @@ from harness.training.steps import End, StepSpec, run_step
 from harness.training.weights import check_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 LIMITS = TrainerLimits(disk=1 << 20)
@@ -112,7 +113,7 @@ def test_time_that_is_over_ends_it(tmp_path: Path) -> None:
         run(tmp_path, '{"metrics": {}}\n', limits=TrainerLimits(seconds=-1.0))
 
 
-def safetensors(header: dict[str, object], body: bytes) -> bytes:
+def safetensors(header: Mapping[str, object], body: bytes) -> bytes:
     words = json.dumps(header).encode()
     return len(words).to_bytes(8, "little") + words + body
 

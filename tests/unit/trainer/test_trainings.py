@@ -22,8 +22,7 @@ from harness.training.rung import StoppedError, TrainingService
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.protocol.batch import Answer
-    from harness.protocol.batch_types import PairBatch
+    from harness.protocol.batch import Answer, Batch
 
 
 class Bench:
@@ -166,7 +165,7 @@ class Broken(Here):
         super().__init__()
         self.error = error
 
-    def answer(self, batch: PairBatch) -> Answer:
+    def answer(self, batch: Batch) -> Answer:
         if len(self.asked) == 2:
             raise self.error
         return super().answer(batch)
@@ -185,7 +184,7 @@ def test_a_dead_sandbox_is_ours(bench: Bench) -> None:
 
 def test_a_candidate_that_turns_in_the_last_steps_is_caught(bench: Bench) -> None:
     class Late(Here):
-        def answer(self, batch: PairBatch) -> Answer:
+        def answer(self, batch: Batch) -> Answer:
             got = super().answer(batch)
             return got if len(self.asked) < 18 else replace(got, gradients=(-got.grad_chosen, got.grad_rejected))
 

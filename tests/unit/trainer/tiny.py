@@ -51,17 +51,18 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
         optimizer.load_state_dict(tree["optimizer"])
         checkpoint.restore_generators(tree["generators"])
         begin = tree["step"]
-    total = int(job.settings.get("steps", 60))
+    total = int(str(job.settings.get("steps", 60)))
     for step in range(begin, total):
         rows = x[torch.randint(_PAIRS, (16,))]  # drawn from the process's own generator, which has to go on too
         optimizer.zero_grad()
-        value = loss(*model(rows).T, torch.zeros(16), torch.zeros(16), 0.5, progress=step / total)
+        chosen, rejected = model(rows).T
+        value = loss(chosen, rejected, torch.zeros(16), torch.zeros(16), 0.5, progress=step / total)
         value.backward()
         optimizer.step()
         if (step + 1) % 5 == 0:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             checkpoint.save(place, {**state, "generators": checkpoint.generators()})
-        time.sleep(float(job.settings.get("pause", 0.0)))
+        time.sleep(float(str(job.settings.get("pause", 0.0))))
         say(Progress(step + 1, total, "training", {"loss": float(value.detach())}))
     checkpoint.write_whole(Path(job.out) / "policy.safetensors", save(model.state_dict()))
     place.unlink(missing_ok=True)

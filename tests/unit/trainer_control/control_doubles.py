@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's spelling
@@ -28,7 +28,8 @@ SMALL: dict[str, Setting] = {
 
 
 def job(step: Step, settings: dict[str, Setting], seed: int = 0, **folders: Path) -> Job:
-    return Job("control", step, seed, settings, **{name: str(folder) for name, folder in folders.items()})
+    places: dict[str, Any] = {name: str(folder) for name, folder in folders.items()}
+    return Job("control", step, seed, settings, **places)
 
 
 @dataclass

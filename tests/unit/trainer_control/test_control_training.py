@@ -22,13 +22,20 @@ from harness.training.lines import read_line
 from harness.training.weights import check_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from control_doubles import Loss
+
+    from harness.protocol.job import Setting
+
 #: Steps enough for the signs to show; a larger rate makes up for their small number.
-LEARNS = {**SMALL, "steps": 60, "rate": 3e-3}
+LEARNS: dict[str, Setting] = {**SMALL, "steps": 60, "rate": 3e-3}
 
 
-def _trained(small: Path, out: Path, settings: dict, loss: object) -> tuple[dict[str, float], dict[str, float]]:
+def _trained(
+    small: Path, out: Path, settings: dict[str, Setting], loss: Loss
+) -> tuple[dict[str, float], dict[str, float]]:
     trained = control.train(job(Step.TRAIN, settings, data=small, out=out), loss, silent)
     return dict(trained), dict(control.score(job(Step.SCORE, settings, data=small, weights=out), silent))
 
@@ -37,7 +44,7 @@ def test_it_is_a_task() -> None:
     assert task("control") is control
 
 
-def declared(settings: dict) -> tuple[set[str], set[str]]:
+def declared(settings: dict[str, Setting]) -> tuple[set[str], set[str]]:
     """The metrics that are there whatever is learned, and those that are not."""
     promised = Settings.of(settings).declared()
     return set(promised.metrics) - set(promised.only_where), set(promised.only_where)
@@ -63,8 +70,13 @@ def test_what_has_no_slope_at_the_start_learns_exactly_nothing(small: Path, tmp_
 
 
 @pytest.mark.parametrize(("loss", "passes"), [(dpo, True), (negated, False), (even, False)])
-def test_the_quick_training_lets_through_what_learns(small: Path, tmp_path: Path, loss: object, passes: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
-    settings = {**LEARNS, "steps": 4, "quick_steps": 40}
+def test_the_quick_training_lets_through_what_learns(
+    small: Path,
+    tmp_path: Path,
+    loss: Callable[[], Loss],
+    passes: bool,  # noqa: FBT001 - a parameter of pytest's
+) -> None:
+    settings: dict[str, Setting] = {**LEARNS, "steps": 4, "quick_steps": 40}
     trained, scored = _trained(small, tmp_path, settings, loss())
     assert trained["quick"] == scored["quick"]
     files = {p.name for p in tmp_path.iterdir()}
@@ -137,10 +149,15 @@ def test_weights_that_are_not_numbers_are_not_finite(small: Path, tmp_path: Path
 def test_a_loss_that_needs_many_pairs_gets_them(small: Path, tmp_path: Path) -> None:
     with pytest.raises(StepError, match="1000 pairs"):
         control.train(job(Step.TRAIN, SMALL, data=small, out=tmp_path), dpo(smallest=1000), silent)
-    seen = []
+    seen: list[int] = []
     loss = dpo(smallest=48)
     whole = loss.of_x
-    loss.of_x = lambda x: seen.append(len(x)) or whole(x)
+
+    def noted(x: torch.Tensor) -> torch.Tensor:
+        seen.append(len(x))
+        return whole(x)
+
+    loss.of_x = noted
     control.train(job(Step.TRAIN, SMALL, data=small, out=tmp_path), loss, silent)
     assert set(seen) == {48}
 
@@ -192,7 +209,9 @@ def test_the_best_beta_counts_for_each_set_and_the_worst_for_all() -> None:
 
 def test_the_learning_curve_is_that_of_the_best_betas_and_ends_at_the_score() -> None:
     found = _gathered(b=Outcome(0.6, 0.5, 1.0, -1.0, 0.8), d=Outcome(0.8, 0.7, 2.0, -1.0, 0.9))
-    assert curves(found) == {"score": ((200, pytest.approx(0.6)), (500, found["score"]))}
+    ((name, ((step, value), last)),) = curves(found).items()
+    assert (name, step, last) == ("score", 200, (500, found["score"]))
+    assert value == pytest.approx(0.6)
     lost = Outcome(-1.0, *[math.nan] * 4)
     assert curves(_gathered(a=lost)) == curves(_gathered())
     assert curves(_gathered(a=lost, b=lost)) == {}, "no curve where a training broke off at every beta"

@@ -35,7 +35,7 @@ def test_version() -> None:
 
 
 def test_batches_have_the_keys_that_we_read() -> None:
-    example = {"prompt_ids": [1, 2], "chosen_ids": [3], "rejected_ids": [4, 5]}
+    example: dict[str, Any] = {"prompt_ids": [1, 2], "chosen_ids": [3], "rejected_ids": [4, 5]}
     example |= {"ref_chosen_logps": -1.0, "ref_rejected_logps": -2.0}
     batch = DataCollatorForPreference(pad_token_id=0)([example])
     names = {"input_ids", "attention_mask", "completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
@@ -81,11 +81,13 @@ def test_same_weights_as_the_built_in_sigmoid(
     base: Path, tmp_path: Path, rows: Callable[[int], list[dict[str, Any]]], accumulation: int
 ) -> None:
     settings = replace(SETTINGS, batch=4 // accumulation)
-    made = [{k: row[k] for k in ("prompt", "chosen", "rejected") if k in row} for row in rows(STEPS * 4 + 16)]
+    made: list[dict[str, Any]] = [
+        {k: row[k] for k in ("prompt", "chosen", "rejected") if k in row} for row in rows(STEPS * 4 + 16)
+    ]
     (tmp_path / "p").mkdir()
     file = world.jsonl(tmp_path / "p" / "train.jsonl", made)
     world.jsonl(tmp_path / "p" / "test.jsonl", made[:16])
-    changed = {"batch": settings.batch, "rate": settings.rate}
+    changed: dict[str, Any] = {"batch": settings.batch, "rate": settings.rate}
     job = world.job(Step.PREPARE, base, file.parent, tmp_path / "run", **changed)
     from harness.trainer import finetune
 

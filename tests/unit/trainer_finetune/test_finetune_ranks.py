@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -16,17 +17,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness.core.contract import PREFERENCE
 from harness.protocol.batch import Answer
+from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import Step, silent
 from harness.trainer import finetune
 from harness.trainer.finetune import resume
 from harness.training.serving import Serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from harness.protocol.batch_types import PairBatch
+    from harness.protocol.batch import Batch
 
 pytestmark = pytest.mark.rest
 _SHARDED = """
@@ -67,11 +70,13 @@ class Dpo:
     """DPO as the host serves it; it goes away after `left` answers."""
 
     smallest_batch = 1
+    contract = PREFERENCE
 
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def answer(self, batch: PairBatch) -> Answer:
+    def answer(self, batch: Batch) -> Answer:
+        assert isinstance(batch, PairBatch)
         if not self.left:
             raise RuntimeError("gone")
         self.left -= 1
@@ -79,6 +84,9 @@ class Dpo:
         slope = (-batch.beta / (1 + np.exp(z)) / batch.pairs).astype(np.float32)
         values = np.logaddexp(0, -z).astype(np.float32)
         return Answer((batch.pairs,), np.dtype(np.float32), values, (slope, -slope), detached=False)
+
+    def answers(self, batches: Sequence[Batch]) -> list[Answer]:
+        return [self.answer(batch) for batch in batches]
 
 
 def _launched(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -97,15 +105,15 @@ def test_two_ranks_come_to_what_one_comes_to(base: Path, preferences: Path, tmp_
 
     opened: list[int] = []
     out = []
+
+    @contextmanager
+    def one(left: int, rank: int) -> Iterator[Dpo]:
+        opened.append(rank)
+        yield Dpo(left)
+
     for left in (6, 1000):
-
-        @contextmanager
-        def one(rank: int, left: int = left) -> Iterator[Dpo]:
-            opened.append(rank)
-            yield Dpo(left)
-
         (tmp_path / "sock").unlink(missing_ok=True)
-        with Serving(tmp_path / "sock", one, ranks=2, every=0) as serving:
+        with Serving(tmp_path / "sock", functools.partial(one, left), ranks=2, every=0) as serving:
             done = _launched(["-m", "harness.trainer", str(tmp_path / "job.json")], tmp_path)
         out.append((done, serving.calls))
     assert sorted(opened) == [0, 0, 1, 1]

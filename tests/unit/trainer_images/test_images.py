@@ -20,7 +20,7 @@ from harness.trainer import checkpoint
 from harness.trainer import images as task
 from harness.trainer.images import cifar, data, fit
 from harness.trainer.images.networks import network
-from harness.trainer.images.settings import Settings
+from harness.trainer.images.settings import INPUT, Settings
 from harness.trainer.torch import OracleClassLoss
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ class Bench:
         return dict(task.prepare(self._job, silent))
 
     def train(self, pairs: Known) -> dict[str, float]:
-        place = {"data": str(self.folder / "data"), "out": str(self.folder / "out")}
+        place: dict[str, Any] = {"data": str(self.folder / "data"), "out": str(self.folder / "out")}
         return dict(task.train(replace(self._job, step=Step.TRAIN, **place), pairs, silent))
 
     def score(self) -> dict[str, float]:
-        place = {"data": str(self.folder / "data"), "weights": str(self.folder / "out"), "out": ""}
+        place: dict[str, Any] = {"data": str(self.folder / "data"), "weights": str(self.folder / "out"), "out": ""}
         return dict(task.score(replace(self._job, step=Step.SCORE, **place), silent))
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -120,7 +120,7 @@ def test_a_gradient_that_is_not_finite_ends_it_too(bench: Bench) -> None:
 
 
 def test_seeds_hold_back_other_images(tmp_path: Path) -> None:
-    splits = []
+    splits: list[Any] = []
     for seed in (0, 0, 1):
         made = Bench(tmp_path / str(len(splits)), SMALL, {}, seed=seed)
         made.prepare()
@@ -180,7 +180,7 @@ def test_the_loss_over_an_oracle_is_the_loss_itself() -> None:
     own = logits.detach().clone().requires_grad_()
     F.cross_entropy(own, targets).backward()
     assert torch.allclose(value, F.cross_entropy(own, targets))
-    assert torch.allclose(logits.grad, own.grad)  # type: ignore[arg-type]
+    assert torch.allclose(logits.grad, own.grad)
     (asked,) = here.asked
     assert isinstance(asked, LabelledBatch)
     assert asked.targets.tolist() == targets.tolist()
@@ -192,7 +192,7 @@ def test_logits_that_are_not_finite_ask_nobody() -> None:
     value = OracleClassLoss(here)(logits, torch.tensor([0, 1]))
     value.backward()
     assert torch.isnan(value)
-    assert torch.isnan(logits.grad).all()  # type: ignore[arg-type]
+    assert torch.isnan(logits.grad).all()
     assert not here.asked
 
 
@@ -223,7 +223,7 @@ def test_real_formats_are_read(tmp_path: Path, kind: str, *, inside: bool) -> No
 
 
 def test_resnet_takes_a_step_on_files_of_the_real_format(tmp_path: Path) -> None:
-    inputs = {data.INPUT: str(write(tmp_path / "files", "bin"))}
+    inputs = {INPUT: str(write(tmp_path / "files", "bin"))}
     made = Bench(tmp_path / "task", CIFAR, inputs)
     assert made.prepare() == {"images": 60.0, "train": 8.0, "held": 20.0}
     pairs = Known()
@@ -246,7 +246,7 @@ def test_resnet18_is_resnet18() -> None:
 
 def test_other_images_than_the_prepared_ones_are_refused(tmp_path: Path) -> None:
     files = write(tmp_path / "files", "bin")
-    made = Bench(tmp_path / "task", CIFAR, {data.INPUT: str(files)})
+    made = Bench(tmp_path / "task", CIFAR, {INPUT: str(files)})
     made.prepare()
     place = files / "cifar-10-batches-bin" / "data_batch_3.bin"
     place.write_bytes(place.read_bytes()[:-1] + b"\x07")
@@ -260,7 +260,7 @@ def test_nobody_said_where_it_lies(tmp_path: Path) -> None:
     assert "--data-dir" in caught.value.remedy
     (tmp_path / "empty").mkdir()
     with pytest.raises(StepError, match="no CIFAR-10 in"):
-        Bench(tmp_path / "task", CIFAR, {data.INPUT: str(tmp_path / "empty")}).prepare()
+        Bench(tmp_path / "task", CIFAR, {INPUT: str(tmp_path / "empty")}).prepare()
 
 
 class Evil:

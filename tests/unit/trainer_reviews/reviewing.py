@@ -39,9 +39,18 @@ class Loss:
         self.function, self.smallest = function, smallest
         self.calls: list[dict[str, Any]] = []
 
-    def __call__(self, pc: Any, pr: Any, rc: Any, rr: Any, beta: float, **more: Any) -> torch.Tensor:
-        self.calls.append({"pairs": len(pc), "rho": ((pc - pr) - (rc - rr)).detach(), "beta": beta, **more})
-        return self.function(beta * ((pc - pr) - (rc - rr))).mean()
+    def __call__(
+        self,
+        policy_chosen: torch.Tensor,
+        policy_rejected: torch.Tensor,
+        reference_chosen: torch.Tensor,
+        reference_rejected: torch.Tensor,
+        beta: float,
+        **more: Any,
+    ) -> torch.Tensor:
+        rho = (policy_chosen - policy_rejected) - (reference_chosen - reference_rejected)
+        self.calls.append({"pairs": len(policy_chosen), "rho": rho.detach(), "beta": beta, **more})
+        return self.function(beta * rho).mean()
 
 
 def dpo() -> Loss:

@@ -7,7 +7,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -117,6 +117,15 @@ class Described(World):
     @property
     def digests(self) -> dict[str, str]:
         return self._digests
+
+    def reference(self) -> NoReturn:
+        pytest.fail("a digest needs no model")
+
+    def rewards(self, *_: object, **__: object) -> NoReturn:
+        pytest.fail("a digest needs no reward")
+
+    def grammatical(self, *_: object, **__: object) -> NoReturn:
+        pytest.fail("a digest needs no grammar")
 
 
 def test_the_key_of_the_cache_covers_all_that_its_numbers_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
