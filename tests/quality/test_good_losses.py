@@ -67,7 +67,7 @@ def check_accepted(result: CheckResult, stem: str) -> None:
     told = {f.rule: f for f in result.verdict.findings if f.severity is not Severity.NOTE}
     assert set(told) == ({WARNINGS[stem]} if stem in WARNINGS else set())
     assert all(f.severity is Severity.WARNING for f in told.values())
-    assert len(result.facts["fingerprint"]) == 64
+    assert len(result.loss_facts.fingerprint) == 64
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
