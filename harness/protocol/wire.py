@@ -104,9 +104,11 @@ def code_of(dtype: np.dtype[np.floating]) -> int:
 def pack_batches(
     batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False, weights: list[np.ndarray] | None = None
 ) -> bytes:
-    """The EVAL payload."""
+    """The EVAL payload. Raises ValueError for too many batches or none, and for batches of several contracts."""
     if not 1 <= len(batches) <= _MAX_BATCHES:
         raise ValueError(f"a request holds 1 to {_MAX_BATCHES} batches")
+    if any(batch.contract is not batches[0].contract for batch in batches):
+        raise ValueError("the batches of a request are of one contract")
     flags = (layout.ECHO if echo else 0) | (layout.ON_GPU if gpu else 0)
     flags |= layout.WEIGHTED if weights is not None else 0
     head = head_of(batches[0].contract)
@@ -188,8 +190,11 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
         gradients = tuple(reader.array(sent, tensor.shape) for tensor in batch.differentiated())
     else:
         gradients = tuple(reader.vector(sent, 0) for _ in batch.contract.differentiated)
+    detached = bool(flags & layout.NO_GRADIENT)
+    if detached and not (count and all(g.tobytes().count(0) == g.nbytes for g in gradients)):
+        raise WireError("an answer that has no gradient carries one")
     after = _echo(reader, batch, sent) if echo else None
-    return Answer(shape, _DTYPE[code], values, gradients, bool(flags & layout.NO_GRADIENT), after)
+    return Answer(shape, _DTYPE[code], values, gradients, detached, after)
 
 
 def _echo(reader: _Reader, batch: Batch, sent: np.dtype[np.floating]) -> tuple[np.ndarray, ...]:

@@ -25,7 +25,7 @@ RULE = Rule(
         "Which answer was drawn first is chance: only the scores say which is better. A loss that takes the first "
         "for the best, or weighs by place, is another loss on any other list."
     ),
-    fix="Treat all columns alike: compare scores with scores, and not places.",
+    fix="Treat all columns alike: compare scores with scores. Places of argsort are chance where scores are equal.",
     before="return -F.logsigmoid(rewards[:, 0] - rewards[:, 1])",
     after="return -F.logsigmoid(margins)[scores.unsqueeze(2) > scores.unsqueeze(1)].mean()",
     introduced_in="lists-2026.1",

@@ -37,8 +37,8 @@ NEGLIGIBLE = 1e-6
 @settings(max_examples=15)
 @given(size=free_sizes, count=counts, seed=seeds)
 def test_depends_on_best_and_worst(candidate: ListSubject, size: int, count: int, seed: int) -> None:
-    """Over ordinary lists some list has a gradient on either side, and moving that side changes a value."""
-    batch, _ = in_order(candidate, max(size, 8), count, seed, spread=2.0, dtype=np.float64)
+    """Over lists in the wrong order, which content no loss, either side has a gradient, and moves a value."""
+    _, batch = in_order(candidate, max(size, 8), count, seed, spread=2.0, dtype=np.float64)
     place = np.arange(count)[None]
     best = place == batch.scores.argmax(axis=1)[:, None]
     worst = place == batch.scores.argmin(axis=1)[:, None]

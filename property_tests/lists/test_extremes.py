@@ -42,16 +42,18 @@ _CORNERS = (
     ((0.5, -0.5, -0.5), (0.0, 0.0, 0.0)),
     ((0.5, -0.5, 0.0), (-20.0, 20.0, 0.0)),
 )
-_DEPTH = -2000.0
+#: The reference's log-probabilities there, in nats; at None the largest of all is zero, as of a certain short answer.
+_DEPTH, _DEPTHS = -2000.0, (-2000.0, None, -6900.0)
 
 
 def test_corners_are_finite(candidate: ListSubject) -> None:
     """Ties of policies and of scores, certainty of the best answer and of the worst; each by itself, at every beta."""
     batches = [
-        _filled(candidate, np.array([ratios]) * candidate.domain.reach, np.array([scores]), beta, dtype)
+        _filled(candidate, np.array([ratios]) * candidate.domain.reach, np.array([scores]), beta, dtype, depth)
         for ratios, scores in _CORNERS
         for beta in candidate.domain.betas
         for dtype in (np.float32, np.float64)
+        for depth in _DEPTHS
     ]
     scan(candidate, RULE, batches, "a corner of the domain")
 
@@ -83,10 +85,16 @@ def test_nothing_that_was_asked_is_not_finite(candidate: ListSubject) -> None:
 
 
 def _filled(
-    candidate: ListSubject, rows: np.ndarray, scores: np.ndarray, beta: float, dtype: type[np.floating]
+    candidate: ListSubject,
+    rows: np.ndarray,
+    scores: np.ndarray,
+    beta: float,
+    dtype: type[np.floating],
+    depth: float | None = _DEPTH,
 ) -> ListBatch:
     """Lists of these `rows` (beta times log-ratios), repeated until they make a batch that this loss can work with."""
     index = np.arange(candidate.size(len(rows))) % len(rows)
-    reference = np.full(rows[index].shape, _DEPTH)
+    highest = -np.maximum(rows.max() / beta, 0.0) if depth is None else depth
+    reference = np.full(rows[index].shape, highest)
     policy, level = reference + rows[index] / beta, np.broadcast_to(scores, reference.shape)
     return ListBatch(policy.astype(dtype), reference.astype(dtype), level.astype(dtype), beta)

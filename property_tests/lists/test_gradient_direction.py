@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
-from harness.property_tests.common.strategies import seeds
-from harness.property_tests.lists.strategies import free_counts, in_order
+from harness.property_tests.common.strategies import fit_reach, seeds
+from harness.property_tests.lists.strategies import every_shape, free_counts, in_order
 
 if TYPE_CHECKING:
     from harness.subject.lists.list_subject import ListSubject
@@ -36,11 +37,13 @@ POINTS = 12
 _AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
 #: What a list may climb for each unit of its spread, at least and at most.
 LEAST, MOST = 1e-5, 1e6
+#: By how much of the largest gradient the answers between best and worst may be pushed against their order.
+SLIGHT = 1e-3
 
 
 @settings(max_examples=24)
 @given(
-    spread=st.sampled_from((4.0, 1.0, 2.0, 8.0)),
+    spread=st.sampled_from((4.0, 1.0, 2.0, 8.0, 20.0, 50.0)).map(fit_reach),
     count=free_counts,
     seed=seeds,
     size=st.sampled_from((8, 1, 2, 64, 256)),
@@ -63,3 +66,20 @@ def test_gradients_climb_towards_wrong(candidate: ListSubject, spread: float, co
     if candidate.smallest_batch == 1 and climbed[worst] < -LEAST:
         message = "for one list the gradients fall on the way from the order of the scores to the opposite one"
         raise candidate.broken(RULE, message, right.take([worst]), climbed=float(climbed[worst]))
+
+
+def test_gradients_push_the_best_in_every_shape(candidate: ListSubject) -> None:
+    """Every number of lists and of answers, where policy and reference are equal: no shape to be turned in."""
+    rights = [right for right, _ in every_shape(candidate, spread=1.0)]
+    asked = [replace(right, policy_logps=right.reference_logps) for right in rights]
+    for right, batch, answer in zip(rights, asked, candidate.answers(asked), strict=True):
+        push = -float((answer.gradient * right.logratios).sum()) * batch.beta
+        if answer.finite_gradients and not push > 0.0:
+            message = "where policy and reference are equal a step down the gradient turns the order of scores round"
+            raise candidate.broken(RULE, message, batch, push=push)
+        pulls = np.take_along_axis(answer.gradient, np.argsort(-batch.scores, axis=1), axis=1).sum(axis=0)
+        inner = pulls[1:-1]
+        between = float(inner @ (np.arange(inner.size) - (inner.size - 1) / 2.0))
+        if between < -SLIGHT * float(np.abs(pulls).max()):
+            message = "where policy and reference are equal, of the answers in between the worse ones are raised"
+            raise candidate.broken(RULE, message, batch, between=between)

@@ -65,6 +65,8 @@ def result(
     code = 1 if values.dtype == np.float64 else 0
     head = struct.pack("<BBBBI", 0, values.ndim, code, flags, values.size if kept else 0)
     sizes = b"".join(struct.pack("<I", n) for n in values.shape)
+    if detached:
+        gradients = [np.zeros_like(g) for g in gradients]
     numbers = values.tobytes() + b"".join(g.tobytes() for g in gradients) if kept else b""
     return head + sizes + numbers + (b"".join(v.tobytes() for v in batch.tensors) if echo else b"")
 

@@ -272,3 +272,26 @@ def test_neither_sandbox_nor_oracle_names_an_argument_of_any_contract() -> None:
     told = {path.name: words.findall(path.read_text("utf-8")) for path in files}
     assert {name: found for name, found in told.items() if found} == {}
     assert LISTS.dimensions == ("B", "K")
+
+
+def test_a_request_holds_batches_of_one_contract() -> None:
+    pair = PairBatch(*(np.zeros(2),) * 6, beta=0.1)
+    lists = ListBatch(*(np.zeros((2, 2)),) * 3, beta=0.1)
+    with pytest.raises(ValueError, match="one contract"):
+        wire.pack_batches([pair, lists])
+
+
+def test_an_answer_that_has_no_gradient_carries_none() -> None:
+    batch = ListBatch(*(np.zeros((1, 2)),) * 3, beta=0.1)
+
+    def reply(flags: int, gradient: float, shape: int = 1) -> bytes:
+        count = 0 if flags & layout.OMITTED else 1
+        head = layout.RESULT.pack(layout.OK, 1, layout.F64, flags, count) + shape.to_bytes(4, "little")
+        return head + (np.zeros(1).tobytes() + np.full((1, 2), gradient).tobytes() if count else b"")
+
+    (answer,) = wire.parse_answers(reply(layout.NO_GRADIENT, 0.0), [batch])
+    assert isinstance(answer, Answer)
+    assert answer.detached
+    for forged in (reply(layout.NO_GRADIENT, 1.0), reply(layout.NO_GRADIENT | layout.OMITTED, 0.0, 7)):
+        with pytest.raises(wire.WireError, match="no gradient"):
+            wire.parse_answers(forged, [batch])

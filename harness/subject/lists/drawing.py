@@ -9,6 +9,8 @@ from harness.protocol.batch_types import ListBatch
 #: Sizes of scores: rewards of a model, ratings, ranks; and the largest score of the operating domain.
 _SCALES = (0.5, 2.0, 8.0, 32.0)
 HIGHEST = 64.0
+#: Steps between scores that are in order, on the average.
+_STEPS = (1.0, 0.125, 2.0)
 #: How deep a reference lies, in nats.
 _DEPTHS = (20.0, 600.0)
 #: Steps in which numbers are drawn where they are on a grid, one over so much.
@@ -53,13 +55,19 @@ def ordered(
 ) -> tuple[ListBatch, ListBatch]:
     """Lists whose log-ratios have the order of their scores, and the same with that order turned round.
 
-    No two scores of a list are equal. Beta times the difference between the best and the worst log-ratio is `spread`.
+    No two scores of a list are equal; they lie anywhere in the domain, on either side of zero, close together or far
+    apart, in uneven steps. Beta times the difference between the best and the worst log-ratio is `spread`.
     """
     shape = (lists, answers)
     gaps = draw.uniform(0.5, 1.5, size=(lists, answers - 1))
     steps = np.concatenate([np.zeros((lists, 1)), np.cumsum(gaps, axis=1)], axis=1)
     ratios = spread / beta * (0.5 - steps / steps[:, -1:])
-    scores = np.broadcast_to(-np.arange(answers) * draw.uniform(0.5, 2.0, size=(lists, 1)), shape)
+    falls = draw.uniform(0.25, 1.75, size=(lists, answers - 1))
+    scores = -np.concatenate([np.zeros((lists, 1)), np.cumsum(falls, axis=1)], axis=1)
+    # Half a step to two of them between neighbours, or steps as small as those of shares; never beyond the domain.
+    size = draw.choice(_STEPS, size=(lists, 1)) * np.minimum(1.0, HIGHEST / (2.5 * answers))
+    scores = scores * size + draw.uniform(0.0, 1.0, size=(lists, 1)) * np.minimum(HIGHEST, 8.0 - scores[:, -1:] * size)
+    progress = round(float(draw.uniform()), 4)
     place = draw.permuted(np.broadcast_to(np.arange(answers), shape), axis=1)
     row = np.arange(lists)[:, None]
     reference = -draw.uniform(*_DEPTHS, size=shape) - spread / beta
@@ -69,6 +77,7 @@ def ordered(
             reference.astype(dtype),
             scores[row, place].astype(dtype),
             beta,
+            progress,
         )
         for turned in (ratios, ratios[:, ::-1])
     )
