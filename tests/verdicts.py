@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROOT = TESTS.parent
 TABLE = TESTS / "verdicts.json"
 #: What the clock, the processor or the engine decides about: which question was asked last is no property of the loss.
-BY_THE_CLOCK = {"P315", "P415", "W201", "W202", "W203", "W204", "W205"}
+BY_THE_CLOCK = {"P315", "P415", "P515", "W201", "W202", "W203", "W204", "W205"}
 
 #: What is judged of these is chance: the file is rewritten while it is read.
 BY_CHANCE = {"11_rewritten_all_the_time"}
