@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from docker.api.client import APIClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound, TLSParameterError
+from docker.utils import kwargs_from_env
 from docker.utils.config import find_config_file
 from requests.exceptions import RequestException
 
 from harness.containers import request
 from harness.containers.endpoint import check_settings, find_engine
-from harness.core.errors import EngineUnavailableError, ImageMissingError, InfrastructureError
+from harness.core.errors import EngineUnavailableError, ImageMissingError, InfrastructureError, UserError
 from harness.core.processes import is_gone
 
 if TYPE_CHECKING:
@@ -69,14 +72,30 @@ def _remedy(why: str) -> str:
     return next((remedy for marks, remedy in _REMEDIES if any(mark in words for mark in marks)), _OTHERWISE)
 
 
+def connect(url: str, seconds: float = ENGINE_TIMEOUT) -> APIClient:
+    """The SDK's client for the engine at this address, by the TLS settings of the environment where it is another host.
+
+    Raises EngineUnavailableError, InfrastructureError; UserError for settings that cannot be used.
+    """
+    check_settings(find_config_file())
+    settings: dict[str, Any] = {"base_url": url}
+    if urlsplit(url).scheme != "unix":  # a socket of this host has no TLS, whatever the environment says
+        try:
+            settings = kwargs_from_env({**os.environ, "DOCKER_HOST": url})
+        except TLSParameterError as error:
+            why = str(error).partition(" TLS configurations should map")[0]
+            remedy = "see DOCKER_CERT_PATH and DOCKER_TLS_VERIFY"
+            raise UserError(f"the certificates for {url} cannot be used: {why}", remedy=remedy) from error
+    with engine_faults("connecting to the container engine"):
+        return APIClient(**settings, version="auto", timeout=seconds)
+
+
 class Engine:
     """One connection to the engine. Not to be shared between threads."""
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or find_engine()
-        check_settings(find_config_file())
-        with engine_faults("connecting to the container engine"):
-            self.client = APIClient(base_url=self.url, version="auto", timeout=ENGINE_TIMEOUT)
+        self.client = connect(self.url)
 
     def another(self) -> Engine:
         """A connection of its own to the same engine, for another thread."""

@@ -102,7 +102,7 @@ def slim_base(say: Say = silent) -> Base | None:
     reference = slim_reference()
     engine = client(seconds=FIRST_ANSWER_SECONDS)
     try:
-        for _ in engine.api.pull(reference, stream=True, decode=True, platform="linux/amd64"):
+        for _ in engine.pull(reference, stream=True, decode=True, platform="linux/amd64"):
             pass
     except (docker.errors.APIError, docker.errors.DockerException, requests.RequestException):
         return None
@@ -133,9 +133,9 @@ def _import(archive: Path, recipe: DebianRecipe) -> BaseRecord:
     if inspect(reference) is None:
         engine = client()
         try:
-            answer = engine.api.import_image_from_file(str(archive), repository=BASE_REPOSITORY, tag=tag)
+            answer = engine.import_image_from_file(str(archive), repository=BASE_REPOSITORY, tag=tag)
             # Podman imports without the tag it was asked for; both engines end by naming the image's digest.
-            engine.api.tag(json.loads(answer.strip().splitlines()[-1])["status"], BASE_REPOSITORY, tag)
+            engine.tag(json.loads(answer.strip().splitlines()[-1])["status"], BASE_REPOSITORY, tag)
         finally:
             engine.close()
     if inspect(reference) is None:

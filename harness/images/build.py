@@ -93,7 +93,7 @@ def labels(inputs: Inputs, base: Base) -> dict[str, str]:
 def _build(context: Any, tag: str, base: Base, marks: dict[str, str], say: Say) -> None:
     engine = client()
     try:
-        steps = engine.api.build(
+        steps = engine.build(
             fileobj=context,
             custom_context=True,
             dockerfile="Dockerfile",

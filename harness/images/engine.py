@@ -6,16 +6,14 @@ Importing the SDK takes longer than the question that every `harness check` asks
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from harness.containers.endpoint import check_settings, find_engine, get_json
-from harness.core.errors import EngineUnavailableError
+from harness.containers.endpoint import find_engine, get_json
 
 if TYPE_CHECKING:
-    import docker
+    from docker.api.client import APIClient
 
 LABEL = "harness.sandbox"
 SLOW_SECONDS = 3600
@@ -38,11 +36,11 @@ def inspect(reference: str, url: str | None = None) -> EngineImage | None:
     if urlsplit(url).scheme == "unix":
         answer = get_json(url, f"/images/{quote(reference, safe='/:@')}/json")
         return None if answer is None else _describe(answer)
-    import docker as sdk  # noqa: PLC0415 - only for engines behind TLS or ssh
+    from docker.errors import NotFound  # noqa: PLC0415 - only for engines behind TLS or ssh
 
     try:
-        return _describe(client().api.inspect_image(reference))
-    except sdk.errors.NotFound:
+        return _describe(client().inspect_image(reference))
+    except NotFound:
         return None
 
 
@@ -53,27 +51,18 @@ def labelled(url: str | None = None) -> tuple[EngineImage, ...]:
     if urlsplit(url).scheme == "unix":
         listed = get_json(url, f"/images/json?filters={quote(json.dumps(filters), safe='')}") or []
     else:
-        listed = client().api.images(filters=filters)
+        listed = client().images(filters=filters)
     # What a build leaves behind carries the labels but no tag; such an image is nobody's to use.
     tagged = [entry for entry in listed if any(tag != "<none>:<none>" for tag in entry.get("RepoTags") or [])]
     images = (inspect(str(entry["Id"]), url) for entry in tagged)
     return tuple(sorted((image for image in images if image), key=lambda image: image.created, reverse=True))
 
 
-def client(seconds: float = SLOW_SECONDS) -> docker.DockerClient:
-    """Return the Docker SDK's client for the engine that find_engine names; for builds, imports and pulls."""
-    import docker as sdk  # noqa: PLC0415 - slow to import, and needed for builds alone
-    from docker.utils.config import find_config_file  # noqa: PLC0415 - as above
+def client(seconds: float = SLOW_SECONDS) -> APIClient:
+    """The Docker SDK's client for the engine that find_engine names; for builds, imports and pulls."""
+    from harness.containers.engine import connect  # noqa: PLC0415 - slow to import, and needed for builds alone
 
-    url = find_engine()
-    check_settings(find_config_file())
-    try:
-        if urlsplit(url).scheme == "unix":
-            return sdk.DockerClient(base_url=url, timeout=seconds)
-        # from_env adds the TLS settings that the environment names; a context gives the address alone.
-        return sdk.from_env(timeout=seconds, environment={**os.environ, "DOCKER_HOST": url})
-    except sdk.errors.DockerException as problem:
-        raise EngineUnavailableError(f"the container engine refuses to talk: {problem}") from problem
+    return connect(find_engine(), seconds)
 
 
 def _describe(answer: dict[str, Any]) -> EngineImage:

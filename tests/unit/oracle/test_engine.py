@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_engine import CONTAINER, FakeEngine
 
+from harness.containers import engine as engines
 from harness.containers import request
 from harness.containers.engine import Created, Engine, sweep
 from harness.containers.request import container_request
@@ -65,6 +66,36 @@ def test_settings_that_are_no_file_are_refused_before_the_sdk_reads_them(
     assert len(caught) == 1, "it waits, or took it"
     assert str(path) in caught[0].message
     assert caught[0].remedy
+
+
+def test_certificates_that_are_not_there_are_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every connection: a check's, and that of a build."""
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    for connect in (lambda: Engine("tcp://127.0.0.1:1"), lambda: engines.connect("tcp://127.0.0.1:1", 1.0)):
+        with pytest.raises(UserError, match="certificates") as caught:
+            connect()
+        assert "DOCKER_CERT_PATH" in str(caught.value.remedy)
+
+
+def test_an_engine_on_the_network_is_spoken_to_by_tls_where_that_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check's connection has the same settings as that of a build; a socket of this host has none of them."""
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).write_text("", "utf-8")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    seen: list[dict[str, object]] = []
+    monkeypatch.setattr(engines, "APIClient", lambda **settings: seen.append(settings))
+    for url in ("tcp://127.0.0.1:2376", "unix:///run/docker.sock"):
+        engines.connect(url)
+    assert [("tls" in settings, settings["base_url"]) for settings in seen] == [
+        (True, "tcp://127.0.0.1:2376"),
+        (False, "unix:///run/docker.sock"),
+    ]
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "no JSON"])
