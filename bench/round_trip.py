@@ -32,11 +32,10 @@ from harness.sandbox.preload import load_torch
 load_torch()
 from sandbox import worker
 program, payload = (base64.b64decode(line) for line in sys.stdin.read().split())
-program = json.loads(program)
-call, layout = worker._load(program), worker._Layout(program)
+call = worker._Loaded(json.loads(program))
 def once():
     started = time.perf_counter()
-    worker._answer(call, layout, memoryview(payload))
+    worker._answer(call, memoryview(payload))
     return time.perf_counter() - started
 for _ in range(50):
     once()

@@ -36,7 +36,7 @@ class _WrongOutputError(Exception):
 def work(requests: int, replies: int, program: dict[str, Any], sequence: int) -> None:
     """Load the program, say so, and answer EVAL frames until STOP."""
     try:
-        call, layout = _load(program), _Layout(program)
+        call = _Loaded(program)
     except BaseException as error:  # noqa: BLE001 - the candidate may raise anything, SystemExit included
         wire.write_frame(replies, wire.FAULT, sequence, bytes([_status(error)]) + _complain(error))
         return
@@ -45,53 +45,52 @@ def work(requests: int, replies: int, program: dict[str, Any], sequence: int) ->
         kind, sequence, payload = wire.read_frame(requests)
         if kind != wire.EVAL:
             return
-        wire.write_frame(replies, wire.ANSWER, sequence, _answer(call, layout, memoryview(payload)))
+        wire.write_frame(replies, wire.ANSWER, sequence, _answer(call, memoryview(payload)))
 
 
-def _load(program: dict[str, Any]) -> Any:
-    """Compile and run the text; give a function from contract arguments to the candidate's output."""
-    namespace = guards.namespace(program["guarded"])
-    exec(compile(program["text"], _FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - this is the sandbox
-    function: Any = namespace[program["entry"]]
-    positional, keyword = program["positional"], program["keyword"]
-    constants: dict[str, float] = program.get("constants", {})
-    method = _Self() if program["dialect"] == "method" else None
+class _Loaded:
+    """The loss of a program, called with the arguments of its contract; and what a batch of that contract consists of.
 
-    def call(arguments: dict[str, Any]) -> Any:
-        args = [arguments[name] for name in positional]
-        if method is not None:
-            method.beta = arguments["beta"]
-            args.insert(0, method)
-        return function(*args, **{own: arguments[name] for own, name in keyword}, **constants)
-
-    return call
-
-
-class _Layout:
-    """What a batch consists of, as LOAD says: the size of each dimension, numbers, and tensors of these dimensions."""
+    The text is compiled and run when this is made.
+    """
 
     def __init__(self, program: dict[str, Any]) -> None:
+        namespace = guards.namespace(program["guarded"])
+        exec(compile(program["text"], _FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - the sandbox
+        self._function: Any = namespace[program["entry"]]
+        self._positional, self._keyword = program["positional"], program["keyword"]
+        self._constants: dict[str, float] = program.get("constants", {})
+        self._method = _Self() if program["dialect"] == "method" else None
+        #: How many dimensions there are, the numbers' names, and for each tensor: its name, which dimensions it has,
+        #: whether it holds whole numbers, and whether it is differentiated.
         self.dimensions: int = program["dimensions"]
         self.scalars: list[str] = program["scalars"]
-        #: For each tensor: its name, which dimensions it has, whether it holds whole numbers, and is differentiated.
         self.tensors: list[tuple[str, list[int], bool, bool]] = program["tensors"]
         self.head = wire.batch_struct(self.dimensions, len(self.scalars))
 
+    def __call__(self, arguments: dict[str, Any]) -> Any:
+        """What the candidate returns."""
+        args = [arguments[name] for name in self._positional]
+        if self._method is not None:
+            self._method.beta = arguments["beta"]
+            args.insert(0, self._method)
+        return self._function(*args, **{own: arguments[name] for own, name in self._keyword}, **self._constants)
 
-def _answer(call: Any, layout: _Layout, payload: memoryview) -> bytes:
+
+def _answer(call: _Loaded, payload: memoryview) -> bytes:
     out = []
     offset = 2
     for _ in range(int.from_bytes(payload[:2], "little")):
-        answer, offset = _one(call, layout, payload, offset)
+        answer, offset = _one(call, payload, offset)
         out.append(answer)
     return b"".join(out)
 
 
-def _one(call: Any, layout: _Layout, payload: memoryview, offset: int) -> tuple[bytes, int]:
+def _one(call: _Loaded, payload: memoryview, offset: int) -> tuple[bytes, int]:
     """Answer one batch; give the answer and the offset of the next batch."""
-    code, flags, _, *numbers = layout.head.unpack_from(payload, offset)
-    offset += layout.head.size
-    sizes = numbers[: layout.dimensions]
+    code, flags, _, *numbers = call.head.unpack_from(payload, offset)
+    offset += call.head.size
+    sizes = numbers[: call.dimensions]
     device = "cuda" if flags & wire.ON_GPU else "cpu"
 
     def tensor(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
@@ -101,9 +100,9 @@ def _one(call: Any, layout: _Layout, payload: memoryview, offset: int) -> tuple[
         whole = flat if len(shape) == 1 else flat.view(shape)
         return whole.to(device) if device == "cuda" else whole
 
-    arguments: dict[str, Any] = dict(zip(layout.scalars, numbers[layout.dimensions :], strict=True))
+    arguments: dict[str, Any] = dict(zip(call.scalars, numbers[call.dimensions :], strict=True))
     given, leaves = [], []
-    for name, dimensions, whole, differentiated in layout.tensors:
+    for name, dimensions, whole, differentiated in call.tensors:
         value = tensor([sizes[d] for d in dimensions], torch.int64 if whole else _DTYPES[code])
         if differentiated:
             # As in training, what is differentiated is the result of a computation, and no leaf of the graph.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -36,9 +36,7 @@ class Here:
     def __init__(self, text: str = DPO, smallest: int = 1, contract: str = "preference") -> None:
         data = text.encode()
         program = screen(Candidate("loss.py", data, "0" * 64), contract=contract)
-        document = json.loads(wire.pack_program(program))
-        self.call: Any = worker._load(document)
-        self.layout = worker._Layout(document)
+        self.call: Any = worker._Loaded(json.loads(wire.pack_program(program)))
         self.contract = program.contract
         self.smallest_batch = smallest
         self.asked: list[Batch] = []
@@ -51,7 +49,7 @@ class Here:
     def answer(self, batch: Batch) -> Answer:
         self.asked.append(batch)
         with torch.enable_grad():  # a sandbox knows nothing of whoever asks, who may be inside a graph
-            reply = worker._answer(self.call, self.layout, memoryview(wire.pack_batches([batch])))
+            reply = worker._answer(self.call, memoryview(wire.pack_batches([batch])))
         (answer,) = wire.parse_answers(reply, [batch])
         if isinstance(answer, Complaint):
             raise CandidateFault(RAISED_ON_CALL.finding(answer.message))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -30,9 +30,7 @@ class InProcess(Oracle):
         self.program = program
         self.has_gpu = False
         self.calls = 0
-        document = json.loads(wire.pack_program(program))
-        self._call: Any = worker._load(document)
-        self._layout = worker._Layout(document)
+        self._call = worker._Loaded(json.loads(wire.pack_program(program)))
 
     def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
         self.calls += len(batches)
@@ -41,7 +39,7 @@ class InProcess(Oracle):
     def _answered(self, batches: Sequence[Batch], *, echo: bool = False) -> bytes:
         """The bytes of the worker's reply."""
         with torch.enable_grad():
-            return worker._answer(self._call, self._layout, memoryview(wire.pack_batches(batches, echo=echo)))
+            return worker._answer(self._call, memoryview(wire.pack_batches(batches, echo=echo)))
 
     def fresh(self) -> None:
         pass

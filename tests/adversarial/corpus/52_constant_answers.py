@@ -9,15 +9,15 @@ WORKER = sys.modules["sandbox.worker"]
 
 
 def forged(call, payload):
-    """The layout of the questions is known: pairs, dtype and flags stand in front of each."""
+    """The layout of the questions is known: dtype, flags and pairs stand in front of each."""
     out, at = b"", 2
     for _ in range(int.from_bytes(payload[:2], "little")):
-        pairs, code, flags = struct.unpack_from("<IBB", payload, at)
+        code, flags, _, pairs = struct.unpack_from("<BBHI", payload, at)
         width = 8 if code else 4
         vectors = bytes(payload[at + 24 : at + 24 + 6 * pairs * width])
         at += 24 + 6 * pairs * width
-        out += struct.pack("<BBBBII", 0, 1, code, flags & 2 and 1, pairs, pairs) + bytes(3 * pairs * width)
-        out += vectors if flags & 2 else b""
+        out += struct.pack("<BBBBII", 0, 1, code, flags & 1, pairs, pairs) + bytes(3 * pairs * width)
+        out += vectors if flags & 1 else b""
     return out
 
 

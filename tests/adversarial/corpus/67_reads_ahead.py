@@ -13,7 +13,7 @@ def ahead():
         frame = frame.f_back
     payload, at, firsts = frame.f_locals["payload"], 2, []
     for _ in range(int.from_bytes(payload[:2], "little")):
-        pairs, code = struct.unpack_from("<IB", payload, at)
+        code, _, _, pairs = struct.unpack_from("<BBHI", payload, at)
         firsts.append(struct.unpack_from("<d" if code else "<f", payload, at + 24)[0])
         at += 24 + 6 * pairs * (8 if code else 4)
     return firsts

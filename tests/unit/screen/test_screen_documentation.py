@@ -5,7 +5,7 @@ from pathlib import Path
 
 from screening import faults
 
-from harness.core.contract import CLASSIFICATION, PREFERENCE
+from harness.core.contract import CLASSIFICATION, LISTS, PREFERENCE
 from harness.sandbox.allowlist import MODULES
 from harness.screen import worker
 from harness.screen.rules import SCREEN_RULES
@@ -15,9 +15,10 @@ TEXT = (Path(__file__).parents[3] / "docs" / "dialects.md").read_text(encoding="
 
 def test_the_examples_pass():
     examples = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     assert [faults(example) for example in examples[:3]] == [[], [], []]
-    assert "faults" not in worker.read(examples[3], None, guarded=True, contract=CLASSIFICATION)
+    for example, contract in zip(examples[3:], (CLASSIFICATION, LISTS), strict=True):
+        assert "faults" not in worker.read(example, None, guarded=True, contract=contract)
 
 
 def test_every_argument_alias_and_module_is_named():
@@ -26,6 +27,8 @@ def test_every_argument_alias_and_module_is_named():
         *PREFERENCE.aliases,
         *CLASSIFICATION.arguments,
         *CLASSIFICATION.aliases,
+        *LISTS.arguments,
+        *LISTS.aliases,
         *MODULES,
     ):
         assert f"`{name}`" in TEXT
