@@ -80,12 +80,12 @@ def test_answers_cross_to_the_bit(place: Path) -> None:
 
 def test_a_scalar_and_a_detached_answer_cross(place: Path) -> None:
     scalar = Here.of("dpo")
-    inner = scalar.call
-    scalar.call = lambda arguments: inner(arguments).mean()
+    inner = scalar.call._function
+    scalar.call._function = lambda *given, **named: inner(*given, **named).mean()
     with serving(place, scalar), RemoteOracle(place) as remote:
         assert remote.answer(batch()).shape == ()
     detached = Here()
-    detached.call = lambda arguments: inner(arguments).detach()
+    detached.call._function = lambda *given, **named: inner(*given, **named).detach()
     with serving(place, detached), RemoteOracle(place) as remote:
         assert remote.answer(batch()).detached
 
