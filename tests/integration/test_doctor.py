@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 from switched_off import host, network, switch_off, trust, without
+from tiers import soon
 
 from harness.containers import stream
 from harness.containers.isolation import NotIsolatedError
@@ -192,7 +193,7 @@ FILES: dict[str, tuple[Callable[[Lab], Change], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", soon(FILES, 2))
 def test_a_layer_that_is_off_fails_its_own_checks(lab: Lab, bare: Callable[[Change], Lab], name: str) -> None:
     change, expected = FILES[name]
     found = failed(bare(change(lab)).files())
@@ -201,6 +202,7 @@ def test_a_layer_that_is_off_fails_its_own_checks(lab: Lab, bare: Callable[[Chan
         assert found == expected
 
 
+@pytest.mark.rest
 def test_a_fork_bomb_without_a_limit(bare: Callable[[Change], Lab]) -> None:
     assert failed(bare(host(PidsLimit=0)).processes()) == {"process-limit"}
 
@@ -212,6 +214,7 @@ COUNTED: dict[str, tuple[Change, set[str]]] = {
 }
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("name", COUNTED)
 def test_what_is_counted_for_the_host_can_be_had_where_its_layer_is_off(
     bare: Callable[[Change], Lab], name: str
@@ -225,15 +228,18 @@ def test_with_all_layers_nothing_that_is_counted_can_be_had(lab: Lab) -> None:
     assert failed(lab.counted()) == set()
 
 
+@pytest.mark.rest
 def test_names_that_are_not_there_fill_the_sandbox_and_no_more(lab: Lab) -> None:
     (outcome,) = lab.names()
     assert outcome.result is Result.OK, outcome.seen
 
 
+@pytest.mark.rest
 def test_names_that_are_not_there_without_a_limit(bare: Callable[[Change], Lab]) -> None:
     assert failed(bare(host(Memory=0, MemorySwap=0)).names()) == {"missing-names"}
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize(
     ("each", "result"), [(0.0, Result.FAILED), (191.0, Result.FAILED), (192.0, Result.OK)], ids=str
 )
@@ -251,14 +257,17 @@ def beyond(lab: Lab) -> list[Outcome]:
     return lab.outlasts(MEMORY, "memory", "W204", MOST=LIMITS.memory + 128 * MIB)
 
 
+@pytest.mark.rest
 def test_memory_without_a_limit(bare: Callable[[Change], Lab]) -> None:
     assert failed(beyond(bare(host(Memory=0, MemorySwap=0)))) == {"memory-limit"}
 
 
+@pytest.mark.rest
 def test_memory_with_a_limit(lab: Lab) -> None:
     assert failed(beyond(lab)) == set()
 
 
+@pytest.mark.rest
 def test_an_end_of_the_whole_sandbox_is_gvisors_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it ends as a whole and gVisor is not there, nothing is known of the limit."""
 
@@ -277,6 +286,7 @@ def flood(lab: Lab) -> list[Outcome]:
     return lab.outlasts(OUTPUT, "output", "W207", MOST=32 * MIB)
 
 
+@pytest.mark.rest
 def test_output_without_a_cap(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = stream.Streams
     monkeypatch.setattr(sandbox, "Streams", lambda attached, *, cap, **named: whole(attached, cap=cap << 20, **named))
@@ -291,15 +301,18 @@ def slumber(lab: Lab) -> list[Outcome]:
     return lab.outlasts(TIME, "sleep", "W203", call=1.0, SECONDS=3.0)
 
 
+@pytest.mark.rest
 def test_time_without_a_limit(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "_remaining", lambda _: 60.0)
     assert failed(slumber(lab)) == {"time-limit"}
 
 
+@pytest.mark.rest
 def test_time_with_a_limit(lab: Lab) -> None:
     assert failed(slumber(lab)) == set()
 
 
+@pytest.mark.rest
 def test_an_end_whose_time_nobody_can_tell_is_no_failure(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*_: object, **__: object) -> None:
         raise HostBusyError("nobody got the processor", remedy="try again")
@@ -310,6 +323,7 @@ def test_an_end_whose_time_nobody_can_tell_is_no_failure(lab: Lab, monkeypatch: 
     assert "nobody got the processor" in outcome.seen
 
 
+@pytest.mark.rest
 def test_a_sandbox_that_outlives_the_harness(
     bare: Callable[[Change], Lab], monkeypatch: pytest.MonkeyPatch, engine: Engine
 ) -> None:
@@ -319,6 +333,7 @@ def test_a_sandbox_that_outlives_the_harness(
     assert [one for one in lab.containers if engine.state(one)] == []
 
 
+@pytest.mark.rest
 def test_a_container_that_is_left_and_a_secret_that_was_changed(lab: Lab, engine: Engine) -> None:
     assert lab.left(SECRET).result is Result.OK
     left = Sandbox(engine, lab.recipe)
@@ -334,6 +349,7 @@ def test_a_container_that_is_left_and_a_secret_that_was_changed(lab: Lab, engine
     assert lab.left(SECRET).result is Result.FAILED
 
 
+@pytest.mark.rest
 def test_a_sandbox_that_is_refused_is_not_probed(lab: Lab, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
     switch_off(monkeypatch, host(ReadonlyRootfs=False))
     found = {o.check.name: o for o in [*lab.kernel(), *lab.files()]}
@@ -344,6 +360,7 @@ def test_a_sandbox_that_is_refused_is_not_probed(lab: Lab, monkeypatch: pytest.M
     assert [one for one in lab.containers if engine.state(one)] == []
 
 
+@pytest.mark.rest
 def test_a_probe_that_comes_to_no_end_is_no_good_news(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*_: object) -> None:
         raise InfrastructureError("the engine went away", remedy="start it")

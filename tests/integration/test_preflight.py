@@ -13,6 +13,7 @@ import pytest
 from hostile import DPO
 from support import ROOT
 from switched_off import engines_own_list, host, network, switch_off, ulimit, unfiltered, without
+from tiers import soon
 
 from harness.containers import isolation
 from harness.containers.isolation import NotIsolatedError
@@ -70,7 +71,7 @@ def refused(engine: Engine, sandbox_image: ImageRef) -> Callable[[], NotIsolated
     return refuse
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", soon(LAYERS, 4))
 def test_a_layer_that_is_missing_is_named(
     refused: Callable[[], NotIsolatedError], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

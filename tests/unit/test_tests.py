@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiers import soon
 
 ROOT = Path(__file__).resolve().parents[2]
 # The fuzzer has a module of that name as well.
@@ -48,7 +49,7 @@ def pytest_on(folder: Path, *words: str, **environment: str) -> subprocess.Compl
     )
 
 
-@pytest.mark.parametrize("ci", [False, True])
+@pytest.mark.parametrize("ci", soon([False, True], 1))
 def test_a_package_that_is_not_installed_leaves_out_its_tests_and_is_named(tmp_path: Path, *, ci: bool) -> None:
     (tmp_path / "hides.py").write_text(HIDES.format(package="vaderSentiment"), "utf-8")
     done = pytest_on(
