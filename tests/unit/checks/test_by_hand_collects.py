@@ -24,5 +24,7 @@ def test_every_property_of_the_profile_is_collected(contract: str) -> None:
     for each in Properties(load(DEFAULTS[contract]), 0).all:
         file = each.name.partition("::")[0]
         wanted[file] = wanted.get(file, 0) + 1
-    found = {path: int(count) for path, count in re.findall(r"^(property_tests/\S+\.py): (\d+)$", done.stdout, re.M)}
+    found = {
+        path: int(count) for path, count in re.findall(r"^(property_tests/\S+\.py): (\d+)$", done.stdout, re.MULTILINE)
+    }
     assert found == wanted
