@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from harness.protocol.batch import MAX_NUMBERS, Answer, Batch, Complaint
 from harness.protocol.batch_types import read_batch
 from harness.protocol.frames import HEADER, Reader, WireError
 from harness.protocol.job import StepError
-from harness.protocol.wire import code_of, head_of, pack_batches, parse_answers
+from harness.protocol.wire import DTYPES, code_of, head_of, pack_batches, parse_answers
 from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ VERSION = 2
 GREETING = struct.Struct("<HHI")  # version, rank, 0; in WELCOME: version, 0, smallest batch
 #: Longest reason for a failure, in bytes.
 FAILED_CAP = 4096
-_DTYPES: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
 #: The most tensors that a contract has, and the longest honest frames, in bytes.
 _TENSORS = max(len(contract.tensors) for contract in CONTRACTS.values())
 ASK_CAP = 2 + max(head_of(contract).size for contract in CONTRACTS.values()) + _TENSORS * 8 * MAX_NUMBERS
@@ -63,13 +62,13 @@ def parse_ask(payload: bytes, contract: Contract) -> Batch:
     code, flags, spare, *numbers = reader.unpack(head_of(contract))
     count = len(contract.dimensions)
     sizes, scalars = [int(size) for size in numbers[:count]], numbers[count:]
-    if code not in _DTYPES or flags or spare or not all(1 <= size <= MAX_NUMBERS for size in sizes):
+    if code not in DTYPES or flags or spare or not all(1 <= size <= MAX_NUMBERS for size in sizes):
         raise WireError("a batch has an impossible size, type or flag")
     for scalar, value in zip(contract.scalars, scalars, strict=True):
         if not scalar.allows(value):
             raise WireError(f"a batch has an impossible {scalar.name}")
     try:
-        batch = read_batch(contract, _DTYPES[code], sizes, scalars, reader.rest())
+        batch = read_batch(contract, DTYPES[code], sizes, scalars, reader.rest())
     except ValueError as error:
         raise WireError(f"a batch is none of the contract's: {error}") from error
     if not all(np.isfinite(tensor).all() for tensor in batch.tensors):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from harness.protocol.batch import Batch
 
 __all__ = [
+    "DTYPES",
     "ENDED_SIZE",
     "HEADER",
     "MAX_REPLY",
@@ -58,7 +59,8 @@ __all__ = [
 ]
 
 STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
-_DTYPE: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
+#: The dtype of each code, little-endian.
+DTYPES: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
 _COMPLAINT_CAP = layout.COMPLAINT.size + layout.TYPE_CAP + layout.MESSAGE_CAP
 _MAX_BATCHES = 0xFFFF
 _KNOWN = layout.HAS_ECHO | layout.NO_GRADIENT | layout.OMITTED
@@ -118,7 +120,7 @@ def pack_batches(
         parts.append(head.pack(code, flags, 0, *batch.sizes, *batch.scalars))
         parts.append(batch.raw)
         if weights is not None:
-            parts.append(weights[i].astype(_DTYPE[code], copy=False).tobytes())
+            parts.append(weights[i].astype(DTYPES[code], copy=False).tobytes())
     return b"".join(parts)
 
 
@@ -175,7 +177,7 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
     if status != layout.OK:
         return _complaint(reader, status)
     dimensions, code, flags, count = reader.unpack(_RESULT)
-    if dimensions > layout.MAX_DIMENSIONS or code not in _DTYPE:
+    if dimensions > layout.MAX_DIMENSIONS or code not in DTYPES:
         raise WireError("an answer has an impossible shape or dtype")
     if flags & ~_KNOWN or bool(flags & layout.HAS_ECHO) != echo:
         raise WireError("an answer has flags that were not asked for")
@@ -184,8 +186,8 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
     expected = rows if shape == (rows,) else int(shape == ())
     if count != expected or bool(flags & layout.OMITTED) != (expected == 0):
         raise WireError("an answer's count does not fit its shape")
-    sent = _DTYPE[code_of(batch.dtype)]
-    values = reader.vector(_DTYPE[code], count)
+    sent = DTYPES[code_of(batch.dtype)]
+    values = reader.vector(DTYPES[code], count)
     if count:
         gradients = tuple(reader.array(sent, tensor.shape) for tensor in batch.differentiated())
     else:
@@ -194,7 +196,7 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
     if detached and not (count and all(g.tobytes().count(0) == g.nbytes for g in gradients)):
         raise WireError("an answer that has no gradient carries one")
     after = _echo(reader, batch, sent) if echo else None
-    return Answer(shape, _DTYPE[code], values, gradients, detached, after)
+    return Answer(shape, DTYPES[code], values, gradients, detached, after)
 
 
 def _echo(reader: _Reader, batch: Batch, sent: np.dtype[np.floating]) -> tuple[np.ndarray, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.protocol.batch_types import PairBatch
 from harness.subject.realistic import realistic
+from harness.subject.subject import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 #: What runs really have, drawn as often as everything between: a loss that knows them by heart gains nothing.
 _BETAS = (0.01, 0.025, 0.05, 0.1, 0.1, 0.25, 0.5, 1.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 64, 128, 256, 512, 1024)
-#: The largest batch of a comparison, in pairs.
-LARGEST = 1024
 #: Sizes of beta rho, from the first steps of a training to where answers overflow.
 _REACHES = (0.05, 0.5, 2.0, 2.0, 8.0, 30.0, 120.0, 1000.0)
 #: No margin beyond so many nats: texts of some thousand tokens come to it.

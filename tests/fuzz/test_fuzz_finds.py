@@ -57,7 +57,7 @@ MUTANTS = {
     "omitted": Mutant(_WIRE, " or bool(flags & layout.OMITTED) != (expected == 0)", "", ANSWERS, "answers", LONGER),
     "unknown flags": Mutant(_WIRE, "flags & ~_KNOWN or ", "", ANSWERS, "answers"),
     "echo": Mutant(_WIRE, " or bool(flags & layout.HAS_ECHO) != echo", "", ANSWERS, "answers", LONGER),
-    "dtype": Mutant(_WIRE, " or code not in _DTYPE", "", ANSWERS, "answers"),
+    "dtype": Mutant(_WIRE, " or code not in DTYPES", "", ANSWERS, "answers"),
     "dimensions": Mutant(_WIRE, "dimensions > layout.MAX_DIMENSIONS or ", "", ANSWERS, "answers", LONGER),
     "status": Mutant(_WIRE, "    if status not in STATUS:", "    if False:", ANSWERS, "answers"),
     "complaint's cap": Mutant(

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.numbers import number
-from harness.protocol.batch import Complaint
 from harness.protocol.batch_types import LabelledBatch
 from harness.subject.identity import fingerprint
+from harness.subject.plain_facts import finite_up_to, pointwise
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.protocol.batch import Answer
     from harness.subject.classification.classifier import Classifier
 
 #: Where the value and the slopes of an example without a hint are taken: so many classes, all logits zero.
@@ -36,7 +35,7 @@ def facts(subject: Classifier) -> dict[str, Json]:
         "contract": "classification",
         "smallest_batch": subject.smallest_batch,
         "reduced": first.reduced,
-        "statistic": "pointwise" if _pointwise(subject, batch, first) else "batch",
+        "statistic": "pointwise" if pointwise(subject, batch, first) else "batch",
         "value_at_uniform": number(float(f"{told.mean:.9g}")),
         "slope_at_uniform": number(float(f"{float(right.sum()):.9g}")),
         "finite_up_to": _finite_up_to(subject),
@@ -44,24 +43,10 @@ def facts(subject: Classifier) -> dict[str, Json]:
     }
 
 
-def _pointwise(subject: Classifier, batch: LabelledBatch, whole: Answer) -> bool:
-    """Whether each example's value is the same with other company."""
-    if subject.smallest_batch > 1:
-        return False
-    alone = np.array([m.mean for m in subject.answers([batch.take([i]) for i in range(batch.examples)])])
-    together = np.array([alone.mean()]) if whole.reduced else alone
-    return bool(np.allclose(together, whole.values, rtol=1e-9, atol=1e-12, equal_nan=True))
-
-
 def _finite_up_to(subject: Classifier) -> Json:
     """The largest size of logits up to which values and gradients are finite: `reach` at least, None for all sizes."""
     rows = np.array([[1.0, -1.0, 0.5], [-1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
     index = np.arange(subject.size(len(rows))) % len(rows)
     targets = np.zeros(len(rows), dtype=np.int64)
-    reached = subject.domain.reach
     batches = [LabelledBatch((size * rows).astype(np.float32), targets).take(index) for size in BEYOND]
-    for size, answer in zip(BEYOND, subject.ask(batches), strict=True):
-        if isinstance(answer, Complaint) or not (answer.finite_values and answer.finite_gradients):
-            return reached
-        reached = size
-    return None
+    return finite_up_to(subject, BEYOND, batches)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.numbers import number
-from harness.protocol.batch import Complaint
 from harness.protocol.batch_types import ListBatch
 from harness.subject.identity import fingerprint
 from harness.subject.lists.drawing import lists_of
+from harness.subject.plain_facts import finite_up_to, pointwise
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
@@ -44,7 +44,7 @@ def _facts(subject: ListSubject) -> dict[str, Json]:
         "contract": "lists",
         "smallest_batch": subject.smallest_batch,
         "reduced": first.reduced,
-        "statistic": "pointwise" if _pointwise(subject, batch, first) else "batch",
+        "statistic": "pointwise" if pointwise(subject, batch, first) else "batch",
         "reference_free": _reference_free(subject, batch, first),
         "uses": [name for name in ("beta", "progress") if plan.wants(name)],
         "value_at_start": number(float(f"{told.mean:.9g}")),
@@ -52,15 +52,6 @@ def _facts(subject: ListSubject) -> dict[str, Json]:
         "finite_up_to": _finite_up_to(subject),
         "fingerprint": fingerprint(subject),
     }
-
-
-def _pointwise(subject: ListSubject, batch: ListBatch, whole: Answer) -> bool:
-    """Whether each list's value is the same with other company."""
-    if subject.smallest_batch > 1:
-        return False
-    alone = np.array([a.mean for a in subject.answers([batch.take([i]) for i in range(batch.rows)])])
-    together = np.array([alone.mean()]) if whole.reduced else alone
-    return bool(np.allclose(together, whole.values, rtol=1e-9, atol=1e-12, equal_nan=True))
 
 
 def _reference_free(subject: ListSubject, batch: ListBatch, first: Answer) -> bool | None:
@@ -72,14 +63,10 @@ def _reference_free(subject: ListSubject, batch: ListBatch, first: Answer) -> bo
 
 def _finite_up_to(subject: ListSubject) -> Json:
     """The reach up to which values and gradients are finite: the domain's at least, None for all that was asked."""
-    reached, beta = subject.domain.reach, subject.domain.usual
+    beta = subject.domain.usual
     ratios = np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [-1.0, 1.0, 1.0]]) / 2.0 / beta
     index = np.arange(subject.size(len(ratios))) % len(ratios)
     level = np.zeros((index.size, 3), dtype=np.float32)
     scores = np.broadcast_to(np.arange(3.0, dtype=np.float32), level.shape).copy()
     batches = [ListBatch((size * ratios[index]).astype(np.float32), level, scores, beta) for size in BEYOND]
-    for size, answer in zip(BEYOND, subject.ask(batches), strict=True):
-        if isinstance(answer, Complaint) or not (answer.finite_values and answer.finite_gradients):
-            return reached
-        reached = size
-    return None
+    return finite_up_to(subject, BEYOND, batches)
