@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
 from harness.property_tests.classification.strategies import free_classes, labelled, seeds
+from harness.property_tests.common.slopes import LEAST, MOST, climb_towards_wrong
 from harness.property_tests.common.strategies import EVERY_SIZE, fit_reach
 from harness.property_tests.editions import since
 from harness.protocol.batch_types import LabelledBatch
@@ -34,12 +35,6 @@ RULE = Rule(
     introduced_in="classification-2026.2",
 )
 
-#: Points on the way at which gradients are asked.
-POINTS = 12
-_AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
-#: What an example may climb for each unit of its margin, at least and at most: cross-entropy climbs by a half.
-LEAST, MOST = 1e-5, 1e6
-
 
 @since("2026.2")
 @settings(max_examples=24)
@@ -56,27 +51,7 @@ def test_gradients_climb_towards_wrong(candidate: Classifier, margin: float, cou
     right = (places == base.targets[:, None]).astype(np.float64)
     way = margin * ((places == wrong[:, None]) - right)
     begin = base.moved(margin * right)
-    answers = candidate.answers([begin.moved(way * t) for t in (1.0 + _AT) / 2.0])
-    climbed = np.sum([w * (m.gradient * way).sum(axis=1) for w, m in zip(_WEIGHT, answers, strict=True)], axis=0) / 2.0
-    climbed *= base.examples / margin
-    if not np.isfinite(climbed).all():
-        return  # another rule's finding
-    total = float(climbed.mean())
-    if not LEAST <= total <= MOST:
-        how = "enormously" if total > MOST else "next to nothing" if total > -LEAST else "downwards"
-        message = f"from clearly right to wrong by {margin:g} the gradients climb {how}: {total:.3g} a unit"
-        raise candidate.broken(RULE, message, begin, climbed=total)
-    _by_itself(candidate, begin, climbed)
-
-
-def _by_itself(candidate: Classifier, begin: LabelledBatch, climbed: np.ndarray) -> None:
-    """No example of a batch goes the other way where it is one by itself."""
-    worst = int(climbed.argmin())
-    if candidate.smallest_batch == 1 and climbed[worst] < -LEAST:
-        message = (
-            f"for one example the gradients fall on the way from clearly right to wrong: {climbed[worst]:.3g} a unit"
-        )
-        raise candidate.broken(RULE, message, begin.take([worst]), climbed=float(climbed[worst]))
+    climb_towards_wrong(candidate, RULE, begin, way, margin, route="clearly right to wrong", by=f" by {margin:g}")
 
 
 #: The least that examples may be pushed in a company of others, of what they are pushed among their like.

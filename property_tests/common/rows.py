@@ -58,3 +58,20 @@ def reordering_reorders(
             name = "gradients" if place else "values"
             message = f"its {name} do not follow the {batch.contract.row}s when they are reordered"
             raise candidate.broken(rule, message, batch, order=[int(i) for i in order])
+
+
+def columns_have_no_order(
+    candidate: Subject, rule: Rule, batch: Batch, other: Batch, order: np.ndarray, *, when: str, negligible: float
+) -> None:
+    """A batch, and `other` with its columns in this order: values stay, and the gradient follows.
+
+    For contracts with one gradient, whose second dimension the columns are. `when` says what was done to them.
+    """
+    first, second = candidate.answers([batch, other])
+    for name, one, two in (
+        ("values change", first.values, second.values),
+        ("gradients do not follow", first.gradient[:, order], second.gradient),
+    ):
+        scale = max(float(np.abs(one).max()), float(np.abs(two).max()), negligible)
+        if np.isfinite(scale) and float(np.abs(one - two).max()) > TOLERANCE[batch.dtype.itemsize] * scale:
+            raise candidate.broken(rule, f"its {name} when {when}", batch, order=[int(i) for i in order])

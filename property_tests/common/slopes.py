@@ -23,6 +23,10 @@ STEPS = (1e-4, 1e-5)
 TOLERANCE = 1e-3
 #: Of the comparisons in one example, this share has to come out: a loss that keeps its slope from being found hides it.
 ENOUGH = 0.75
+#: Points on a way at which gradients are asked, and what a row may climb for each unit of it, at least and at most.
+POINTS = 12
+_AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
+LEAST, MOST = 1e-5, 1e6
 _JITTER = "the values jitter so much that their slope cannot be found"
 
 
@@ -112,3 +116,28 @@ def precisions_agree(
             name = "gradients" if place else "values"
             message = f"its {name} in float32 and in float64 differ by {error:.3g} (of {scale:.3g})"
             raise candidate.broken(rule, message, single)
+
+
+def climb_towards_wrong(
+    candidate: Subject, rule: Rule, begin: Batch, way: np.ndarray, unit: float, *, route: str, by: str
+) -> None:
+    """Gradients added up along a way from right to wrong climb: all rows together, and none by itself falls.
+
+    For contracts with one gradient. `unit` is the length of the way; `route` and `by` tell of it in the findings.
+    """
+    answers = candidate.answers([begin.along([way], t) for t in (1.0 + _AT) / 2.0])
+    climbed = np.sum([w * (a.gradient * way).sum(axis=1) for w, a in zip(_WEIGHT, answers, strict=True)], axis=0) / 2.0
+    climbed *= begin.rows / unit
+    if not np.isfinite(climbed).all():
+        return  # another rule's finding
+    total = float(climbed.mean())
+    if not LEAST <= total <= MOST:
+        how = "enormously" if total > MOST else "next to nothing" if total > -LEAST else "downwards"
+        message = f"from {route}{by} the gradients climb {how}: {total:.3g} a unit"
+        raise candidate.broken(rule, message, begin, climbed=total)
+    worst = int(climbed.argmin())
+    if candidate.smallest_batch == 1 and climbed[worst] < -LEAST:
+        message = (
+            f"for one {begin.contract.row} the gradients fall on the way from {route}: {climbed[worst]:.3g} a unit"
+        )
+        raise candidate.broken(rule, message, begin.take([worst]), climbed=float(climbed[worst]))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.core.rules import Rule
 from harness.core.verdict import Severity
+from harness.property_tests.common.slopes import climb_towards_wrong
 from harness.property_tests.common.strategies import fit_reach, seeds
 from harness.property_tests.lists.strategies import every_shape, free_counts, in_order
 
@@ -32,11 +33,6 @@ RULE = Rule(
     introduced_in="lists-2026.1",
 )
 
-#: Points on the way at which gradients are asked.
-POINTS = 12
-_AT, _WEIGHT = np.polynomial.legendre.leggauss(POINTS)
-#: What a list may climb for each unit of its spread, at least and at most.
-LEAST, MOST = 1e-5, 1e6
 #: By how much of the largest gradient the answers between best and worst may be pushed against their order.
 SLIGHT = 1e-3
 
@@ -52,20 +48,8 @@ def test_gradients_climb_towards_wrong(candidate: ListSubject, spread: float, co
     """From the order of the scores to the opposite one, straight; asked in float32."""
     right, wrong = in_order(candidate, size, count, seed, spread=spread)
     way = wrong.policy_logps.astype(np.float64) - right.policy_logps
-    answers = candidate.answers([right.moved(way * t) for t in (1.0 + _AT) / 2.0])
-    climbed = np.sum([w * (a.gradient * way).sum(axis=1) for w, a in zip(_WEIGHT, answers, strict=True)], axis=0) / 2.0
-    climbed *= right.rows / spread
-    if not np.isfinite(climbed).all():
-        return  # another rule's finding
-    total = float(climbed.mean())
-    if not LEAST <= total <= MOST:
-        how = "enormously" if total > MOST else "next to nothing" if total > -LEAST else "downwards"
-        message = f"from the order of the scores to the opposite one, over {spread:g} / beta, the gradients climb {how}"
-        raise candidate.broken(RULE, f"{message}: {total:.3g} a unit", right, climbed=total)
-    worst = int(climbed.argmin())
-    if candidate.smallest_batch == 1 and climbed[worst] < -LEAST:
-        message = "for one list the gradients fall on the way from the order of the scores to the opposite one"
-        raise candidate.broken(RULE, message, right.take([worst]), climbed=float(climbed[worst]))
+    route = "the order of the scores to the opposite one"
+    climb_towards_wrong(candidate, RULE, right, way, spread, route=route, by=f", over {spread:g} / beta,")
 
 
 def test_gradients_push_the_best_in_every_shape(candidate: ListSubject) -> None:
