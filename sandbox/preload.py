@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import gc
 import importlib
-import sys
-import types
+import importlib.util
+import os
 import warnings
+from typing import TYPE_CHECKING
 
-# Shape inference for tensors without data, and with it torch's whole table of decompositions: a third
-# of the import time, and never reached by a computation on real numbers. It is left out while torch is
-# imported, and can be imported afterwards as usual.
-_DEFERRED = "torch._meta_registrations"
+from . import late
+
+if TYPE_CHECKING:
+    import types
+
 # The worker is among them so that a fork need not load it again.
 _ALSO = (
     "torch.nn.functional",
@@ -28,19 +30,29 @@ _ALSO = (
 )
 
 
-def load_torch() -> types.ModuleType:
-    """Import torch, settle on one thread, and run one forward and backward pass."""
+def load_torch(*, trimmed: bool = True) -> types.ModuleType:
+    """Import torch, `trimmed` of what loads late; settle on one thread, and run one forward and backward pass."""
     # An import makes a great many objects and hardly any garbage: collecting in between is a tenth of its time.
     gc.disable()
     warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-    sys.modules[_DEFERRED] = types.ModuleType(_DEFERRED)
-    torch = importlib.import_module("torch")
-    del sys.modules[_DEFERRED]
+    # Nobody's plug-ins, and no look for them.
+    os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
+    torch = late.import_torch() if trimmed and not _for_cuda() else importlib.import_module("torch")
     for name in _ALSO:
         importlib.import_module(name)
     torch.set_num_threads(1)
     x = torch.zeros(4, requires_grad=True)
-    torch.autograd.grad(torch.nn.functional.logsigmoid(x * 0.5).mean(), [x])
+    value = torch.nn.functional.logsigmoid(x * 0.5).mean()
+    # The engine itself, as the worker calls it: `torch.autograd.grad` would load what is left out.
+    backward = torch.autograd.Variable._execution_engine.run_backward  # noqa: SLF001
+    backward((value,), (torch.ones_like(value),), False, False, (x,), True, accumulate_grad=False)  # noqa: FBT003
     gc.freeze()
     gc.enable()
     return torch
+
+
+def _for_cuda() -> bool:
+    """Whether the torch that is installed is one of CUDA's builds."""
+    spec = importlib.util.find_spec("torch")
+    places = (spec and spec.submodule_search_locations) or ()
+    return any(os.path.exists(f"{place}/lib/libtorch_cuda.so") for place in places)  # noqa: PTH110 - see server
