@@ -1,4 +1,4 @@
-"""DPO, cross-entropy or multi-way DPO, by its formula in place of a candidate: the suite is learnt by heart from it.
+"""DPO, cross-entropy or multi-way DPO, by its formula in place of a candidate: examples are drawn for it.
 
 What Hypothesis draws depends on no answer as long as all of them are right, so whoever is known to pass will do. It
 judges nobody, and nobody's answers are compared with its own.
@@ -36,7 +36,7 @@ class ReferenceOracle(Oracle):
     def __init__(
         self,
         *,
-        gpu: bool,
+        gpu: bool = True,
         stopping: Callable[[], bool] = lambda: False,
         formula: Callable[[Any], Answer] | None = None,
     ) -> None:
@@ -107,7 +107,7 @@ _FORMULAS: dict[str, Callable[[Any], Answer]] = {
 }
 
 
-def reference_for(profile: Profile, *, gpu: bool, stopping: Callable[[], bool] = lambda: False) -> Subject:
+def reference_for(profile: Profile, *, stopping: Callable[[], bool] = lambda: False) -> Subject:
     """A loss that passes every property of a profile."""
     formula = _FORMULAS[profile.contract]
-    return subject_on(ReferenceOracle(gpu=gpu, stopping=stopping, formula=formula), profile)
+    return subject_on(ReferenceOracle(stopping=stopping, formula=formula), profile)

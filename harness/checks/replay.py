@@ -1,17 +1,14 @@
 """The frozen examples, put to a candidate: what Hypothesis drew for one that passed is asked of every other without it.
 
-Hypothesis is settled to draw the same examples for every candidate until one fails (property_tests/configure.py),
-and drawing them takes as long as judging the answers. What they ask is learnt from a reference
-(`harness.checks.reference_oracle`) while the first sandbox still starts. A replay can only end in "all passed": at the
-first failure, of whatever kind, it is broken off, nothing of it counts, and the suite runs from the beginning, with
-Hypothesis to find the simplest counterexample.
+Hypothesis is settled to draw the same examples for every candidate until one fails (property_tests/configure.py), and
+drawing them takes as long as judging the answers. A replay can only end in "all passed": at the first failure, of
+whatever kind, it is broken off, and Hypothesis goes on from there, to find the simplest counterexample.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
 
     from harness.checks.bank import Examples
     from harness.checks.properties import Property
-    from harness.property_tests.configure import Watched
-    from harness.subject.batched_queries import Joint
     from harness.subject.subject import Subject
 
 
@@ -32,91 +27,64 @@ if TYPE_CHECKING:
 Skipped = pytest.skip.Exception
 #: Why a property was not run that never came to its body: it has passed nothing.
 NOTHING_ASKED = "it asked nothing"
-#: By property: its examples, and its questions by smallest batch.
-Learnt: TypeAlias = "dict[str, tuple[list[dict[str, Any]] | None, dict[int | None, tuple[Joint | None, ...]]]]"
-
-
-@dataclass
-class Part:
-    """One property by heart: its examples, and for each smallest batch size the questions that they ask."""
-
-    watched: Watched | None
-    examples: list[dict[str, Any]] | None = None
-    questions: dict[int | None, tuple[Joint | None, ...]] = field(default_factory=dict)
 
 
 class Replay:
     """What is known by heart of a collected suite."""
 
     def __init__(self, items: Sequence[Property]) -> None:
-        self._parts: dict[Property, Part] = {}
+        #: The examples of each; None until they are known. A property that draws nothing has one.
+        self._known: dict[Property, list[dict[str, Any]] | None] = {
+            item: None if item.watched is not None else [{}] for item in items
+        }
         #: The time that each property took in the last performance.
         self.seconds: dict[Property, float] = {}
-        #: What ended the last performance, and the property where it was asked nothing jointly before: that is settled.
+        #: What ended the last performance, and the property where Hypothesis would have nothing to simplify.
         self.fault: CandidateFault | None = None
         self.settled: Property | None = None
         #: How far it came: what passed (or why it was not run), what skips itself, and where it broke off.
         self.went: dict[Property, str | None] = {}
         self.skipped: dict[Property, BaseException] = {}
         self.at: Property | None = None
-        for item in items:
-            self._parts[item] = Part(item.watched, None if item.watched is not None else [{}])
 
     @property
     def complete(self) -> bool:
-        """Whether every property has passed once, so that all examples are known."""
-        return all(part.examples is not None for part in self._parts.values())
+        """Whether the examples of every property are known."""
+        return all(examples is not None for examples in self._known.values())
 
     def watch(self, item: Property) -> None:
         """The property is about to run under Hypothesis: see its examples, unless they are known."""
-        part = self._parts[item]
-        if part.watched is not None:
-            part.watched.calls = 0
-        if part.watched is not None and part.examples is None:
-            part.watched.sink = []
+        if item.watched is not None:
+            item.watched.calls = 0
+            if self._known[item] is None:
+                item.watched.sink = []
 
     def tried(self, item: Property) -> bool:
         """Whether the property that was watched last has had an example."""
-        watched = self._parts[item].watched
-        return watched is None or watched.calls > 0
+        return item.watched is None or item.watched.calls > 0
 
     def passed(self, item: Property) -> None:
         """It passed: these are the examples of every candidate that passes."""
-        part = self._parts[item]
-        if part.watched is not None and part.watched.sink is not None and part.examples is None:
-            part.examples = [{k: v for k, v in each.items() if k != "candidate"} for each in part.watched.sink]
-
-    def learnt(self) -> Learnt:
-        """What is known by heart, for another session of this process."""
-        return {item.name: (part.examples, part.questions) for item, part in self._parts.items()}
-
-    def take(self, learnt: Learnt) -> None:
-        """Know what another session learnt, of the same profile and seed."""
-        for item, part in self._parts.items():
-            part.examples, part.questions = learnt[item.name]
-
-    def examples(self) -> Examples:
-        """The examples of every property."""
-        return {item.name: part.examples for item, part in self._parts.items() if part.examples is not None}
-
-    def know(self, examples: Examples, subject: Subject) -> bool:
-        """Know the kept examples, and from one that passes, what they ask. False: they are not for this suite."""
-        if set(examples) != {item.name for item in self._parts}:
-            return False
-        for item, part in self._parts.items():
-            part.examples = examples[item.name]
-        if self.perform(subject) is not None:
-            return True
-        for part in self._parts.values():
-            part.examples = None if part.watched is not None else [{}]
-            part.questions.clear()
-        return False
+        if item.watched is not None and item.watched.sink is not None and self._known[item] is None:
+            self._known[item] = [{k: v for k, v in each.items() if k != "candidate"} for each in item.watched.sink]
 
     def rest(self) -> None:
         """See no more examples."""
-        for part in self._parts.values():
-            if part.watched is not None:
-                part.watched.sink = None
+        for item in self._known:
+            if item.watched is not None:
+                item.watched.sink = None
+
+    def examples(self) -> Examples:
+        """The examples of every property."""
+        return {item.name: examples for item, examples in self._known.items() if examples is not None}
+
+    def know(self, examples: Examples) -> bool:
+        """Know these examples. False: they are not for this suite."""
+        if set(examples) != {item.name for item in self._known}:
+            return False
+        for item in self._known:
+            self._known[item] = examples[item.name]
+        return True
 
     def perform(self, subject: Subject) -> dict[Property, str | None] | None:
         """Put all examples to a candidate: None where a property failed.
@@ -127,9 +95,9 @@ class Replay:
         self.went = {}
         self.skipped = {}
         self.fault = self.settled = self.at = None
-        for item in self._parts:
+        for item in self._known:
             if not self.performed(item, subject):
-                if all(self._parts[each].watched is None for each in (*self.went, item)) and self.fault is not None:
+                if all(each.watched is None for each in (*self.went, item)) and self.fault is not None:
                     self.settled = item
                 self.at = item
                 return None
@@ -159,7 +127,7 @@ class Replay:
         """The rules that the examples find broken, each property by itself and none of them shrunk to its simplest."""
         rules: set[str] = set()
         with quiet():
-            for item in self._parts:
+            for item in self._known:
                 try:
                     self._perform(item, subject)
                 except CandidateFault as fault:
@@ -167,17 +135,10 @@ class Replay:
         return rules
 
     def _perform(self, item: Property, subject: Subject) -> str | None:
-        part, smallest = self._parts[item], subject.known_smallest
-        known = part.questions.get(smallest) if part.watched is not None else None
-        if known is None and part.watched is not None:
-            subject.queries.listen()
-        else:
-            subject.queries.expect(known or ())
+        examples = self._known[item] or ()
         try:
-            for example in part.examples or ():
+            for example in examples:
                 item.body(candidate=subject, **example)
         except Skipped as error:
             return str(error)
-        if known is None and part.watched is not None:
-            part.questions[smallest] = subject.queries.heard()
-        return None if part.examples else NOTHING_ASKED
+        return None if examples else NOTHING_ASKED

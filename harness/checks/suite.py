@@ -18,18 +18,17 @@ from harness.core.quiet import quiet
 from harness.core.verdict import rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.checks.bank import Examples
     from harness.checks.properties import Property
-    from harness.checks.replay import Learnt
     from harness.core.profiles import Profile
     from harness.core.rules import Rule
     from harness.core.verdict import Finding, Json
     from harness.subject.subject import Subject
 
-#: What suites of this process learnt, by what decides about it: the profile, the seed, whether there is a GPU.
-_LEARNT: dict[tuple[object, ...], Learnt] = {}
+#: The examples that this process has read or drawn, by what decides about them.
+_KNOWN: dict[tuple[Profile, int], Examples] = {}
 #: A failure of these ends the run for this candidate.
 ESSENTIAL = ("P301", "P315", "P401", "P415")
 
@@ -49,27 +48,24 @@ class Suite:
         rule: Rule = getattr(self._properties.package, f"test_{name}").RULE
         return rule
 
-    def learn(self, subject: Subject) -> None:
-        """Learn the suite by heart from one that passes it, unless this process has done that."""
-        if self._replay.complete:
-            return
-        self._properties.settle()
-        key = (*self._drawn_by, subject.oracle.has_gpu)
-        if key in _LEARNT:
-            self._replay.take(_LEARNT[key])
-            return
-        examples = kept(*self._drawn_by)
-        if examples is None or not self._replay.know(examples, subject):
-            self(subject)
-            if self._replay.complete:
-                # To hear what the examples ask of somebody of whom nothing is known yet.
-                self._replay.perform(type(subject)(subject.oracle, subject.domain))
-        if self._replay.complete:
-            _LEARNT[key] = self._replay.learnt()
+    def know(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Have the examples: those that ship, or else those that are drawn for a loss that passes.
 
-    def drawn(self, subject: Subject) -> Examples:
+        Raises KeyboardInterrupt where `stopping` said so while they were drawn.
+        """
+        if self._replay.complete:
+            return
+        examples = _KNOWN.get(self._drawn_by) or kept(*self._drawn_by)
+        if examples is None or not self._replay.know(examples):
+            examples = self.drawn(stopping)
+        if self._replay.complete:
+            _KNOWN[self._drawn_by] = examples
+
+    def drawn(self, stopping: Callable[[], bool] = lambda: False) -> Examples:
         """The examples of every property as Hypothesis draws them for one that passes."""
-        self(subject)
+        from harness.checks.reference_oracle import reference_for  # noqa: PLC0415 - where a bank is there, nobody needs it
+
+        self(reference_for(self._properties.profile, stopping=stopping))
         return self._replay.examples()
 
     def replayed(self, subject: Subject) -> Outcome | None:
@@ -83,7 +79,7 @@ class Suite:
         self._properties.settle()
         went = self._replay.perform(subject)
         if went is None:
-            # Before the first joint question all is as it is without a replay: an end there is the end.
+            # Hypothesis would simplify nothing: an end there is the end.
             return self._ended_at(self._replay.settled) if self._replay.settled is not None else None
         outcome = Outcome()
         for item, why in went.items():
@@ -216,7 +212,6 @@ class Suite:
                 return True
             if subject.fault is not None or self._replay.fault is None:
                 raise _GoneError
-        subject.queries.expect(())
         return False
 
     def _findings(self, error: BaseException, rule: Rule) -> tuple[Finding, ...]:

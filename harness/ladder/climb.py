@@ -143,7 +143,7 @@ def _judged(context: ClimbContext, held: Claim, one: Screened) -> CheckResult:
     try:
         result = context.checker.labelled(labels_of(context.ledger, held)).judge(one)
     except KeyboardInterrupt:
-        if context.stopping():  # while the suite was learnt
+        if context.stopping():  # while examples were drawn
             raise StoppedError from None
         raise
     if isinstance(result.verdict, Undecided) and context.stopping():

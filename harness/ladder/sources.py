@@ -46,7 +46,6 @@ _ANSWERS = (
     "harness/subject/by_contract.py",
     "harness/core/domain.py",
     "harness/core/limits.py",
-    "harness/subject/batched_queries.py",
     "harness/checks/judging.py",
     "harness/subject/life.py",
     "harness/subject/long_life.py",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.protocol.batch import Complaint
-from harness.subject.batched_queries import BatchedQueries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +53,6 @@ class Subject(ABC):
     #: What was asked inside the domain and had an answer that is not finite: most properties cannot judge such a one.
     not_finite: list[tuple[Batch, Answer]] = field(default_factory=list, repr=False)
     _smallest: int | None = None
-    queries: BatchedQueries = field(init=False)
     #: The first batches asked of the present fork and their answers, to be asked again at its end.
     first: tuple[list[Batch], list[Answer]] | None = field(default=None, repr=False)
     #: How it is held against a fresh container (`harness.checks.witness`); None where it is not.
@@ -63,13 +61,9 @@ class Subject(ABC):
     late: list[Exchange] = field(default_factory=list, repr=False)
     aged: int = 0
 
-    def __post_init__(self) -> None:
-        """All questions go through the one that may know them beforehand."""
-        self.queries = BatchedQueries(self.oracle)
-
     @property
     def known_smallest(self) -> int | None:
-        """The smallest batch, if it has been looked for: with it, what the properties ask is settled."""
+        """The smallest batch, if it has been looked for."""
         return self._smallest
 
     @property
@@ -89,7 +83,7 @@ class Subject(ABC):
         return max(rows, self.smallest_batch)
 
     def alone(self, batches: Sequence[Batch]) -> list[Answer]:
-        """Ask as training does: one batch in a request, whatever is known beforehand."""
+        """Ask as training does: one batch in a request."""
         with self._remembering_its_end():
             got = [self.oracle.ask([batch])[0] for batch in batches]
         return self._fine(batches, self._shaped(batches, got))
@@ -107,7 +101,7 @@ class Subject(ABC):
 
     def _raw(self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False) -> list[Answer | Complaint]:
         with self._remembering_its_end():
-            return self.queries.ask(batches, echo=echo, gpu=gpu)
+            return self.oracle.ask(batches, echo=echo, gpu=gpu)
 
     @contextlib.contextmanager
     def _remembering_its_end(self) -> Iterator[None]:
@@ -193,7 +187,7 @@ class Subject(ABC):
         """Go on with a fresh fork."""
         with self._remembering_its_end():
             self.first = None
-            self.queries.fresh()
+            self.oracle.fresh()
 
     def broken(self, rule: Rule, message: str, batch: Batch, **more: Json) -> CandidateFault:
         """The fault to raise for a broken rule, with `batch` and `more` as its counterexample."""

@@ -21,7 +21,7 @@ from harness import property_tests
 from harness.checks import bank, properties
 from harness.checks import suite as suites
 from harness.checks.properties import Properties
-from harness.checks.reference_oracle import ReferenceOracle, reference_for
+from harness.checks.reference_oracle import ReferenceOracle
 from harness.checks.suite import Suite
 from harness.core.profiles import DEFAULT, load, names
 from harness.property_tests.configure import seed_of
@@ -48,11 +48,11 @@ def plain(examples: bank.Examples | None) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the bank that may be spoilt, and a process that has learnt nothing."""
+    """A copy of the bank that may be spoilt, and a process that knows nothing."""
     path = tmp_path / "bank.json.gz"
     path.write_bytes(bank.path_of(PROFILE).read_bytes())
     monkeypatch.setattr(bank, "path_of", lambda *_: path)
-    monkeypatch.setattr(suites, "_LEARNT", {})
+    monkeypatch.setattr(suites, "_KNOWN", {})
     return path
 
 
@@ -61,7 +61,7 @@ def test_it_is_what_is_drawn_today(name: str) -> None:
     """Where this fails after a change of the properties: `python -m harness.checks.draw_bank`."""
     profile = load(name)
     kept = plain(bank.kept(profile, 0))
-    drawn = plain(Suite(profile, 0).drawn(reference_for(profile, gpu=True)))
+    drawn = plain(Suite(profile, 0).drawn())
     assert list(kept) == sorted(drawn)
     for each, examples in drawn.items():
         assert kept[each] == examples, each
@@ -100,10 +100,10 @@ def test_who_knows_it_asks_what_hypothesis_asks(elsewhere: Path, monkeypatch: py
     for known in (True, False):
         heard: list[bytes] = []
         if not known:
-            monkeypatch.setattr(suites, "_LEARNT", {})
+            monkeypatch.setattr(suites, "_KNOWN", {})
             monkeypatch.setattr(suites, "kept", lambda *_: None)
         suite = Suite(PROFILE, 0)
-        suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
+        suite.know()
         assert suite.replayed(PreferenceSubject(Heard(DPO), PROFILE.domain)) is not None
         asked.append(sorted(heard))
     assert asked[0] == asked[1]
@@ -153,12 +153,12 @@ def test_few_bytes_that_stand_for_many_are_not_unpacked(elsewhere: Path) -> None
 
 
 @pytest.mark.rest
-def test_one_that_is_gone_is_none_and_the_suite_learns(elsewhere: Path) -> None:
+def test_one_that_is_gone_is_none_and_they_are_drawn(elsewhere: Path) -> None:
     elsewhere.unlink()
     assert bank.kept(PROFILE, 0) is None
 
     suite = Suite(PROFILE, 0)
-    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
+    suite.know()
     assert suite._replay.complete
     assert len(suite._replay.examples()) == len(suite._items)
 
@@ -193,7 +193,7 @@ def test_a_bank_for_another_suite_is_not_taken() -> None:
     suite = Suite(PROFILE, 0)
     replay = suite._replay
     some = dict(list((bank.kept(PROFILE, 0) or {}).items())[1:])
-    assert not replay.know(some, PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
+    assert not replay.know(some)
     assert not replay.complete
 
 
@@ -208,11 +208,10 @@ def test_what_was_drawn_before_in_this_process_decides_nothing() -> None:
         "from hypothesis import given, strategies as st\n"
         "given(st.integers(0, 255))(lambda n: None)()\n"
         "from harness.checks import bank\n"
-        "from harness.checks.reference_oracle import reference_for\n"
         "from harness.checks.suite import Suite\n"
         "from harness.core.profiles import load\n"
         "profile = load('2026.1')\n"
-        "drawn = Suite(profile, 0).drawn(reference_for(profile, gpu=True))\n"
+        "drawn = Suite(profile, 0).drawn()\n"
         "packed = lambda all: {name: [bank._packed(each) for each in one] for name, one in all.items()}\n"
         "assert packed(drawn) == packed(bank.kept(profile, 0))\n"
     )
@@ -222,9 +221,9 @@ def test_what_was_drawn_before_in_this_process_decides_nothing() -> None:
 
 def test_examples_that_are_known_are_asked_without_hypothesis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of how it is driven is used: neither its settings, nor its seeds, nor what it has no switch for."""
-    monkeypatch.setattr(suites, "_LEARNT", {})
+    monkeypatch.setattr(suites, "_KNOWN", {})
     for name in ("settle", "draw", "seeded"):
         monkeypatch.setattr(properties, name, lambda *_, name=name: pytest.fail(name))
     suite = Suite(PROFILE, 0)
-    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain))
+    suite.know()
     assert suite.replayed(PreferenceSubject(ReferenceOracle(gpu=False), PROFILE.domain)) is not None

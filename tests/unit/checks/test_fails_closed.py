@@ -96,16 +96,14 @@ PLANTED = {
 ASKED = """
 import hashlib
 from dataclasses import replace
-from harness.checks.reference_oracle import ReferenceOracle
 from harness.checks.suite import Suite
 from harness.core.profiles import DEFAULT, load
-from harness.subject.preference import PreferenceSubject
 
 whole = Suite(load(DEFAULT), 0)
 print(*(item.name for item in whole._items), sep="\\n")
 print(whole._properties.absent)
 small = Suite(replace(load(DEFAULT), properties=("P301", "P304", "P306"), examples=30), 0)
-drawn = small.drawn(PreferenceSubject(ReferenceOracle(gpu=False), load(DEFAULT).domain))
+drawn = small.drawn()
 raw = [(name, key, getattr(v, "raw", v)) for name, many in drawn.items() for each in many for key, v in each.items()]
 print(len(raw), hashlib.sha256(repr(raw).encode()).hexdigest())
 """
@@ -237,7 +235,8 @@ def test_a_rule_of_which_no_example_is_known_asks_nothing() -> None:
     """As in a bank that has none: the replay would put nothing, and nothing would fail."""
     suite = Suite(SMALL, 0)
     suite(subject(DPO))
-    next(part for item, part in suite._replay._parts.items() if item.name.endswith(GRADIENT[0])).examples = []
+    item = next(item for item in suite._replay._known if item.name.endswith(GRADIENT[0]))
+    suite._replay._known[item] = []
     outcome = suite.replayed(subject(DPO))
     assert outcome is not None
     assert outcome.properties == {"P304": "passed", "P306": "not-run"}
@@ -322,7 +321,7 @@ def test_what_was_not_run_tells_the_finding_that_ended_it(
 
     suite = Suite(replace(load("2026.1"), properties=("P315", "P301", "P304"), examples=3), 0)
     out.append(suite(subject(function)))
-    suite(subject(DPO))  # which is learnt
+    suite(subject(DPO))  # whose examples are known from then on
     out.append(suite.replayed(subject(function)))
     for outcome in out:
         assert outcome is not None

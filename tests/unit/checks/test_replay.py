@@ -1,15 +1,16 @@
-"""The suite by heart asks what the suite asks, passes what it passes, and decides nothing else."""
+"""The frozen examples ask what the suite asks, pass what it passes, and decide nothing else."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from judging import DPO, REFUSAL, Answering, of_margin
 
-from harness.checks.reference_oracle import ReferenceOracle
+from harness.checks import bank
+from harness.checks import suite as suites
 from harness.checks.suite import Suite
 from harness.core.domain import Domain
 from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError
@@ -17,13 +18,13 @@ from harness.core.profiles import DEFAULT, load
 from harness.protocol import wire
 from harness.protocol.batch import Answer
 from harness.protocol.rules import SANDBOX_DIED
-from harness.subject.batched_queries import BatchedQueries, Question, join
-from harness.subject.batches import plain
 from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from harness.checks.bank import Examples
+    from harness.core.profiles import Profile
     from harness.protocol.batch import Batch, Complaint
     from harness.protocol.batch_types import PairBatch
     from harness.subject.subject import Subject
@@ -81,39 +82,36 @@ def test_it_is_not_known_before_something_passed_and_then_it_is() -> None:
 @pytest.mark.rest
 @pytest.mark.parametrize("needs", [1, 2])
 @pytest.mark.parametrize("seed", [0, 7])
-def test_it_asks_the_same_in_fewer_requests(needs: int, seed: int) -> None:
+def test_it_asks_the_same(needs: int, seed: int) -> None:
     suite = suite_of(seed)
     suite(subject(DPO)[0])
     plainly, first = subject(needing(needs))
     whole = suite(plainly)
-    for _ in range(2):  # the first time with this batch size, and when its questions are known
-        again, second = subject(needing(needs))
-        outcome = suite.replayed(again)
-        assert outcome is not None
-        assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
-        assert list(outcome.properties) == list(whole.properties)
-        assert sorted(second.everything) == sorted(first.everything)
-    assert len(second.requests) < len(first.requests) / 2
+    again, second = subject(needing(needs))
+    outcome = suite.replayed(again)
+    assert outcome is not None
+    assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
+    assert list(outcome.properties) == list(whole.properties)
+    assert second.everything == first.everything
 
 
 @pytest.mark.rest
 @pytest.mark.parametrize("seed", [0, 7])
-def test_the_reference_teaches_what_a_candidate_would(seed: int) -> None:
-    """And the questions with it: the first candidate of a process is asked in few requests already."""
+def test_the_examples_are_those_of_any_candidate_that_passes(seed: int) -> None:
+    """Of seed 0 they ship; of another they are drawn for a loss that is given by its formula."""
     suite = suite_of(seed)
-    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), Domain()))
-    before = suite._replay
-    one, joint = subject(DPO)
+    suite.know()
+    before = suite._replay.examples()
+    one, known = subject(DPO)
     outcome = suite.replayed(one)
     assert outcome is not None
     alone, plainly = subject(DPO)
-    whole = suite(alone)
+    whole = suite_of(seed)(alone)
     assert (outcome.findings, outcome.properties) == (whole.findings, whole.properties)
     assert not whole.findings
-    assert sorted(joint.everything) == sorted(plainly.everything)
-    assert len(joint.requests) < len(plainly.requests) / 2
-    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), Domain()))  # once is enough
-    assert suite._replay is before
+    assert known.everything == plainly.everything
+    suite.know()  # once is enough
+    assert suite._replay.examples() == before
 
 
 @pytest.mark.rest
@@ -127,31 +125,23 @@ def test_what_is_drawn_does_not_depend_on_the_suites_before() -> None:
     assert drawn[0] != drawn[1]
 
 
-@pytest.mark.rest
-def test_another_suite_of_the_process_knows_it_too() -> None:
-    asked: list[int] = []
+def test_another_suite_of_the_process_knows_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
 
-    class Counting(ReferenceOracle):
-        def ask(self, batches: Sequence[Batch], **named: Any) -> list[Answer | Complaint]:
-            asked.append(len(batches))
-            return super().ask(batches, **named)
+    def kept(_: Profile, seed: int) -> Examples | None:
+        read.append(seed)
+        return bank.kept(load(DEFAULT), 0)
 
-    joint: list[int] = []
-    for seed in (41, 41, 42):  # no other test's
+    monkeypatch.setattr(suites, "_KNOWN", {})
+    monkeypatch.setattr(suites, "kept", kept)
+    for seed in (41, 41, 42):
         suite = suite_of(seed)
-        suite.learn(PreferenceSubject(Counting(gpu=False), Domain()))
-        asked.append(0)
-        one, oracle = subject(DPO)
-        assert suite.replayed(one) is not None
-        joint.append(len(oracle.requests))
-    first, second, third = "".join("x" if count else "|" for count in asked).split("|")[:3]
-    assert first
-    assert not second
-    assert third
-    assert joint[0] == joint[1]
+        suite.know()
+        assert suite.replayed(subject(DPO)[0]) is not None
+    assert read == [41, 42]
 
 
-def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
+def test_where_candidates_have_a_gpu_its_questions_are_asked_too() -> None:
     asked: list[bool] = []
 
     class OnBoth(Logging):
@@ -160,7 +150,7 @@ def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
             return super().ask(batches, **named)
 
     suite = suite_of()
-    suite.learn(PreferenceSubject(ReferenceOracle(gpu=True), Domain()))
+    suite.know()
     oracle = OnBoth(DPO)
     oracle.has_gpu = True
     outcome = suite.replayed(PreferenceSubject(oracle, Domain()))
@@ -169,7 +159,7 @@ def test_where_candidates_have_a_gpu_its_questions_are_learnt_too() -> None:
     assert sum(asked) == 40
 
 
-def test_what_fails_before_the_first_joint_question_is_settled() -> None:
+def test_what_fails_where_nothing_is_drawn_is_settled() -> None:
     suite = suite_of()
     alone = suite(subject(lambda _: REFUSAL)[0])
     suite(subject(DPO)[0])
@@ -238,19 +228,16 @@ def test_where_the_sandbox_goes_on_the_way_the_suite_is_called_for_a_new_one() -
 def test_a_failure_ends_it_and_hypothesis_goes_on_from_there(
     function: Callable[[PairBatch], Answer | Complaint],
 ) -> None:
-    """With the findings that the suite comes to without a replay, and in fewer calls."""
+    """With the findings that the suite comes to without a replay."""
     suite = suite_of()
-    one, plainly = subject(function)
-    alone = suite(one)
-    suite.learn(PreferenceSubject(ReferenceOracle(gpu=False), Domain()))
-    for _ in range(2):  # the first time with this batch size, and when its questions are known
-        one, oracle = subject(function)
-        assert suite.replayed(one) is None
-        after = suite.partly(one)
-        assert after is not None
-        assert (after.findings, after.properties) == (alone.findings, alone.properties)
-        assert after.findings
-    assert len(oracle.requests) < len(plainly.requests)
+    alone = suite(subject(function)[0])
+    suite.know()
+    one = subject(function)[0]
+    assert suite.replayed(one) is None
+    after = suite.partly(one)
+    assert after is not None
+    assert (after.findings, after.properties) == (alone.findings, alone.properties)
+    assert after.findings
 
 
 def test_a_fault_of_ours_stays_ours() -> None:
@@ -270,68 +257,6 @@ def test_examples_are_not_kept_from_a_property_that_failed() -> None:
     suite = suite_of()
     suite(subject(dies)[0])
     assert not suite._replay.complete
-
-
-ONE, TWO, THREE = (plain([float(n)], 0.1) for n in (1, 2, 3))
-
-
-def answered(queries: BatchedQueries, *batches: PairBatch, echo: bool = False) -> list[Answer]:
-    answers = queries.ask(batches, echo=echo, gpu=False)
-    assert all(isinstance(answer, Answer) for answer in answers)
-    return cast("list[Answer]", answers)
-
-
-def foreseen(*asked: Question | None) -> tuple[BatchedQueries, Logging]:
-    oracle = Logging(DPO)
-    queries = BatchedQueries(oracle)
-    queries.expect(join(asked))
-    return queries, oracle
-
-
-def test_what_is_expected_is_asked_together_and_answered_in_turn() -> None:
-    queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO, THREE), echo=False))
-    (first,) = answered(queries, ONE)
-    assert len(oracle.requests) == 1
-    second = answered(queries, TWO, THREE)
-    assert len(oracle.requests) == 1
-    got = [first, *second]
-    assert [float(a.values[0]) for a in got] == [float(DPO(b).values[0]) for b in (ONE, TWO, THREE)]
-
-
-def test_another_question_than_the_expected_one_is_asked_by_itself_from_then_on() -> None:
-    queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO,), echo=False))
-    for batch in (ONE, THREE, TWO):
-        (answer,) = answered(queries, batch)
-        assert answer.values == DPO(batch).values
-    assert [len(r) for r in oracle.requests] == [2, 1, 1]
-
-
-def test_a_question_for_the_inputs_is_not_answered_by_one_without_them() -> None:
-    queries, oracle = foreseen(Question((ONE,), echo=False))
-    (answer,) = answered(queries, ONE, echo=True)
-    assert answer.echo is not None
-    assert len(oracle.requests) == 1
-
-
-def test_nothing_is_asked_ahead_of_a_fresh_fork() -> None:
-    queries, oracle = foreseen(Question((ONE,), echo=False), None, Question((ONE,), echo=False))
-    queries.ask([ONE], echo=False, gpu=False)
-    queries.fresh()
-    queries.ask([ONE], echo=False, gpu=False)
-    assert [r[0][:5] == b"fresh" for r in oracle.requests] == [False, True, False]
-
-
-def test_an_unexpected_fresh_fork_throws_away_what_the_old_one_answered() -> None:
-    queries, oracle = foreseen(Question((ONE,), echo=False), Question((TWO,), echo=False))
-    queries.ask([ONE], echo=False, gpu=False)
-    queries.fresh()
-    queries.ask([TWO], echo=False, gpu=False)
-    assert [len(r) for r in oracle.requests] == [2, 1, 1]
-
-
-def test_requests_stay_small_enough_for_the_time_limit() -> None:
-    joints = join([Question((ONE,) * 200, echo=False)] * 3)
-    assert [len(j.batches) for j in joints if j is not None] == [200, 200, 200]
 
 
 @pytest.mark.rest
