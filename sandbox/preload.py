@@ -35,9 +35,10 @@ def load_torch(*, trimmed: bool = True) -> types.ModuleType:
     # An import makes a great many objects and hardly any garbage: collecting in between is a tenth of its time.
     gc.disable()
     warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-    # Nobody's plug-ins, and no look for them.
+    # Nobody's plug-ins, and no look for them. The candidate's environment has nothing of that.
     os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
     torch = late.import_torch() if trimmed and not _for_cuda() else importlib.import_module("torch")
+    del os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"]
     for name in _ALSO:
         importlib.import_module(name)
     torch.set_num_threads(1)
