@@ -114,7 +114,9 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Say how a module is loaded; None leaves it to the usual finders."""
+        """Say how a module is loaded; None leaves it to the usual finders, as does one that is loaded again."""
+        if target is not None:
+            return None
         if name not in MODULES or name.startswith("torch."):
             self.complete(name)
             parent = sys.modules.get(name.rpartition(".")[0])
