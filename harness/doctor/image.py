@@ -9,7 +9,7 @@ from harness.core.errors import ImageMissingError, UserError
 from harness.doctor.model import Check
 from harness.images import current_tag
 from harness.images.engine import LABEL
-from harness.images.listing import verify
+from harness.images.refs import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
