@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.files import LARGE, NotAFileError, TooLargeError
 from harness.ledger.records import plain
-from harness.llm.lines import Lines
+from harness.llm.recording import Lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,7 +26,7 @@ from harness.ladder import baselines
 from harness.ladder import ladder as ladders
 from harness.ladder.baselines import Baselines
 from harness.llm.recording import Recording
-from harness.llm_judge import completions, questions
+from harness.llm_judge import mtbench, pairwise
 from harness.plots import picture_control
 from harness.training.kept import Kept, digest_of_input
 from harness.training.rung import INPUTS, TrainingService, _alone, _write_done
@@ -86,10 +86,10 @@ def _inputs(path: Path) -> object:
 READERS: dict[str, Callable[[Path], object]] = {
     "ladder": lambda path: ladders.load(str(path)),
     "inputs": _inputs,
-    "answers": completions.read_file,
-    "questions": questions.read_questions,
-    "prompts": questions.read_prompts,
-    "reference answers": questions.read_answers,
+    "answers": pairwise.read_file,
+    "questions": mtbench.read_questions,
+    "prompts": mtbench.read_prompts,
+    "reference answers": mtbench.read_answers,
     "recording": lambda path: Recording(path, read_only=True),
     "recording to write": Recording,
     "replay": ReplayProposer,
