@@ -17,11 +17,10 @@ from pydantic import ValidationError
 from harness.core.digests import json_digest
 from harness.core.errors import UserError
 from harness.discover.evolve import printing, sense, vary
-from harness.discover.evolve.grow import grow
-from harness.discover.evolve.population import Population, member
-from harness.discover.evolve.simplify import simplify
-from harness.discover.evolve.state import How, Note, State, read, saved
+from harness.discover.evolve.state import How, Note, Population, State, member, read, saved
+from harness.discover.evolve.tree import simplify
 from harness.discover.evolve.tuning import REFUSED, Task, tunable, value_of
+from harness.discover.evolve.vary import grow
 from harness.discover.proposers.base import ExhaustedError, Proposal
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import numpy as np
 from scripted import FakeJudge
 
 from harness.discover.evolve.grammar import OPS
-from harness.discover.evolve.grow import grow, shortest
+from harness.discover.evolve.sense import compute
 from harness.discover.evolve.state import read
 from harness.discover.evolve.tree import Node, node
-from harness.discover.evolve.values import compute
+from harness.discover.evolve.vary import grow, shortest
 from harness.discover.judging import Judged
 from harness.discover.proposers.base import Context, Known, Outcome
 from harness.discover.rows import seed_of

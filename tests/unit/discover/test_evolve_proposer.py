@@ -13,8 +13,7 @@ from scripted import discovery
 
 from harness.core.errors import UserError
 from harness.discover import lineage
-from harness.discover.evolve.population import MOST, Member, Population, member
-from harness.discover.evolve.state import read
+from harness.discover.evolve.state import MOST, Member, Population, member, read
 from harness.discover.evolve.tree import node
 from harness.discover.journal import Journal
 from harness.discover.proposers import Ask, open_proposer
