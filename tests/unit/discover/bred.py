@@ -17,8 +17,8 @@ from harness.discover.evolve.state import read
 from harness.discover.evolve.tree import Node, node
 from harness.discover.evolve.vary import grow, shortest
 from harness.discover.judging import Judged
+from harness.discover.loop import seed_of
 from harness.discover.proposers.base import Context, Known, Outcome
-from harness.discover.rows import seed_of
 from harness.ladder import bandit
 from harness.protocol.batch import Answer
 from harness.subject.batches import natural

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.verdict import Finding, Severity
 from harness.discover.judging import Judged
 from harness.discover.loop import Discovery
-from harness.discover.plan import Plan
 from harness.discover.proposers.base import ExhaustedError, Proposal
+from harness.discover.track import Plan
 from harness.ladder.ladder import load
 from harness.llm.account import Usage
 
