@@ -98,6 +98,21 @@ CHECKS = (
 _BACKPORTS = "distributions mend old versions, so the number alone proves nothing"
 #: What the bridge's own filters are told; no sandbox has a bridge.
 _IDLE_WARNINGS = ("bridge-nf-call", "ipv4 forwarding", "ip6tables")
+INTACT = Check(
+    "D201",
+    "image-intact",
+    "The sandbox image is the one that was built from these sources.",
+    "build it anew with `harness image build`; `harness image verify` tells what differs",
+)
+CONFIGURED = Check(
+    "D202",
+    "image-configuration",
+    "The image brings no volume, no other user and no environment of its own.",
+    "build it with `harness image build`, and use no image that somebody else put together",
+)
+IMAGE_CHECKS = (INTACT, CONFIGURED)
+#: What the image's own recipe sets, and what a base may.
+_ENVIRONMENT = {"PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE", "NVIDIA_DRIVER_CAPABILITIES"}
 
 
 @dataclass(frozen=True)
@@ -232,23 +247,6 @@ def _warnings(view: EngineView) -> Outcome:
     said = [str(warning) for warning in view.info.get("Warnings") or ()]
     weighty = [text for text in said if not any(word in text.lower() for word in _IDLE_WARNINGS)]
     return WARNINGS.warning("; ".join(weighty)) if weighty else WARNINGS.ok("none that matters here")
-
-
-INTACT = Check(
-    "D201",
-    "image-intact",
-    "The sandbox image is the one that was built from these sources.",
-    "build it anew with `harness image build`; `harness image verify` tells what differs",
-)
-CONFIGURED = Check(
-    "D202",
-    "image-configuration",
-    "The image brings no volume, no other user and no environment of its own.",
-    "build it with `harness image build`, and use no image that somebody else put together",
-)
-IMAGE_CHECKS = (INTACT, CONFIGURED)
-#: What the image's own recipe sets, and what a base may.
-_ENVIRONMENT = {"PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE", "NVIDIA_DRIVER_CAPABILITIES"}
 
 
 def image_intact(tag: str | None, variant: str) -> Outcome:

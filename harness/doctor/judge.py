@@ -106,6 +106,25 @@ _WRITABLE = {"/tmp"}  # noqa: S108 - inside
 _GVISOR_WRITABLE = {"/dev/mqueue", "/dev/shm"}  # noqa: S108 - inside
 _GVISOR_DEVICES = {"fuse"}
 _FEW = 16
+ACCEPTED = Check(
+    "D301",
+    "request-accepted",
+    "The engine takes every limit of the request, and says so.",
+    "use cgroup v2 with the controllers memory, pids and cpu, delegated where the engine is rootless",
+)
+BUILT = Check(
+    "D302",
+    "built-as-asked",
+    "The container is built as it was asked for: no privileges, no mounts, no network, every limit.",
+    "use a current Docker or Podman with nothing between it and the harness that rewrites requests",
+)
+CONFINED = Check(
+    "D303",
+    "confined-inside",
+    "The first process sees itself confined: filter, privileges, user, root, network, limits.",
+    "see that the engine, its runtime and the kernel do what the engine's description promises",
+)
+PREFLIGHT_CHECKS = (ACCEPTED, BUILT, CONFINED)
 
 
 def kernel(findings: Mapping[str, Any], *, gvisor: bool) -> Iterator[Outcome]:
@@ -213,27 +232,6 @@ def _attempts(numbers: Mapping[str, int]) -> str:
 
 def _named(number: int) -> str:
     return "done" if number == 0 else errno.errorcode.get(number, f"error {number}")
-
-
-ACCEPTED = Check(
-    "D301",
-    "request-accepted",
-    "The engine takes every limit of the request, and says so.",
-    "use cgroup v2 with the controllers memory, pids and cpu, delegated where the engine is rootless",
-)
-BUILT = Check(
-    "D302",
-    "built-as-asked",
-    "The container is built as it was asked for: no privileges, no mounts, no network, every limit.",
-    "use a current Docker or Podman with nothing between it and the harness that rewrites requests",
-)
-CONFINED = Check(
-    "D303",
-    "confined-inside",
-    "The first process sees itself confined: filter, privileges, user, root, network, limits.",
-    "see that the engine, its runtime and the kernel do what the engine's description promises",
-)
-PREFLIGHT_CHECKS = (ACCEPTED, BUILT, CONFINED)
 
 
 def preflight(evidence: isolation.Evidence, asked: isolation.Asked) -> Iterator[Outcome]:

@@ -40,6 +40,24 @@ if TYPE_CHECKING:
 BASE_CHOICES = ("auto", "slim", "debian")
 FIRST_ANSWER_SECONDS = 10
 BASE_REPOSITORY = "harness-base"
+MIRROR_VARIABLE = "HARNESS_DEBIAN_MIRROR"
+UNPACK_SECONDS = 900
+TOOL_REMEDY = (
+    "install mmdebstrap (`apt-get install mmdebstrap`), or make a registry reachable for `--base slim`, "
+    "or name a base with Python 3.11 of your own: `harness image build --base-image REF`"
+)
+_KEPT = re.compile(
+    r"bin|sbin|lib|lib64|usr"  # links to /usr where the release merged them
+    r"|(usr/)?lib(64)?/.*"
+    r"|usr/bin|usr/bin/python3[^/]*|usr/lib(64)?"
+    r"|etc|etc/ld\.so\.(conf|cache)|etc/ld\.so\.conf\.d(/.*)?|etc/python3[^/]*(/.*)?"
+)
+_LEFT_OUT = re.compile(
+    r"(usr/)?lib/(systemd|udev|init|apt|dpkg|lsb|gcc|mime|terminfo|tmpfiles\.d|sysusers\.d|pcrlock\.d)(/.*)?"
+    r"|(usr/)?lib/x86_64-linux-gnu/(perl|perl-base|gconv|security|e2fsprogs)(/.*)?"
+    r"|.*\.pyc|.*/__pycache__"
+)
+_NEEDED_FOLDERS = (("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("tmp", 0o1777))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +178,6 @@ def _present_slim() -> Base | None:
     return Base(slim_identity(), reference) if inspect(reference) is not None else None
 
 
-MIRROR_VARIABLE = "HARNESS_DEBIAN_MIRROR"
-UNPACK_SECONDS = 900
-TOOL_REMEDY = (
-    "install mmdebstrap (`apt-get install mmdebstrap`), or make a registry reachable for `--base slim`, "
-    "or name a base with Python 3.11 of your own: `harness image build --base-image REF`"
-)
-
-
 class BaseBuildError(InfrastructureError):
     """The base of the image could not be made."""
 
@@ -272,20 +282,6 @@ def _run(command: Sequence[str], recipe: DebianRecipe) -> None:
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
         raise BaseBuildError(f"{command[0]} failed with status {done.returncode}:\n{tail}", remedy=TOOL_REMEDY)
-
-
-_KEPT = re.compile(
-    r"bin|sbin|lib|lib64|usr"  # links to /usr where the release merged them
-    r"|(usr/)?lib(64)?/.*"
-    r"|usr/bin|usr/bin/python3[^/]*|usr/lib(64)?"
-    r"|etc|etc/ld\.so\.(conf|cache)|etc/ld\.so\.conf\.d(/.*)?|etc/python3[^/]*(/.*)?"
-)
-_LEFT_OUT = re.compile(
-    r"(usr/)?lib/(systemd|udev|init|apt|dpkg|lsb|gcc|mime|terminfo|tmpfiles\.d|sysusers\.d|pcrlock\.d)(/.*)?"
-    r"|(usr/)?lib/x86_64-linux-gnu/(perl|perl-base|gconv|security|e2fsprogs)(/.*)?"
-    r"|.*\.pyc|.*/__pycache__"
-)
-_NEEDED_FOLDERS = (("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("tmp", 0o1777))
 
 
 def write_base(source: Path, target: Path, epoch: int) -> None:

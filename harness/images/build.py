@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from harness.images.base import Base
     from harness.images.wheelhouse import Wheel
 
+# Wheels are zip archives, which know no time before 1980; nothing else reads the times.
+EPOCH = 315532800
+
 
 class ImageBuildError(InfrastructureError):
     """The engine could not build an image."""
@@ -128,10 +131,6 @@ def _follow(steps: Iterable[dict[str, Any]], say: Say) -> None:
                 seen.append(line.strip())
             if line.upper().startswith("STEP "):
                 say(line.strip())
-
-
-# Wheels are zip archives, which know no time before 1980; nothing else reads the times.
-EPOCH = 315532800
 
 
 def write_context(target: IO[bytes], files: Mapping[str, bytes], wheels: Iterable[Wheel]) -> None:

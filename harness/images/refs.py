@@ -26,6 +26,10 @@ from harness.images.records import Records
 if TYPE_CHECKING:
     from pathlib import Path
 
+_TAG = re.compile(
+    rf"(?P<name>{REPOSITORY}|{TRAINER_REPOSITORY}):(?P<device>[a-z]+)-(?P<digits>[0-9a-f]{{{TAG_DIGITS}}})"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
@@ -105,11 +109,6 @@ def _command(variant: str) -> str:
 def _named(variant: str) -> str:
     purpose, _, device = variant.rpartition("-")
     return f"{device} {purpose or 'sandbox'}"
-
-
-_TAG = re.compile(
-    rf"(?P<name>{REPOSITORY}|{TRAINER_REPOSITORY}):(?P<device>[a-z]+)-(?P<digits>[0-9a-f]{{{TAG_DIGITS}}})"
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!_-]+)")
 _HASH = re.compile(r"--hash=sha256:(?P<digest>[0-9a-f]{64})")
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+TORCH_INDEX_VARIABLE = "HARNESS_TORCH_INDEX"
 
 
 class LockError(InfrastructureError):
@@ -72,10 +74,6 @@ def render(pins: tuple[Locked, ...], header: str) -> str:
         digests = [f"    --hash=sha256:{digest}" for digest in sorted(pin.digests)]
         lines.append(" \\\n".join([f"{pin.name}=={pin.version}", *digests]))
     return "\n".join(lines) + "\n"
-
-
-TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-TORCH_INDEX_VARIABLE = "HARNESS_TORCH_INDEX"
 
 
 class DownloadError(InfrastructureError):

@@ -35,6 +35,12 @@ FIELDS = {
     False: frozenset({"question", "answer", "ref_answer_1", "ref_answer_2"}),
     True: frozenset({"question_1", "question_2", "answer_1", "answer_2", "ref_answer_1", "ref_answer_2"}),
 }
+M = TypeVar("M", bound=BaseModel)
+#: Categories that are judged against reference answers.
+REFERENCED = frozenset({"math", "reasoning", "coding"})
+_RATING = re.compile(r"\[\[(\d{1,2}(?:\.\d+)?)\]\]")
+_BARE = re.compile(r"(?:rating|score)\W{0,6}\[(\d{1,2}(?:\.\d+)?)\]", re.IGNORECASE)
+_HOW = "End it with a line of this form, and nothing after it: Rating: [[5]]"
 
 
 class Question(BaseModel):
@@ -67,9 +73,6 @@ class _Answer(BaseModel):
     model_config = _LOOSE
     question_id: int | str
     choices: tuple[_Choice, ...] = Field(min_length=1)
-
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:
@@ -139,13 +142,6 @@ def _unique(path: Path, found: list[M], key: Callable[[M], str]) -> dict[str, M]
             raise UserError(f"{path} has {key(one)!r} twice")
         out[key(one)] = one
     return out
-
-
-#: Categories that are judged against reference answers.
-REFERENCED = frozenset({"math", "reasoning", "coding"})
-_RATING = re.compile(r"\[\[(\d{1,2}(?:\.\d+)?)\]\]")
-_BARE = re.compile(r"(?:rating|score)\W{0,6}\[(\d{1,2}(?:\.\d+)?)\]", re.IGNORECASE)
-_HOW = "End it with a line of this form, and nothing after it: Rating: [[5]]"
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ _LINE = re.compile(
     r"(?:(?:my |the )?(?:final )?(?:verdict|judge?ment|answer|choice)(?: is)?[\s:*]*)?\[\[([ABC])\]\]",
     re.IGNORECASE,
 )
+#: Prompts that a message names.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -192,10 +194,6 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
     half = float(stats.t.ppf(0.975, values.size - 1)) * float(values.std(ddof=1)) / math.sqrt(values.size)
     mean = float(values.mean())
     return max(mean - half, 0.0), min(mean + half, 1.0)
-
-
-#: Prompts that a message names.
-_NAMED = 3
 
 
 class _Message(BaseModel):

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 #: The picture shows |beta rho| up to this, more where something lies beyond.
 _WINDOW = 3.0
 _MARKED = 4
+_COLOURS = {0: canvas.CALM, 1: canvas.CAUTION, 2: canvas.ALARM}
+_LABELS = {0: "finite", 1: "gradient not finite", 2: "value not finite"}
+#: Up to this |rho| the axis is linear; beyond, each decade takes the same room.
+_LINEAR = 10.0
 
 
 def loss_figure(title: str, curve: Curve, minima: Sequence[Point], findings: Sequence[Finding]) -> Figure:
@@ -175,12 +179,6 @@ def _counterexamples(findings: Sequence[Finding]) -> list[tuple[str, float]]:
                 out.setdefault(finding.rule, to_float(item))
                 break
     return list(out.items())[:_MARKED]
-
-
-_COLOURS = {0: canvas.CALM, 1: canvas.CAUTION, 2: canvas.ALARM}
-_LABELS = {0: "finite", 1: "gradient not finite", 2: "value not finite"}
-#: Up to this |rho| the axis is linear; beyond, each decade takes the same room.
-_LINEAR = 10.0
 
 
 def stability_figure(title: str, found: StabilityMap) -> Figure:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 12
 APT = ("apt-get", "-qq", "--assume-yes", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120")
+_CLEAR = "\r\x1b[2K"
+_TICK_SECONDS = 0.2
 
 
 class SetupError(InfrastructureError):
@@ -60,10 +62,6 @@ def apt_install(*packages: str) -> None:
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
     run([*APT, "update"], remedy=remedy, env=quiet)
     run([*APT, "install", "--no-install-recommends", *packages], remedy=remedy, env=quiet)
-
-
-_CLEAR = "\r\x1b[2K"
-_TICK_SECONDS = 0.2
 
 
 class Display:

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from harness.ledger.records import Run
     from harness.ledger.states import State
 
+#: How often the actors are asked how they are, in seconds.
+_LOOK_SECONDS = 1.0
+#: How long a machine on which nothing could be done is left alone, and how long a farewell may take, in seconds.
+_REST_SECONDS, _FAREWELL_SECONDS = 60.0, LAST
+#: How often the cluster is asked to take this driver in.
+_CONNECTIONS = 4
+_REMEDY = "start one with `ray start --head`, or name it: --address ray://HOST:10001"
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -71,15 +79,6 @@ def spots_of(nodes: Iterable[Mapping[str, Any]], slots: int | None = None) -> li
 
 def _whole(node: Mapping[str, Any], resource: str) -> int:
     return int(float((node.get("Resources") or {}).get(resource, 0.0)))
-
-
-#: How often the actors are asked how they are, in seconds.
-_LOOK_SECONDS = 1.0
-#: How long a machine on which nothing could be done is left alone, and how long a farewell may take, in seconds.
-_REST_SECONDS, _FAREWELL_SECONDS = 60.0, LAST
-#: How often the cluster is asked to take this driver in.
-_CONNECTIONS = 4
-_REMEDY = "start one with `ray start --head`, or name it: --address ray://HOST:10001"
 
 
 class Worker:

@@ -32,6 +32,16 @@ _SLOPES = {
     "chosen": (1.0, 0.0),
     "rejected": (0.0, 1.0),
 }
+_BETAS = (0.025, 0.25, 1.0)
+#: Bounds of the largest gradient of a pair where training begins; the properties have wider ones.
+_LEAST, _MOST = 1e-5, 1e5
+#: A side whose gradient is this much smaller than the other's is not looked at.
+_ASIDE = 1e-3
+#: Deepest log-probabilities that are tried, in nats, and how far the policy is from the reference there.
+_DEEP = (-5000.0, -1500.0, -1.0)
+_DRIFT = (-4.0, 0.0, 4.0)
+#: Digits of a function's mark: gradients that agree to them train alike.
+_DIGITS = 3
 
 
 def margin(name: str, batch: PairBatch) -> Array:
@@ -91,18 +101,6 @@ def compute(tree: Node, batch: PairBatch) -> Computed:
         values, tape = forward(tree)
         backward(tape, np.full_like(values, 1.0 / values.size))
     return Computed(values, grads[0], grads[1])
-
-
-_BETAS = (0.025, 0.25, 1.0)
-#: Bounds of the largest gradient of a pair where training begins; the properties have wider ones.
-_LEAST, _MOST = 1e-5, 1e5
-#: A side whose gradient is this much smaller than the other's is not looked at.
-_ASIDE = 1e-3
-#: Deepest log-probabilities that are tried, in nats, and how far the policy is from the reference there.
-_DEEP = (-5000.0, -1500.0, -1.0)
-_DRIFT = (-4.0, 0.0, 4.0)
-#: Digits of a function's mark: gradients that agree to them train alike.
-_DIGITS = 3
 
 
 @functools.cache

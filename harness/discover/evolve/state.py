@@ -28,6 +28,8 @@ MOST = 32
 _TOURNAMENT = 3
 #: How often a parent comes from the losses that the loop shows: the best of each kind.
 _SHOWN = 0.25
+#: How a proposal came about.
+How = Literal["fresh", "mutation", "crossover", "constants"]
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,6 @@ def member(tree: Node, outcome: Outcome) -> Member | None:
     if not math.isfinite(outcome.gain):
         return None
     return Member(tree, outcome.same_as or outcome.id, outcome.place, float(outcome.gain))
-
-
-#: How a proposal came about.
-How = Literal["fresh", "mutation", "crossover", "constants"]
 
 
 class _Strict(BaseModel):

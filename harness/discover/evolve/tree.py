@@ -25,6 +25,7 @@ MOST_NODES, MOST_DEPTH = 24, 9
 
 #: The way to a subtree: the place among the arguments at each step down.
 Way = tuple[int, ...]
+_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,6 @@ def with_places(tree: Node, wanted: Sequence[float]) -> Node:
 def digest(tree: Node) -> str:
     """SHA-256 of the tree, in hex."""
     return json_digest(tree.document())
-
-
-_ROUNDS = 8
 
 
 def simplify(tree: Node) -> Node:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+#: Depth of a subtree that a mutation grows.
+_NEW_DEPTH = 4
+#: Standard deviation of a moved constant, in its range's own measure.
+_STEP = 0.15
+
 
 def constants(op: Op, draw: np.random.Generator) -> tuple[float, ...]:
     """A constant for each range of an operation."""
@@ -38,12 +43,6 @@ def shortest(kind: str) -> int:
 def height(op: Op) -> int:
     """Nodes on the way down from an operation, where everything below is as short as can be."""
     return 1 + max((shortest(kind) for kind in op.takes), default=0)
-
-
-#: Depth of a subtree that a mutation grows.
-_NEW_DEPTH = 4
-#: Standard deviation of a moved constant, in its range's own measure.
-_STEP = 0.15
 
 
 def _pick(tree: Node, draw: np.random.Generator, fit: Callable[[Node], bool]) -> tuple[tuple[int, ...], Node] | None:
