@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-    from harness.images.progress import Say
+    from harness.images import Say
 
 ALTERED = 1
 

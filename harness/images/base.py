@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 from harness.containers.endpoint import find_engine
 from harness.core.errors import InfrastructureError, UserError
+from harness.images import Say, silent
 from harness.images.engine import client, inspect
 from harness.images.inputs import debian_recipe, slim_identity, slim_reference
-from harness.images.progress import Say, silent
 from harness.images.records import BaseRecord, Records
 from harness.images.refs import base_holds
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import InfrastructureError
+from harness.images import Say, silent
 from harness.images import base as bases
 from harness.images.engine import LABEL, client, inspect
 from harness.images.inputs import SANDBOX_PYTHON, Inputs, inputs_for
-from harness.images.progress import Say, silent
 from harness.images.records import BuildRecord, Records, cache_dir
 from harness.images.refs import ImageRef
 from harness.images.wheelhouse import fill, parse

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.errors import InfrastructureError
+from harness.images import Say, silent
 from harness.images.inputs import SANDBOX_PLATFORMS, SANDBOX_PYTHON
-from harness.images.progress import Say, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
