@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.core.verdict import Json
-    from harness.discover.proposers.base import Known
+    from harness.discover.proposers import Known
 
 _LINES = 8
 

@@ -20,7 +20,7 @@ from harness.discover import prompts, templates
 from harness.discover.confirmation import FIRST_SEED
 from harness.discover.journal import SCHEMA
 from harness.discover.judging import undecided
-from harness.discover.proposers.base import Context, ExhaustedError, Failure, Proposal, Turn
+from harness.discover.proposers import Context, ExhaustedError, Failure, Proposal, Turn
 from harness.discover.reading import read
 from harness.discover.track import Duel, Row, Track
 from harness.llm import quoting
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from harness.discover.journal import Journal
     from harness.discover.judging import Judge, Judged
-    from harness.discover.proposers.base import Known, Proposer
+    from harness.discover.proposers import Known, Proposer
     from harness.discover.reading import Reading
     from harness.discover.track import Plan
     from harness.ladder.plan import Ladder

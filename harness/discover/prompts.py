@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.core.verdict import Finding, Json
-    from harness.discover.proposers.base import Context, Failure, Known
+    from harness.discover.proposers import Context, Failure, Known
 
 
 #: JSON Schema of a reply, for servers that have structured output.

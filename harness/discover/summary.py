@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.core.verdict import Json
-    from harness.discover.proposers.base import Known
+    from harness.discover.proposers import Known
     from harness.discover.track import Duel, Track
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.discover.archive import Archive
-from harness.discover.proposers.base import Known, Outcome
+from harness.discover.proposers import Known, Outcome
 from harness.llm.account import Budget, Usage
 
 if TYPE_CHECKING:

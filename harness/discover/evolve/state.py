@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from harness.discover.proposers.base import Outcome
+    from harness.discover.proposers import Outcome
 
 
 #: Most forms that are kept.

@@ -21,13 +21,12 @@ from harness.discover.evolve.state import How, Note, Population, State, member, 
 from harness.discover.evolve.tree import simplify
 from harness.discover.evolve.tuning import REFUSED, Task, tunable, value_of
 from harness.discover.evolve.vary import grow
-from harness.discover.proposers.base import ExhaustedError, Proposal
+from harness.discover.proposers import ExhaustedError, Proposal
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
     from harness.discover.evolve.tree import Node
-    from harness.discover.proposers import Ask
-    from harness.discover.proposers.base import Context, Outcome
+    from harness.discover.proposers import Ask, Context, Outcome
 
 #: Forms that are measured before any is bred from, and proposals that may go into finding them.
 _FIRST_FORMS, _FIRST_ASKS = 16, 40

@@ -18,14 +18,14 @@ from harness.discover.evolve.tree import Node, node
 from harness.discover.evolve.vary import grow, shortest
 from harness.discover.judging import Judged
 from harness.discover.loop import seed_of
-from harness.discover.proposers.base import Context, Known, Outcome
+from harness.discover.proposers import Context, Known, Outcome
 from harness.ladder import bandit
 from harness.protocol.batch import Answer
 from harness.subject.batches import natural
 
 if TYPE_CHECKING:
     from harness.discover.judging import Seen
-    from harness.discover.proposers.base import Proposal, Proposer
+    from harness.discover.proposers import Proposal, Proposer
     from harness.protocol.batch_types import PairBatch
 
 X = node("scaled", [node("rho")])

@@ -8,7 +8,7 @@ import pytest
 
 from harness.discover import lineage, templates
 from harness.discover.archive import Archive, cell
-from harness.discover.proposers.base import Failure, Known
+from harness.discover.proposers import Failure, Known
 from harness.discover.templates import Pull, choose, table
 from harness.discover.track import Row
 from harness.ladder.curves import curves, means

@@ -14,8 +14,7 @@ from harness.core.errors import UserError
 from harness.discover.archive import cell
 from harness.discover.journal import Journal
 from harness.discover.prompts import messages
-from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Context, Known, Proposal
+from harness.discover.proposers import Ask, Context, Known, Proposal, open_proposer
 from harness.discover.reading import read
 from harness.discover.templates import TEMPLATES
 from harness.discover.track import CLASSIFICATION_BURN_IN

@@ -11,7 +11,7 @@ from scripted import FakeJudge, Script, code, discovery, reply
 from harness.core.errors import InfrastructureError, UserError
 from harness.discover import summary
 from harness.discover.journal import Journal
-from harness.discover.proposers.base import Known
+from harness.discover.proposers import Known
 from harness.discover.track import Duel, Plan, Track
 from harness.llm.account import Budget, Prices, Usage
 

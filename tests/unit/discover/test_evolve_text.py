@@ -14,7 +14,7 @@ from harness.discover.evolve import printing, vary
 from harness.discover.evolve.grammar import OPS
 from harness.discover.evolve.sense import compute
 from harness.discover.evolve.tree import Node, node, simplify
-from harness.discover.proposers.base import Proposal
+from harness.discover.proposers import Proposal
 from harness.discover.reading import read
 from harness.llm import quoting as fencing
 
