@@ -16,7 +16,7 @@ from typing import Any, Self
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.files import LARGE, NotAFileError, TooLargeError
 from harness.ledger.records import plain
-from harness.llm.recording import Lines
+from harness.llm.lines import Lines
 
 SCHEMA = "harness.discovery/v1"
 #: Entries that follow one another in the same order whenever a run is gone through again. Others stand beside them.

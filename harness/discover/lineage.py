@@ -108,7 +108,7 @@ def learning_curves(losses: Sequence[Known], metric: str) -> bytes:
 def draw_progress(steps: Sequence[Step], metric: str, baseline: str) -> dict[str, bytes]:
     """The best gain so far against generations and against seconds of compute, as SVG and PNG by suffix.
 
-    `steps` are those of `lineage.progress`. Raises UserError where matplotlib is missing.
+    `steps` are those of `progress`. Raises UserError where matplotlib is missing.
     """
     require_matplotlib()
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as above

@@ -4,16 +4,13 @@ A line holds the request and its digest, the reply with its tokens, a seal (SHA-
 that was cut off in the middle of a line goes on after the last whole one. A line that was damaged is noticed by its
 seal; whoever wants to forge one can, since there is no secret in it. No key is ever in a request.
 
-The journal of a search (`harness/discover/journal.py`) is another form on the same kind of file (`Lines`), and stays
-one: there a request stands before its reply, so that a kill between the two is seen, and the same request may be
-answered anew, while here it has one reply for ever.
+The journal of a search (`harness/discover/journal.py`) is another form on the same kind of file, and stays one: there a
+request stands before its reply, so that a kill between the two is seen, and the same request may be answered anew,
+while here it has one reply for ever.
 """
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -22,69 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.core.digests import json_digest
 from harness.core.errors import InfrastructureError, UserError
-from harness.core.files import LARGE, open_to_write, read_bytes, read_descriptor
-from harness.core.locks import taken
+from harness.llm.lines import Lines
 from harness.llm.request import Reply, Request  # noqa: TC001 - pydantic looks them up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
-
-
-class Lines:
-    """An open file; `whole` are the bytes of its lines that came to their end.
-
-    Opened for writing it is made where there is none, and locked against a second process: the last line of one that
-    was killed may be torn, and nothing has followed from it. Raises BlockingIOError where another process writes, else
-    the OSErrors of `read_bytes`.
-    """
-
-    def __init__(self, path: Path, *, read_only: bool = False, cap: int = LARGE) -> None:
-        self._descriptor: int | None = None
-        try:
-            if read_only:
-                data = read_bytes(path, cap)
-            else:
-                self._descriptor = open_to_write(path, os.O_RDWR | os.O_APPEND, 0o600)
-                if not taken(self._descriptor):
-                    raise BlockingIOError(errno.EAGAIN, "another process writes to it")
-                data = read_descriptor(self._descriptor, cap)
-        except BaseException:
-            self.close()
-            raise
-        self.whole = data[: data.rfind(b"\n") + 1]
-        self._torn = len(self.whole) != len(data)
-
-    @property
-    def writable(self) -> bool:
-        """Whether lines can be added."""
-        return self._descriptor is not None
-
-    def add(self, entry: Mapping[str, object]) -> None:
-        """Write a line; it is on the disk when this returns. Raises OSError, and nothing half-written is left then."""
-        if self._descriptor is None:
-            raise OSError(errno.EBADF, "it is not open for writing")
-        data = json.dumps(entry, sort_keys=True).encode("ascii") + b"\n"
-        size = os.fstat(self._descriptor).st_size
-        try:
-            if os.write(self._descriptor, data) != len(data):
-                raise OSError(errno.ENOSPC, "no space left")
-            os.fsync(self._descriptor)
-        except OSError:
-            os.ftruncate(self._descriptor, size)
-            raise
-
-    def mend(self) -> None:
-        """Take a torn last line away: to be done before the next is added, by whoever knows that the file is theirs."""
-        if self._torn and self._descriptor is not None:
-            os.ftruncate(self._descriptor, len(self.whole))
-            os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        """Let others write to the file."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 class _Line(BaseModel):
