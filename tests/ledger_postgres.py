@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.setup.shell import apt_install, may_install
+from harness.setup.steps import apt_install, may_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

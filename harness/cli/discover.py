@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from harness.core.verdict import Json
     from harness.discover.judging import LadderJudge
-    from harness.discover.plan import Plan
     from harness.discover.proposers import Ask
+    from harness.discover.track import Plan
 
 #: The ladder of each contract.
 _LADDERS = {"preference": "bandit", "classification": "digits"}
@@ -63,8 +63,12 @@ def discover_command(
     Killed at any point, `--resume RUN` goes on without asking again for what was answered. Exit code: 0 the run came to
     an end, 2 the command makes no sense, 3 the proposer or the harness failed (resume it), 130 interrupted.
     """
-    from harness.discover.folder import JOURNAL, find_run, new_run  # noqa: PLC0415 - help needs none of it
-    from harness.discover.journal import Journal  # noqa: PLC0415
+    from harness.discover.journal import (  # noqa: PLC0415 - help needs none of it
+        JOURNAL,
+        Journal,
+        find_run,
+        new_run,
+    )
     from harness.discover.proposers import open_proposer  # noqa: PLC0415
     from harness.ladder import logs  # noqa: PLC0415
 
@@ -90,9 +94,8 @@ def discover_command(
 def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, str]:
     """The plan, how the proposer is wanted, and the ladder: as given, else as the run was begun with."""
     from harness.core import profiles  # noqa: PLC0415
-    from harness.discover import classification  # noqa: PLC0415
-    from harness.discover.plan import BURN_IN, Plan  # noqa: PLC0415
     from harness.discover.proposers import Ask  # noqa: PLC0415
+    from harness.discover.track import BURN_IN, CLASSIFICATION_BURN_IN, Plan  # noqa: PLC0415
     from harness.ladder.baselines import baseline_candidate  # noqa: PLC0415
     from harness.ladder.ladder import load  # noqa: PLC0415
     from harness.llm.account import Budget, Prices  # noqa: PLC0415
@@ -117,7 +120,7 @@ def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, st
         resamples=chosen("resamples", 3),
         patience=chosen("patience", 0),
         tune=bool(chosen("tune", default=False)),
-        burn_in=tuple(chosen("burn_in", BURN_IN if contract == "preference" else classification.BURN_IN)),
+        burn_in=tuple(chosen("burn_in", BURN_IN if contract == "preference" else CLASSIFICATION_BURN_IN)),
         confirm=chosen("confirm", 8),
         budget=Budget(tokens, dollars, Prices(given["price_in"], given["price_out"])),
         gpu_hours=given["budget_gpu_hours"],
@@ -153,10 +156,10 @@ def _go(
     from harness.cli.discovery_display import Display  # noqa: PLC0415
     from harness.discover import summary  # noqa: PLC0415
     from harness.discover.judging import LadderJudge, require_engine  # noqa: PLC0415
+    from harness.discover.lineage import learning_curves  # noqa: PLC0415
     from harness.discover.loop import Discovery  # noqa: PLC0415
-    from harness.discover.outcome import leave  # noqa: PLC0415
-    from harness.discover.picture import learning_curves  # noqa: PLC0415
     from harness.discover.proposers import open_proposer  # noqa: PLC0415
+    from harness.discover.summary import leave  # noqa: PLC0415
     from harness.ladder.ladder import load  # noqa: PLC0415
 
     plan, ask, profile = prepared

@@ -16,15 +16,15 @@ from harness.core.errors import HarnessError
 from harness.core.text import one_line, terminal
 from harness.images.base import BASE_CHOICES
 from harness.images.build import build
-from harness.images.listing import list_images, verify
-from harness.images.targets import PURPOSES, SANDBOX_VARIANTS, variant_for
+from harness.images.inputs import PURPOSES, SANDBOX_VARIANTS, variant_for
+from harness.images.refs import list_images, verify
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-    from harness.images.progress import Say
+    from harness.images import Say
 
 ALTERED = 1
 

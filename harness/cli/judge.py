@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.llm.endpoint import Endpoint
-    from harness.llm_judge.completions import Completion
     from harness.llm_judge.judge import Judge
     from harness.llm_judge.length import Controlled
     from harness.llm_judge.mtbench import Scores
-    from harness.llm_judge.pairwise import Outcome, Pair
+    from harness.llm_judge.pairwise import Completion, Outcome, Pair
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -118,7 +117,7 @@ def _check_controlled(pairs: int) -> None:
 
 
 def _pairs(who: tuple[str, str | None], seed: int, folder: Path, database: str | None) -> list[Pair]:
-    from harness.llm_judge.completions import against, against_reference  # noqa: PLC0415 - as above
+    from harness.llm_judge.pairwise import against, against_reference  # noqa: PLC0415 - as above
 
     ours, theirs = who
     first = _completions(ours, seed, folder, database)
@@ -128,7 +127,7 @@ def _pairs(who: tuple[str, str | None], seed: int, folder: Path, database: str |
 def _completions(word: str, seed: int, folder: Path, database: str | None) -> list[Completion]:
     """The answers in a file, or of a run."""
     from harness.ladder.climb import SAMPLES  # noqa: PLC0415 - as above
-    from harness.llm_judge.completions import read_file, read_lines  # noqa: PLC0415 - as above
+    from harness.llm_judge.pairwise import read_file, read_lines  # noqa: PLC0415 - as above
 
     if not word.isdecimal() or Path(word).exists():
         return read_file(Path(word))
@@ -177,8 +176,12 @@ def _endpoint(given: dict[str, Any]) -> Endpoint:
 
 
 def _rated(judge: Judge, answers: Path, given: dict[str, Any]) -> Scores:
-    from harness.llm_judge.mtbench import rate  # noqa: PLC0415 - as above
-    from harness.llm_judge.questions import read_answers, read_prompts, read_questions  # noqa: PLC0415 - as above
+    from harness.llm_judge.mtbench import (  # noqa: PLC0415 - as above
+        rate,
+        read_answers,
+        read_prompts,
+        read_questions,
+    )
 
     references = None if given["references"] is None else read_answers(given["references"])
     questions, prompts = read_questions(given["questions"]), read_prompts(given["prompts"])

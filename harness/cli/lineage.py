@@ -14,8 +14,7 @@ from harness.cli.progress import tell_json
 from harness.core import text as sanitize
 from harness.core.save import save_bytes
 from harness.discover import lineage
-from harness.discover.folder import JOURNAL, find_run
-from harness.discover.journal import read_entries
+from harness.discover.journal import JOURNAL, find_run, read_entries
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -41,11 +40,10 @@ def lineage_command(*, run: str, json_wanted: bool, plots: Path | None, folder: 
     head = entries[0] if entries else {}
     metric, baseline = str(head.get("metric", "score")), str(head.get("baseline", "dpo"))
     if plots is not None:
-        from harness.discover import picture  # noqa: PLC0415 - loads matplotlib
         from harness.plots.plots import make_folder  # noqa: PLC0415
 
         make_folder(plots, parents=True)
-        for suffix, data in picture.progress(lineage.progress(rows), metric, baseline).items():
+        for suffix, data in lineage.draw_progress(lineage.progress(rows), metric, baseline).items():
             save_bytes(data, plots / f"progress.{suffix}")
     if json_wanted:
         document = {"schema": "harness.lineage/v1", "metric": metric, "baseline": baseline}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.workers.base import ExecutionEngine, News
+    from harness.workers import ExecutionEngine, News
 
 
 @click.command("worker")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.core.verdict import Json
-    from harness.discover.proposers.base import Failure, Known
+    from harness.discover.proposers import Failure, Known
 
 #: A slope at zero is flat below this share of DPO's, which is beta / 2 (0.025 at the beta of the facts).
 _FLAT = 0.1 * 0.025

@@ -1,26 +1,28 @@
-"""The journal of a run: JSON lines that are on the disk before anything follows from them.
+"""The journal of a run: JSON lines that are on the disk before anything follows from them; and the folders of runs.
 
 What was asked is written before the call, the reply after it and before it is read. A killed run is gone through again
 from the beginning with the journal as its memory: each step that is written down is answered from it.
+
+Each run has a folder under the project's own, with its journal, candidates, pictures and summary.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.files import LARGE, NotAFileError, TooLargeError
 from harness.ledger.records import plain
 from harness.llm.lines import Lines
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SCHEMA = "harness.discovery/v1"
 #: Entries that follow one another in the same order whenever a run is gone through again. Others stand beside them.
 STEPS = frozenset({"burn-in", "ask", "reply", "judged"})
+JOURNAL = "journal.jsonl"
+_MOST = 100_000
 
 
 class Journal:
@@ -119,3 +121,32 @@ def _entry(line: bytes, number: int, path: Path) -> dict[str, Any]:
     if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
         raise UserError(f"{path}, line {number}: this is no entry of a journal", remedy="restore it from a copy")
     return entry
+
+
+def new_run(project: Path) -> Path:
+    """Make the folder of a new run: run-1, run-2 and so on. Raises UserError and InfrastructureError."""
+    above = project / "discover"
+    try:
+        above.mkdir(parents=True, exist_ok=True)
+        taken = [int(p.name[4:]) for p in above.iterdir() if p.name.startswith("run-") and p.name[4:].isdigit()]
+        for number in range(max(taken, default=0) + 1, _MOST):
+            try:
+                (above / f"run-{number}").mkdir()
+            except FileExistsError:  # another process was quicker
+                continue
+            return above / f"run-{number}"
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{above} cannot be a folder", remedy="name another place with --folder") from error
+    except OSError as error:
+        raise InfrastructureError(f"no folder could be made in {above}: {error.strerror}") from error
+    raise UserError(f"there are too many runs in {above}", remedy="move old ones away")
+
+
+def find_run(project: Path, run: str) -> Path:
+    """The folder of a run, by its name or its path. Raises UserError where there is none."""
+    for folder in (project / "discover" / run, Path(run)):
+        if (folder / JOURNAL).is_file():
+            return folder
+    known = sorted(p.parent.name for p in (project / "discover").glob(f"*/{JOURNAL}") if p.is_file())
+    remedy = f"there are: {', '.join(known[-10:])}" if known else "`harness discover` makes one"
+    raise UserError(f"there is no run {run} in {project / 'discover'}", remedy=remedy)

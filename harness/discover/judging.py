@@ -8,6 +8,7 @@ again: its run answers, whoever submitted it.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -23,7 +24,6 @@ from harness.core.save import save_bytes
 from harness.core.verdict import Severity
 from harness.discover import confirmation as duel
 from harness.discover.archive import kept
-from harness.discover.clock import Clock
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.climb import REPORT, SCREEN_REPORT
 from harness.ladder.curves import by_seed, mean_curves, means
@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from harness.core.result import CheckResult
     from harness.core.verdict import Finding, Json
     from harness.discover.confirmation import Done
+    from harness.ladder.context import Progress
     from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
+
 
 #: States in which a run says nothing of its candidate.
 _SILENT = frozenset({State.FAILED, State.CANCELLED})
@@ -290,3 +292,29 @@ def undecided(reason: str) -> InfrastructureError:
         f"three candidates in a row were not decided, the last because: {reason}",
         remedy="`harness doctor` says what is wrong; resume the run after that",
     )
+
+
+class Clock:
+    """Adds up what each rung of a climb takes, in seconds."""
+
+    def __init__(self, seconds: dict[str, float], say: Callable[[str], None]) -> None:
+        self._seconds, self._say = seconds, say
+        self._at, self._since = "start", time.monotonic()
+
+    def watch(self, run: Run, progress: Progress) -> None:
+        """Told by the worker."""
+        del run
+        if progress.rung != self._at:
+            self.stop()
+            self._at = progress.rung
+        if progress.training is not None:
+            at = progress.training
+            self._say(f"{progress.rung}, {at.whose}, seed {at.seed}: {at.step} {at.at.done}/{at.at.total}")
+            return
+        self._say(progress.rung if progress.seed is None else f"{progress.rung}, seed {progress.seed}")
+
+    def stop(self) -> None:
+        """Account for the rung so far."""
+        now = time.monotonic()
+        self._seconds[self._at] = self._seconds.get(self._at, 0.0) + now - self._since
+        self._since = now

@@ -1,11 +1,13 @@
 """The loop: build a context, ask, read, climb, tell; again, until there is a reason to stop.
 
 It is gone through the same way whether a step is done or recalled from the journal, so a run that was killed at any
-point goes on as if nothing had been. What is not in the journal is derived from it.
+point goes on as if nothing had been. What is not in the journal is derived from it. What the loop writes down and reads
+back are requests, replies, and a row for each attempt.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,25 +16,26 @@ from harness.core import profiles
 from harness.core.digests import json_digest
 from harness.core.errors import UserError
 from harness.core.facts import LossFacts
-from harness.discover import feedback, prompts, templates
+from harness.discover import prompts, templates
 from harness.discover.confirmation import FIRST_SEED
 from harness.discover.journal import SCHEMA
 from harness.discover.judging import undecided
-from harness.discover.proposers.base import Context, ExhaustedError, Failure, Turn
+from harness.discover.proposers import Context, ExhaustedError, Failure, Proposal, Turn
 from harness.discover.reading import read
-from harness.discover.rows import like, reply_entry, reply_of, row_of, seed_of
 from harness.discover.track import Duel, Row, Track
 from harness.llm import quoting
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.discover.journal import Journal
-    from harness.discover.judging import Judge
-    from harness.discover.plan import Plan
-    from harness.discover.proposers.base import Known, Proposal, Proposer
+    from harness.discover.judging import Judge, Judged
+    from harness.discover.proposers import Known, Proposer
     from harness.discover.reading import Reading
+    from harness.discover.track import Plan
     from harness.ladder.plan import Ladder
+
 
 #: Candidates in a row of which nothing could be decided, before it is taken for a fault that stays.
 _PATIENCE = 3
@@ -218,15 +221,15 @@ class Discovery:
             "reply": reading.kind,
         }
         if reading.unreadable:
-            answer = feedback.unreadable(reading.kind, reading.findings)
+            answer = prompts.unreadable(reading.kind, reading.findings)
             return Row(**base, fate="unreadable", rung="reading", told=reading.kind, answer=answer)
         parents = reply.parents or self._parents(reading.parents)
         base |= {"name": track.unique_name(quoting.name(reading.name)), "code": quoting.code(reading.source)}
         base |= {"parents": tuple(parents)}
         if reading.program is None:
-            answer = feedback.rejected(reading.findings, reading.source)
+            answer = prompts.rejected(reading.findings, reading.source)
             rules = tuple(finding.rule for finding in reading.findings)
-            told = feedback.short(reading.findings)
+            told = prompts.short(reading.findings)
             return Row(**base, fate="rejected", rung="screen", told=told, answer=answer, rules=rules)
         seen = track.archive.same
         judged = self._judge.judge(reading.source, base["name"], lambda mark, own: seen(mark, own) is not None)
@@ -234,8 +237,8 @@ class Discovery:
         if judged.fate == "known" and (loss := seen(LossFacts.read(judged.facts).function, judged.id)) is not None:
             return like(row, loss)
         if judged.fate == "rejected":
-            answer = feedback.rejected(judged.findings, reading.source)
-            return replace(row, told=feedback.short(judged.findings), answer=answer)
+            answer = prompts.rejected(judged.findings, reading.source)
+            return replace(row, told=prompts.short(judged.findings), answer=answer)
         return row
 
     def _parents(self, names: tuple[str, ...]) -> list[str]:
@@ -306,3 +309,76 @@ class Discovery:
 
 def _better(one: Known, other: Known) -> bool:
     return one.rank[0] > other.rank[0] or (one.rank[0] == other.rank[0] and one.rank[1] > other.rank[1] + _GAIN)
+
+
+def seed_of(seed: int, generation: int, attempt: int) -> int:
+    """An ask's own seed."""
+    text = f"{seed} {generation} {attempt}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
+
+
+def reply_entry(reply: Proposal, state: object, started: float) -> dict[str, Any]:
+    """A reply as the journal keeps it; `started` is of the monotonic clock."""
+    usage = reply.usage
+    return {
+        "text": reply.text,
+        "cut": reply.cut,
+        "refused": reply.refused,
+        "parents": list(reply.parents),
+        "note": reply.note,
+        "usage": {
+            "tokens_in": usage.tokens_in,
+            "tokens_out": usage.tokens_out,
+            "dollars": usage.dollars,
+            "calls": usage.calls,
+        },
+        "state": state,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def reply_of(entry: dict[str, Any]) -> Proposal:
+    """A reply from the journal."""
+    text, flags = str(entry["text"]), {key: bool(entry[key]) for key in ("cut", "refused")}
+    return Proposal(text, Usage(**entry["usage"]), **flags, parents=tuple(entry["parents"]), note=entry["note"])
+
+
+def row_of(judged: Judged, **base: Any) -> Row:
+    """A row for what was judged; `base` says which attempt it is of, and what is not to be as judged."""
+    told = quoting.sentence(judged.told)
+    answer = "" if judged.fate != "undecided" else "Your loss could not be judged, by no fault of its own."
+    return Row(
+        **{"attempt": 0, "template": "", "answer": answer, **base},
+        fate=judged.fate,
+        rung=judged.rung,
+        id=judged.id,
+        told=told,
+        rules=tuple(finding.rule for finding in judged.findings),
+        score=judged.score,
+        low=judged.low,
+        high=judged.high,
+        gain=judged.gain,
+        place=judged.place,
+        metrics=judged.metrics,
+        facts=judged.facts,
+        learning=judged.learning,
+        seconds=judged.seconds,
+        run=judged.run,
+        answered=judged.answered,
+    )
+
+
+def like(row: Row, loss: Known) -> Row:
+    """A row for a function of the run in other words: it has that loss's scores."""
+    return replace(
+        row,
+        score=loss.score,
+        low=loss.low,
+        high=loss.high,
+        gain=loss.gain,
+        place=loss.place,
+        metrics=loss.metrics,
+        same_as=loss.id,
+        told=f"the same function as {loss.name}",
+        answer=prompts.judged_before(loss),
+    )

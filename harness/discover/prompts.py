@@ -1,5 +1,6 @@
-"""The context as messages for a language model. The same context gives the same messages, to the byte.
+"""What a proposer is told: the context as messages for a language model, and what came of a proposal that failed.
 
+The same context gives the same messages, to the byte. A failure is told with each finding, its numbers and its way out.
 Everything that a candidate had a say in is fenced and stripped (`quoting`); the system message says that it is data.
 """
 
@@ -11,13 +12,18 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
 from harness.core.facts import LossFacts
-from harness.discover import classification
+from harness.discover.reading import SENTENCES
 from harness.discover.templates import TEMPLATES
 from harness.llm import quoting
+from harness.report.numbers import assignments
+from harness.screen.rules import UNUSABLE_REPLY
 
 if TYPE_CHECKING:
-    from harness.core.verdict import Json
-    from harness.discover.proposers.base import Context, Failure, Known
+    from collections.abc import Sequence
+
+    from harness.core.verdict import Finding, Json
+    from harness.discover.proposers import Context, Failure, Known
+
 
 #: JSON Schema of a reply, for servers that have structured output.
 SCHEMA: dict[str, Json] = {
@@ -60,10 +66,43 @@ and be smaller for a pair in the right order than for the same pair turned round
 - A loss need not be convex, monotone or pointwise; other floats are constants in the body.
 - A loss may declare up to four tunable floats at the top level, PARAMS = {"tau": (0.01, 1.0, "log")}, and take them \
 as keyword arguments of the same names; the harness tunes them on data apart from the data that judges."""
-CONTRACTS = {"preference": _PREFERENCE, "classification": classification.WORDS}
-_PURPOSES = {"preference": "learning from preferences", "classification": classification.PURPOSE}
+_CLASSIFICATION = """The loss is a plain Python function:
+
+def loss(logits, targets):
+    ...
+
+- logits has shape (N, C): what the network says of N examples and C classes, before any softmax. targets has shape \
+(N,): the number of each example's right class, whole numbers from 0 to C - 1.
+- It returns N values, one for each example, or their mean. Smaller is better, and gradients flow into the logits.
+- torch, F (torch.nn.functional) and math are there. No files, no randomness, no state, no device names, no hooks.
+- Values and gradients have to be finite for logits from -100 to 100, ties and certainty included: use F.log_softmax \
+and torch.logsumexp in place of log and exp, and torch.where on arguments that are safe on both sides.
+- It has to depend on all logits and on the targets, push the right class up where all logits are equal, and be \
+smaller where the network is sure and right than where it is sure and wrong. Examples and classes have no order.
+- It works for any N and C. It need not be convex or pointwise; floats are constants in the body."""
+CONTRACTS = {"preference": _PREFERENCE, "classification": _CLASSIFICATION}
+_PURPOSES = {"preference": "learning from preferences", "classification": "classifying images"}
+#: As `TEMPLATES`, where the words of the preference contract would make no sense.
+_CLASSIFICATION_TEMPLATES = {
+    "bold": (
+        "Propose a loss of a kind that is not in the list above: another function of the probabilities, margins "
+        "between the right class and the others, or a statistic of the batch. A small change of a known loss is of no "
+        "use here."
+    ),
+    "refine": (
+        "Take the best loss above and change one thing about it that its numbers show to be wrong: how it treats what "
+        "is right already, what is surely wrong, or how sure it wants the network to be. Name it as parent."
+    ),
+    "diagnose": (
+        "Look at the numbers first: does the best loss fit the images that it learns from and fail on others, or does "
+        "it not even fit those? Then propose a loss against that weakness."
+    ),
+}
 _SHOWN_METRICS = 14
 _SHOWN_POINTS = 12
+_FINDINGS = 5
+_NUMBERS = 6
+_AGAIN = "Correct it, and answer with the whole JSON object again."
 
 
 def messages(context: Context) -> list[dict[str, Json]]:
@@ -111,7 +150,7 @@ def _question(context: Context) -> str:
         parts += ["Your best proposals so far, the best first, of different kinds:", *(_loss(one) for one in best)]
     if context.failures:
         parts += ["What failed, and why:", *(_failure(one) for one in context.failures)]
-    ways = TEMPLATES | (classification.TEMPLATES if context.contract == "classification" else {})
+    ways = TEMPLATES | (_CLASSIFICATION_TEMPLATES if context.contract == "classification" else {})
     parts.append(ways.get(context.template, ways["plain"]))
     return "\n\n".join(parts)
 
@@ -163,3 +202,50 @@ def _facts(one: Known) -> str:
 def _failure(one: Failure) -> str:
     words = f"{quoting.name(one.name)} ended at {one.where}: {quoting.sentence(one.told)}"
     return f"{words}\n{data(one.code)}" if one.code else words
+
+
+def unreadable(kind: str, findings: Sequence[Finding] = ()) -> str:
+    """For a reply that no candidate was taken from; `findings` say what was met in it."""
+    told = [f"{finding.message} {finding.fix}" for finding in findings if finding.rule == UNUSABLE_REPLY.id]
+    return SENTENCES[kind] + (f"\nWhat was met: {quoting.sentence(told[0])}" if kind == "not-json" and told else "")
+
+
+def rejected(findings: Sequence[Finding], source: str) -> str:
+    """For a candidate that broke rules: the sentences quote it, so they are fenced."""
+    lines = []
+    for finding in findings[:_FINDINGS]:
+        lines.append(f"{finding.rule} {finding.name}: {quoting.sentence(finding.message)}")
+        if finding.location is not None and (line := _line(source, finding.location.line)):
+            lines.append(f"  in the line: {line}")
+        if finding.counterexample:
+            numbers = assignments(finding.counterexample)[:_NUMBERS]
+            lines.append("  for example at " + ", ".join(quoting.sentence(number, 160) for number in numbers))
+        if finding.fix:
+            lines.append(f"  what to change: {quoting.sentence(finding.fix)}")
+    more = len(findings) - _FINDINGS
+    told = f"\nand {more} more findings." if more > 0 else ""
+    return f"Your loss was rejected. What the checks found:\n{data(chr(10).join(lines))}{told}\n{_AGAIN}"
+
+
+def judged_before(loss: Known) -> str:
+    """For a function that was judged before in this run."""
+    return (
+        f"Your loss computes the same function as {quoting.name(loss.name)}, which is known: {score(loss)}. "
+        "Other names or another way to write it make no difference. Propose one that computes something else."
+    )
+
+
+def short(findings: Sequence[Finding]) -> str:
+    """One sentence, for the list of failures."""
+    first = findings[0]
+    fix = f" - {quoting.sentence(first.fix, 160)}" if first.fix else ""
+    return f"{first.rule} {first.name}: {quoting.sentence(first.message, 200)}{fix}"
+
+
+def _line(source: str, number: int) -> str:
+    """A line of code, unless it holds a text or a comment, which may say anything."""
+    lines = source.splitlines()
+    if not 0 < number <= len(lines):
+        return ""
+    line = lines[number - 1].strip()
+    return "" if any(mark in line for mark in "\"'#") or not line.isascii() else quoting.sentence(line, 160)

@@ -21,7 +21,7 @@ from harness.screen.thoughts import without_end
 if TYPE_CHECKING:
     from harness.core.program import Program
     from harness.core.verdict import Finding
-    from harness.discover.proposers.base import Proposal
+    from harness.discover.proposers import Proposal
 
 _FORM = 'Answer with one JSON object and nothing else: {"name": "...", "thought": "...", "parents": [], "code": "..."}.'
 #: Each class of unreadable reply, and what its proposer is told.

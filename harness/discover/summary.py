@@ -1,21 +1,32 @@
-"""What a run came to: in JSON for machines, and the sentences that people read first."""
+"""What a run came to: in JSON for machines, the sentences that people read first, and what is left in the run's folder.
+
+There are left the summary, the best loss as a file to run, and a picture of how it rose.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.discover import templates
+from harness.core.errors import UserError
+from harness.core.files import SMALL, read_bytes
+from harness.core.save import save_bytes
+from harness.discover import lineage, templates
 from harness.discover.archive import cell
 from harness.ladder.gate import interval
 from harness.ledger.records import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from harness.core.verdict import Json
-    from harness.discover.proposers.base import Known
+    from harness.discover.proposers import Known
     from harness.discover.track import Duel, Track
+
 
 SCHEMA = "harness.discovery-summary/v1"
 _ALPHA = 0.05
@@ -105,3 +116,22 @@ def sentences(track: Track, baseline: str, metric: str) -> list[str]:
     if track.uncertain:
         out.append(f"{track.uncertain} calls were made again, because a kill left them without an answer.")
     return out
+
+
+def leave(place: Path, track: Track, document: Mapping[str, Json], *, metric: str, baseline: str) -> None:
+    """Write `summary.json`, `archive.json`, `best.py` and `progress.svg` and `.png` (these where matplotlib is).
+
+    `best.py` is the candidate's own text, comments and all: it is no more trusted than any other candidate.
+    """
+    save_bytes((json.dumps(document, sort_keys=True, indent=1) + "\n").encode(), place / "summary.json")
+    archive = json.dumps(track.archive.document(), sort_keys=True, indent=1) + "\n"
+    save_bytes(archive.encode(), place / "archive.json")
+    top = track.archive.top()
+    if top is not None and (source := place / "candidates" / f"{top.id[:16]}.py").is_file():
+        save_bytes(read_bytes(source, SMALL), place / "best.py")
+    try:
+        drawn = lineage.draw_progress(lineage.progress([*track.burn_in, *track.rows]), metric, baseline)
+    except UserError:  # no matplotlib: the numbers are all in the summary
+        return
+    for suffix, data in drawn.items():
+        save_bytes(data, place / f"progress.{suffix}")

@@ -1,7 +1,7 @@
-"""The engine, by what it says of itself: versions, security options, limits that it can hold.
+"""The engine and the image, by what the engine says of them: versions, security options, limits, digest, settings.
 
 Covered: whatever makes a sandbox on this engine weaker than it looks, as far as the engine tells. Not
-covered: whether it tells the truth; the probes look for themselves.
+covered: whether it tells the truth; the probes look for themselves. Nothing is run.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.containers.request import DISK_BYTES, DISK_REQUESTS
+from harness.containers.request import DISK_BYTES, DISK_REQUESTS, USER
+from harness.core.errors import ImageMissingError, UserError
 from harness.doctor import versions
 from harness.doctor.model import Check
+from harness.images import current_tag
+from harness.images.engine import LABEL
+from harness.images.refs import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from harness.containers.gpu import GpuChoice
     from harness.doctor.model import Outcome
+
 
 ANSWERS = Check("D101", "engine-answers", "A container engine answers.", "start an engine, or name one by DOCKER_HOST")
 ADDRESS = Check(
@@ -93,6 +98,21 @@ CHECKS = (
 _BACKPORTS = "distributions mend old versions, so the number alone proves nothing"
 #: What the bridge's own filters are told; no sandbox has a bridge.
 _IDLE_WARNINGS = ("bridge-nf-call", "ipv4 forwarding", "ip6tables")
+INTACT = Check(
+    "D201",
+    "image-intact",
+    "The sandbox image is the one that was built from these sources.",
+    "build it anew with `harness image build`; `harness image verify` tells what differs",
+)
+CONFIGURED = Check(
+    "D202",
+    "image-configuration",
+    "The image brings no volume, no other user and no environment of its own.",
+    "build it with `harness image build`, and use no image that somebody else put together",
+)
+IMAGE_CHECKS = (INTACT, CONFIGURED)
+#: What the image's own recipe sets, and what a base may.
+_ENVIRONMENT = {"PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE", "NVIDIA_DRIVER_CAPABILITIES"}
 
 
 @dataclass(frozen=True)
@@ -227,3 +247,40 @@ def _warnings(view: EngineView) -> Outcome:
     said = [str(warning) for warning in view.info.get("Warnings") or ()]
     weighty = [text for text in said if not any(word in text.lower() for word in _IDLE_WARNINGS)]
     return WARNINGS.warning("; ".join(weighty)) if weighty else WARNINGS.ok("none that matters here")
+
+
+def image_intact(tag: str | None, variant: str) -> Outcome:
+    """Hold the image against its record, its tag and today's sources."""
+    try:
+        found = verify(tag or current_tag(variant), variant=variant)
+    except ImageMissingError as error:
+        return INTACT.failed(error.message, error.remedy)
+    except UserError as error:
+        # Somebody's own image: it may be as good, and there is nothing to hold it against.
+        return INTACT.warning(f"{error.message}: there is nothing to compare it with")
+    seen = "; ".join(f"{check.name}: {check.detail}" for check in found.checks)
+    return INTACT.holds(when=found.intact, seen=f"{found.tag}, {seen}")
+
+
+def image_configured(description: Mapping[str, Any]) -> Outcome:
+    """Look at an image as the engine describes it."""
+    config: Mapping[str, Any] = description.get("Config") or {}
+    wrong = list(_wrong(config))
+    if wrong:
+        return CONFIGURED.failed("; ".join(wrong))
+    labels = config.get("Labels") or {}
+    shown = ", ".join(f"{name} {labels.get(f'{LABEL}.{name}', '?')}" for name in ("base", "python", "torch"))
+    return CONFIGURED.ok(f"{labels.get(LABEL, '?')}: {shown}")
+
+
+def _wrong(config: Mapping[str, Any]) -> Iterator[str]:
+    if config.get("User") != USER:
+        yield f"its user is {config.get('User') or 'root'}"
+    for name in ("Volumes", "ExposedPorts", "OnBuild"):
+        if config.get(name):
+            yield f"it has {name}"
+    names = {str(entry).partition("=")[0] for entry in config.get("Env") or ()}
+    if names - _ENVIRONMENT:
+        yield f"it sets {', '.join(sorted(names - _ENVIRONMENT))}"
+    if not (config.get("Labels") or {}).get(LABEL):
+        yield "it has no label of the harness's"

@@ -1,8 +1,9 @@
-"""What the findings of a probe are worth, knowing what was asked for. Pure.
+"""What the findings of a probe are worth, knowing what was asked for, and those of the preflight. Pure.
 
 gVisor answers system calls itself: what got through there, got through to gVisor's kernel and not to the
 host's. So such an answer counts for nothing, and what counts is that the kernel is gVisor's, which the
-preflight holds against the runtime that was asked for.
+preflight holds against the runtime that was asked for. The preflight is what `harness check` asks of every sandbox
+before a candidate; here it is shown check by check.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from harness.containers import isolation
 from harness.containers.request import COUNTED
 from harness.doctor.model import Check
+from harness.sandbox import confinement as seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from harness.doctor.model import Outcome
+    from harness.protocol.frames import Confinement
+
 
 _FILTER = "have the engine apply the harness's list of system calls (seccomp), or use --runtime runsc"
 _IMAGE = "build the image with `harness image build`, and use no image that somebody else put together"
@@ -101,6 +106,25 @@ _WRITABLE = {"/tmp"}  # noqa: S108 - inside
 _GVISOR_WRITABLE = {"/dev/mqueue", "/dev/shm"}  # noqa: S108 - inside
 _GVISOR_DEVICES = {"fuse"}
 _FEW = 16
+ACCEPTED = Check(
+    "D301",
+    "request-accepted",
+    "The engine takes every limit of the request, and says so.",
+    "use cgroup v2 with the controllers memory, pids and cpu, delegated where the engine is rootless",
+)
+BUILT = Check(
+    "D302",
+    "built-as-asked",
+    "The container is built as it was asked for: no privileges, no mounts, no network, every limit.",
+    "use a current Docker or Podman with nothing between it and the harness that rewrites requests",
+)
+CONFINED = Check(
+    "D303",
+    "confined-inside",
+    "The first process sees itself confined: filter, privileges, user, root, network, limits.",
+    "see that the engine, its runtime and the kernel do what the engine's description promises",
+)
+PREFLIGHT_CHECKS = (ACCEPTED, BUILT, CONFINED)
 
 
 def kernel(findings: Mapping[str, Any], *, gvisor: bool) -> Iterator[Outcome]:
@@ -208,3 +232,27 @@ def _attempts(numbers: Mapping[str, int]) -> str:
 
 def _named(number: int) -> str:
     return "done" if number == 0 else errno.errorcode.get(number, f"error {number}")
+
+
+def preflight(evidence: isolation.Evidence, asked: isolation.Asked) -> Iterator[Outcome]:
+    """The preflight's three witnesses, one by one."""
+    runtime = isolation.runtime_of(evidence, asked)
+    yield _outcome(ACCEPTED, isolation.warned(evidence.warnings), "no warning about a limit")
+    yield _outcome(BUILT, isolation.built(evidence.built, asked), "no privileges, mounts or network; all limits")
+    problems = isolation.confined(evidence.inside, asked, runtime=runtime)
+    yield _outcome(CONFINED, problems, _summary(evidence.inside, runtime))
+
+
+def _outcome(check: Check, problems: Iterable[isolation.Problem], good: str) -> Outcome:
+    found = list(problems)
+    if not found:
+        return check.ok(good)
+    serious = [problem for problem in found if not problem.waivable]
+    seen_ = "; ".join(map(str, found))
+    remedy = (serious or found)[0].remedy
+    return check.failed(seen_, remedy) if serious else check.warning(seen_, remedy)
+
+
+def _summary(inside: Confinement, runtime: str) -> str:
+    kernel = "gVisor's kernel" if inside.has(seen.GVISOR) else "a filter of system calls"
+    return f"{runtime or 'the default runtime'}, {kernel}, user {inside.uid}, no capability, no network, read-only root"

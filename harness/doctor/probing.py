@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.containers.engine import Engine
 from harness.containers.isolation import NotIsolatedError, behind_gvisor, runtime_of
 from harness.core.errors import CandidateFault, HostBusyError, InfrastructureError, SandboxLostError
-from harness.doctor import container, inside, judge
+from harness.doctor import inside, judge
 from harness.doctor.model import Check
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
@@ -68,7 +68,7 @@ class Lab:
 
     def kernel(self) -> list[Outcome]:
         """The preflight's witnesses, then the doors of the kernel's."""
-        checks = (*container.CHECKS, *judge.KERNEL_CHECKS)
+        checks = (*judge.PREFLIGHT_CHECKS, *judge.KERNEL_CHECKS)
         with _Opened(self) as opened:
             sandbox = opened.sandbox
             try:
@@ -76,15 +76,15 @@ class Lab:
             except NotIsolatedError as refusal:
                 if sandbox.evidence is None:
                     raise
-                return [*container.examine(sandbox.evidence, sandbox.asked), *_not_tried(judge.KERNEL_CHECKS, refusal)]
+                return [*judge.preflight(sandbox.evidence, sandbox.asked), *_not_tried(judge.KERNEL_CHECKS, refusal)]
             except InfrastructureError as error:
-                return [container.CONFINED.failed(error.message, error.remedy), *_not_tried(checks[:2], error)]
+                return [judge.CONFINED.failed(error.message, error.remedy), *_not_tried(checks[:2], error)]
             evidence = sandbox.evidence
             if evidence is None:
                 raise RuntimeError("a sandbox that is ready has evidence")
             gvisor = opened.behind_gvisor
             found = _tried(judge.KERNEL_CHECKS, lambda: judge.kernel(opened.ask("kernel"), gvisor=gvisor))
-            return [*container.examine(evidence, sandbox.asked), *found]
+            return [*judge.preflight(evidence, sandbox.asked), *found]
 
     def files(self) -> list[Outcome]:
         """What can be written, run and read."""

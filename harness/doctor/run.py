@@ -21,7 +21,7 @@ from harness.containers.engine import Engine, engine_faults, sweep
 from harness.containers.gpu import choose
 from harness.core.errors import InfrastructureError
 from harness.core.profiles import DEFAULT, load
-from harness.doctor import container, engine, image, judge, probing
+from harness.doctor import engine, judge, probing
 from harness.doctor.model import Examination, Result
 from harness.images import current
 from harness.oracle.sandbox import Recipe
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _GROUPS = (
     engine.CHECKS,
-    image.CHECKS,
-    container.CHECKS,
+    engine.IMAGE_CHECKS,
+    judge.PREFLIGHT_CHECKS,
     judge.KERNEL_CHECKS,
     judge.FILE_CHECKS,
     judge.COUNTED_CHECKS,
@@ -114,17 +114,17 @@ def _with_engine(
     try:
         digest = wishes.image or current(variant).digest
     except InfrastructureError as error:
-        yield image.INTACT.failed(error.message, error.remedy)
+        yield engine.INTACT.failed(error.message, error.remedy)
         return
-    yield image.compare(wishes.image, variant)
+    yield engine.image_intact(wishes.image, variant)
     try:
         with engine_faults("asking about the image"):
             described = connection.client.inspect_image(digest)
     except InfrastructureError as error:
-        yield image.CONFIGURED.failed(error.message, error.remedy)
+        yield engine.CONFIGURED.failed(error.message, error.remedy)
         return
     about["image"] = str(described.get("Id", digest))
-    yield image.configured(described)
+    yield engine.image_configured(described)
     if any(outcome.check is engine.RUNTIME and outcome.result is Result.FAILED for outcome in found):
         return
     sweep(connection)

@@ -1,28 +1,35 @@
-"""Build an image: base, wheelhouse, context, then the engine, which is given no network."""
+"""Build an image: base, wheelhouse, context, then the engine, which is given no network.
+
+The context is one archive, the same bytes for the same inputs, and nothing else of the checkout.
+"""
 
 from __future__ import annotations
 
+import io
+import tarfile
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import InfrastructureError
+from harness.images import Say, silent
 from harness.images import base as bases
-from harness.images.context import write_context
 from harness.images.engine import LABEL, client, inspect
-from harness.images.inputs import Inputs, inputs_for
-from harness.images.lockfile import parse
-from harness.images.progress import Say, silent
+from harness.images.inputs import SANDBOX_PYTHON, Inputs, inputs_for
 from harness.images.records import BuildRecord, Records, cache_dir
 from harness.images.refs import ImageRef
-from harness.images.targets import SANDBOX_PYTHON
-from harness.images.wheelhouse import fill
+from harness.images.wheelhouse import fill, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import IO
 
     from harness.images.base import Base
+    from harness.images.wheelhouse import Wheel
+
+# Wheels are zip archives, which know no time before 1980; nothing else reads the times.
+EPOCH = 315532800
 
 
 class ImageBuildError(InfrastructureError):
@@ -124,3 +131,31 @@ def _follow(steps: Iterable[dict[str, Any]], say: Say) -> None:
                 seen.append(line.strip())
             if line.upper().startswith("STEP "):
                 say(line.strip())
+
+
+def write_context(target: IO[bytes], files: Mapping[str, bytes], wheels: Iterable[Wheel]) -> None:
+    """Write the archive to `target`: the files by name, then the wheels below `wheelhouse/`."""
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        folders = {parent for name in files for parent in _parents(name)} | {"wheelhouse"}
+        for folder in sorted(folders):
+            archive.addfile(_tar_member(folder, 0, tarfile.DIRTYPE, 0o755))
+        for name, content in sorted(files.items()):
+            archive.addfile(_tar_member(name, len(content)), io.BytesIO(content))
+        for wheel in sorted(wheels, key=lambda wheel: wheel.path.name):
+            _add_wheel(archive, wheel.path)
+
+
+def _add_wheel(archive: tarfile.TarFile, path: Path) -> None:
+    with path.open("rb") as stream:
+        archive.addfile(_tar_member(f"wheelhouse/{path.name}", path.stat().st_size), stream)
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _tar_member(name: str, size: int, kind: bytes = tarfile.REGTYPE, mode: int = 0o644) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.type, member.mode, member.mtime = size, kind, mode, EPOCH
+    return member

@@ -1,6 +1,7 @@
-"""What the image is a function of, and the digest of that: the tag is made from it.
+"""What the image is made for, what it is a function of, and the digest of that: the tag is made from it.
 
-Standard library only and a few milliseconds: every `harness check` asks for the current tag.
+It is made for CPython 3.11, x86_64 Linux and glibc 2.28 or later, whatever machine builds it. Standard library only and
+a few milliseconds: every `harness check` asks for the current tag.
 """
 
 from __future__ import annotations
@@ -13,10 +14,33 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.sources import project_root
-from harness.images.targets import TRAINER_VARIANTS, VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+SANDBOX_PYTHON = "3.11"
+#: What sandboxes run in, then what trainers and scorers run in.
+SANDBOX_VARIANTS = ("cpu", "cuda")
+TRAINER_VARIANTS = ("trainer-cpu", "trainer-cuda")
+VARIANTS = (*SANDBOX_VARIANTS, *TRAINER_VARIANTS)
+#: What an image can be for, on the command line.
+PURPOSES = ("sandbox", "trainer")
+
+
+def variant_for(purpose: str, device: str) -> str:
+    """The variant of an image for "sandbox" or "trainer" on "cpu" or "cuda"."""
+    return device if purpose == "sandbox" else f"{purpose}-{device}"
+
+
+# pip takes --platform literally, so every older baseline whose wheels also run there is spelt out.
+SANDBOX_PLATFORMS = (
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1)),
+    "manylinux2014_x86_64",
+    "manylinux2010_x86_64",
+    "manylinux1_x86_64",
+)
+
 
 #: Repositories of the images, by what they are for.
 REPOSITORY = "harness-sandbox"

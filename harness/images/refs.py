@@ -1,17 +1,34 @@
-"""Name the image that today's sources call for, and find it on the engine. Quick: every check begins here."""
+"""Name the image that today's sources call for and find it on the engine; list the images there, and verify one.
+
+Nothing is run for any of it. Quick: every check begins here.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.core.errors import ImageMissingError
-from harness.images.engine import LABEL, inspect, labelled
-from harness.images.inputs import debian_recipe, inputs_for, slim_identity
+from harness.core.errors import ImageMissingError, UserError
+from harness.images.engine import LABEL, EngineImage, inspect, labelled
+from harness.images.inputs import (
+    REPOSITORY,
+    TAG_DIGITS,
+    TRAINER_REPOSITORY,
+    VARIANTS,
+    debian_recipe,
+    inputs_for,
+    slim_identity,
+    variant_for,
+)
 from harness.images.records import Records
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_TAG = re.compile(
+    rf"(?P<name>{REPOSITORY}|{TRAINER_REPOSITORY}):(?P<device>[a-z]+)-(?P<digits>[0-9a-f]{{{TAG_DIGITS}}})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +109,133 @@ def _command(variant: str) -> str:
 def _named(variant: str) -> str:
     purpose, _, device = variant.rpartition("-")
     return f"{device} {purpose or 'sandbox'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An image in a list: `created` in RFC 3339, `size` in bytes, `current` when today's inputs make it."""
+
+    tag: str
+    digest: str
+    variant: str
+    created: str
+    size: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison of a verification."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was compared for one image; `intact` when every comparison held."""
+
+    tag: str
+    digest: str
+    variant: str
+    current: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Whether the image is what was built."""
+        return all(check.ok for check in self.checks)
+
+
+def list_images(*, root: Path | None = None) -> tuple[Listed, ...]:
+    """Return the engine's images for sandboxes and trainers, newest first, one entry a tag."""
+    entries = []
+    for image in labelled():
+        variant = image.labels.get(LABEL, "")
+        for tag in image.tags:
+            if _TAG.fullmatch(tag):
+                current = _is_current(image, tag, root)
+                entries.append(Listed(tag, image.digest, variant, image.created, image.size, current))
+    return tuple(entries)
+
+
+def verify(
+    tag: str | None = None,
+    *,
+    variant: str = "cpu",
+    expected: str | None = None,
+    root: Path | None = None,
+    cache: Path | None = None,
+) -> Verification:
+    """Compare an image (default: the variant's current one) with its labels, tag and record.
+
+    `expected` is a digest from the machine that built it; it stands in for the record of an image that was
+    loaded. Raises ImageMissingError where the engine does not have the image, UserError for a name that no
+    sandbox image has.
+    """
+    tag = tag or current_tag(variant, root=root, cache=cache)
+    if tag is None:
+        raise ImageMissingError(
+            f"no {variant} sandbox image was built on this machine",
+            remedy="build one with `harness image build`, or name the one to verify",
+        )
+    match = _TAG.fullmatch(tag)
+    if match is None:
+        raise UserError(f"{tag!r} names no sandbox image", remedy="see `harness image list` for their tags")
+    asked = variant_for("trainer" if match["name"] == TRAINER_REPOSITORY else "sandbox", match["device"])
+    image = inspect(tag)
+    if image is None:
+        raise ImageMissingError(f"{tag} is not on this machine", remedy="build it with `harness image build`")
+    checks = (
+        _against_record(image, tag, expected, Records(cache)),
+        _against_tag(image, asked, match["digits"]),
+        _against_sources(image, tag, root, Records(cache)),
+    )
+    return Verification(tag, image.digest, asked, _is_current(image, tag, root), checks)
+
+
+def _against_record(image: EngineImage, tag: str, expected: str | None, records: Records) -> Check:
+    name = "digest"
+    if expected is not None:
+        ok = image.digest == expected
+        return Check(name, ok, "is the expected one" if ok else f"is {image.digest}, expected was {expected}")
+    record = records.of_tag(tag)
+    if record is None:
+        detail = "this machine has no record of building it; compare it with the builder's: `--expect sha256:...`"
+        return Check(name, ok=False, detail=detail)
+    ok = image.digest == record.digest
+    return Check(name, ok, "is the recorded one" if ok else f"is {image.digest}, recorded was {record.digest}")
+
+
+def _against_tag(image: EngineImage, variant: str, digits: str) -> Check:
+    label = _labelled_inputs(image)
+    ok = label.startswith(digits) and image.labels.get(LABEL) == variant
+    detail = "agree" if ok else f"the labels say {image.labels.get(LABEL, 'no variant')} {label[:TAG_DIGITS] or '?'}"
+    return Check("tag and labels", ok, detail)
+
+
+def _against_sources(image: EngineImage, tag: str, root: Path | None, records: Records) -> Check:
+    """Recompute the inputs' digest; an older image is compared with what was recorded when it was current."""
+    name = "inputs"
+    label = _labelled_inputs(image)
+    if _is_current(image, tag, root):
+        return Check(name, ok=True, detail="recomputed from today's sources, equal to the label")
+    record = records.of_tag(tag)
+    if record is not None:
+        ok = record.inputs == label
+        detail = "older than today's sources; as recorded" if ok else f"recorded were {record.inputs[:TAG_DIGITS]}"
+        return Check(name, ok, detail)
+    return Check(name, ok=False, detail="today's sources make another image, and this one is not recorded")
+
+
+def _is_current(image: EngineImage, tag: str, root: Path | None) -> bool:
+    variant = image.labels.get(LABEL, "")
+    if variant not in VARIANTS:
+        return False
+    inputs, base = inputs_for(variant, root), image.labels.get(f"{LABEL}.base", "")
+    return inputs.tag(base) == tag and inputs.digest(base) == _labelled_inputs(image)
+
+
+def _labelled_inputs(image: EngineImage) -> str:
+    return image.labels.get(f"{LABEL}.inputs", "").removeprefix("sha256:")

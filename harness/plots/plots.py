@@ -100,8 +100,7 @@ def file_stem(result: CheckResult) -> str:
 
 def _figures(result: CheckResult) -> list[tuple[str, Figure]]:
     from harness.plots.canvas import plain_label  # noqa: PLC0415
-    from harness.plots.picture_loss import loss_figure  # noqa: PLC0415
-    from harness.plots.picture_stability import stability_figure  # noqa: PLC0415
+    from harness.plots.picture_loss import loss_figure, stability_figure  # noqa: PLC0415
 
     title = plain_label(one_line(result.name) or file_stem(result))
     out: list[tuple[str, Figure]] = []

@@ -11,11 +11,13 @@ if sys.version_info < (3, 11):  # noqa: UP036 - `make PYTHON=python3.9` reaches 
     )
 
 import argparse
+import subprocess
 from pathlib import Path
 
-from harness.core.errors import HarnessError, UserError
-from harness.setup import engine, environment, image
-from harness.setup.display import Display
+from harness.core.errors import HarnessError, ImageMissingError, UserError
+from harness.images import current
+from harness.setup import engine, environment
+from harness.setup.steps import Display, SetupError
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130
@@ -42,9 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
                 environment.add_training(ROOT)
         if not chosen.no_engine:
             engine.ensure(display)
-            if not chosen.no_image and not image.is_ready():
+            if not chosen.no_image and not image_is_ready():
                 with display.step("building the sandbox image", live=False):
-                    image.make(ROOT)
+                    make_image(ROOT)
     except HarnessError as fault:
         sys.stderr.write(f"setup: {fault.message}\n")
         if fault.remedy:
@@ -54,6 +56,26 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("setup: interrupted; run it again to go on\n")
         return INTERRUPTED
     return 0
+
+
+def image_is_ready() -> bool:
+    """Tell whether the engine has the image that today's sources call for."""
+    try:
+        current()
+    except ImageMissingError:
+        return False
+    return True
+
+
+def make_image(root: Path) -> None:
+    """Build it with `harness image build`, whose own progress and errors are shown as they come."""
+    command = [str(root / ".venv" / "bin" / "harness"), "image", "build"]
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode
+    if status != 0:
+        raise SetupError(
+            f"the sandbox image was not built (exit status {status})",
+            remedy="read the lines above, mend that, and run `make image`",
+        )
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from harness.containers.endpoint import endpoints, find_engine
 from harness.core.errors import EngineUnavailableError
-from harness.setup.shell import SetupError, apt_install, may_install
+from harness.setup.steps import SetupError, apt_install, may_install
 
 if TYPE_CHECKING:
-    from harness.setup.display import Display
+    from harness.setup.steps import Display
 
 LOG = Path("/var/log/harness-dockerd.log")
 START_SECONDS = 60.0

@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from harness.images.wheelhouse import TORCH_INDEX, TORCH_INDEX_VARIABLE
-from harness.setup.shell import SetupError, apt_install, may_install, run
+from harness.setup.steps import SetupError, apt_install, may_install, run
 
 if TYPE_CHECKING:
     from pathlib import Path

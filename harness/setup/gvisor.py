@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import write_whole
-from harness.setup.shell import SetupError, apt_install, may_install
+from harness.setup.steps import SetupError, apt_install, may_install
 
 NAME = "runsc"
 SETTINGS = Path("/etc/docker/daemon.json")

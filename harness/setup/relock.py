@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from harness.images.lockfile import Locked, parse, render
-from harness.images.targets import SANDBOX_PLATFORMS, SANDBOX_PYTHON
+from harness.images.inputs import SANDBOX_PLATFORMS, SANDBOX_PYTHON
+from harness.images.wheelhouse import Locked, parse, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

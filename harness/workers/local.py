@@ -20,7 +20,7 @@ from harness.core.stopping import LAST, Stop, heeding
 from harness.ladder import logs
 from harness.ladder.ladder import load
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
-from harness.workers.base import News
+from harness.workers import News
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,9 +1,10 @@
 """Workers on the machines of a Ray cluster: one actor a place, on the machine where the place is.
 
-Every machine needs the harness, a container engine and the sandbox image; the ledger has to be a PostgreSQL that all
-of them reach under one URL. Ray only places and watches: what was claimed, by whom and how far it came is the ledger's
-to say, so a machine that is lost loses nothing but the time since the last seed. Not covered: the security of the
-cluster itself; whoever may talk to Ray may run code on its machines, and reads the ledger's URL.
+A machine has a place for each of its GPUs, else one for every two of its cores. Every machine needs the harness, a
+container engine and the sandbox image; the ledger has to be a PostgreSQL that all of them reach under one URL. Ray only
+places and watches: what was claimed, by whom and how far it came is the ledger's to say, so a machine that is lost
+loses nothing but the time since the last seed. Not covered: the security of the cluster itself; whoever may talk to Ray
+may run code on its machines, and reads the ledger's URL.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import collections
 import importlib
 import socket
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, InfrastructureError, UserError
@@ -20,11 +21,11 @@ from harness.core.stopping import LAST
 from harness.ladder import logs
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
 from harness.ledger.database import VARIABLE, url_of
-from harness.workers.base import News
-from harness.workers.ray_places import Spot, spots_of
+from harness.workers import News
+from harness.workers.local import CORES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.ladder.context import Progress
     from harness.ledger.records import Run
@@ -37,6 +38,47 @@ _REST_SECONDS, _FAREWELL_SECONDS = 60.0, LAST
 #: How often the cluster is asked to take this driver in.
 _CONNECTIONS = 4
 _REMEDY = "start one with `ray start --head`, or name it: --address ray://HOST:10001"
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place on one machine, by Ray's name for that: GPU or CPU place `number`, which asks for so many cores."""
+
+    node: str
+    number: int
+    gpu: bool = False
+    cores: int = CORES
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.node[:12]}/{'gpu' if self.gpu else 'cpu'}/{self.number}"
+
+
+def spots_of(nodes: Iterable[Mapping[str, Any]], slots: int | None = None) -> list[Spot]:
+    """The places of a cluster, from `ray.nodes()`; or as many CPU places as asked for, shared out over the machines.
+
+    A machine with GPUs has a place for each; its other cores stay free for whatever trains there. A machine with a
+    single core has a place too, which asks for that one. Machines without processors (a head that only leads) have
+    none.
+    """
+    alive = sorted((str(n["NodeID"]), _whole(n, "CPU"), _whole(n, "GPU")) for n in nodes if n.get("Alive"))
+    working = [(node, cpus, gpus) for node, cpus, gpus in alive if cpus]
+    if slots is not None:
+        # One after the other to each machine; what has no room there waits until there is some.
+        dealt = (divmod(n, len(working)) for n in range(slots if working else 0))
+        return [Spot(working[at][0], n, cores=min(working[at][1], CORES)) for n, at in dealt]
+    spots = []
+    for node, cpus, gpus in working:
+        if gpus:
+            spots += [Spot(node, n, gpu=True, cores=1) for n in range(gpus)]
+        else:
+            spots += [Spot(node, n, cores=min(cpus, CORES)) for n in range(max(1, cpus // CORES))]
+    return spots
+
+
+def _whole(node: Mapping[str, Any], resource: str) -> int:
+    return int(float((node.get("Resources") or {}).get(resource, 0.0)))
 
 
 class Worker:

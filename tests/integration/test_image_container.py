@@ -12,8 +12,8 @@ import pytest
 from harness.containers.endpoint import find_engine
 from harness.images import ImageRef, current
 from harness.images.build import build
-from harness.images.listing import verify
 from harness.images.records import Records
+from harness.images.refs import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

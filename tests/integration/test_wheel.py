@@ -18,9 +18,8 @@ from packaging.utils import canonicalize_name
 from support import ROOT
 
 from harness.core.version import __version__
-from harness.images.inputs import inputs_for
-from harness.images.lockfile import parse, render
-from harness.images.targets import VARIANTS
+from harness.images.inputs import VARIANTS, inputs_for
+from harness.images.wheelhouse import parse, render
 
 pytestmark = pytest.mark.rest
 
@@ -33,7 +32,7 @@ import harness
 from harness.checks.bank import kept
 from harness.core import profiles
 from harness.images.inputs import inputs_for
-from harness.images.targets import VARIANTS
+from harness.images.inputs import VARIANTS
 print(json.dumps({
     "at": harness.__file__,
     "version": harness.__version__,

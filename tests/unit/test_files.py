@@ -26,7 +26,7 @@ from harness.ladder import baselines
 from harness.ladder import ladder as ladders
 from harness.ladder.baselines import Baselines
 from harness.llm.recording import Recording
-from harness.llm_judge import completions, questions
+from harness.llm_judge import mtbench, pairwise
 from harness.plots import picture_control
 from harness.training.kept import Kept, digest_of_input
 from harness.training.rung import INPUTS, TrainingService, _alone, _write_done
@@ -86,10 +86,10 @@ def _inputs(path: Path) -> object:
 READERS: dict[str, Callable[[Path], object]] = {
     "ladder": lambda path: ladders.load(str(path)),
     "inputs": _inputs,
-    "answers": completions.read_file,
-    "questions": questions.read_questions,
-    "prompts": questions.read_prompts,
-    "reference answers": questions.read_answers,
+    "answers": pairwise.read_file,
+    "questions": mtbench.read_questions,
+    "prompts": mtbench.read_prompts,
+    "reference answers": mtbench.read_answers,
     "recording": lambda path: Recording(path, read_only=True),
     "recording to write": Recording,
     "replay": ReplayProposer,
@@ -398,11 +398,9 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/doctor/probing.py": (1, "the canary, which we wrote a moment before"),
     "harness/doctor/run.py": (1, "the canary, in a folder that we made a moment before"),
     "harness/core/files.py": (5, "the reader and the writer; descriptors of their own making"),
-    "harness/images/base.py": (1, "an archive that we wrote a moment before"),
-    "harness/images/context.py": (2, "wheels of our own cache, known by their digests"),
-    "harness/images/debian.py": (5, "the system's own lists of packages; written into a folder of our own"),
+    "harness/images/base.py": (8, "archives of our own, a folder of our own, and the system's lists of packages"),
+    "harness/images/build.py": (2, "wheels of our own cache, known by their digests"),
     "harness/images/inputs.py": (2, "our own sources"),
-    "harness/images/rootfs.py": (2, "archives that we wrote a moment before"),
     "harness/images/wheelhouse.py": (3, "our own lock files, and wheels known by their digests"),
     "harness/ladder/baselines.py": (1, "our own package"),
     "harness/ladder/ladder.py": (2, "our own package"),

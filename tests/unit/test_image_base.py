@@ -11,12 +11,18 @@ import pytest
 from image_doubles import EngineDouble
 
 from harness.core.errors import UserError
+from harness.images import base
 from harness.images import base as bases
-from harness.images import debian
-from harness.images.debian import BaseBuildError, debootstrap_command, host_sources, make_base, mmdebstrap_command
+from harness.images.base import (
+    BaseBuildError,
+    debootstrap_command,
+    host_sources,
+    make_base,
+    mmdebstrap_command,
+    write_base,
+)
 from harness.images.inputs import DebianRecipe, debian_recipe, slim_reference
 from harness.images.records import BaseRecord, BuildRecord, Records
-from harness.images.rootfs import write_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,13 +76,13 @@ def test_another_systems_sources_are_not_used(tmp_path: Path, identity: str, cod
 
 
 def test_the_commands_extract_only_and_obey_a_named_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(debian.MIRROR_VARIABLE, raising=False)
+    monkeypatch.delenv(base.MIRROR_VARIABLE, raising=False)
     command = mmdebstrap_command(RECIPE, tmp_path / "t.tar", OWN, tmp_path)
     assert "--variant=extract" in command
     assert "--include=python3-minimal,libstdc++6" in command
     assert Path(command[-1]).read_text() == OWN
     assert debootstrap_command(RECIPE, tmp_path)[-2:] == ["bookworm", str(tmp_path)]
-    monkeypatch.setenv(debian.MIRROR_VARIABLE, "http://named.example")
+    monkeypatch.setenv(base.MIRROR_VARIABLE, "http://named.example")
     assert mmdebstrap_command(RECIPE, tmp_path, OWN, tmp_path)[-1] == "http://named.example"
     assert debootstrap_command(RECIPE, tmp_path)[-1] == "http://named.example"
 

@@ -11,10 +11,9 @@ from image_doubles import PIN, source_tree
 
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.sources import project_root
-from harness.images.context import write_context
+from harness.images.build import write_context
 from harness.images.inputs import debian_recipe, inputs_for, slim_reference
-from harness.images.lockfile import Locked, LockError, parse, render
-from harness.images.wheelhouse import Wheel
+from harness.images.wheelhouse import Locked, LockError, Wheel, parse, render
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from harness.cli.image import image as command
 from harness.core.errors import ImageMissingError, UserError
 from harness.images import current, current_tag, inputs
 from harness.images.build import build
-from harness.images.listing import list_images, verify
 from harness.images.records import BaseRecord, BuildRecord, Records, cache_dir
+from harness.images.refs import list_images, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,8 @@ import pytest
 
 from harness.core.errors import UserError
 from harness.core.sources import project_root
-from harness.images.inputs import TRAINER_CODE, inputs_for
-from harness.images.lockfile import parse
-from harness.images.targets import SANDBOX_VARIANTS, TRAINER_VARIANTS, VARIANTS, variant_for
+from harness.images.inputs import SANDBOX_VARIANTS, TRAINER_CODE, TRAINER_VARIANTS, VARIANTS, inputs_for, variant_for
+from harness.images.wheelhouse import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support import ROOT
 
-from harness.images.lockfile import Locked, parse, render
+from harness.images.wheelhouse import Locked, parse, render
 from harness.setup import relock
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from image_doubles import EngineDouble
 from harness.containers import endpoint as engine_socket
 from harness.core.errors import EngineUnavailableError
 from harness.setup import __main__ as command
-from harness.setup import engine, environment, shell
-from harness.setup.display import Display
-from harness.setup.shell import SetupError
+from harness.setup import engine, environment, steps
+from harness.setup.steps import Display, SetupError
 
 
 @pytest.fixture
@@ -153,23 +152,23 @@ def test_a_daemon_that_never_answers_is_given_up(bare: Path, monkeypatch: pytest
 
 def test_a_failing_tool_shows_its_last_words() -> None:
     with pytest.raises(SetupError, match="out of cheese") as caught:
-        shell.run([sys.executable, "-c", "print('out of cheese'); raise SystemExit(4)"], remedy="buy some")
+        steps.run([sys.executable, "-c", "print('out of cheese'); raise SystemExit(4)"], remedy="buy some")
     assert caught.value.remedy == "buy some"
 
 
 def test_a_missing_tool_is_our_error_and_not_a_traceback() -> None:
     with pytest.raises(SetupError, match="cannot be run"):
-        shell.run(["/nowhere/tool"], remedy="install it")
+        steps.run(["/nowhere/tool"], remedy="install it")
 
 
 def test_packages_are_installed_by_root_on_debian_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/apt-get")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert not shell.may_install(tmp_path)
+    assert not steps.may_install(tmp_path)
     (tmp_path / "debian_version").write_text("12.1\n")
-    assert shell.may_install(tmp_path)
+    assert steps.may_install(tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert not shell.may_install(tmp_path)
+    assert not steps.may_install(tmp_path)
 
 
 def test_the_set_up_imports_nothing_but_the_standard_library() -> None:

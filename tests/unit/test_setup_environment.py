@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.setup import environment
-from harness.setup.display import Display
-from harness.setup.shell import SetupError
+from harness.setup.steps import Display, SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.setup import gvisor
-from harness.setup.shell import SetupError
+from harness.setup.steps import SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.discover.evolve.tree import Node, places, read_tree, with_places
 
 if TYPE_CHECKING:
-    from harness.discover.proposers.base import Outcome
+    from harness.discover.proposers import Outcome
 
 #: Most constants that are tuned at once: with more, the proposals that one task may cost say little.
 MOST_CONSTANTS = 8

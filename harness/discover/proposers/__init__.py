@@ -1,18 +1,29 @@
-"""Proposers by name: `openai:MODEL`, `replay:FILE`, `evolve`. Each kind is one file, loaded when it is asked for.
+"""Proposers: what the loop and a proposer say to each other, and each kind by its name.
 
-A new kind is an entry in `KINDS`: a module of this package with a function `open_proposer(Ask) -> Proposer`.
+Whoever writes losses, by whatever means, is behind `Proposer`. The loop asks with a `Context`, journals the `Proposal`
+with the proposer's state, judges it, and tells the `Outcome`. A killed run is resumed by going through the journal: for
+each recorded reply `restore` gets the state that was saved with it, in place of a call of `propose`, and then `told`
+gets the outcome again. So a proposer must do all that it does by chance from its state or from `Context.seed`, and keep
+nothing elsewhere.
+
+The names are `openai:MODEL`, `replay:FILE`, `evolve`. Each kind is one file, loaded when it is asked for. A new kind is
+an entry in `KINDS`: a module of this package with a function `open_proposer(Ask) -> Proposer`.
 """
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
-from harness.core.errors import UserError
+from harness.core.errors import InfrastructureError, UserError
+from harness.llm.account import Usage
 
 if TYPE_CHECKING:
-    from harness.discover.proposers.base import Proposer
+    from collections.abc import Mapping
+
+    from harness.core.verdict import Json
 
 #: Kind, module, and whether a word follows its name after a colon.
 KINDS = {
@@ -20,6 +31,184 @@ KINDS = {
     "replay": ("harness.discover.proposers.replay", True),
     "evolve": ("harness.discover.proposers.evolve", False),
 }
+
+
+class ProposerError(InfrastructureError):
+    """The proposer gave no reply, and trying again did not help. The run stops, and can be resumed."""
+
+
+class ExhaustedError(ProposerError):
+    """The proposer has no more to say: a recording came to its end. The run ends here, and is complete."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A loss that was measured. `code` has no comments and no printed texts of strangers; it is harmless to show.
+
+    `id` is the candidate's SHA-256. `score` is the mean of the gate's metric over the seeds, `low` and `high` its 95 %
+    interval; `gain` is the mean difference from the baseline on the same seeds (None where a guard rail ended it), and
+    what losses are ranked by; `place` counts the rungs that were passed. `metrics` are the means of all metrics at the
+    highest rung. `learning` holds (step, score) where the rung gives a learning curve. `facts` are those of
+    `harness check`, without the long lists.
+    """
+
+    id: str
+    name: str
+    code: str
+    score: float
+    low: float
+    high: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    gain: float | None = None
+    place: int = 0
+    learning: tuple[tuple[int, float], ...] = ()
+    generation: int = -1
+    parents: tuple[str, ...] = ()
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """What losses are compared by: rungs passed, then the gain; the larger is the better."""
+        return self.place, -math.inf if self.gain is None else self.gain
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A proposal that died, and of what: `told` is the sentence that its proposer got."""
+
+    name: str
+    code: str
+    where: str
+    told: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier attempt of this generation: what was replied, and what was said back."""
+
+    reply: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a proposer may go by.
+
+    `seed` is this ask's own: the same whenever the ask is made again, and another for every other. `generation` counts
+    from 0, `attempt` the resamples within it. `best` is the archive, the best first. `template` names the instruction
+    to ask with; proposers that are no language models need not look at it. `picture` is a PNG of the learning
+    curves, where the proposer takes pictures.
+    """
+
+    contract: str
+    metric: str
+    baseline: str
+    generation: int
+    attempt: int
+    seed: int
+    burn_in: tuple[Known, ...] = ()
+    best: tuple[Known, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    template: str = "plain"
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a proposer said, as it came: `text` is untrusted, and may be anything.
+
+    `cut` is true where the proposer knows that the text ends too early, `refused` where its server says that the model
+    refused. `parents` are ids of losses that it was made from, where the proposer knows. `note` is the proposer's own,
+    and comes back to it in `Outcome.note`; it is journaled, so it has to be JSON.
+    """
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    cut: bool = False
+    refused: bool = False
+    parents: tuple[str, ...] = ()
+    note: Json = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a reply.
+
+    `fate` is one of
+    - "unreadable": no candidate could be taken out of it; `told` says why,
+    - "rejected": `harness check` found something; `rules` are the ids of its findings,
+    - "known": the same function was judged before; the scores are those of `same_as`,
+    - "stopped": a gate of the ladder said no,
+    - "measured": it came to the end of the ladder, or waits for a person,
+    - "undecided": a fault of ours; nothing is known of it.
+
+    `score` is None where nothing was measured. `rung` is where it ended. `gain` and `place` are as in `Known`.
+    """
+
+    generation: int
+    attempt: int
+    fate: str
+    told: str
+    id: str = ""
+    rung: str = ""
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    gain: float | None = None
+    place: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    same_as: str = ""
+    note: Json = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is a loss that the ladder did not refuse."""
+        return self.fate in {"measured", "known"} and self.score is not None
+
+
+class Proposer(Protocol):
+    """Whoever writes losses.
+
+    `label` says who (`openai:gpt-5`, `evolve`): it goes into the journal's head, and a run is resumed with the same
+    one. `takes_pictures` asks the loop to draw. `resamples` says whether a failed proposal is worth sending back with
+    its findings (true for what reads them).
+    """
+
+    @property
+    def label(self) -> str:
+        """Who proposes."""
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether a picture in the context is of use."""
+
+    @property
+    def resamples(self) -> bool:
+        """Whether findings sent back are read."""
+
+    def request(self, context: Context) -> Json:
+        """What will be asked, as JSON: its digest is journaled before the call. A function of state and context."""
+
+    def propose(self, context: Context, key: str) -> Proposal:
+        """Ask; `key` is the request's digest, by which a server may know a call that is made again.
+
+        Raises ProposerError where there is no reply to be had. Whatever a model says is one.
+        """
+
+    def told(self, outcome: Outcome) -> None:
+        """Learn what became of the last reply."""
+
+    def state(self) -> Json:
+        """All that the next call depends on besides the context."""
+
+    def restore(self, state: Json) -> None:
+        """Be as it was when this state was saved. Raises ValueError for what is no state of this proposer."""
+
+    def close(self) -> None:
+        """Let go of connections."""
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,16 @@ from pydantic import ValidationError
 from harness.core.digests import json_digest
 from harness.core.errors import UserError
 from harness.discover.evolve import printing, sense, vary
-from harness.discover.evolve.grow import grow
-from harness.discover.evolve.population import Population, member
-from harness.discover.evolve.simplify import simplify
-from harness.discover.evolve.state import How, Note, State, read, saved
+from harness.discover.evolve.state import How, Note, Population, State, member, read, saved
+from harness.discover.evolve.tree import simplify
 from harness.discover.evolve.tuning import REFUSED, Task, tunable, value_of
-from harness.discover.proposers.base import ExhaustedError, Proposal
+from harness.discover.evolve.vary import grow
+from harness.discover.proposers import ExhaustedError, Proposal
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
     from harness.discover.evolve.tree import Node
-    from harness.discover.proposers import Ask
-    from harness.discover.proposers.base import Context, Outcome
+    from harness.discover.proposers import Ask, Context, Outcome
 
 #: Forms that are measured before any is bred from, and proposals that may go into finding them.
 _FIRST_FORMS, _FIRST_ASKS = 16, 40

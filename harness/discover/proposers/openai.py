@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 from harness.core.candidate import SIZE_LIMIT
 from harness.core.errors import InfrastructureError, UserError
 from harness.discover import prompts
-from harness.discover.proposers.base import Proposal, ProposerError
+from harness.discover.proposers import Proposal, ProposerError
 from harness.llm.account import Prices, Usage
 from harness.llm.endpoint import FORMS, Endpoint, UnfinishedError
 from harness.llm.request import Message, Request
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.discover.proposers import Ask
-    from harness.discover.proposers.base import Context, Outcome
+    from harness.discover.proposers import Ask, Context, Outcome
     from harness.llm.request import Reply
 
 #: Characters of a reply that are kept: one more than the largest candidate, so that it is known to be too large.

@@ -14,13 +14,12 @@ from harness.core.errors import UserError
 from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import read_entries
-from harness.discover.proposers.base import ExhaustedError, Proposal
+from harness.discover.proposers import ExhaustedError, Proposal
 from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.discover.proposers import Ask
-    from harness.discover.proposers.base import Context, Outcome
+    from harness.discover.proposers import Ask, Context, Outcome
 
 
 class _Usage(BaseModel):

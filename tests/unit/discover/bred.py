@@ -12,20 +12,20 @@ import numpy as np
 from scripted import FakeJudge
 
 from harness.discover.evolve.grammar import OPS
-from harness.discover.evolve.grow import grow, shortest
+from harness.discover.evolve.sense import compute
 from harness.discover.evolve.state import read
 from harness.discover.evolve.tree import Node, node
-from harness.discover.evolve.values import compute
+from harness.discover.evolve.vary import grow, shortest
 from harness.discover.judging import Judged
-from harness.discover.proposers.base import Context, Known, Outcome
-from harness.discover.rows import seed_of
+from harness.discover.loop import seed_of
+from harness.discover.proposers import Context, Known, Outcome
 from harness.ladder import bandit
 from harness.protocol.batch import Answer
 from harness.subject.batches import natural
 
 if TYPE_CHECKING:
     from harness.discover.judging import Seen
-    from harness.discover.proposers.base import Proposal, Proposer
+    from harness.discover.proposers import Proposal, Proposer
     from harness.protocol.batch_types import PairBatch
 
 X = node("scaled", [node("rho")])

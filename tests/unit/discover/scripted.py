@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.verdict import Finding, Severity
 from harness.discover.judging import Judged
 from harness.discover.loop import Discovery
-from harness.discover.plan import Plan
-from harness.discover.proposers.base import ExhaustedError, Proposal
+from harness.discover.proposers import ExhaustedError, Proposal
+from harness.discover.track import Plan
 from harness.ladder.ladder import load
 from harness.llm.account import Usage
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.discover.confirmation import Done
     from harness.discover.journal import Journal
     from harness.discover.judging import Seen
-    from harness.discover.proposers.base import Context, Outcome, Proposer
+    from harness.discover.proposers import Context, Outcome, Proposer
 
 SIGNATURE = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
 RHO = "(policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.discover import lineage, picture, templates
+from harness.discover import lineage, templates
 from harness.discover.archive import Archive, cell
-from harness.discover.proposers.base import Failure, Known
+from harness.discover.proposers import Failure, Known
 from harness.discover.templates import Pull, choose, table
 from harness.discover.track import Row
 from harness.ladder.curves import curves, means
@@ -138,12 +138,12 @@ def test_rows_come_back_from_json_as_they_were() -> None:
 
 
 def test_pictures_are_drawn_and_the_same_again() -> None:
-    drawn = [picture.progress(lineage.progress(ROWS), "score", "dpo") for _ in range(2)]
+    drawn = [lineage.draw_progress(lineage.progress(ROWS), "score", "dpo") for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert drawn[0]["png"].startswith(b"\x89PNG")
     assert b"best so far" in drawn[0]["svg"]
     curves = [Known("a", "a <b>", "", 1, 1, 1, learning=((0, 0.1), (10, 0.5)))]
-    assert picture.learning_curves(curves, "score").startswith(b"\x89PNG")
+    assert lineage.learning_curves(curves, "score").startswith(b"\x89PNG")
 
 
 def test_learning_curves_are_metrics_with_a_step() -> None:

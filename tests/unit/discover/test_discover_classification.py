@@ -11,14 +11,13 @@ from scripted import FakeJudge, Script, discovery
 
 from harness.cli.discover import _prepare, discover_command
 from harness.core.errors import UserError
-from harness.discover import classification
 from harness.discover.archive import cell
 from harness.discover.journal import Journal
 from harness.discover.prompts import messages
-from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Context, Known, Proposal
+from harness.discover.proposers import Ask, Context, Known, Proposal, open_proposer
 from harness.discover.reading import read
 from harness.discover.templates import TEMPLATES
+from harness.discover.track import CLASSIFICATION_BURN_IN
 from harness.ladder.baselines import baseline_candidate
 from harness.llm.account import Usage
 
@@ -83,7 +82,7 @@ def test_the_contract_chooses_ladder_and_burn_in() -> None:
     plan, ask, ladder = _prepare({**GIVEN, "contract": "classification"}, {})
     assert ladder == "digits-2026.2"
     assert (plan.contract, ask.contract) == ("classification", "classification")
-    assert plan.burn_in == classification.BURN_IN
+    assert plan.burn_in == CLASSIFICATION_BURN_IN
     assert all(baseline_candidate(name).data for name in plan.burn_in)
     assert _prepare({**GIVEN, "profile": "digits"}, {})[0] == plan
     assert _prepare(GIVEN, {})[0].contract == "preference"

@@ -14,9 +14,8 @@ from scripted import FakeJudge, Script, discovery, reply
 from harness.cli import cli
 from harness.cli.discovery_display import Display
 from harness.discover import summary
-from harness.discover.folder import JOURNAL
-from harness.discover.journal import Journal
-from harness.discover.outcome import leave
+from harness.discover.journal import JOURNAL, Journal
+from harness.discover.summary import leave
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from harness.discover import prompts
-from harness.discover.proposers.base import Context, Failure, Known, Turn
+from harness.discover.proposers import Context, Failure, Known, Turn
 from harness.discover.templates import TEMPLATES
 from harness.llm import quoting as fencing
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.discover.folder import JOURNAL, find_run, new_run
-from harness.discover.journal import SCHEMA, Journal, read_entries
+from harness.discover.journal import JOURNAL, SCHEMA, Journal, find_run, new_run, read_entries
 
 if TYPE_CHECKING:
     from pathlib import Path

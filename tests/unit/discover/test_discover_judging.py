@@ -16,7 +16,7 @@ from harness.core.candidate import Candidate
 from harness.core.errors import InfrastructureError
 from harness.core.result import CheckReport, CheckResult
 from harness.core.verdict import Accepted, Finding, Location, Rejected, Severity, Undecided
-from harness.discover import feedback, judging
+from harness.discover import judging, prompts
 from harness.discover.judging import LadderJudge
 from harness.ladder.ladder import load
 from harness.ledger.records import Claim, Decision, Score
@@ -143,7 +143,7 @@ def test_the_findings_of_a_rejected_loss_come_from_its_report(world: World) -> N
     found = world.judge.judge(code("x"), "one", never)
     assert (found.fate, found.rung, found.answered) == ("rejected", "properties", False)
     assert found.findings == (FINDING,), "what only warns is none of the reasons"
-    assert "beta = float" in feedback.rejected(found.findings, code("x"))
+    assert "beta = float" in prompts.rejected(found.findings, code("x"))
     assert world.ledger.run(found.run).state is State.REJECTED
     assert set(world.properties.values()) == {1}
     again = world.judge.judge(code("x"), "one", never)

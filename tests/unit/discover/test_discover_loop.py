@@ -11,9 +11,8 @@ from scripted import FakeJudge, Script, code, discovery, reply
 from harness.core.errors import InfrastructureError, UserError
 from harness.discover import summary
 from harness.discover.journal import Journal
-from harness.discover.plan import Plan
-from harness.discover.proposers.base import Known
-from harness.discover.track import Duel, Track
+from harness.discover.proposers import Known
+from harness.discover.track import Duel, Plan, Track
 from harness.llm.account import Budget, Prices, Usage
 
 if TYPE_CHECKING:

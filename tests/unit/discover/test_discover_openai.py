@@ -16,11 +16,10 @@ from scripted import FakeJudge, discovery, reply
 from harness.core.candidate import SIZE_LIMIT
 from harness.core.errors import UserError
 from harness.discover.journal import Journal
+from harness.discover.lineage import learning_curves
 from harness.discover.loop import Discovery
-from harness.discover.picture import learning_curves
-from harness.discover.plan import Plan
-from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Context, ProposerError
+from harness.discover.proposers import Ask, Context, ProposerError, open_proposer
+from harness.discover.track import Plan
 from harness.ladder.ladder import load
 from harness.llm.endpoint import VARIABLE
 

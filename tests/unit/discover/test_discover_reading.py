@@ -7,7 +7,7 @@ import json
 import pytest
 from scripted import code
 
-from harness.discover.proposers.base import Proposal
+from harness.discover.proposers import Proposal
 from harness.discover.reading import read
 
 CODE = code("k * 0.25")

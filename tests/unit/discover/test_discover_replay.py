@@ -16,10 +16,9 @@ from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import SCHEMA, Journal, read_entries
 from harness.discover.loop import Discovery
-from harness.discover.plan import Plan
-from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Context, ExhaustedError, Proposal
+from harness.discover.proposers import Ask, Context, ExhaustedError, Proposal, open_proposer
 from harness.discover.reading import read
+from harness.discover.track import Plan
 from harness.ladder.ladder import load
 from harness.llm.account import Usage
 

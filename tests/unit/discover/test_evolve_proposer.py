@@ -13,12 +13,10 @@ from scripted import discovery
 
 from harness.core.errors import UserError
 from harness.discover import lineage
-from harness.discover.evolve.population import MOST, Member, Population, member
-from harness.discover.evolve.state import read
+from harness.discover.evolve.state import MOST, Member, Population, member, read
 from harness.discover.evolve.tree import node
 from harness.discover.journal import Journal
-from harness.discover.proposers import Ask, open_proposer
-from harness.discover.proposers.base import Outcome
+from harness.discover.proposers import Ask, Outcome, open_proposer
 from harness.discover.proposers.evolve import EvolveProposer
 from harness.ladder.bandit import Settings
 

@@ -12,10 +12,9 @@ from bred import DPO, PROBE, X, covering, draws, forest, run_text
 from harness.core.contract import VECTORS
 from harness.discover.evolve import printing, vary
 from harness.discover.evolve.grammar import OPS
-from harness.discover.evolve.simplify import simplify
-from harness.discover.evolve.tree import Node, node
-from harness.discover.evolve.values import compute
-from harness.discover.proposers.base import Proposal
+from harness.discover.evolve.sense import compute
+from harness.discover.evolve.tree import Node, node, simplify
+from harness.discover.proposers import Proposal
 from harness.discover.reading import read
 from harness.llm import quoting as fencing
 

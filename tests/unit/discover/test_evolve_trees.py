@@ -10,10 +10,9 @@ from bred import DPO, PROBE, X, covering, draws, forest
 
 from harness.discover.evolve import vary
 from harness.discover.evolve.grammar import BY_KIND, OPS, Constant, sigmoid
-from harness.discover.evolve.grow import grow, height, shortest
-from harness.discover.evolve.simplify import simplify
-from harness.discover.evolve.tree import MOST_DEPTH, Node, node, places, read_tree, with_places
-from harness.discover.evolve.values import compute
+from harness.discover.evolve.sense import compute
+from harness.discover.evolve.tree import MOST_DEPTH, Node, node, places, read_tree, simplify, with_places
+from harness.discover.evolve.vary import grow, height, shortest
 
 
 @pytest.mark.parametrize("name", OPS)

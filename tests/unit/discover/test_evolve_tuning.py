@@ -9,7 +9,7 @@ from bred import DPO, X
 
 from harness.discover.evolve.tree import Node, node, places
 from harness.discover.evolve.tuning import REFUSED, Task, tunable, value_of
-from harness.discover.proposers.base import Outcome
+from harness.discover.proposers import Outcome
 
 TREE = node("sum", [node("hinge", [node("scale", [X], [1.0])], [8.0]), node("square", [X], [0.2])])
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.containers.gpu import GpuChoice
-from harness.doctor import engine, image
+from harness.doctor import engine
 from harness.doctor.engine import EngineView
 from harness.doctor.model import Outcome, Result
 
@@ -154,7 +154,7 @@ IMAGE: dict[str, Any] = {
 
 
 def test_a_good_image() -> None:
-    found = image.configured({"Config": IMAGE})
+    found = engine.image_configured({"Config": IMAGE})
     assert found.result is Result.OK
     assert "torch 2.13.0" in found.seen
 
@@ -172,7 +172,7 @@ def test_a_good_image() -> None:
     ],
 )
 def test_an_image_with_something_of_its_own(changes: dict[str, Any], words: str) -> None:
-    found = image.configured({"Config": {**IMAGE, **changes}})
+    found = engine.image_configured({"Config": {**IMAGE, **changes}})
     assert found.result is Result.FAILED
     assert words in found.seen
     assert "=x" not in found.seen

@@ -11,7 +11,7 @@ from isolation_samples import confined, described, in_gvisor
 
 from harness.containers.isolation import Asked, Evidence
 from harness.core.limits import Limits
-from harness.doctor import container, judge
+from harness.doctor import judge
 from harness.doctor.inside import files as files_probe
 from harness.doctor.model import Result
 
@@ -124,7 +124,7 @@ def test_the_preflights_witnesses_are_shown_one_by_one() -> None:
     asked = Asked(Limits(), described()["Image"])
 
     def results(evidence: Evidence) -> list[Result]:
-        return [o.result for o in container.examine(evidence, asked)]
+        return [o.result for o in judge.preflight(evidence, asked)]
 
     good = Evidence((), described(), confined())
     assert results(good) == [Result.OK] * 3
@@ -137,7 +137,7 @@ def test_the_preflights_witnesses_are_shown_one_by_one() -> None:
     assert results(Evidence((), privileged, confined())) == [Result.OK, Result.FAILED, Result.OK]
     assert results(Evidence((), described(), confined(seccomp=0))) == [Result.OK, Result.OK, Result.FAILED]
     behind = Evidence((), described(runtime="runsc"), in_gvisor())
-    (*_, inside) = container.examine(behind, Asked(Limits(), described()["Image"], runtime="runsc"))
+    (*_, inside) = judge.preflight(behind, Asked(Limits(), described()["Image"], runtime="runsc"))
     assert inside.result is Result.OK
     assert "gVisor" in inside.seen
 

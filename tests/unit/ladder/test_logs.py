@@ -22,7 +22,7 @@ from harness.ledger.records import Decision
 from harness.ledger.states import State
 from harness.protocol.job import Progress as StepProgress
 from harness.protocol.job import Step
-from harness.workers.base import News
+from harness.workers import News
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.workers.ray_places import Spot, spots_of
+from harness.workers.ray import Spot, spots_of
 
 
 def node(name, cpus, gpus=0.0, *, alive=True):

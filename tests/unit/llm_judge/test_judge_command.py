@@ -14,7 +14,7 @@ from harness.cli.judge import judge_command
 from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.ladder.climb import SAMPLES
 from harness.ledger import Ledger
-from harness.llm_judge.completions import against, read_lines
+from harness.llm_judge.pairwise import against, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,7 @@ from harness.core.errors import InfrastructureError, UserError
 from harness.llm.endpoint import Endpoint
 from harness.llm.recording import Recording
 from harness.llm_judge.judge import Judge, Manner
-from harness.llm_judge.mtbench import Scores, rate
-from harness.llm_judge.questions import fill, read_answers, read_prompts, read_questions
+from harness.llm_judge.mtbench import Scores, fill, rate, read_answers, read_prompts, read_questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,8 +21,7 @@ from harness.core.errors import UserError
 from harness.core.facts import LossFacts
 from harness.core.verdict import Rejected
 from harness.plots import canvas, plots
-from harness.plots.picture_loss import loss_figure
-from harness.plots.picture_stability import stability_figure
+from harness.plots.picture_loss import loss_figure, stability_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
