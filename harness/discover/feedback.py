@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.discover import prompts
 from harness.discover.reading import SENTENCES
 from harness.llm import quoting
-from harness.report.numbers import assignments
+from harness.report.wording import assignments
 from harness.screen.rules import UNUSABLE_REPLY
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from harness.doctor.model import Check
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from harness.containers.gpu import GpuChoice
+    from harness.containers.devices import GpuChoice
     from harness.doctor.model import Outcome
 
 ANSWERS = Check("D101", "engine-answers", "A container engine answers.", "start an engine, or name one by DOCKER_HOST")

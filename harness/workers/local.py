@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.checks.checker import Checker
 from harness.checks.options import Options
-from harness.containers.gpu import host_gpus
+from harness.containers.devices import host_gpus
 from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.core.imports import safe_children
 from harness.core.stopping import LAST, Stop, heeding
