@@ -18,7 +18,7 @@ from harness.ledger.database import must_be_there, url_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.ledger.live_progress import Underway
+    from harness.ledger.progress import Underway
     from harness.ledger.records import Run
 
 _COLOURS = {

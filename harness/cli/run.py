@@ -42,15 +42,15 @@ from harness.ladder.needs import check_inputs, meet
 from harness.ladder.own import called
 from harness.ladder.today import by_other_code
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
-from harness.ledger.holders import owner_name
-from harness.ledger.states import State
+from harness.ledger.queue import owner_name
+from harness.ledger.records import State
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from harness.ladder.context import Progress, Training
     from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
-    from harness.ledger.holders import Holder
+    from harness.ledger.queue import Holder
     from harness.ledger.records import Run
     from harness.protocol.job import Step
 

@@ -15,7 +15,7 @@ from harness.core.errors import InfrastructureError
 from harness.ladder import bandit
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.tuned import tuned_of, with_values
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

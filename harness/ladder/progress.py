@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.core.errors import InfrastructureError
-from harness.ledger.live_progress import Underway
+from harness.ledger.progress import Underway
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,9 @@ from harness.ladder.health import Health, checker_when_it_answers
 from harness.ladder.ladder import load
 from harness.ladder.own import ladder_for
 from harness.ladder.progress import ProgressWriter
-from harness.ledger.events import LeaseLostError
-from harness.ledger.holders import new_owner
-from harness.ledger.queue import LEASE_SECONDS
-from harness.ledger.retrying import PatientLedger
-from harness.ledger.states import State
+from harness.ledger.ledger import PatientLedger
+from harness.ledger.queue import LEASE_SECONDS, LeaseLostError, new_owner
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
     from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
-    from harness.ledger.holders import Holder
+    from harness.ledger.queue import Holder
     from harness.ledger.records import Claim, Run
 
 #: How long the end of an attempt waits for a renewal that is under way, in seconds.

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from harness.ladder.context import Progress
-    from harness.ledger.records import Run
-    from harness.ledger.states import State
+    from harness.ledger.records import Run, State
 
 #: Cores that a place without a GPU stands for: one for the sandbox, one for what judges and trains.
 CORES = 2

@@ -10,8 +10,7 @@ from click.testing import CliRunner
 from harness.cli import run as command
 from harness.ladder import today
 from harness.ledger import Ledger
-from harness.ledger.records import Decision
-from harness.ledger.states import State
+from harness.ledger.records import Decision, State
 
 if TYPE_CHECKING:
     from pathlib import Path

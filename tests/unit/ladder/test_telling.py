@@ -12,7 +12,7 @@ from harness.protocol.job import Progress as At
 from harness.protocol.job import Step
 
 if TYPE_CHECKING:
-    from harness.ledger.live_progress import Underway
+    from harness.ledger.progress import Underway
 
 
 class Ledger:
