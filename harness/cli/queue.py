@@ -23,7 +23,7 @@ from harness.cli.ledgers import (
 )
 from harness.cli.progress import tell_json
 from harness.core import text as sanitize
-from harness.ladder.own import called
+from harness.ladder.ladder import called
 from harness.ledger.records import State
 from harness.report.terminal import Terminal
 

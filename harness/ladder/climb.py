@@ -14,7 +14,7 @@ from harness.core.verdict import Screened as NotJudged
 from harness.ladder.background import seeds_of
 from harness.ladder.context import ClimbContext, Progress
 from harness.ladder.duplicates import compared
-from harness.ladder.measured import MEASURED
+from harness.ladder.evaluations import MEASURED
 from harness.ladder.rungs import GATED
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.queue import LeaseLostError
