@@ -35,7 +35,7 @@ def measured_by(ledger: Ledger, run: int) -> dict[str, tuple[float, str]]:
     return {str(e.detail["rung"]): (e.time, str(e.detail.get("untuned", e.detail["evaluation"]))) for e in events}
 
 
-#: The event's kind.
+#: The event that tells what a tuning came to.
 KIND = "tuned"
 #: What the "rungs" begin with under which the trials' scores stand in the ledger; the tuning's digest follows.
 RUNG = "tuning"
