@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from harness.ladder.e_process import by_bets, by_t
+from harness.ladder.evidence import by_bets, by_t
 from harness.ladder.false_discovery import e_bh
 from harness.ladder.gate import Gate
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ledger_samples import RUNGS, rows
 
-from harness.ledger.states import FINAL, State
+from harness.ledger.records import FINAL, State
 
 if TYPE_CHECKING:
     import signal

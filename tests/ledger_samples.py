@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.ledger import Ledger
-    from harness.ledger.records import Claim
-    from harness.ledger.states import State
+    from harness.ledger.records import Claim, State
 
 PROFILE: dict[str, Any] = {"profile": "test-1", "profile_digest": "d" * 64}
 RUNGS = ("zero", "one", "two")

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING
 from ledger_samples import RUNGS, checkpoint
 
 from harness.ledger import Ledger
-from harness.ledger.events import LeaseLostError
 from harness.ledger.failures import LedgerError
-from harness.ledger.records import Score
-from harness.ledger.states import State
+from harness.ledger.queue import LeaseLostError
+from harness.ledger.records import Score, State
 
 if TYPE_CHECKING:
     from harness.ledger.records import Claim

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from harness.checks.bench import Bench, Ready
 from harness.checks.options import Options
 from harness.checks.static import Job, Screened, screened, screened_text
-from harness.containers.disk import disk_of
+from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, sweep
-from harness.containers.gpu import choose
 from harness.core.errors import InfrastructureError
 from harness.core.profiles import load
 from harness.core.version import __version__

@@ -14,8 +14,7 @@ from harness.cli.differences import as_json
 from harness.cli.ledgers import ledger_options, name_of, number, read_ledger, state_style
 from harness.cli.progress import tell_json
 from harness.ladder.board import references, standings
-from harness.ladder.ladder import load
-from harness.ladder.own import called, named, namesakes
+from harness.ladder.ladder import called, load, named, namesakes
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:

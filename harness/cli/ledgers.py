@@ -11,14 +11,14 @@ import click
 from harness.cli.paced import told_seconds
 from harness.core import text as sanitize
 from harness.ladder import logs
-from harness.ladder.own import called
+from harness.ladder.ladder import called
 from harness.ledger import Ledger
 from harness.ledger.database import must_be_there, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.ledger.live_progress import Underway
+    from harness.ledger.progress import Underway
     from harness.ledger.records import Run
 
 _COLOURS = {

@@ -11,7 +11,7 @@ from harness.core.result import CheckResult
 from harness.core.verdict import Accepted
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, curves
-from harness.ladder.own import ladder_for
+from harness.ladder.ladder import ladder_for
 from harness.plots import picture_frontier, picture_learning, plots
 
 if TYPE_CHECKING:

@@ -23,15 +23,15 @@ from harness.cli.ledgers import (
 )
 from harness.cli.progress import tell_json
 from harness.core import text as sanitize
-from harness.ladder.own import called
-from harness.ledger.states import State
+from harness.ladder.ladder import called
+from harness.ledger.records import State
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.ledger import Ledger
-    from harness.ledger.live_progress import Underway
+    from harness.ledger.progress import Underway
 
 _OPEN = (State.RUNNING, State.HELD, State.QUEUED)
 

@@ -37,20 +37,19 @@ from harness.core.errors import UserError
 from harness.core.stopping import Stop, heeding
 from harness.ladder import logs
 from harness.ladder.curves import line, mean_curves
-from harness.ladder.ladder import load
+from harness.ladder.evaluations import by_other_code
+from harness.ladder.ladder import called, load
 from harness.ladder.needs import check_inputs, meet
-from harness.ladder.own import called
-from harness.ladder.today import by_other_code
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
-from harness.ledger.holders import owner_name
-from harness.ledger.states import State
+from harness.ledger.queue import owner_name
+from harness.ledger.records import State
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from harness.ladder.context import Progress, Training
     from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
-    from harness.ledger.holders import Holder
+    from harness.ledger.queue import Holder
     from harness.ledger.records import Run
     from harness.protocol.job import Step
 

@@ -30,8 +30,8 @@ from harness.core import text as sanitize
 from harness.core.errors import UserError
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
-from harness.ladder.own import called, ladder_for
-from harness.ladder.tuned import OBJECTIVE, RUNG, VALUE, tuned_of
+from harness.ladder.evaluations import OBJECTIVE, RUNG, VALUE, tuned_of
+from harness.ladder.ladder import called, ladder_for
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:

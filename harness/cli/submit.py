@@ -12,7 +12,7 @@ from harness.cli.progress import tell, tell_excluded
 from harness.core.candidate import discover
 from harness.ladder.ladder import load
 from harness.ladder.needs import check_inputs, missing
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 #: Known candidates of which is told what they are the same as.
 _TOLD = 8

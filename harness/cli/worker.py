@@ -26,9 +26,8 @@ from harness.core.stopping import LAST, Stop, heeding
 from harness.ladder import logs
 from harness.ladder.ladder import load
 from harness.ladder.worker import WorkerConfig
-from harness.ledger.holders import LONGEST_LEASE
-from harness.ledger.queue import LEASE_SECONDS
-from harness.ledger.states import FINAL, State
+from harness.ledger.queue import LEASE_SECONDS, LONGEST_LEASE
+from harness.ledger.records import FINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,11 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.containers.gpu import GPU_ENVIRONMENT
+from harness.containers.devices import GPU_ENVIRONMENT
 from harness.core import processes
 
 if TYPE_CHECKING:
-    from harness.containers.gpu import GpuChoice
+    from harness.containers.devices import GpuChoice
     from harness.core.limits import Limits
 
 #: The engine starts exactly this; what the image says about it does not matter.

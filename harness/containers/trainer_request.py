@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from harness.containers.gpu import GpuChoice
+    from harness.containers.devices import GpuChoice
 
 #: As in a sandbox (`request.COMMAND`), and it ends when its standard input is closed.
 COMMAND = ["python3", "-s", "-P", "-B", "-u", "-m", "harness.trainer"]

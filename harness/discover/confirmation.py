@@ -14,14 +14,14 @@ from harness.core import profiles
 from harness.core.errors import InfrastructureError
 from harness.ladder import bandit
 from harness.ladder.baselines import baseline_candidate
-from harness.ladder.tuned import tuned_of, with_values
-from harness.ledger.states import State
+from harness.ladder.evaluations import tuned_of, with_values
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harness.ladder.evaluations import Tuned
     from harness.ladder.plan import Ladder, RungPlan
-    from harness.ladder.tuned import Tuned
     from harness.ledger import Ledger
 
     #: Told the seed, the loss's own value, and those of the others by name.

@@ -29,8 +29,8 @@ from harness.ladder.climb import REPORT, SCREEN_REPORT
 from harness.ladder.curves import by_seed, mean_curves, means
 from harness.ladder.gate import interval
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
-from harness.ledger.holders import owner_name
-from harness.ledger.states import FINAL, State
+from harness.ledger.queue import owner_name
+from harness.ledger.records import FINAL, State
 from harness.report.json_report import read_json
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from harness.core.facts import LossFacts
 from harness.discover.reading import SENTENCES
 from harness.discover.templates import TEMPLATES
 from harness.llm import quoting
-from harness.report.numbers import assignments
+from harness.report.wording import assignments
 from harness.screen.rules import UNUSABLE_REPLY
 
 if TYPE_CHECKING:

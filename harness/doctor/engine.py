@@ -21,7 +21,7 @@ from harness.images.refs import verify
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from harness.containers.gpu import GpuChoice
+    from harness.containers.devices import GpuChoice
     from harness.doctor.model import Outcome
 
 

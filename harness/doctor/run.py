@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness.containers.disk import disk_of
+from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, engine_faults, sweep
-from harness.containers.gpu import choose
 from harness.core.errors import InfrastructureError
 from harness.core.profiles import DEFAULT, load
 from harness.doctor import engine, judge, probing
@@ -29,7 +28,7 @@ from harness.oracle.sandbox import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from harness.containers.gpu import GpuChoice
+    from harness.containers.devices import GpuChoice
     from harness.doctor.model import Outcome
 
 _GROUPS = (

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.ladder.curves import by_seed
+from harness.ladder.evaluations import measured_by
 from harness.ladder.gate import Difference, interval
-from harness.ladder.measured import measured_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

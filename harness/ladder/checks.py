@@ -1,7 +1,8 @@
 """A ladder is looked at when it is named: what could never be climbed is its owner's mistake, and no candidate's.
 
 What a gate reads has to be measured, and within its bounds; what a rung is set up with has to make sense, go with the
-contract, and lie in the domain that candidates are judged over. Each mistake is told with the line that it stands on.
+contract, and lie in the domain that candidates are judged over. Each mistake is told with the line that it stands on,
+which is found here: tomllib tells lines of wrong spelling alone.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core import profiles
 from harness.core.contract import CONTRACTS
 from harness.core.errors import UserError
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.rungs import GATED, VERDICTS, contract_of, declared_by
-from harness.ladder.toml_lines import line_of
 from harness.protocol.job import StepError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _BETAS = ("beta", "betas", "quick_beta")
 #: How many mistakes are told at once.
 _TOLD = 6
 
+#: Keys, and places in arrays.
 Path = tuple[str | int, ...]
 
 
@@ -248,3 +250,45 @@ def _one_of(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
     meant = f"did you mean {close[0]}? " if close else ""
     return f"{meant}there are: {', '.join(sorted(known))}"
+
+
+_WHERE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+#: What may be open at the end of a line inside of an array.
+_CLOSERS = ("", "\n]", "\n]]", "\n}]", "\n]}", "\n]}]")
+
+
+def line_of(text: str, path: Path) -> int:
+    """The line, from 1, on which what `path` leads to begins; that of the nearest table around it where it is missing.
+
+    The file is read line by line from its top: the first line after which the path leads anywhere is the one.
+    """
+    lines = text.split("\n")
+    for long in range(len(path), 0, -1):
+        for count in range(1, len(lines) + 1):
+            if any(_leads(_read("\n".join(lines[:count]) + closer), path[:long]) for closer in _CLOSERS):
+                return count
+    return 1
+
+
+def misspelt(text: str, error: tomllib.TOMLDecodeError) -> tuple[int, str]:
+    """The line of what tomllib cannot read, and what is wrong with it."""
+    told = str(error)
+    found = _WHERE.search(told)
+    line = int(found[1]) if found is not None and found[1] else text.count("\n") + 1
+    return line, _WHERE.sub("", told)
+
+
+def _read(text: str) -> Any:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _leads(document: Any, path: Path) -> bool:
+    for key in path:
+        try:
+            document = document[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True

@@ -14,12 +14,11 @@ from harness.core.verdict import Screened as NotJudged
 from harness.ladder.background import seeds_of
 from harness.ladder.context import ClimbContext, Progress
 from harness.ladder.duplicates import compared
-from harness.ladder.measured import MEASURED
+from harness.ladder.evaluations import MEASURED
 from harness.ladder.rungs import GATED
 from harness.ladder.tuning import Tuning, is_open
-from harness.ledger.events import LeaseLostError
-from harness.ledger.records import Decision, Score, plain
-from harness.ledger.states import State
+from harness.ledger.queue import LeaseLostError
+from harness.ledger.records import Decision, Score, State, plain
 from harness.protocol.job import Progress as StepProgress
 from harness.protocol.job import Step
 from harness.report.json_report import write_json

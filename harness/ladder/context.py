@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from harness.core.errors import InfrastructureError, UserError
 from harness.ladder.baselines import Baselines
 from harness.ladder.checks import check
+from harness.ladder.evaluations import evaluation_with
 from harness.ladder.measuring import Measuring, trainings_of
 from harness.ladder.rungs import TRAINED, evaluation_digest
-from harness.ladder.tuned import evaluation_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable

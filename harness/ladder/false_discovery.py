@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.ladder.e_process import by_t
-from harness.ladder.gate import interval, paired
-from harness.ladder.gate_message import comparison
+from harness.ladder.evidence import by_t
+from harness.ladder.gate import comparison, interval, paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,7 @@
-"""Ladders: dated, frozen files that name the rungs, their settings and their gates."""
+"""Ladders: dated, frozen files that name the rungs, their settings and their gates; and which of them a run climbs.
+
+That is one of the package's, or one of the user's: a file, or what a ledger keeps of it.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,20 @@ import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.errors import UserError
 from harness.core.files import SMALL, load_bytes, no_hidden
-from harness.ladder.checks import Mistake, check, refused
+from harness.ladder.checks import Mistake, check, line_of, misspelt, refused
 from harness.ladder.gate import Gate, GuardRail
 from harness.ladder.plan import Ladder, RungPlan
-from harness.ladder.toml_lines import line_of, misspelt
+
+if TYPE_CHECKING:
+    from harness.ledger import Ledger
+    from harness.ledger.records import Run
+
 
 DEFAULT = "bandit"
 #: What a ladder of the user's may be called: ledgers keep the name.
@@ -184,3 +191,56 @@ def _plan(rung: _Rung) -> RungPlan:
         ),
         ask_a_person=rung.ask_a_person,
     )
+
+
+#: How much of a digest is told, and has to be given at least.
+_SHOWN = 8
+
+
+def ladder_for(ledger: Ledger, run: Run) -> Ladder | None:
+    """The very ladder that a run was submitted for, by its digest; None where neither package nor ledger has it.
+
+    Raises LedgerError where the ledger's copy was changed.
+    """
+    if run.profile in names():
+        ladder = load(run.profile)
+        return ladder if ladder.digest == run.profile_digest else None
+    try:
+        return parse(ledger.document(run.profile_digest))
+    except UserError:
+        return None
+
+
+def called(name: str, digest: str) -> str:
+    """What tables call a ladder: its name, and where that is not the package's, the beginning of its digest with it."""
+    return name if name in names() and digest_of(name) == digest else f"{name}@{digest[:_SHOWN]}"
+
+
+def namesakes(ledger: Ledger, name: str) -> list[Run]:
+    """One run of each ladder of that name in a ledger, the newest first."""
+    runs = [run for run in ledger.runs(limit=1_000_000) if run.profile == name]
+    newest = {run.profile_digest: run for run in sorted(runs, key=lambda run: run.id)}
+    return sorted(newest.values(), key=lambda run: -run.id)
+
+
+def named(ledger: Ledger, words: str) -> Ladder:
+    """The ladder of these words: a name of the package's, a .toml file, or one of the ledger's as NAME or NAME@DIGEST.
+
+    Raises UserError for an unknown one, and for a name that several ladders of the ledger have.
+    """
+    name, at, digest = words.partition("@")
+    if words.endswith(".toml"):
+        return load(words)
+    runs = [run for run in namesakes(ledger, name) if run.profile_digest.startswith(digest)]
+    if name not in names() and (at or runs):
+        if len(runs) > 1:
+            told = ", ".join(called(run.profile, run.profile_digest) for run in runs)
+            raise UserError(f"{len(runs)} ladders are called {name!r} here", remedy=f"one of: {told}")
+        if not runs:
+            raise UserError(
+                f"no run in this ledger is of the ladder {words!r}", remedy="`harness queue --all` has them"
+            )
+        if (found := ladder_for(ledger, runs[0])) is not None:
+            return found
+        raise UserError(f"the ladder {words} is not kept in this ledger", remedy="name its .toml file")
+    return load(words)

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.ladder.context import Progress
-    from harness.ledger.records import Claim
-    from harness.ledger.states import State
+    from harness.ledger.records import Claim, State
 
 #: The words of the commands.
 LEVELS = ("debug", "info", "warning", "error")

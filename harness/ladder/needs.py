@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from harness.containers.gpu import host_gpus
+from harness.containers.devices import host_gpus
 from harness.core.errors import UserError
 from harness.ladder.measuring import VARIABLE
 from harness.ladder.rungs import TRAINED, declared_by

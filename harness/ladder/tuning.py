@@ -8,6 +8,9 @@ rung itself is its gate's business, on its own seeds, with the values fixed.
 
 A trial is worth the gate's metric, the mean over its seeds; one that breaks a guard rail, or to which the candidate
 does not answer, is worth less than all others. The best goes through all properties once more before any gate sees it.
+
+The search for values is Optuna's TPE, seeded, one trial at a time. What was told so far is all its state: a search that
+was interrupted is gone through again from the ledger, asks for the same values, and goes on to the bit.
 """
 
 from __future__ import annotations
@@ -20,10 +23,9 @@ from harness.core.digests import json_digest
 from harness.core.errors import CandidateFault, InfrastructureError, StoppedError
 from harness.core.version import __version__
 from harness.ladder import bandit
+from harness.ladder.evaluations import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
 from harness.ladder.ladder import load
-from harness.ladder.search import Search
-from harness.ladder.sources import TUNING, code_of
-from harness.ladder.tuned import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
+from harness.ladder.rungs import TUNING, code_of
 from harness.ledger.records import Score
 
 if TYPE_CHECKING:
@@ -40,6 +42,56 @@ if TYPE_CHECKING:
     Trial = tuple[Mapping[str, float], float]
     #: What values reach; WORST where they fall apart.
     Objective = Callable[[Mapping[str, float]], float]
+
+#: Trials before the sampler models anything: the middle of all ranges, and a few at random.
+_AT_RANDOM = 5
+
+
+class Search:
+    """Asks for values and is told what they reached, the more the better. Raises InfrastructureError without Optuna."""
+
+    def __init__(self, parameters: Sequence[Parameter], seed: int) -> None:
+        try:
+            import optuna  # noqa: PLC0415 - a candidate without parameters needs none
+        except ImportError as error:
+            raise InfrastructureError(
+                "this candidate declares parameters, and Optuna, which tunes them, is not installed",
+                remedy="install the extra: pip install 'preference-loss-harness[discover]'",
+            ) from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.version = f"optuna {optuna.__version__}"
+        self._parameters = tuple(parameters)
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_AT_RANDOM)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        # The middle is what an untuned candidate has: nothing worse on the seeds of the tuning can come out.
+        self._study.enqueue_trial({p.name: p.middle for p in self._parameters})
+        self._trial: Any = None
+
+    def ask(self) -> dict[str, float]:
+        """The values of the next trial; the same again until it is told what they reached."""
+        if self._trial is None:
+            self._trial = self._study.ask()
+        drawn = {p.name: self._trial.suggest_float(p.name, p.low, p.high, log=p.log) for p in self._parameters}
+        return {p.name: min(max(float(drawn[p.name]), p.low), p.high) for p in self._parameters}
+
+    def tell(self, value: float) -> None:
+        """What the last trial reached."""
+        self._study.tell(self._trial, value)
+        self._trial = None
+
+    def again(self, trials: Sequence[tuple[Mapping[str, float], float]]) -> list[tuple[Mapping[str, float], float]]:
+        """Go through earlier trials: give those that this search makes too, in order, and stand behind them.
+
+        Where one has other values, it and those after it were another search's: they are left out.
+        """
+        out = []
+        for values, reached in trials:
+            if self.ask() != dict(values):
+                break
+            self.tell(reached)
+            out.append((values, reached))
+        return out
+
 
 TRIALS = 16
 #: Seeds of a trial. Those that judge are far from them: gates count from 0, a duel from 100,000.

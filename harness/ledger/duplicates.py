@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import func, insert, select, update
 
 from harness.core.errors import UserError
-from harness.ledger.events import move, record
 from harness.ledger.progress import end, must_hold
 from harness.ledger.queries import run_of
-from harness.ledger.states import State
+from harness.ledger.queue import move, record
+from harness.ledger.records import State
 from harness.ledger.tables import functions, runs, secrets
 
 if TYPE_CHECKING:

@@ -1,4 +1,9 @@
-"""The ledger as everything else uses it: one object over the database and the artifacts."""
+"""The ledger as everything else uses it: one object over the database and the artifacts; and one that waits.
+
+The waiting one is for workers, to whom a server that restarts or a full disk is no end. Everything that it repeats may
+be repeated: a write that arrived although nobody was told is refused the second time (the run is no longer held as it
+was), or finds itself there already.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +13,23 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.ledger import documents as attached
 from harness.ledger import duplicates as same
-from harness.ledger import holders, progress, queue
-from harness.ledger import live_progress as underway
 from harness.ledger import operator_actions as people
+from harness.ledger import progress, queue
 from harness.ledger import queries as look
-from harness.ledger.artifacts import Artifacts
 from harness.ledger.database import FOLDER, Database, url_of
-from harness.ledger.states import State
-from harness.ledger.submit import submit
+from harness.ledger.documents import Artifacts
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.core.candidate import Candidate
+    from harness.core.retry import Patience
     from harness.core.verdict import Json
     from harness.ledger.documents import Attachment
     from harness.ledger.duplicates import Compare
-    from harness.ledger.holders import Holder
-    from harness.ledger.live_progress import Underway
+    from harness.ledger.progress import Underway
+    from harness.ledger.queue import Holder
     from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
 
 
@@ -75,8 +79,8 @@ class Ledger:
         priority: int = 0,
         again: bool = False,
     ) -> list[Submission]:
-        """Keep the text of each (candidate, name) and queue a run for it; see `submit.submit`."""
-        return submit(
+        """Keep the text of each (candidate, name) and queue a run for it; see `people.submit`."""
+        return people.submit(
             self.database,
             entries,
             profile=profile,
@@ -111,12 +115,12 @@ class Ledger:
         progress.note(self.database, held, kind, detail)
 
     def tell(self, held: Claim, one: Underway) -> None:
-        """Write down how far a training is; see `underway.tell`."""
-        underway.tell(self.database, held, one)
+        """Write down how far a training is; see `progress.tell`."""
+        progress.tell(self.database, held, one)
 
     def over(self, held: Claim, seed: int | None = None) -> None:
         """Nothing is under way any more for a run's seeds up to this one, or for any."""
-        underway.over(self.database, held, seed)
+        progress.over(self.database, held, seed)
 
     def checkpoint(self, held: Claim, **what: Any) -> State:
         """Write down the end of a rung; see `progress.checkpoint`."""
@@ -176,7 +180,7 @@ class Ledger:
 
     def holder(self, run: int) -> Holder | None:
         """Who holds a run, and until when; None where nobody does."""
-        return holders.holder_of(self.database, run)
+        return queue.holder_of(self.database, run)
 
     def runs(self, **which: Any) -> list[Run]:
         """Runs in the order of the queue; all, unless `states`, `profile_digest`, `candidate` or `limit` choose."""
@@ -202,7 +206,7 @@ class Ledger:
 
     def underway(self, run: int | None = None) -> dict[int, list[Underway]]:
         """What is being trained right now, by run: of one run or of all."""
-        return underway.underway_of(self.database, run)
+        return progress.underway_of(self.database, run)
 
     def events(self, run: int) -> list[Event]:
         """All that happened to a run."""
@@ -223,3 +227,44 @@ class Ledger:
     def text(self, run: Run) -> bytes:
         """The candidate's text, as it was submitted."""
         return look.text_of(self.database, run.candidate)
+
+
+_WHO = "the ledger"
+#: What waits. Not `renew`: a lease is renewed beside the work, and tried again until it ends.
+_WAITING = frozenset(
+    {
+        "attach",
+        "checkpoint",
+        "claim",
+        "counts",
+        "events",
+        "fault",
+        "forget",
+        "holder",
+        "note",
+        "release",
+        "run",
+        "same_function",
+        "save_scores",
+        "scores",
+        "secret",
+        "text",
+    }
+)
+
+
+class PatientLedger(Ledger):
+    """A ledger whose answers are waited for; see the module."""
+
+    def __init__(self, patience: Patience, folder: Path | None = None, *, database: str | None = None) -> None:
+        self.patience = patience
+        patience.until_it_works(lambda: Ledger.__init__(self, folder, database=database), _WHO)
+        self.database.stopping = patience.stopping
+
+    def __getattribute__(self, name: str) -> Any:
+        """Let the methods of a worker's own wait."""
+        found = object.__getattribute__(self, name)
+        if name not in _WAITING:
+            return found
+        patience: Patience = object.__getattribute__(self, "patience")
+        return lambda *given, **named: patience.until_it_works(lambda: found(*given, **named), _WHO)

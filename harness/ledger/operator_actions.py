@@ -1,25 +1,31 @@
-"""What people decide about runs: cancel, retry, approve."""
+"""What people do about runs: submit candidates, cancel, retry, approve.
+
+There is one run for each candidate and profile, however often it is submitted.
+"""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
-from sqlalchemy import update
+from sqlalchemy import func, insert, select, update
 
 from harness.core.errors import UserError
+from harness.ledger.database import insert_all_unless_known
 from harness.ledger.documents import set_aside
 from harness.ledger.duplicates import hand_over, take_back
-from harness.ledger.events import NOBODY, move, record
 from harness.ledger.queries import run_of
-from harness.ledger.records import clean
-from harness.ledger.states import FINAL, State
-from harness.ledger.tables import runs
+from harness.ledger.queue import NOBODY, move, record
+from harness.ledger.records import FINAL, State, Submission, clean
+from harness.ledger.tables import candidates, events, runs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from sqlalchemy import Connection
 
+    from harness.core.candidate import Candidate
     from harness.ledger.database import Database
     from harness.ledger.records import Run
 
@@ -102,3 +108,95 @@ def _decide(
             remedy=f"`harness show {run}` says how it got there",
         )
     record(connection, run, now, kind, reason=reason)
+
+
+#: Head start of one step of priority, in seconds. A run that has waited this much longer is as urgent, so that a
+#: stream of urgent ones cannot keep it waiting for ever.
+PRIORITY_SECONDS = 600.0
+#: The largest priority, up and down: a week's head start.
+MOST_PRIORITY = 1000
+#: Candidates in one transaction: few enough that no worker waits long for the ledger to renew its lease.
+CHUNK = 200
+#: One submits at a time in PostgreSQL too: two with the same candidates would wait for each other in a circle.
+_LOCK = 4_711_002
+
+
+def submit(
+    database: Database,
+    entries: Sequence[tuple[Candidate, str]],
+    *,
+    profile: str,
+    profile_digest: str,
+    needs: str,
+    priority: int = 0,
+    again: bool = False,
+) -> list[Submission]:
+    """Queue candidates, each with its name; give what became of them, in the same order.
+
+    Those that have a run get that one, so what was cut off may be submitted again: every 200 candidates are one
+    transaction. `again` runs each of them, whoever else is the same function, and from the first rung on where its run
+    has ended. Raises UserError for a priority beyond ±1000.
+    """
+    if abs(priority) > MOST_PRIORITY:
+        raise UserError(f"the priority {priority} is beyond ±{MOST_PRIORITY}")
+    out: list[Submission] = []
+    left = iter(entries)
+    same: Mapping[str, str | int | bool] = {
+        "profile": profile,
+        "profile_digest": profile_digest,
+        "needs": needs,
+        "priority": priority,
+        "alone": again,
+    }
+    while chunk := list(itertools.islice(left, CHUNK)):
+        with database.writing() as connection:
+            if not database.is_sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            out += _submit(connection, chunk, database.time(connection), same)
+    return out
+
+
+def _submit(
+    connection: Connection, chunk: Sequence[tuple[Candidate, str]], now: float, same: Mapping[str, str | int | bool]
+) -> list[Submission]:
+    first = {candidate.sha256: (candidate, name) for candidate, name in reversed(chunk)}
+    place = now - int(same["priority"]) * PRIORITY_SECONDS
+    texts, queued = [], []
+    for digest in dict.fromkeys(candidate.sha256 for candidate, _ in chunk):
+        candidate, name = first[digest]
+        path = clean(candidate.path)
+        texts.append({"sha256": digest, "name": clean(name), "path": path, "text": candidate.data, "submitted": now})
+        queued.append({**_fresh(digest, place, now), **same})
+    wanted = (runs.c.profile_digest == same["profile_digest"]) & runs.c.candidate.in_(list(first))
+    look = select(runs.c.candidate, runs.c.id).where(wanted)
+    insert_all_unless_known(connection, candidates, texts)
+    new = insert_all_unless_known(connection, runs, queued)
+    numbers = {row.candidate: int(row.id) for row in connection.execute(look)}
+    out, told = [], []
+    for candidate, _ in chunk:
+        fresh = candidate.sha256 in new
+        new.discard(candidate.sha256)
+        run = numbers[candidate.sha256]
+        kind = "submitted" if fresh else "submitted-again"
+        if same["alone"] and not fresh:
+            run_again(connection, run, now, place, str(same["needs"]))
+        told.append({"run": run, "time": now, "kind": kind, "detail": {"priority": same["priority"]}})
+        out.append(Submission(run, fresh))
+    connection.execute(insert(events), told)
+    return out
+
+
+def _fresh(candidate: str, place: float, now: float) -> dict[str, str | int | float]:
+    return {
+        "candidate": candidate,
+        "state": State.QUEUED,
+        "rung": 0,
+        "place": place,
+        "not_before": 0.0,
+        "attempt": 0,
+        "faults": 0,
+        "approved": -1,
+        "reason": "",
+        "submitted": now,
+        "changed": now,
+    }

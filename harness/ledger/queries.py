@@ -10,8 +10,7 @@ from sqlalchemy import Select, func, select
 
 from harness.core.errors import UserError
 from harness.ledger.failures import COPY, LedgerError
-from harness.ledger.records import Decision, Event, Run, Score, clean
-from harness.ledger.states import State
+from harness.ledger.records import Decision, Event, Run, Score, State, clean
 from harness.ledger.tables import candidates, decisions, events, promotions, results, runs
 
 if TYPE_CHECKING:

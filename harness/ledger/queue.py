@@ -1,25 +1,119 @@
-"""Claiming: the next run for a free place, with a lease and an attempt number, by the database's clock."""
+"""Runs on their way: claimed for a free place, held by a lease, brought from one state to the next.
+
+A claim has a lease and an attempt number, by the database's clock. Who holds a run is told by the worker's host,
+process and place, until when, and whether it is still there at all. What happened to a run is written down as its
+events, in order, for people and for other machines.
+"""
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, func, insert, select, update
 
 from harness.core import processes
-from harness.ledger.events import NOBODY, held_by, move, record
-from harness.ledger.holders import LONGEST_LEASE, is_gone
+from harness.core.errors import InfrastructureError
 from harness.ledger.queries import run_of
-from harness.ledger.records import Claim, clean
-from harness.ledger.states import State
-from harness.ledger.tables import runs, slots
+from harness.ledger.records import Claim, State, clean, plain, sources
+from harness.ledger.tables import events, runs, slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from sqlalchemy import ColumnElement, Connection
 
+    from harness.core.verdict import Json
     from harness.ledger.database import Database
+
+
+class LeaseLostError(InfrastructureError):
+    """Another attempt holds this run, or it has ended: what this one has to say is refused."""
+
+
+def record(connection: Connection, run: int, now: float, kind: str, **detail: Json) -> None:
+    """Write an event down, in the caller's transaction."""
+    connection.execute(insert(events).values(run=run, time=now, kind=kind, detail=plain(detail)))
+
+
+def move(connection: Connection, run: int, after: State, now: float, *also: ColumnElement[bool], **values: Any) -> bool:
+    """Bring a run to another state, if it is in one from which that may follow; tell whether it was.
+
+    `also` are further conditions, such as the attempt that must still hold it; `values` are written with the state.
+    """
+    allowed = runs.c.state.in_(sources(after))
+    statement = update(runs).where(runs.c.id == run, allowed, *also).values(state=after, changed=now, **values)
+    return connection.execute(statement).rowcount == 1
+
+
+def held_by(attempt: int) -> tuple[ColumnElement[bool], ...]:
+    """The condition that an attempt still holds its run."""
+    return (runs.c.state == State.RUNNING, runs.c.attempt == attempt)
+
+
+#: What a run looks like that nobody holds.
+NOBODY: dict[str, Any] = {"owner": None, "lease": None}
+
+
+#: No lease is longer, in seconds, and no wait: what ends later was written before the database's clock was set back.
+LONGEST_LEASE = 3600.0
+#: HOST/PID/PROCESS/TOKEN: the first two for people, the third for machines, the last for several workers of a process.
+_PARTS = 4
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a run. `left` are the seconds until the lease ends, by the database's clock; below 0 it has ended."""
+
+    owner: str
+    place: str
+    left: float
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether the next one who claims the run gets it."""
+        return not 0.0 <= self.left <= LONGEST_LEASE or is_gone(self.owner)
+
+    @property
+    def told(self) -> str:
+        """Host, process and place in a few words."""
+        host, _, rest = self.owner.partition("/")
+        pid = rest.partition("/")[0]
+        who = f"process {pid} on {host}" if pid.isdigit() else self.owner
+        return f"{who} (worker {self.place})" if self.place else who
+
+
+def new_owner() -> str:
+    """A name for a worker of this process: no other has it, and it tells whether its process lives."""
+    return f"{owner_name()}/{processes.this()}/{secrets.token_hex(4)}"
+
+
+def owner_name() -> str:
+    """Host and number of this process, as leases begin."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def is_gone(owner: str) -> bool:
+    """Whether the process that an owner's name tells of is certainly dead: its lease is worth nothing any more."""
+    parts = owner.split("/")
+    return len(parts) == _PARTS and processes.is_gone(parts[2])
+
+
+def holder_of(database: Database, run: int) -> Holder | None:
+    """Who holds a run; None where nobody does."""
+    of = (slots.c.run == runs.c.id) & (slots.c.attempt == runs.c.attempt)
+    wanted = select(runs.c.owner, runs.c.lease, slots.c.name, database.now.label("now"))
+    wanted = wanted.outerjoin(slots, of).where(runs.c.id == run, runs.c.state == State.RUNNING)
+    with database.reading() as connection:
+        row = connection.execute(wanted).first()
+    if row is None or row.owner is None:
+        return None
+    return Holder(row.owner, row.name or "", float(row.lease or 0.0) - float(row.now))
+
 
 #: How long a lease lasts, in seconds; it is renewed three times in that time.
 LEASE_SECONDS = 30.0

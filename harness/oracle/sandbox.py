@@ -21,8 +21,8 @@ from harness.sandbox import wire as layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.containers.devices import GpuChoice
     from harness.containers.engine import Engine
-    from harness.containers.gpu import GpuChoice
     from harness.core.limits import Limits
 
 #: Words of engines and runtimes about a limit of the disk that they cannot set.
@@ -50,7 +50,7 @@ class Recipe:
     gpu: GpuChoice | None = None
     runtime: str | None = None
     podman: bool = False
-    #: The device that the engine keeps its data on, where reads from it can be limited (`harness.containers.disk`).
+    #: The device that the engine keeps its data on, where reads from it can be limited (`harness.containers.devices`).
     disk: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     #: Asked while anything is waited for; what waits then ends with StoppedError.

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from harness.core import text as sanitize
 from harness.core.files import open_to_write
 from harness.core.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
-from harness.report import places
-from harness.report.numbers import assignments
-from harness.report.tally import sentence
+from harness.report import code_hosts
+from harness.report.wording import assignments, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +101,7 @@ def _message(finding: Finding) -> str:
 
 
 def _line(annotation: _Annotation, root: Path | None) -> str:
-    inside = places.relative(annotation.path, root)
+    inside = code_hosts.relative(annotation.path, root)
     shown = sanitize.path(annotation.path if inside is None else inside)
     properties = {"file": shown}
     if annotation.place is not None and annotation.place.line > 0:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Screened, Severity
-from harness.report import places
-from harness.report.tally import sentence
+from harness.report import code_hosts
+from harness.report.wording import sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ _SEVERITY = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOT
 def write_gitlab(report: CheckReport, root: Path | None = None) -> str:
     """Write a JSON array of issues, each with a fingerprint of its own that no moved line changes."""
     issues: list[Json] = []
-    for each in places.numbered(report, root):
+    for each in code_hosts.numbered(report, root):
         finding = each.finding
         description = sanitize.one_line(f"{finding.rule} {finding.name}: {finding.message}")
         where = _place(each.result.path, max(1, finding.location.line) if finding.location else 1, root)
@@ -31,7 +31,7 @@ def write_gitlab(report: CheckReport, root: Path | None = None) -> str:
     for result in report.results:
         # A report without issues would look like that of candidates that were judged.
         if isinstance(result.verdict, Screened):
-            fingerprint = places.fingerprint("screened", places.uri(result.path, root)[0])
+            fingerprint = code_hosts.fingerprint("screened", code_hosts.uri(result.path, root)[0])
             where = _place(result.path, 1, root)
             issues.append(_issue(sentence(NOT_JUDGED), "screened", fingerprint, "info", where))
     return logs.part_in_json(json.dumps(issues, indent=2, allow_nan=False)) + "\n"
@@ -48,5 +48,5 @@ def _issue(description: str, check: str, fingerprint: str, severity: str, locati
 
 
 def _place(path: str, line: int, root: Path | None) -> Json:
-    inside = places.relative(path, root)
+    inside = code_hosts.relative(path, root)
     return {"path": sanitize.path(path if inside is None else inside), "lines": {"begin": line}}

@@ -8,9 +8,7 @@ from harness.core import text as sanitize
 from harness.core.errors import UserError
 from harness.core.verdict import NOT_JUDGED, Screened, Undecided
 from harness.plots.plots import inline_pictures
-from harness.report.facts import fact_rows, stability_story
-from harness.report.numbers import assignments
-from harness.report.tally import not_run, sentence, tally
+from harness.report.wording import assignments, fact_rows, not_run, sentence, stability_story, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

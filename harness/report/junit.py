@@ -13,9 +13,8 @@ from xml.etree import ElementTree as ET
 from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
-from harness.report.catalogue import findings_by_rule, known_rules, rule_ids
-from harness.report.numbers import assignments
-from harness.report.tally import sentence
+from harness.report.code_hosts import findings_by_rule, known_rules, rule_ids
+from harness.report.wording import assignments, sentence
 
 if TYPE_CHECKING:
     from harness.core.result import CheckReport, CheckResult

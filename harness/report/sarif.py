@@ -13,10 +13,9 @@ from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
 from harness.core.version import __version__
-from harness.report import places
-from harness.report.catalogue import known_rules
-from harness.report.numbers import assignments, strict
-from harness.report.tally import sentence
+from harness.report import code_hosts
+from harness.report.code_hosts import known_rules
+from harness.report.wording import assignments, sentence, strict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from harness.core.result import CheckReport, CheckResult
     from harness.core.rules import Rule
     from harness.core.verdict import Finding, Json
-    from harness.report.places import Located
+    from harness.report.code_hosts import Located
 
 #: Limits of the code-scanning service.
 RESULT_LIMIT = 25_000
@@ -35,7 +34,7 @@ _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 def write_sarif(report: CheckReport, root: Path | None = None) -> str:
     """Write the report as one SARIF run, cut down to the service's limits, errors first."""
-    located = sorted(places.numbered(report, root), key=lambda each: _WEIGHT[each.finding.severity])
+    located = sorted(code_hosts.numbered(report, root), key=lambda each: _WEIGHT[each.finding.severity])
     limit = RESULT_LIMIT
     while True:
         log = json.dumps(_log(report, located, limit, root), indent=2, allow_nan=False)
@@ -135,7 +134,7 @@ def _result(each: Located, order: dict[str, int], root: Path | None) -> Json:
 
 
 def _location(path: str, place: Location | None, root: Path | None) -> Json:
-    uri, inside = places.uri(path, root)
+    uri, inside = code_hosts.uri(path, root)
     artifact: dict[str, Json] = {"uri": uri}
     if inside:
         artifact["uriBaseId"] = "%SRCROOT%"

@@ -19,10 +19,8 @@ from rich.text import Text
 from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
-from harness.report.facts import fact_rows, stability_story
-from harness.report.numbers import assignments
-from harness.report.tally import not_run, sentence, tally
 from harness.report.terminal import Terminal
+from harness.report.wording import assignments, fact_rows, not_run, sentence, stability_story, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,11 +25,10 @@ from harness.core.limits import MIB
 from harness.core.locks import opened, taken
 from harness.protocol.job import Progress, Step
 from harness.trainer.tasks import MODULES
-from harness.training.answers import SAMPLES, whole_lines
 from harness.training.kept import Kept, digest_of_input, digests, must_be_data
+from harness.training.left_behind import SAMPLES, check_weights, whole_lines
 from harness.training.serving import Serving
 from harness.training.steps import StepSpec, run_step
-from harness.training.weights import check_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

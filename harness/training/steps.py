@@ -1,18 +1,20 @@
-"""One step of a task, from its start to its metrics, wherever it runs.
+"""One step of a task, from its start to its metrics, wherever it runs; what it tells is read strictly.
 
 Whatever goes wrong ends the step's process or container. Who is at fault is judged here: what the step says of the
-candidate counts for nothing, since the host itself holds the sandbox.
+candidate counts for nothing, since the host itself holds the sandbox. Of its stdout names, numbers and sizes get
+through, and nothing else.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
 from harness.protocol.job import Progress, Step
-from harness.training.lines import LINE_CAP, LINES_CAP, Failed, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +22,66 @@ if TYPE_CHECKING:
 
     from harness.containers.trainer_request import TrainerLimits
     from harness.protocol.job import Setting
+
+#: Longest line, in bytes, and how many of them one step may write.
+LINE_CAP = 1 << 16
+LINES_CAP = 1_000_000
+_WORDS = ("nan", "inf", "-inf")
+
+
+def _number(value: object) -> object:
+    """JSON has no word for these, so they come as text; no other text is a number."""
+    return float(value) if isinstance(value, str) and value in _WORDS else value
+
+
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=True), BeforeValidator(_number)]
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.+-]{0,63}(@[0-9]{1,9})?$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Progress(_Strict):
+    done: int = Field(ge=0)
+    total: int = Field(ge=0)
+    what: str = Field(default="", max_length=500)
+    curve: dict[_Name, _Number] = Field(default={}, max_length=64)
+
+
+class Failed(_Strict):
+    """A step that gave up, in its own words: who is at fault is for the host to judge."""
+
+    fault: Literal["candidate", "user", "ours"]
+    message: str = Field(max_length=20_000)
+    remedy: str = Field(default="", max_length=20_000)
+
+
+class _Line(_Strict):
+    progress: _Progress | None = None
+    metrics: dict[_Name, _Number] | None = Field(default=None, min_length=0, max_length=1024)
+    failed: Failed | None = None
+
+
+#: One line: how far it is, its metrics, or why it gave up.
+Told = Progress | dict[str, float] | Failed
+
+
+def read_line(data: bytes) -> Told:
+    """Read one line. Raises InfrastructureError for anything that no step of ours writes."""
+    try:
+        read = _Line.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InfrastructureError(f"the trainer wrote a line that is none: {first['msg']} at {first['loc']}") from error
+    given = [entry for entry in (read.progress, read.metrics, read.failed) if entry is not None]
+    if len(given) != 1:
+        raise InfrastructureError("the trainer wrote a line that says nothing, or several things at once")
+    if read.progress is not None:
+        told = read.progress
+        return Progress(told.done, told.total, told.what, dict(told.curve))
+    return dict(read.metrics) if read.metrics is not None else given[0]  # type: ignore[return-value]
+
 
 #: How often the size of what a step wrote is looked at, in seconds.
 _BETWEEN_LOOKS = 2.0

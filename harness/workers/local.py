@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.checks.checker import Checker
 from harness.checks.options import Options
-from harness.containers.gpu import host_gpus
+from harness.containers.devices import host_gpus
 from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.core.imports import safe_children
 from harness.core.stopping import LAST, Stop, heeding
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from harness.ladder.context import Progress
-    from harness.ledger.records import Run
-    from harness.ledger.states import State
+    from harness.ledger.records import Run, State
 
 #: Cores that a place without a GPU stands for: one for the sandbox, one for what judges and trains.
 CORES = 2

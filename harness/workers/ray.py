@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from harness.ladder.context import Progress
-    from harness.ledger.records import Run
-    from harness.ledger.states import State
+    from harness.ledger.records import Run, State
 
 #: How often the actors are asked how they are, in seconds.
 _LOOK_SECONDS = 1.0

@@ -13,7 +13,7 @@ import pytest
 from support import ROOT, harness_command
 
 from harness import Ledger
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from pathlib import Path

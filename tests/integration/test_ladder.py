@@ -15,7 +15,7 @@ from support import ROOT, harness_command
 
 from harness import Ledger, submit, text_candidate
 from harness.core.errors import UserError
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from test_ladder_faults import bad
 
 from harness import Ledger, submit
 from harness.containers.engine import Engine
-from harness.ledger.states import FINAL, State
+from harness.ledger.records import FINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

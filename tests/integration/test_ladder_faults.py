@@ -18,7 +18,7 @@ from support import ROOT, harness_command
 from harness import Ledger, submit, text_candidate
 from harness.containers import request
 from harness.containers.endpoint import find_engine
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError
 from harness.ledger.queue import MOST_FAULTS
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from ledger_samples import RUNGS, submit
 
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

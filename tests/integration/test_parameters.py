@@ -16,9 +16,9 @@ from harness.checks.options import Options
 from harness.core.limits import Limits
 from harness.core.verdict import Accepted, Rejected
 from harness.ladder import bandit, tuning
-from harness.ladder.tuned import Tuned
+from harness.ladder.evaluations import Tuned
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
-from harness.ledger.states import State
+from harness.ledger.records import State
 from harness.oracle.oracle import Oracle
 from harness.subject.batches import plain
 

@@ -17,7 +17,7 @@ from support import ROOT, harness_command
 
 from harness import Ledger, submit, text_candidate
 from harness.ledger.database import url_of
-from harness.ledger.states import FINAL, State
+from harness.ledger.records import FINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

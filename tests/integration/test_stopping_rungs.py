@@ -20,7 +20,7 @@ from support import ROOT, harness_command
 
 from harness import Ledger, submit
 from harness.core.stopping import CODE, LAST
-from harness.ledger.states import State
+from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

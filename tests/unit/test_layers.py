@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 #: By a contract's id: a file and an import that break it, and it alone or with others.
 BROKEN = {
-    "layers": ("harness/ledger/states.py", "from harness.ladder.plan import Ladder"),
+    "layers": ("harness/ledger/records.py", "from harness.ladder.plan import Ladder"),
     "sandbox": ("sandbox/wire.py", "from harness.core import version"),
     "trainer": ("trainer/hub.py", "from harness.oracle.oracle import Oracle"),
     "trainer-by-protocol": ("trainer/hub.py", "from harness.sandbox import wire"),
     "core": ("harness/core/text.py", "from harness.protocol.batch import Batch"),
-    "circles": ("harness/ledger/states.py", "from harness.ledger.queue import LEASE_SECONDS"),
+    "circles": ("harness/ledger/records.py", "from harness.ledger.queue import LEASE_SECONDS"),
 }
 
 
@@ -74,7 +74,7 @@ def test_a_contract_that_is_broken_says_so(contract: str, checkout: Path) -> Non
 
 
 def test_an_import_for_the_type_checker_counts(checkout: Path) -> None:
-    path = checkout / "harness/ledger/states.py"
+    path = checkout / "harness/ledger/records.py"
     before = path.read_text("utf-8")
     path.write_text(
         f"{before}\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {BROKEN['layers'][1]}\n", "utf-8"
@@ -148,7 +148,7 @@ def test_the_search_sees_circles(imports: dict[str, list[str]], expected: list[l
 
 
 def test_a_circle_of_a_package_and_its_file_is_seen(checkout: Path) -> None:
-    path = checkout / "harness/ledger/states.py"
+    path = checkout / "harness/ledger/records.py"
     before = path.read_text("utf-8")
     program = (
         "import sys; sys.path[:0] = ['.', sys.argv[1]]; import grimp; from test_layers import circles\n"
@@ -165,4 +165,4 @@ def test_a_circle_of_a_package_and_its_file_is_seen(checkout: Path) -> None:
     finally:
         path.write_text(before, "utf-8")
     assert "'harness.ledger', " in done.stdout
-    assert "'harness.ledger.states'" in done.stdout
+    assert "'harness.ledger.records'" in done.stdout

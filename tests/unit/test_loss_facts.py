@@ -11,8 +11,8 @@ from harness.core.facts import Binding, LossFacts, Onset, Point, Range, Side, Wi
 from harness.core.result import CheckReport, CheckResult
 from harness.core.verdict import Accepted
 from harness.discover import archive
-from harness.report.facts import fact_rows, stability_story
 from harness.report.json_report import read_json, write_json
+from harness.report.wording import fact_rows, stability_story
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json

@@ -19,7 +19,7 @@ from harness.losses import CATALOGUE, source_text
 from harness.plots.picture_loss import loss_figure
 from harness.property_tests.preference import test_reference_sign as reference_sign
 from harness.protocol.batch import Answer
-from harness.report.facts import fact_rows
+from harness.report.wording import fact_rows
 from harness.subject import by_contract
 from harness.subject.curve import LENGTH
 from harness.subject.preference import PreferenceSubject

@@ -15,7 +15,7 @@ from harness.core.errors import CandidateFault
 from harness.core.facts import LossFacts
 from harness.core.profiles import load
 from harness.protocol.rules import RAISED_ON_CALL, TIME_LIMIT
-from harness.report.facts import fact_rows
+from harness.report.wording import fact_rows
 from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:

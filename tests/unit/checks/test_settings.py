@@ -8,7 +8,7 @@ from harness.checks.catalogue import find_rule
 from harness.checks.settings import declared, fingerprint_over, settings
 from harness.core.facts import LossFacts
 from harness.core.program import Parameter
-from harness.report.facts import fact_rows
+from harness.report.wording import fact_rows
 
 TAU, EPS = Parameter("tau", 0.01, 1.0, log=True), Parameter("eps", -1.0, 1.0)
 MORE = (Parameter("k", 1.0, 2.0), Parameter("m", 5.0, 6.0))

@@ -19,8 +19,7 @@ from harness.core.verdict import Accepted, Finding, Location, Rejected, Severity
 from harness.discover import judging, prompts
 from harness.discover.judging import LadderJudge
 from harness.ladder.ladder import load
-from harness.ledger.records import Claim, Decision, Score
-from harness.ledger.states import State
+from harness.ledger.records import Claim, Decision, Score, State
 from harness.report.json_report import write_json
 
 if TYPE_CHECKING:

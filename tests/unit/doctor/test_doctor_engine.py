@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.containers.gpu import GpuChoice
+from harness.containers.devices import GpuChoice
 from harness.doctor import engine
 from harness.doctor.engine import EngineView
 from harness.doctor.model import Outcome, Result

@@ -17,9 +17,8 @@ from harness.cli.show import show_command
 from harness.core.errors import UserError
 from harness.ladder.board import references, standings
 from harness.ladder.climb import BASELINE
-from harness.ladder.ladder import load
-from harness.ladder.measured import MEASURED
-from harness.ladder.own import called, named
+from harness.ladder.evaluations import MEASURED
+from harness.ladder.ladder import called, load, named
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
 

@@ -22,7 +22,7 @@ from harness.ledger import Ledger
 from harness.ledger.records import Score
 from harness.plots import picture_learning
 from harness.protocol.job import line as told_line
-from harness.training.lines import read_line
+from harness.training.steps import read_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,7 @@ from harness.cli import run as running
 from harness.cli.run import run_command
 from harness.cli.show import show_command
 from harness.cli.submit import submit_command
-from harness.ledger.records import Decision
-from harness.ledger.states import State
+from harness.ledger.records import Decision, State
 
 if TYPE_CHECKING:
     from pathlib import Path

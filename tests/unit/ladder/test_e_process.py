@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.ladder.e_process import by_bets, by_t, interval_by_bets
-from harness.ladder.prompt_gate import PromptGate
+from harness.ladder.evidence import PromptGate, by_bets, by_t, interval_by_bets
 
 
 def rewards(draw: np.random.Generator, mean: float, count: int, spread: float = 0.33) -> np.ndarray:
@@ -107,7 +106,7 @@ def test_strong_evidence_grows_without_end_and_without_a_warning() -> None:
 
 @pytest.mark.parametrize(("t", "n", "size"), [(2.0, 5, 1.0), (-1.0, 3, 2.0), (6.0, 8, 0.5), (0.0, 4, 4.0)])
 def test_the_ratio_of_t_is_that_of_the_densities(t: float, n: int, size: float) -> None:
-    from harness.ladder.e_process import _log_ratio
+    from harness.ladder.evidence import _log_ratio
 
     expected = stats.nct.logpdf(t, n - 1, size * math.sqrt(n)) - stats.t.logpdf(t, n - 1)
     assert _log_ratio(t, n, size) == pytest.approx(expected, abs=1e-6)

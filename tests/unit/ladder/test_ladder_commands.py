@@ -19,7 +19,7 @@ from harness.core.errors import UserError
 from harness.core.profiles import names
 from harness.ladder import ladder as ladders
 from harness.ledger import Ledger
-from harness.ledger.live_progress import Underway
+from harness.ledger.progress import Underway
 
 
 def run(command, *arguments):

@@ -15,10 +15,9 @@ from harness.cli.run import run_command
 from harness.cli.submit import submit_command
 from harness.cli.worker import worker_command
 from harness.core.errors import UserError
-from harness.ladder.checks import mistakes
+from harness.ladder.checks import line_of, mistakes
 from harness.ladder.ladder import load, names
 from harness.ladder.rungs import declared_by
-from harness.ladder.toml_lines import line_of
 from harness.ledger import Ledger
 
 if TYPE_CHECKING:

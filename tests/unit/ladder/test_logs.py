@@ -18,8 +18,7 @@ from harness.core.errors import InfrastructureError
 from harness.ladder import logs
 from harness.ladder.context import Progress, Training
 from harness.ladder.worker import LeaseRenewer, _Log
-from harness.ledger.records import Decision
-from harness.ledger.states import State
+from harness.ledger.records import Decision, State
 from harness.protocol.job import Progress as StepProgress
 from harness.protocol.job import Step
 from harness.workers import News

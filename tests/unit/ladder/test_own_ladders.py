@@ -11,8 +11,7 @@ from sqlalchemy import update
 
 from harness.api import submit, text_candidate
 from harness.core.errors import InfrastructureError, UserError
-from harness.ladder.ladder import load
-from harness.ladder.own import ladder_for
+from harness.ladder.ladder import ladder_for, load
 from harness.ladder.worker import ladder_of
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError

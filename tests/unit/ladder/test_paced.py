@@ -13,7 +13,7 @@ from harness.cli.image import _progress
 from harness.cli.paced import Paced
 from harness.cli.worker import Standing
 from harness.ledger import Ledger
-from harness.ledger.live_progress import Underway
+from harness.ledger.progress import Underway
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import run as command
-from harness.ladder import today
+from harness.ladder import evaluations
 from harness.ledger import Ledger
-from harness.ledger.records import Decision
-from harness.ledger.states import State
+from harness.ledger.records import Decision, State
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,14 +116,14 @@ def test_an_answer_of_the_ledger_that_other_code_measured_says_so(
     put(folder, "good")
     told = "run 1 is answered from the ledger, measured by other code; --again measures it anew"
     images = ["sha256:1"]
-    monkeypatch.setattr(today, "_images", lambda: images)
+    monkeypatch.setattr(evaluations, "_images", lambda: images)
     assert told not in run(folder).stderr, "it was measured just now"
     assert told in run(folder).stderr
-    monkeypatch.setattr(today, "evaluation_digest", lambda *_: "e")
+    monkeypatch.setattr(evaluations, "evaluation_digest", lambda *_: "e")
     assert told not in run(folder).stderr
     monkeypatch.undo()
     images.clear()
-    monkeypatch.setattr(today, "_images", lambda: images)
+    monkeypatch.setattr(evaluations, "_images", lambda: images)
     monkeypatch.setattr(command, "work", climb)
     monkeypatch.setattr(command, "_draw", lambda *_: None)
     assert told not in run(folder).stderr, "nobody knows"

@@ -13,7 +13,7 @@ from harness.cli.run import _Seen
 from harness.ladder.context import Progress, Training
 from harness.ladder.ladder import load
 from harness.ledger import Ledger
-from harness.ledger.live_progress import Underway
+from harness.ledger.progress import Underway
 from harness.ledger.records import Decision
 from harness.protocol.job import Progress as At
 from harness.protocol.job import Step

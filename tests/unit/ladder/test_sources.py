@@ -13,11 +13,10 @@ from ledger_samples import claim, submit
 
 from harness.core.errors import InfrastructureError
 from harness.core.sources import project_root
-from harness.ladder import climb, sources
+from harness.ladder import climb, rungs
 from harness.ladder.baselines import Baselines
 from harness.ladder.ladder import load, names
-from harness.ladder.rungs import GATED, VERDICTS, evaluation_digest
-from harness.ladder.sources import code_of
+from harness.ladder.rungs import GATED, VERDICTS, code_of, evaluation_digest
 from harness.ladder.tuning import tuning_digest
 from harness.ledger.records import Score
 from harness.training import process
@@ -52,8 +51,7 @@ SHAPING = {
     "bandit": (
         "harness/ladder/bandit.py",
         "harness/ladder/gate.py",
-        "harness/ladder/e_process.py",
-        "harness/ladder/gate_message.py",
+        "harness/ladder/evidence.py",
         "harness/core/errors.py",
         "harness/checks/bench.py",
         "harness/checks/checker.py",
@@ -84,9 +82,13 @@ SHAPING = {
     "images": (
         "harness/trainer/images/networks.py",
         "harness/trainer/images/cifar.py",
-        "harness/ladder/prompt_gate.py",
+        "harness/ladder/evidence.py",
     ),
-    "tuning": ("harness/ladder/tuning.py", "harness/ladder/search.py", "harness/ladder/profiles/bandit-2026.1.toml"),
+    "tuning": (
+        "harness/ladder/tuning.py",
+        "harness/ladder/evaluations.py",
+        "harness/ladder/profiles/bandit-2026.1.toml",
+    ),
 }
 #: Files that shape nothing: what is shown, and the other rungs.
 UNRELATED = {
@@ -117,14 +119,14 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """What changes a byte of a file until the test is over; all digests are of a copy."""
-    for module in (sources, process):
+    for module in (rungs, process):
         monkeypatch.setattr(module, "project_root", lambda: copied)
-    sources._code_of.cache_clear()
+    rungs._code_of.cache_clear()
 
     changed: dict[str, bytes] = {}
 
     def change(name: str) -> None:
-        sources._code_of.cache_clear()
+        rungs._code_of.cache_clear()
         before = (copied / name).read_bytes()
         changed.setdefault(name, before)
         (copied / name).write_bytes(before[:-1] + b"#")
@@ -132,11 +134,11 @@ def project(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     yield change
     for name, before in changed.items():
         (copied / name).write_bytes(before)
-    sources._code_of.cache_clear()
+    rungs._code_of.cache_clear()
 
 
 def test_every_kind_of_rung_has_its_sources() -> None:
-    assert set(SHAPING) == {*VERDICTS, *GATED, sources.TUNING}
+    assert set(SHAPING) == {*VERDICTS, *GATED, rungs.TUNING}
     digests = {code_of(kind, "dpo") for kind in SHAPING}
     assert len(digests) == len(SHAPING)
     for name in names():
@@ -162,16 +164,16 @@ def test_a_file_that_is_new_or_gone_is_noticed(copied: Path, project: Callable[[
     del project
     before = code_of("reviews", "dpo")
     (copied / "harness/trainer/reviews/more.json").write_text("{}")
-    sources._code_of.cache_clear()
+    rungs._code_of.cache_clear()
     assert code_of("reviews", "dpo") != before
     (copied / "harness/trainer/reviews/more.json").unlink()
     (copied / "harness/trainer/reviews/__pycache__").mkdir()
     (copied / "harness/trainer/reviews/__pycache__/texts.pyc").write_bytes(b"x")
     (copied / "harness/trainer/reviews/.texts.py.swp").write_bytes(b"x")
-    sources._code_of.cache_clear()
+    rungs._code_of.cache_clear()
     assert code_of("reviews", "dpo") == before
     (copied / "harness/ladder/bandit.py").rename(copied / "harness/ladder/bandit.gone")
-    sources._code_of.cache_clear()
+    rungs._code_of.cache_clear()
     with pytest.raises(InfrastructureError, match="missing"):
         code_of("bandit", "dpo")
     (copied / "harness/ladder/bandit.gone").rename(copied / "harness/ladder/bandit.py")
@@ -182,7 +184,7 @@ def test_the_version_of_a_package_is_noticed(project: Callable[[str], None], mon
     before = {kind: code_of(kind) for kind in SHAPING}
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0" if name == "numpy" else version(name))
-    sources._code_of.cache_clear()
+    rungs._code_of.cache_clear()
     assert {kind for kind, digest in before.items() if code_of(kind) == digest} == {"screen"}
 
 
@@ -233,7 +235,7 @@ def test_what_a_version_kept_that_told_no_rungs_is_outdated(tmp_path: Path) -> N
 def test_a_tuning_knows_its_code(project: Callable[[str], None]) -> None:
     ladder = load("bandit")
     found = {tuning_digest(ladder, IMAGE, "x 1")}
-    for name in ("harness/ladder/bandit.py", "harness/ladder/search.py", "harness/sandbox/worker.py"):
+    for name in ("harness/ladder/bandit.py", "harness/ladder/tuning.py", "harness/sandbox/worker.py"):
         project(name)
         found.add(tuning_digest(ladder, IMAGE, "x 1"))
     project("harness/cli/show.py")

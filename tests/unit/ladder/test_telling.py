@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.ladder.context import Progress, Training
-from harness.ladder.progress import BETWEEN, ProgressWriter
+from harness.ladder.worker import BETWEEN, ProgressWriter
 from harness.ledger.failures import LedgerError
 from harness.ledger.records import Decision
 from harness.protocol.job import Progress as At
 from harness.protocol.job import Step
 
 if TYPE_CHECKING:
-    from harness.ledger.live_progress import Underway
+    from harness.ledger.progress import Underway
 
 
 class Ledger:

@@ -19,11 +19,10 @@ from harness.core.errors import InfrastructureError, StoppedError
 from harness.core.program import CallPlan, Parameter, Program
 from harness.discover import confirmation as duel
 from harness.ladder import bandit, tuning
+from harness.ladder.evaluations import Tuned, evaluation_with, tuned_of, with_values
 from harness.ladder.gate import Gate, GuardRail
 from harness.ladder.ladder import load, names
-from harness.ladder.search import Search
-from harness.ladder.tuned import Tuned, evaluation_with, tuned_of, with_values
-from harness.ladder.tuning import WORST, best_of, is_open, proxy_of, tune, tuning_digest, worth
+from harness.ladder.tuning import WORST, Search, best_of, is_open, proxy_of, tune, tuning_digest, worth
 from harness.ledger.records import Decision
 from harness.oracle.oracle import Oracle
 from harness.protocol.batch import Answer, Complaint

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import UserError
-from harness.ledger.artifacts import Artifacts
+from harness.ledger.documents import Artifacts
 from harness.ledger.failures import LedgerError
 
 

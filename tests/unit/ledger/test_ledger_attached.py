@@ -11,8 +11,8 @@ from sqlalchemy import update
 from harness.core.errors import UserError
 from harness.ledger import Ledger
 from harness.ledger.documents import MOST_BYTES
-from harness.ledger.events import LeaseLostError
 from harness.ledger.failures import LedgerError
+from harness.ledger.queue import LeaseLostError
 from harness.ledger.tables import artifacts
 
 

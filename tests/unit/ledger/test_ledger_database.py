@@ -80,7 +80,7 @@ def test_an_old_ledger_is_upgraded_and_keeps_what_is_in_it(database_url, tmp_pat
 
 
 def test_a_ledger_from_before_functions_were_compared_keeps_its_duplicates(database_url, tmp_path, monkeypatch):
-    from harness.ledger.states import State
+    from harness.ledger.records import State
 
     def only(connection):
         """As the version before this one made it."""

@@ -13,8 +13,7 @@ import pytest
 
 from harness.ladder.ladder import load
 from harness.ledger import Ledger
-from harness.ledger.records import Decision
-from harness.ledger.states import State
+from harness.ledger.records import Decision, State
 
 OLD = sorted((Path(__file__).parent / "old").glob("*.db.gz"))
 

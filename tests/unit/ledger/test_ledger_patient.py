@@ -17,7 +17,7 @@ from harness.core.errors import UserError
 from harness.core.retry import Patience
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError, sorted_errors
-from harness.ledger.retrying import PatientLedger
+from harness.ledger.ledger import PatientLedger
 
 
 def patience(told, seconds=60.0, stopping=lambda: False):

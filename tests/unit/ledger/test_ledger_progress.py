@@ -12,10 +12,9 @@ from sqlalchemy import update
 
 from harness.core.errors import InfrastructureError, UserError
 from harness.ledger import Ledger
-from harness.ledger.events import LeaseLostError
 from harness.ledger.failures import LedgerError
-from harness.ledger.records import Decision, Score, plain
-from harness.ledger.states import FINAL, TRANSITIONS, State, may_follow, sources
+from harness.ledger.queue import LeaseLostError
+from harness.ledger.records import FINAL, TRANSITIONS, Decision, Score, State, may_follow, plain, sources
 from harness.ledger.tables import candidates
 
 F = "f" * 64

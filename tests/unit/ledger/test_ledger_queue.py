@@ -16,11 +16,9 @@ from sqlalchemy.pool import QueuePool
 from harness.core import processes
 from harness.core.errors import UserError
 from harness.ledger import Ledger
-from harness.ledger.events import LeaseLostError
-from harness.ledger.queue import MOST_FAULTS
-from harness.ledger.records import Decision, Score
-from harness.ledger.states import State
-from harness.ledger.submit import _LOCK, PRIORITY_SECONDS
+from harness.ledger.operator_actions import _LOCK, PRIORITY_SECONDS
+from harness.ledger.queue import MOST_FAULTS, LeaseLostError
+from harness.ledger.records import Decision, Score, State
 from harness.ledger.tables import runs, slots
 
 

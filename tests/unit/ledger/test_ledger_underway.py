@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from ledger_samples import claim, submit
 
-from harness.ledger.events import LeaseLostError
-from harness.ledger.live_progress import Underway
+from harness.ledger.progress import Underway
+from harness.ledger.queue import LeaseLostError
 
 ONE = Underway("candidate", "two", 1, "train", "trains", 30, 120, 15.0, {"loss": ((10, 0.5), (30, math.nan))})
 

@@ -12,7 +12,7 @@ import pytest
 from judging_server import KEY, completion, prefers_longer, serving
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.ladder.prompt_gate import PromptGate
+from harness.ladder.evidence import PromptGate
 from harness.llm.account import Budget, BudgetSpentError
 from harness.llm.endpoint import Endpoint
 from harness.llm.quoting import defused, fenced, last_line, markers, word_for

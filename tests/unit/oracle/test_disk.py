@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from isolation_samples import IMAGE, confined, described
 
-from harness.containers import disk, isolation
-from harness.containers.disk import disk_of
+from harness.containers import devices, isolation
+from harness.containers.devices import disk_of
 from harness.containers.isolation import Asked, Evidence, problems
 from harness.core.limits import Limits
 
@@ -62,7 +62,7 @@ def test_a_partition_stands_for_its_disk(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "stat", told)
     assert disk_of(url, info, podman=False, root=tmp_path)[0] == str(tmp_path / "dev/sdx")
-    assert disk.__doc__
+    assert devices.__doc__
 
 
 def test_an_engine_that_drops_the_limit_is_found_out_and_one_that_says_so_is_waived() -> None:

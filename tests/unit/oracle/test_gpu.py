@@ -11,8 +11,8 @@ from fake_engine import FakeEngine
 from harness.checks import checker
 from harness.checks.checker import Checker
 from harness.checks.options import Options
+from harness.containers.devices import GpuChoice, choose, engine_method, host_gpus
 from harness.containers.engine import Engine
-from harness.containers.gpu import GpuChoice, choose, engine_method, host_gpus
 from harness.containers.request import container_request
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.limits import Limits

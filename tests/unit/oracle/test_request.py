@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.containers import request
-from harness.containers.gpu import GpuChoice
+from harness.containers.devices import GpuChoice
 from harness.containers.request import container_request, seccomp_profile
 from harness.core.limits import MIB, Limits
 from harness.core.processes import start_time

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.containers.gpu import GpuChoice
+from harness.containers.devices import GpuChoice
 from harness.containers.trainer_request import Mount, TrainerLimits, container_user, not_as_asked, trainer_request
 
 MOUNTS = (Mount(Path("/host/data"), "/data"), Mount(Path("/host/out"), "/out", writable=True))

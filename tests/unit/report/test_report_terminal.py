@@ -31,7 +31,7 @@ from harness.cli import main
 from harness.cli.progress import say, tell
 from harness.ladder import ladder as ladders
 from harness.ledger import Ledger
-from harness.ledger.live_progress import Underway
+from harness.ledger.progress import Underway
 from harness.ledger.records import Score
 from harness.ledger.tables import metadata
 from harness.report.terminal import Terminal

@@ -9,8 +9,7 @@ import pytest
 
 from harness.core.errors import UserError
 from harness.protocol.job import Step
-from harness.training.container import _inside
-from harness.training.inputs import mounted, must_be_readable
+from harness.training.container import _inside, mounted, must_be_readable
 from harness.training.steps import StepSpec
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from places import Scripted
 from harness.containers.trainer_request import TrainerLimits
 from harness.core.errors import InfrastructureError, UserError
 from harness.protocol.job import Progress, Step, line
+from harness.training.left_behind import check_weights
 from harness.training.steps import End, StepSpec, run_step
-from harness.training.weights import check_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

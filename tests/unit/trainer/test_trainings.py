@@ -16,7 +16,7 @@ from places import Threads
 from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError, UserError
 from harness.ladder.plan import RungPlan
 from harness.protocol.job import Progress, Step
-from harness.training.answers import whole_lines
+from harness.training.left_behind import whole_lines
 from harness.training.rung import StoppedError, TrainingService
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from harness.trainer.control.scoring import Outcome, gathered
 from harness.trainer.control.settings import Settings
 from harness.trainer.control.training import Run, runs
 from harness.trainer.tasks import task
-from harness.training.lines import read_line
-from harness.training.weights import check_weights
+from harness.training.left_behind import check_weights
+from harness.training.steps import read_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,20 +1,41 @@
-"""What a tuning came to, as the ledger keeps it: an event of the run, read by whoever goes on with it or shows it."""
+"""By what a run was measured, as its events in the ledger tell: the evaluation of each rung, and the tuned values.
+
+They are read by whoever goes on with the run, compares it with others, or shows it. Whether this code would measure the
+same today is answered from them, too.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.digests import json_digest
+from harness.core.errors import HarnessError
+from harness.images import current
+from harness.ladder.rungs import TRAINED, evaluation_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.core.program import Program
     from harness.core.verdict import Json
+    from harness.ladder.plan import Ladder
+    from harness.ledger import Ledger
     from harness.ledger.records import Event
 
-#: The event's kind.
+
+#: The event that says under which evaluation an attempt measures a rung's seeds.
+MEASURED = "measured-by"
+
+
+def measured_by(ledger: Ledger, run: int) -> dict[str, tuple[float, str]]:
+    """By rung, when its seeds were last begun and the digest of the evaluation, tuned values left out of it."""
+    events = [event for event in ledger.events(run) if event.kind == MEASURED]
+    return {str(e.detail["rung"]): (e.time, str(e.detail.get("untuned", e.detail["evaluation"]))) for e in events}
+
+
+#: The event that tells what a tuning came to.
 KIND = "tuned"
 #: What the "rungs" begin with under which the trials' scores stand in the ledger; the tuning's digest follows.
 RUNG = "tuning"
@@ -75,3 +96,29 @@ def evaluation_with(evaluation: str, program: Program | None) -> str:
         return evaluation
     what = {"evaluation": evaluation, "constants": program.constants}
     return json_digest(what)
+
+
+def by_other_code(ledger: Ledger, ladder: Ladder, run: int) -> bool:
+    """Whether a rung of a run was certainly measured by other code, or in another image.
+
+    Nothing is known of that where no image is there. What training rungs train by only a worker knows: they are not
+    looked at, the rungs before them are.
+    """
+    kept: dict[str, set[str]] = {}
+    for one in ledger.promotions(run):
+        kept.setdefault(one["rung"], set()).add(one["evaluation"])
+    kept |= {rung: {digest} for rung, (_, digest) in measured_by(ledger, run).items()}
+    plans = [plan for plan in ladder.rungs if plan.name in kept and plan.kind not in TRAINED]
+    images = _images() if plans else []
+    return bool(images) and any(
+        kept[plan.name].isdisjoint(evaluation_digest(ladder, plan, image) for image in images) for plan in plans
+    )
+
+
+def _images() -> list[str]:
+    """The digests of today's images that are there, either of which may have been the one."""
+    found = []
+    for variant in ("cpu", "cuda"):
+        with contextlib.suppress(HarnessError):
+            found.append(current(variant).digest)
+    return found

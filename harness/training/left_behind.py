@@ -1,4 +1,8 @@
-"""What training leaves behind: safetensors and plain JSON, looked at before anybody loads it, and nothing else."""
+"""What training leaves behind, looked at before anybody loads or keeps it: weights, and answers for a judge.
+
+Weights are safetensors and plain JSON, and nothing else. The answers of a trained model are small, and kept when the
+weights are not.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import InfrastructureError
 from harness.core.files import read_bytes
+from harness.ledger.documents import MOST_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +90,19 @@ def _check_header(header: dict[str, Any], size: int) -> None:
         at = end
     if at != size:
         raise ValueError("it is cut, or longer than its tensors")
+
+
+#: The file that a task leaves beside its score; see `harness.trainer.finetune.scoring`.
+SAMPLES = "samples.jsonl"
+
+
+def whole_lines(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The first whole lines of a plain file, `most` bytes of it; nothing where there is no such file.
+
+    A container wrote it: a link is not followed, and a pipe is not waited for.
+    """
+    try:
+        data = read_bytes(path, most, cut=True)
+    except OSError:
+        return b""
+    return data[: data.rfind(b"\n") + 1]

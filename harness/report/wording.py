@@ -1,16 +1,51 @@
-"""The facts of a result in words; what is not there is not told."""
+"""What all formats say in the same words: the sentence that sums a report up, facts in rows, numbers.
+
+Facts that are not there are not told. Numbers are strict JSON on the way in, and short or pasteable text on the way
+out.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from harness.core.contract import CONTRACTS, PREFERENCE
-from harness.core.numbers import short
-from harness.core.text import one_line
+from harness.core.numbers import number, short
+from harness.core.text import clean, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.core.facts import LossFacts, Range, StabilityMap
+    from harness.core.result import CheckReport, CheckResult
+    from harness.core.verdict import Json
+
+#: The verdicts, in the order in which they are counted.
+WORDS = ("accepted", "screened", "rejected", "undecided")
+
+
+def tally(report: CheckReport) -> str:
+    """Count the verdicts, and name the profile and the seed."""
+    words = Counter(result.verdict.word for result in report.results)
+    counts = [f"{words[word]} {word}" for word in WORDS if words[word]]
+    if report.excluded:
+        counts.append(f"{len(report.excluded)} excluded")
+    return f"{', '.join(counts) or 'nothing checked'} (profile {one_line(report.profile)}, seed {report.seed})"
+
+
+def sentence(words: str) -> str:
+    """Words with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def not_run(result: CheckResult) -> list[str]:
+    """A sentence for each reason for which rules were not run, with the rules."""
+    rules: dict[str, list[str]] = {}
+    for rule, why in sorted(result.not_run.items()):
+        rules.setdefault(why, []).append(rule)
+    return [f"Not run: {', '.join(named)} ({why})." for why, named in rules.items()]
+
 
 _LISTED = 6
 
@@ -227,3 +262,54 @@ def _spans(spans: tuple[tuple[float, float], ...]) -> str:
 def _some(texts: list[str]) -> str:
     more = f", and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
     return ", ".join(texts[:_LISTED]) + more
+
+
+#: Longest list that a person is shown; the JSON report has all of it.
+_SHOWN = 64
+#: Deepest nesting of lists and objects that is written, and the longest integer, in bits.
+_DEPTH = 32
+_INTEGER = 1024
+_PYTHON = {"NaN": 'float("nan")', "Infinity": 'float("inf")', "-Infinity": 'float("-inf")'}
+
+
+def strict(value: Json, depth: int = _DEPTH) -> Json:
+    """Make a value fit for strict JSON: non-finite floats become words, texts are cleaned, and depth is capped."""
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, int):
+        return _plain(value)
+    if isinstance(value, list | tuple):
+        return [strict(v, depth - 1) for v in value] if depth else "..."
+    if isinstance(value, dict):
+        return {clean(str(k)): strict(v, depth - 1) for k, v in value.items()} if depth else "..."
+    return value
+
+
+def _plain(value: int) -> int | str:
+    """Give an integer, or words where Python itself refuses to write it out."""
+    return value if value.bit_length() <= _INTEGER else f"an integer of {value.bit_length()} bits"
+
+
+def literal(value: Json, depth: int = _DEPTH) -> str:
+    """Write a value as Python, on one line, exact to the last digit."""
+    if isinstance(value, float):
+        value = number(value)
+    if isinstance(value, str):
+        return _PYTHON.get(value) or repr(one_line(value, 200))
+    if isinstance(value, list | tuple | dict) and not depth:
+        return "..."
+    if isinstance(value, list | tuple):
+        items = [literal(v, depth - 1) for v in value[:_SHOWN]]
+        more = [f"... {len(value) - _SHOWN} more"] if len(value) > _SHOWN else []
+        return f"[{', '.join(items + more)}]"
+    if isinstance(value, dict):
+        pairs = list(value.items())[:_SHOWN]
+        return f"{{{', '.join(f'{literal(k)}: {literal(v, depth - 1)}' for k, v in pairs)}}}"
+    return repr(_plain(value) if isinstance(value, int) else value)
+
+
+def assignments(counterexample: Mapping[str, Json]) -> list[str]:
+    """Write a counterexample as lines of Python that a person can paste."""
+    return [f"{one_line(str(name), 80)} = {literal(value)}" for name, value in counterexample.items()]
