@@ -426,7 +426,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "trainer/__main__.py": (1, "a descriptor of our own"),
     "trainer/checkpoint.py": (1, "runs in the trainer; files of its own making"),
     "trainer/control/kept.py": (3, "runs in the trainer; files of its own making"),
-    "trainer/finetune/resume.py": (1, "runs in the trainer; files of its own making"),
+    "trainer/finetune/weights.py": (1, "runs in the trainer; files of its own making"),
     "trainer/finetune/store.py": (4, "runs in the trainer; files of its own making"),
     "trainer/hub.py": (1, "runs in the trainer; asked beforehand whether it is a file"),
     "trainer/images/cifar.py": (1, "runs in the trainer; asked beforehand whether it is a file, and how large"),

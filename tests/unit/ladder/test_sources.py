@@ -74,15 +74,15 @@ SHAPING = {
     "control": ("harness/trainer/control/rollout.py", "harness/protocol/job.py", "harness/trainer/torch.py"),
     "reviews": (
         "harness/trainer/reviews/texts.py",
-        "harness/trainer/reviews/grammar.py",
+        "harness/trainer/reviews/embedded.py",
         "harness/trainer/checkpoint.py",
         "harness/training/rung.py",
         "harness/training/serving.py",
         "harness/losses/dpo.py",
     ),
-    "finetune": ("harness/trainer/finetune/logps.py", "harness/trainer/hub.py", "harness/protocol/spotcheck.py"),
+    "finetune": ("harness/trainer/finetune/asking.py", "harness/trainer/hub.py", "harness/protocol/spotcheck.py"),
     "images": (
-        "harness/trainer/images/networks.py",
+        "harness/trainer/images/fit.py",
         "harness/trainer/images/cifar.py",
         "harness/ladder/prompt_gate.py",
     ),
