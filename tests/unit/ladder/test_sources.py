@@ -68,7 +68,7 @@ SHAPING = {
         "harness/subject/by_contract.py",
         "harness/subject/life.py",
         "harness/oracle/oracle.py",
-        "harness/screen/answer.py",
+        "harness/screen/front.py",
         "harness/sandbox/wire.py",
     ),
     "control": ("harness/trainer/control/rollout.py", "harness/protocol/job.py", "harness/trainer/torch.py"),
