@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.core.files import SMALL, read_bytes
-from harness.core.save import save_bytes
+from harness.core.files import SMALL, read_bytes, save_bytes
 from harness.discover import lineage, picture
 
 if TYPE_CHECKING:

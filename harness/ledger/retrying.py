@@ -13,7 +13,7 @@ from harness.ledger.ledger import Ledger
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.core.retry import Patience
+    from harness.core.waiting import Patience
 
 _WHO = "the ledger"
 #: What waits. Not `renew`: a lease is renewed beside the work, and tried again until it ends.

@@ -17,7 +17,7 @@ from support import ROOT
 from harness.containers.endpoint import _configured_context
 from harness.core import files
 from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
-from harness.core.locks import alone, opened, taken
+from harness.core.waiting import alone, opened, taken
 from harness.discover.journal import Journal, read_entries
 from harness.discover.proposers.replay import ReplayProposer
 from harness.images.records import BaseRecord, Records

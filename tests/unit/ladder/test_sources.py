@@ -66,7 +66,7 @@ SHAPING = {
         "harness/losses/dpo.py",
         "harness/subject/subject.py",
         "harness/subject/by_contract.py",
-        "harness/subject/life.py",
+        "harness/subject/preference.py",
         "harness/oracle/oracle.py",
         "harness/screen/front.py",
         "harness/sandbox/wire.py",
