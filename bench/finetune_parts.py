@@ -22,11 +22,10 @@ from bench.trusted import from_text
 from harness.protocol.job import Job, Step, silent
 from harness.trainer.finetune import fitting, store, weights
 from harness.trainer.finetune import model as models_of
-from harness.trainer.finetune.plan import Plan
-from harness.trainer.finetune.reference import log_probabilities
+from harness.trainer.finetune.asking import log_probabilities
 from harness.trainer.finetune.settings import Settings
 from harness.trainer.finetune.tokens import Tokens
-from harness.trainer.finetune.trainer import arguments
+from harness.trainer.finetune.trainer import Plan, arguments
 from harness.trainer.remote import RemoteOracle
 from harness.trainer.torch import OracleLoss
 from harness.training.serving import Serving

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter
 
-from harness.core.save import save_bytes
+from harness.core.files import save_bytes
 from harness.plots import canvas
 
 if TYPE_CHECKING:

@@ -1,10 +1,15 @@
-"""Where a training stands, in one file that is whole or not there: a killed run goes on to the same bits.
+"""Where a training stands, and what a preparation has so far, in files that are whole or not there: to the same bits.
 
-The file is safetensors: tensors as they are, everything else as JSON beside them. Nothing is pickled, so that a file
-from elsewhere can do no more than be wrong. A digest over all of it tells what a disk has spoiled.
+A killed run goes on from them. The file is safetensors: tensors as they are, everything else as JSON beside them.
+Nothing is pickled, so that a file from elsewhere can do no more than be wrong. A digest over all of it tells what a
+disk has spoiled.
 
-What has to be in a tree for the same bits: weights, the optimizer's `state_dict()`, the place in the data, and every
-generator that is drawn from (`generators`, `restore_generators`).
+What has to be in a training's tree for the same bits: weights, the optimizer's `state_dict()`, the place in the data,
+and every generator that is drawn from (`generators`, `restore_generators`).
+
+`Pieces` are those of a long preparation, each kept as soon as it is there. They lie in the folder that the preparation
+fills, and are gone when it is full. A piece of other settings, or one that a disk has spoiled, is made again: what they
+hold can always be made.
 """
 
 from __future__ import annotations
@@ -25,12 +30,14 @@ from harness.core import files
 from harness.protocol.job import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 #: Tensors, plain values, and lists, tuples and dictionaries (keys: strings or whole numbers) of those.
 Tree = Any
 _FORMAT = "harness-checkpoint/1"
 _LENGTH_SIZE = 8
+_NAME = "piece-{}.safetensors"
 
 
 def save(path: Path, tree: Tree) -> None:
@@ -157,3 +164,36 @@ def _digest(plain: str, tensors: dict[str, torch.Tensor]) -> str:
         whole.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         whole.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()
+
+
+class Pieces:
+    """The pieces in a folder. `purpose` says what they are for, down to the last setting that they depend on."""
+
+    def __init__(self, folder: Path, purpose: str) -> None:
+        self._folder, self._purpose = folder, purpose
+
+    def known(self, name: str) -> Tree | None:
+        """A piece, if it is there and of use."""
+        path = self._folder / _NAME.format(name)
+        try:
+            tree = load(path)
+            return tree["piece"] if tree is not None and tree["purpose"] == self._purpose else None
+        except (StepError, KeyError, TypeError):
+            return None
+
+    def keep(self, name: str, piece: Tree) -> None:
+        """Keep a piece; the one before of that name is gone. Raises StepError where the disk is full."""
+        save(self._folder / _NAME.format(name), {"purpose": self._purpose, "piece": piece})
+
+    def get(self, name: str, make: Callable[[], Tree]) -> Tree:
+        """A piece, made where it is not known."""
+        piece = self.known(name)
+        if piece is None:
+            piece = make()
+            self.keep(name, piece)
+        return piece
+
+    def clear(self) -> None:
+        """All is there: the pieces are needed no more."""
+        for path in self._folder.glob(_NAME.format("*")):
+            path.unlink()

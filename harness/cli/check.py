@@ -135,7 +135,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
 
 def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None:
     """Machines get their files; people get the terminal, on stderr where stdout is taken."""
-    from harness.core.save import STDOUT, save  # noqa: PLC0415
+    from harness.core.files import STDOUT, save  # noqa: PLC0415
     from harness.report import write  # noqa: PLC0415
     from harness.report.github import append_step_summary  # noqa: PLC0415
     from harness.report.text import make_console, print_report  # noqa: PLC0415

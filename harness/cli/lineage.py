@@ -12,7 +12,7 @@ from rich.tree import Tree
 from harness.cli.discovery_display import gain, place
 from harness.cli.progress import tell_json
 from harness.core import text as sanitize
-from harness.core.save import save_bytes
+from harness.core.files import save_bytes
 from harness.discover import lineage
 from harness.discover.journal import JOURNAL, find_run, read_entries
 from harness.report.terminal import Terminal

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.candidate import unmatched
 
@@ -29,17 +28,17 @@ _FEW = 8
 
 def say(sentence: str) -> None:
     """Say a sentence on one line, harmless whatever stands in it."""
-    click.echo(logs.part(sanitize.one_line(sentence, _CAP)), err=True)
+    click.echo(sanitize.part_commands(sanitize.one_line(sentence, _CAP)), err=True)
 
 
 def tell(line: str, *, err: bool = False) -> None:
     """Print a line of a command's result, laid out as it is and harmless whatever stands in it."""
-    click.echo(logs.part(sanitize.piece(line).replace("\n", " ")), err=err)
+    click.echo(sanitize.part_commands(sanitize.piece(line).replace("\n", " ")), err=err)
 
 
 def tell_json(document: object, *, indent: int | None = None, sort_keys: bool = False) -> None:
     """Print a document for machines; where a log is made of it, nothing in it commands the log's reader."""
-    click.echo(logs.part_in_json(json.dumps(document, indent=indent, sort_keys=sort_keys)))
+    click.echo(sanitize.part_in_json(json.dumps(document, indent=indent, sort_keys=sort_keys)))
 
 
 def tell_excluded(found: Found, paths: Sequence[Path], exclude: Sequence[str]) -> None:
@@ -66,6 +65,6 @@ def say_usage(error: click.ClickException) -> None:
 def say_bug(error: Exception) -> None:
     """Say that the harness itself is wrong, with what a maintainer needs to know."""
     lines = "".join(traceback.format_exception(error))
-    click.echo(logs.part(sanitize.clean(lines[-sanitize.BLOCK_CAP :])), err=True)
+    click.echo(sanitize.part_commands(sanitize.clean(lines[-sanitize.BLOCK_CAP :])), err=True)
     say(f"harness: a fault of the harness itself, {type(error).__name__}; nothing is known about the candidates")
     say("next step: Please report this, with the lines above.")

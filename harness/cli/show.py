@@ -25,7 +25,6 @@ from harness.cli.ledgers import (
 )
 from harness.cli.pictures import draw_run
 from harness.cli.progress import tell, tell_json
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.errors import UserError
 from harness.ladder.board import baselines_of
@@ -74,7 +73,7 @@ def show_command(
                 tell(str(path))
         elif text:
             program = sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20)
-            click.echo(logs.part(program, program=True))
+            click.echo(sanitize.part_commands(program, program=True))
         elif report:
             click.echo(_report(ledger, run), nl=False)
         elif json_wanted:
@@ -91,7 +90,7 @@ def _report(ledger: Ledger, run: int) -> str:
     if not made:
         raise UserError(f"run {run} has no report yet", remedy=f"`harness show {run}` says where it stands")
     # What the harness wrote stays as it is.
-    return logs.part(sanitize.piece(ledger.document(made[-1].sha256).decode("utf-8", "replace")))
+    return sanitize.part_commands(sanitize.piece(ledger.document(made[-1].sha256).decode("utf-8", "replace")))
 
 
 def _document(ledger: Ledger, run: Run) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 `open_to_write` asks the same of a file that is locked or written to in its place. A whole file is written by
 `write_whole`, or by `replacing` where it does not lie in memory: whatever happens, there is the old one or the new one.
+Reports are written by `save`: as that, and never through a link that somebody planted.
 
 Whoever names a file to the harness may name a pipe that nobody writes to, a device without an end, or a link to
 either; so no path from outside is opened anywhere else (a test walks the code). `read_bytes` raises what `open` would,
@@ -20,15 +21,16 @@ import json
 import os
 import secrets
 import stat
+import sys
 import tomllib
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import UserError
+from harness.core.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import BinaryIO
 
     from harness.core.errors import HarnessError
@@ -51,6 +53,10 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
+#: What a disk says that is full or broken.
+_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM}
+#: The path that stands for standard output.
+STDOUT = Path("-")
 
 
 class NotAFileError(OSError):
@@ -292,3 +298,54 @@ def json_of(data: bytes | str, where: str, *, remedy: str = "") -> Any:
         raise UserError(said, remedy=remedy or "mend that line") from error
     except ValueError as error:  # an integer that is too long
         raise UserError(f"{where} is no JSON: {error}", remedy=remedy or "mend it") from error
+
+
+def check_destination(path: Path) -> None:
+    """Refuse, before any work is done, a path that cannot be written. Raises UserError."""
+    if path == STDOUT:
+        return
+    if not path.parent.is_dir():
+        raise UserError(f"there is no folder {path.parent}", remedy="Create it, or give another path.")
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path!s:.200} cannot be a report file", remedy="Give another path.") from error
+    if not stat.S_ISREG(mode):
+        # A link would be followed, and a device node replaced by a file.
+        kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+        raise UserError(f"{path} is {kind}", remedy="Give the path of a file, or - for standard output.")
+
+
+def save(text: str, path: Path) -> None:
+    """Write a report as UTF-8; `-` is standard output. Raises UserError."""
+    # No report holds a lone surrogate; were there one, it must not cost the verdict.
+    data = text.encode("utf-8", "backslashreplace")
+    if path != STDOUT:
+        save_bytes(data, path)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def save_bytes(data: bytes, path: Path) -> None:
+    """Write a new file beside the path and rename it over the path.
+
+    Raises UserError, and InfrastructureError where the disk is full or broken.
+    """
+    check_destination(path)
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: OSError) -> UserError | InfrastructureError:
+    """A path that may not be written is the user's to change; a disk that is full or broken is no mistake of theirs."""
+    kind = InfrastructureError if error.errno in _OURS else UserError
+    return kind(
+        f"{path} could not be written: {error.strerror}",
+        remedy="Check the folder's permissions and the space on the disk, or give another path.",
+    )

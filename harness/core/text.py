@@ -3,6 +3,11 @@
 Every function takes any `str`, lone surrogates included, and never raises. All but the path functions
 begin with `clean`, so that no format can forget it. Lengths are capped before anything else is done, so
 that a megabyte costs no more than a page.
+
+Commands that hide in a log are parted, too. GitHub's runner obeys `::command::` at the beginning of a line, blanks
+aside, and `##[command]` anywhere in one; Azure's agent obeys `##vso[`, TeamCity `##teamcity[`, and GitLab folds a log
+at `section_start:`. Any report can become a log (`--report json=-`), so each format parts these marks: where it has
+escapes, at no cost to whoever reads it, and with a blank where it has none.
 """
 
 from __future__ import annotations
@@ -12,8 +17,6 @@ import re
 import unicodedata
 
 from rich.markup import escape as _escape_markup
-
-from harness.core import log_commands as logs
 
 #: Longest name, path, sentence and block of text in a report, in characters.
 NAME_CAP = 120
@@ -38,6 +41,12 @@ _REPLACEMENT = "\ufffd"
 _MARKS = 4
 # What makes the next word a person, an issue, a label, a milestone or an address on some code host.
 _SIGILS = re.compile(r"((?:[@#:]|www)(?=[\w/.])|(?:[!~%$^]|&amp;|\bGH-)(?=[\w\"]))", re.IGNORECASE)
+# What begins a command of a log's. The blanks before it may be coloured. A wrapped text begins lines wherever it
+# likes, so this has to be asked of the lines as they are printed.
+_AT_START = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
+_SECTION = re.compile(r"(section_(?:start|end))(?=:)", re.IGNORECASE)
+# What follows a piece of a line is not known yet; in a whole text only these are commands.
+_HASHES, _COMMANDS = re.compile("#(?=#)"), re.compile(r"#(?=#[^\s\[]*\[)")
 
 
 class _Table(dict[int, "str | None"]):
@@ -161,12 +170,12 @@ def terminal(text: str, cap: int = LINE_CAP) -> str:
 
 def html(text: str, cap: int = BLOCK_CAP) -> str:
     """For HTML, as text or inside a quoted attribute."""
-    return logs.part_in_markup(_html.escape(clean(text, cap), quote=True))
+    return part_in_markup(_html.escape(clean(text, cap), quote=True))
 
 
 def workflow_data(text: str, cap: int = BLOCK_CAP) -> str:
     """For the message of a workflow command: one physical line whatever the text holds."""
-    return logs.part(clean(text, cap)).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return part_commands(clean(text, cap)).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def workflow_property(text: str, cap: int = PATH_CAP) -> str:
@@ -185,7 +194,7 @@ def markdown(text: str, cap: int = LINE_CAP) -> str:
 def markdown_code(text: str, cap: int = LINE_CAP) -> str:
     """For a Markdown code span, in a table cell too."""
     # A backslash before the one that escapes a bar would undo it in GitHub's tables.
-    out = logs.part(one_line(text, cap)).replace("\\|", "\\ |").replace("|", "\\|") or " "
+    out = part_commands(one_line(text, cap)).replace("\\|", "\\ |").replace("|", "\\|") or " "
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", out)), default=0))
     return f"{fence} {out} {fence}" if "`" in out else f"`{out}`"
 
@@ -200,5 +209,21 @@ def markdown_block(text: str, language: str = "", cap: int = BLOCK_CAP) -> str:
 def markdown_quote(text: str, language: str = "", cap: int = BLOCK_CAP) -> str:
     """For a fenced block of a stranger's text: nobody takes a line of it for a command of theirs either."""
     # GitLab looks for its quick actions (`/close`) with a simpler idea of fences, in which a longer one ends early.
-    out = re.sub("`(?=``)", "` ", re.sub(r"(?m)^(?=/)", " ", logs.part(clean(text, cap))))
+    out = re.sub("`(?=``)", "` ", re.sub(r"(?m)^(?=/)", " ", part_commands(clean(text, cap))))
     return markdown_block(out, language, len(out))
+
+
+def part_commands(lines: str, *, program: bool = False) -> str:
+    """For plain text of one line or many, as it will be printed. Comments of a whole `program` stay as they were."""
+    hashes = _COMMANDS if program else _HASHES
+    return _SECTION.sub(r"\1 ", hashes.sub("# ", _AT_START.sub(r"\1: ", lines)))
+
+
+def part_in_json(document: str) -> str:
+    r"""For a JSON document: `##` stands in its strings only, and `#\u0023` is the same string."""
+    return document.replace("##", "#\\u0023")
+
+
+def part_in_markup(text: str) -> str:
+    """For the texts and attributes of HTML or XML: references stand for the same characters."""
+    return text.replace("##", "#&#35;").replace("::", ":&#58;")

@@ -19,8 +19,7 @@ from harness.checks.checker import Checker
 from harness.checks.static import screened_text
 from harness.core import profiles
 from harness.core.errors import CandidateFault, InfrastructureError
-from harness.core.files import SMALL, load_bytes
-from harness.core.save import save_bytes
+from harness.core.files import SMALL, load_bytes, save_bytes
 from harness.core.verdict import Severity
 from harness.discover import confirmation as duel
 from harness.discover.archive import kept

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.errors import UserError
-from harness.core.files import SMALL, read_bytes
-from harness.core.save import save_bytes
+from harness.core.files import SMALL, read_bytes, save_bytes
 from harness.discover import lineage, templates
 from harness.discover.archive import cell
 from harness.ladder.gate import interval

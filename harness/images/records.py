@@ -86,7 +86,7 @@ class Records:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Let one build at a time use this cache; the second waits and then finds its work done."""
-        from harness.core.locks import alone  # noqa: PLC0415 - no locks on Windows, where nothing is built
+        from harness.core.waiting import alone  # noqa: PLC0415 - no locks on Windows, where nothing is built
 
         self._folder.mkdir(parents=True, exist_ok=True)
         with alone(self._folder / "lock"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.core.candidate import Candidate
 from harness.core.errors import CandidateFault, InfrastructureError, UserError
 from harness.core.files import SMALL, read_bytes, write_whole
-from harness.core.locks import alone
+from harness.core.waiting import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,13 +13,13 @@ from harness.checks.checker import Checker
 from harness.containers import request
 from harness.containers.engine import remove_labelled
 from harness.core.errors import InfrastructureError
-from harness.core.retry import growing
 from harness.core.verdict import Accepted, Undecided
+from harness.core.waiting import growing
 from harness.ladder.baselines import baseline_candidate
 
 if TYPE_CHECKING:
     from harness.checks.options import Options
-    from harness.core.retry import Patience
+    from harness.core.waiting import Patience
 
 #: The label that containers have by the place that they were made at.
 PLACE_LABEL = "harness.place"

@@ -16,7 +16,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.core import log_commands
 from harness.core import text as sanitize
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
         line = {"time": _time(record), "level": record.levelname.lower(), "event": record.getMessage()}
-        return log_commands.part_in_json(json.dumps({**line, **_fields(record)}))
+        return sanitize.part_in_json(json.dumps({**line, **_fields(record)}))
 
 
 class TextFormatter(logging.Formatter):
@@ -70,7 +69,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
         told = [f"{name}={_word(value)}" for name, value in _fields(record).items()]
-        return log_commands.part(" ".join([_time(record), record.levelname.lower(), record.getMessage(), *told]))
+        return sanitize.part_commands(" ".join([_time(record), record.levelname.lower(), record.getMessage(), *told]))
 
 
 def set_up(wish: Wish | None) -> None:

@@ -118,7 +118,6 @@ _ANSWERS = (
     "harness/core/domain.py",
     "harness/core/limits.py",
     "harness/checks/judging.py",
-    "harness/subject/life.py",
     "harness/subject/long_life.py",
     "harness/checks/bench.py",
     "harness/checks/checker.py",

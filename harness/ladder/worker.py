@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness.checks.options import Options
 from harness.containers.engine import remove_labelled
 from harness.core.errors import HarnessError, InfrastructureError
-from harness.core.retry import Patience
+from harness.core.waiting import Patience
 from harness.ladder import logs
 from harness.ladder.climb import climb, run_label, with_remedy
 from harness.ladder.context import ClimbContext, Progress

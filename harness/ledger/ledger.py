@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.core.candidate import Candidate
-    from harness.core.retry import Patience
     from harness.core.verdict import Json
+    from harness.core.waiting import Patience
     from harness.ledger.documents import Attachment
     from harness.ledger.duplicates import Compare
     from harness.ledger.progress import Underway

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from harness.core.files import LARGE, open_to_write, read_bytes, read_descriptor
-from harness.core.locks import taken
+from harness.core.waiting import taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.core.save import save_bytes
+from harness.core.files import save_bytes
 from harness.plots.plots import require_matplotlib
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.core.save import save_bytes
+from harness.core.files import save_bytes
 from harness.plots.plots import require_matplotlib
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.core.save import save_bytes
+from harness.core.files import save_bytes
 from harness.core.text import one_line
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from harness.core.errors import UserError
-from harness.core.save import check_destination
+from harness.core.files import check_destination
 
 if TYPE_CHECKING:
     from harness.core.result import CheckReport

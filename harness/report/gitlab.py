@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Screened, Severity
 from harness.report import code_hosts
@@ -34,7 +33,7 @@ def write_gitlab(report: CheckReport, root: Path | None = None) -> str:
             fingerprint = code_hosts.fingerprint("screened", code_hosts.uri(result.path, root)[0])
             where = _place(result.path, 1, root)
             issues.append(_issue(sentence(NOT_JUDGED), "screened", fingerprint, "info", where))
-    return logs.part_in_json(json.dumps(issues, indent=2, allow_nan=False)) + "\n"
+    return sanitize.part_in_json(json.dumps(issues, indent=2, allow_nan=False)) + "\n"
 
 
 def _issue(description: str, check: str, fingerprint: str, severity: str, location: Json) -> Json:

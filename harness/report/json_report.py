@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.errors import InfrastructureError
 from harness.core.result import CheckReport, CheckResult
@@ -101,7 +100,7 @@ def write_json(report: CheckReport) -> str:
         excluded=[sanitize.path(path) for path in report.excluded],
         results=[_result(r) for r in report.results],
     )
-    return logs.part_in_json(pretty(model.model_dump(mode="json", by_alias=True))) + "\n"
+    return sanitize.part_in_json(pretty(model.model_dump(mode="json", by_alias=True))) + "\n"
 
 
 def read_json(data: bytes) -> CheckReport:

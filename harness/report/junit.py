@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
 from harness.report.code_hosts import findings_by_rule, known_rules, rule_ids
@@ -33,7 +32,7 @@ def write_junit(report: CheckReport) -> str:
     top.set("time", f"{sum(float(suite.get('time', '0')) for suite in top):.6f}")
     ET.indent(top)
     # Two colons or hashes stand in no tag of ours: what is replaced is text.
-    body = _unattached(logs.part_in_markup(ET.tostring(top, encoding="unicode")))
+    body = _unattached(sanitize.part_in_markup(ET.tostring(top, encoding="unicode")))
     return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
 
 

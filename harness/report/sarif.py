@@ -9,7 +9,6 @@ import gzip
 import json
 from typing import TYPE_CHECKING
 
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
 from harness.core.version import __version__
@@ -38,7 +37,7 @@ def write_sarif(report: CheckReport, root: Path | None = None) -> str:
     limit = RESULT_LIMIT
     while True:
         log = json.dumps(_log(report, located, limit, root), indent=2, allow_nan=False)
-        text = logs.part_in_json(log) + "\n"
+        text = sanitize.part_in_json(log) + "\n"
         if len(text) <= GZIP_LIMIT or len(gzip.compress(text.encode(), 6)) <= GZIP_LIMIT or limit <= 1:
             return text
         limit = min(limit, len(located)) // 2

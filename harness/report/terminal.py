@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.segment import Segment
 
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 
 if TYPE_CHECKING:
@@ -35,6 +34,6 @@ class Terminal(Console):
             text = segment.text
             if segment.control is None and text != "\n":
                 safe = text if text.isascii() and text.isprintable() else sanitize.piece(text)
-                yield Segment(logs.part(safe), segment.style)
+                yield Segment(sanitize.part_commands(safe), segment.style)
             else:
                 yield segment

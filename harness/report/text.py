@@ -16,7 +16,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
 from harness.report.terminal import Terminal
@@ -88,7 +87,7 @@ def emit(console: Console, *parts: RenderableType) -> None:
     """Print, without commands to a log's reader, and without the blanks that Rich fills lines with up to the width."""
     with console.capture() as capture:
         console.print(*parts, sep="\n")
-    text = logs.part(re.sub(r"[ \t]+$", "", capture.get(), flags=re.MULTILINE))
+    text = sanitize.part_commands(re.sub(r"[ \t]+$", "", capture.get(), flags=re.MULTILINE))
     # A letter that the stream's encoding lacks must not cost the verdict.
     console.file.write(text.encode(console.encoding, "backslashreplace").decode(console.encoding))
     console.file.flush()

@@ -2,7 +2,7 @@
 
 RestrictedPython by itself refuses annotated and augmented assignment, `match` and `nonlocal`, and takes
 assignments apart. Here they are admitted, and statements stay one to one, so that a line of the
-transformed text can be led back to the candidate's own.
+transformed text can be led back to the candidate's own (`line_map`).
 """
 
 # ruff: noqa: N802 - the visitor's method names are the library's
@@ -10,12 +10,15 @@ transformed text can be led back to the candidate's own.
 from __future__ import annotations
 
 import ast
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.sandbox.allowlist import ATTRIBUTES, MODULES
 from harness.screen import reasons
 from harness.screen.expressions import Expressions
 from harness.screen.names import EXCEPTIONS, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BASES = frozenset({"object", "str", "int", "float"}) | EXCEPTIONS
 _BASE_PATHS = frozenset(
@@ -241,3 +244,47 @@ def _is_main_guard(test: ast.expr) -> bool:
     return any(isinstance(s, ast.Name) and s.id == "__name__" for s in sides) and any(
         isinstance(s, ast.Constant) and s.value == "__main__" for s in sides
     )
+
+
+def line_map(transformed: ast.Module, text: str) -> tuple[int, ...]:
+    """Give, for each line of `text`, the line in the candidate's own source.
+
+    `transformed` is the tree that `text` was written from: its statements still carry the lines that they
+    had. Both trees have the same statements in the same order. A line on which no statement begins belongs
+    to the statement before it. ValueError says that the two do not agree.
+    """
+    begins: dict[int, int] = {}
+    written, own = _places(ast.parse(text)), _places(transformed)
+    for place, origin in zip(written, own, strict=True):
+        if type(place) is not type(origin):
+            raise ValueError("the transformed text has other statements than its tree")
+        begins.setdefault(_line(place), _line(origin))
+    lines = []
+    current = 1
+    for number in range(1, text.count("\n") + 2):
+        current = begins.get(number, current)
+        lines.append(current)
+    return tuple(lines)
+
+
+def _places(tree: ast.Module) -> Iterator[ast.AST]:
+    """Walk everything that begins a line when a tree is written out, in the order of the text."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.stmt, ast.excepthandler, ast.match_case)):
+            yield node
+        inner: list[ast.AST] = []
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield from node.decorator_list
+        for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+            children = getattr(node, field, ())
+            if isinstance(children, list):
+                inner.extend(children)
+        waiting.extend(reversed(inner))
+
+
+def _line(node: ast.AST) -> int:
+    # A case has no place of its own; its pattern has.
+    place = node.pattern if isinstance(node, ast.match_case) else node
+    return int(getattr(place, "lineno", 1))

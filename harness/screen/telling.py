@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.core.program import Told
-from harness.screen.pairing import defaults_of, is_by_position, parameter_names
+from harness.screen.binding import defaults_of, is_by_position, parameter_names
 from harness.screen.signature import functions_of
 
 if TYPE_CHECKING:

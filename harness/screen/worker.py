@@ -274,9 +274,8 @@ def _look_alikes(source: str) -> list[Complaint]:
 
 
 def _transform(tree: ast.Module, source: str, complaints: list[Complaint]) -> tuple[str, tuple[int, ...]]:
-    from harness.screen.lines import line_map  # noqa: PLC0415 - loaded in main() already
-    from harness.screen.names import Names  # noqa: PLC0415
-    from harness.screen.policy import Policy  # noqa: PLC0415
+    from harness.screen.names import Names  # noqa: PLC0415 - loaded in main() already
+    from harness.screen.policy import Policy, line_map  # noqa: PLC0415
 
     policy = Policy(Names(tree))
     policy.visit(tree)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import InfrastructureError, StoppedError, UserError
 from harness.core.files import LINES, read_bytes, remove_halves, write_whole
-from harness.core.locks import alone
+from harness.core.waiting import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from harness.core.digests import json_digest
 from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
 from harness.core.files import SMALL, load_toml, read_bytes, remove_halves, write_whole
 from harness.core.limits import MIB
-from harness.core.locks import opened, taken
+from harness.core.waiting import opened, taken
 from harness.protocol.job import Progress, Step
 from harness.trainer.tasks import MODULES
 from harness.training.kept import Kept, digest_of_input, digests, must_be_data

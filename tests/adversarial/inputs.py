@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.subject import identity, questions
+from harness.subject import identity, preference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +157,7 @@ def _impostor(condition: str) -> Callable[[Path], Path]:
 def _knows_the_fingerprint(path: Path) -> Path:
     """It has the first number of each batch of the public fingerprint by heart, and is inverted everywhere else."""
     draw = np.random.Generator(np.random.PCG64(identity._PRINTED_SEED))
-    batches = questions.questions(draw, identity._PRINTED, largest=identity._PRINTED_LARGEST)
+    batches = preference.questions(draw, identity._PRINTED, largest=identity._PRINTED_LARGEST)
     known = sorted({float(batch.policy_chosen[0]) for batch in batches})
     return _impostor(f"float(policy_chosen_logps[0]) not in {known}")(path)
 

@@ -19,7 +19,7 @@ from harness.containers.stream import FloodError, StreamClosedError, Streams
 from harness.core.errors import InfrastructureError
 from harness.core.program import Program
 from harness.protocol import frames, wire
-from harness.screen import answer as screen_answer
+from harness.screen import front as screen_answer
 from harness.screen import reply
 from harness.screen.text import Complaint
 

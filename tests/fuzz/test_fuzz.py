@@ -18,7 +18,7 @@ from watchdog import within
 from harness.core.program import Program
 from harness.protocol import frames, wire
 from harness.protocol.batch import Answer, Complaint
-from harness.screen import answer as screen_answer
+from harness.screen import front as screen_answer
 from harness.screen import reply
 
 if TYPE_CHECKING:

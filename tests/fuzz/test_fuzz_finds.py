@@ -94,7 +94,7 @@ MUTANTS = {
     "hoarding": Mutant(_STREAM, "                self._out.clear()\n", "", STREAMS, "conversation", LONGER),
     "long numbers": Mutant(_REPLY, ", parse_int=float", "", ("take_code",), "reply"),
     "unclean names": Mutant(_REPLY, "[:_NAME_LENGTH]", "", ("take_code",), "reply", LONGER),
-    "dialect": Mutant("harness.screen.answer", "_text(dialect) not in", "dialect not in", ("program_of",), "screened"),
+    "dialect": Mutant("harness.screen.front", "_text(dialect) not in", "dialect not in", ("program_of",), "screened"),
 }
 #: Where a name is used besides the module that it is from.
 USERS = {"Streams": ("harness.oracle.sandbox", "targets"), "Sandbox": (_BOX,), "Oracle": (_ORACLE,)}

@@ -17,7 +17,7 @@ from support import ROOT
 from harness.containers.endpoint import _configured_context
 from harness.core import files
 from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
-from harness.core.locks import alone, opened, taken
+from harness.core.waiting import alone, opened, taken
 from harness.discover.journal import Journal, read_entries
 from harness.discover.proposers.replay import ReplayProposer
 from harness.images.records import BaseRecord, Records
@@ -416,7 +416,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/report/github.py": (1, "a descriptor of the reader's own making; written, never read"),
     "harness/report/json_report.py": (1, "our own package"),
     "harness/plots/picture_frontier.py": (1, "our own package"),
-    "harness/screen/process.py": (1, "the kernel's"),
+    "harness/screen/front.py": (1, "the kernel's"),
     "harness/setup/engine.py": (2, "the log of an engine that we started"),
     "harness/setup/environment.py": (7, "our own checkout"),
     "harness/setup/gvisor.py": (2, "the system's settings, as root"),
@@ -424,7 +424,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "trainer/__main__.py": (1, "a descriptor of our own"),
     "trainer/checkpoint.py": (1, "runs in the trainer; files of its own making"),
     "trainer/control/kept.py": (3, "runs in the trainer; files of its own making"),
-    "trainer/finetune/resume.py": (1, "runs in the trainer; files of its own making"),
+    "trainer/finetune/weights.py": (1, "runs in the trainer; files of its own making"),
     "trainer/finetune/store.py": (4, "runs in the trainer; files of its own making"),
     "trainer/hub.py": (1, "runs in the trainer; asked beforehand whether it is a file"),
     "trainer/images/cifar.py": (1, "runs in the trainer; asked beforehand whether it is a file, and how large"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.core.errors import EngineUnavailableError, InfrastructureError
-from harness.core.retry import Patience, growing
+from harness.core.waiting import Patience, growing
 from harness.ladder.health import checker_when_it_answers
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""The data of one seed: reference policy, trajectories of every pool, preference sets, and the scale of scores."""
+"""The data of one seed: reference policy, trajectories of every pool, preference sets, and the scale of scores.
+
+A preference set says which of two trajectories from the same start is called the better one.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,12 @@ import numpy as np
 import torch
 
 from harness.protocol.job import Progress, StepError
-from harness.trainer.control import controllers, kept, pairs, search
-from harness.trainer.control.clone import clone
+from harness.trainer.checkpoint import Pieces
+from harness.trainer.control import controllers, kept
 from harness.trainer.control.environment import REACHER, lanes
-from harness.trainer.control.policy import Policy, sampler
+from harness.trainer.control.policy import Policy, clone, sampler
 from harness.trainer.control.rollout import LeadIn, Trajectories, centres, roll
 from harness.trainer.control.settings import SETS, TRAINING_ONLY, Settings
-from harness.trainer.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +32,20 @@ if TYPE_CHECKING:
     from harness.trainer.control.rollout import Actor
 
     Array = NDArray[np.float64]
+    #: Start, pool of the chosen trajectory, pool of the rejected one; shape (M, 3).
+    Pairs = NDArray[np.int64]
 
 #: Numbers of starts: those of a data seed, those that policies are scored on, and those that are shown for cloning.
 _STARTS, _SCORED, _SHOWN = 1_000_000, 900_000_000, 800_000_000
 _CLONED_FROM = 512
+#: Who acted in the trajectories of each pool; the reference twice, with different noise.
+POOLS = ("reference", "reference_again", "weak", "medium", "expert")
+_FIRST, _AGAIN, _BEST = 0, 1, POOLS.index("expert")
 
 
 @dataclass(frozen=True)
 class Data:
-    """What `prepare` made. Trajectories have shape (P, N, T, ...); `pairs` as `harness.trainer.control.pairs` has them.
+    """What `prepare` made. Trajectories have shape (P, N, T, ...); `pairs` as `harness.trainer.control.data` has them.
 
     `nothing`, `reference` and `best` are mean returns over the fixed starts: of the uniform policy, of the reference
     and of the expert. A score is 0 at the reference's and 1 at the expert's.
@@ -67,7 +74,7 @@ def build(job: Job, say: Say) -> dict[str, float]:
     """
     settings, folder = Settings.of(job.settings), Path(job.out)
     pieces = Pieces(folder, repr((job.seed, _made_with(settings))))
-    world, total = lanes(settings.environment), 3 + len(pairs.POOLS)
+    world, total = lanes(settings.environment), 3 + len(POOLS)
     actions = centres(settings.bins, min(settings.bound, world.bound))
     graded = _controllers(settings, world, actions, say, pieces)
     say(Progress(1, total, "reference"))
@@ -83,7 +90,7 @@ def build(job: Job, say: Say) -> dict[str, float]:
     say(Progress(2, total, "scale of scores"))
     scale = pieces.get("scale", lambda: _scale(settings, world, actions, policy, graded["expert"]))
     actors: dict[str, Actor] = {name: _noisy(graded[name], settings, actions) for name in controllers.GRADES}
-    actors |= dict.fromkeys(pairs.POOLS[:2], sampler(policy))
+    actors |= dict.fromkeys(POOLS[:2], sampler(policy))
     pools = _pools(job.seed, settings, world, actions, actors, medium, say, pieces)
     made = _write(job, settings, folder, policy, pools, scale)
     pieces.clear()
@@ -100,7 +107,7 @@ def _controllers(
 ) -> dict[str, controllers.Law]:
     if settings.environment == REACHER:
         return {grade: controllers.reacher(grade) for grade in controllers.GRADES}
-    return dict(search.search(world, float(actions[-1]), settings.horizon, settings.search_steps, say, pieces))
+    return dict(controllers.search(world, float(actions[-1]), settings.horizon, settings.search_steps, say, pieces))
 
 
 def _noisy(law: controllers.Law, settings: Settings, actions: Array) -> Actor:
@@ -145,8 +152,8 @@ def _pools(
     if settings.lead_in:
         lead = LeadIn(medium, draw.integers(settings.lead_in + 1, size=settings.prompts), (seed, 54))
     out = []
-    for place, name in enumerate(pairs.POOLS):
-        say(Progress(3 + place, 3 + len(pairs.POOLS), f"trajectories: {name}"))
+    for place, name in enumerate(POOLS):
+        say(Progress(3 + place, 3 + len(POOLS), f"trajectories: {name}"))
         act = partial(roll, world, actors[name], starts, actions, settings.segment, (seed, 55, place), lead)
 
         def made(act: Callable[[], Trajectories] = act) -> dict[str, torch.Tensor]:
@@ -164,7 +171,7 @@ def _write(
     with torch.no_grad():
         logps = torch.stack([policy.of_trajectories(s, b, a) for s, b, a in zip(seen, bins, alive, strict=True)])
     returns = np.stack([p.returns for p in pools])
-    sets = pairs.preference_sets(returns, alive.any(-1).numpy(), settings.flipped, job.seed)
+    sets = preference_sets(returns, alive.any(-1).numpy(), settings.flipped, job.seed)
     if empty := [name for name in SETS if not len(sets[name])]:
         raise StepError(f"no pair is left in {empty[0]}", fault="user", remedy="raise prompts or segment")
     tensors = {"seen": seen, "bins": bins, "alive": alive, "reference_logps": logps}
@@ -172,7 +179,7 @@ def _write(
     tensors |= {f"pairs_{name}": torch.from_numpy(sets[name]) for name in SETS}
     tip = settings.environment == REACHER
     paths = seen[..., 8:10].numpy() if tip else _climbs(pools)
-    numbers = pairs.picture_numbers(sets, returns, logps.double().numpy(), paths, "tip" if tip else "return")
+    numbers = picture_numbers(sets, returns, logps.double().numpy(), paths, "tip" if tip else "return")
     digests = {
         "data.safetensors": kept.write_tensors(folder / "data.safetensors", tensors),
         "reference.safetensors": kept.write_tensors(folder / "reference.safetensors", policy.state_dict()),
@@ -218,3 +225,54 @@ def load_policy(weights: dict[str, torch.Tensor], data: dict[str, torch.Tensor],
     except RuntimeError as error:
         raise StepError(f"these weights are of another policy: {error}") from error
     return policy
+
+
+def preference_sets(returns: Array, usable: NDArray[np.bool_], flipped: float, seed: int) -> dict[str, Pairs]:
+    """Pair up the pools, start by start, by true return; ties are dropped. Returns and `usable` have shape (P, N).
+
+    `on_policy`: two trajectories of the reference. `noisy`: the same pairs, the given share of them turned round.
+    `mixed`: two pools drawn for each start. `expert`: the expert over the reference, whatever they returned.
+    """
+    starts = np.arange(returns.shape[1])
+    draw = np.random.Generator(np.random.PCG64([seed, 31]))
+    on_policy = _ranked(starts, np.full_like(starts, _FIRST), np.full_like(starts, _AGAIN), returns, usable)
+    turned = draw.random(len(starts))[on_policy[:, 0]] < flipped
+    noisy = np.where(turned[:, None], on_policy[:, [0, 2, 1]], on_policy)
+    one = draw.integers(len(POOLS), size=len(starts))
+    other = (one + draw.integers(1, len(POOLS), size=len(starts))) % len(POOLS)
+    both = usable[_BEST] & usable[_FIRST]
+    expert = np.stack([starts, np.full_like(starts, _BEST), np.full_like(starts, _FIRST)], axis=1)[both]
+    mixed = _ranked(starts, one, other, returns, usable)
+    return {"on_policy": on_policy, "noisy": noisy, "mixed": mixed, "expert": expert}
+
+
+def _ranked(starts: NDArray[np.int64], one: Pairs, other: Pairs, returns: Array, usable: NDArray[np.bool_]) -> Pairs:
+    first, second = returns[one, starts], returns[other, starts]
+    told = usable[one, starts] & usable[other, starts] & (first != second)
+    wins = first > second
+    return np.stack([starts, np.where(wins, one, other), np.where(wins, other, one)], axis=1)[told]
+
+
+def picture_numbers(
+    sets: dict[str, Pairs], returns: Array, ratios: Array, paths: NDArray[np.float32], kind: str
+) -> dict[str, object]:
+    """What a picture of each set needs: differences in return, and a few pairs as paths.
+
+    `ratios` are the reference's log-probabilities (P, N), in nats; `paths` has shape (P, N, T, 2), and `kind` says what
+    they are: "tip" for places relative to the goal in metres, "return" for time and the return up to it.
+    """
+    out: dict[str, object] = {"kind": kind, "pools": list(POOLS), "sets": {}}
+    shown: dict[str, object] = {}
+    for name, pairs in sets.items():
+        start, chosen, rejected = pairs.T
+        ahead = returns[chosen, start] - returns[rejected, start]
+        likelier = ratios[chosen, start] - ratios[rejected, start]
+        few = range(0, len(pairs), max(1, len(pairs) // 5))[:5]
+        shown[name] = {
+            "pairs": len(pairs),
+            "ahead": [round(float(v), 4) for v in ahead],
+            "likelier": [round(float(v), 3) for v in likelier],
+            "chosen": [np.round(paths[chosen[i], start[i]].astype(float), 4).tolist() for i in few],
+            "rejected": [np.round(paths[rejected[i], start[i]].astype(float), 4).tolist() for i in few],
+        }
+    return out | {"sets": shown}

@@ -16,11 +16,10 @@ from transformers import PrinterCallback
 from harness.core.files import remove_halves
 from harness.protocol.job import StepError, silent
 from harness.trainer.finetune import model as models
-from harness.trainer.finetune import resume, store, weights
-from harness.trainer.finetune.plan import Plan, identity, plan
+from harness.trainer.finetune import store, weights
 from harness.trainer.finetune.settings import Settings
 from harness.trainer.finetune.tokens import load_tokenizer
-from harness.trainer.finetune.trainer import DivergedError, OracleTrainer, arguments
+from harness.trainer.finetune.trainer import DivergedError, OracleTrainer, Plan, arguments, identity, planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,20 +43,20 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
     ranks, device = _ranks(), _device(job.device)
     store.check(prepared, model, settings, job.device)
     which = identity(settings, prepared.key, job.seed, ranks)
-    finished = resume.read(out / resume.WEIGHTS)
+    finished = weights.read(out / weights.WEIGHTS)
     if finished and finished[1].get("identity") == which:
         return {name: float(value) for name, value in finished[1]["metrics"].items()}
     del finished
     models.check_disk(out, model, settings)
-    whole = plan(len(prepared.train.pairs), settings, job.seed)
+    whole = planned(len(prepared.train.pairs), settings, job.seed)
     if settings.step_pairs % (settings.batch * ranks):
         said = f"{settings.step_pairs} pairs a step cannot be shared by {ranks} devices with {settings.batch} at a time"
         raise StepError(said, fault="user", remedy="make step_pairs a multiple of batch times the number of devices")
-    found = resume.read(out / resume.CHECKPOINT)
-    begun = resume.steps_done(found, which, whole.steps)
+    found = weights.read(out / weights.CHECKPOINT)
+    begun = weights.steps_done(found, which, whole.steps)
     todo = replace(whole, begun=begun)
-    keeper = resume.Keeper(
-        out / resume.CHECKPOINT, todo, identity=which, every=settings.checkpoint, say=say if _first() else silent
+    keeper = weights.Keeper(
+        out / weights.CHECKPOINT, todo, identity=which, every=settings.checkpoint, say=say if _first() else silent
     )
     with tempfile.TemporaryDirectory() as scratch:
         held = models.load(model, settings, device)
@@ -140,8 +139,8 @@ def _leave(trainer: OracleTrainer, out: Path, which: str, metrics: dict[str, flo
     tensors = weights.trained(trainer.model)
     if not trainer.accelerator.is_main_process:
         return
-    resume.write(out / resume.WEIGHTS, tensors, {"identity": which, "metrics": metrics})
-    (out / resume.CHECKPOINT).unlink(missing_ok=True)
+    weights.write(out / weights.WEIGHTS, tensors, {"identity": which, "metrics": metrics})
+    (out / weights.CHECKPOINT).unlink(missing_ok=True)
     remove_halves(out)  # nothing but weights is a result
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.protocol.job import Progress, StepError
 from harness.trainer import hub
+from harness.trainer.checkpoint import Pieces
 from harness.trainer.finetune import model as models
 from harness.trainer.finetune import store
+from harness.trainer.finetune.asking import answers, check_finite, log_probabilities
 from harness.trainer.finetune.pairs import pairs
-from harness.trainer.finetune.reference import check_finite, log_probabilities
-from harness.trainer.finetune.sample import answers
 from harness.trainer.finetune.settings import Settings
 from harness.trainer.finetune.tokens import Cut, Tokens, load_tokenizer, tokenize
-from harness.trainer.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

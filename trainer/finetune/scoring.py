@@ -10,10 +10,8 @@ import torch
 
 from harness.protocol.job import StepError
 from harness.trainer.finetune import model as models
-from harness.trainer.finetune import resume, store, weights
-from harness.trainer.finetune.divergence import per_token
-from harness.trainer.finetune.reference import log_probabilities
-from harness.trainer.finetune.sample import answers
+from harness.trainer.finetune import store, weights
+from harness.trainer.finetune.asking import answers, log_probabilities, per_token
 from harness.trainer.finetune.settings import Settings
 from harness.trainer.finetune.tokens import load_tokenizer
 
@@ -82,7 +80,7 @@ def score(job: Job, say: Say) -> Mapping[str, float]:
 
 def _policy(job: Job, model: Path, settings: Settings) -> tuple[Any, bool]:
     """The trained model, and whether all its weights are finite."""
-    found = resume.read(Path(job.weights) / resume.WEIGHTS)
+    found = weights.read(Path(job.weights) / weights.WEIGHTS)
     if found is None:
         raise StepError("there are no weights to score, or they are damaged", remedy="train again")
     tensors, _ = found

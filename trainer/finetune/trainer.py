@@ -1,18 +1,22 @@
 """trl's trainer with the objective taken out of it: `compute_loss` asks whoever answers for the candidate.
 
 Overriding the public `compute_loss` is how trl wants objectives to be changed. The batch keys that it reads, and the
-two steps of preparation that are left out, are held against the installed trl by a test (`test_contract.py`).
+two steps of preparation that are left out, are held against the installed trl by a test (`test_contract.py`). Which
+pairs come when is its plan: the whole order of a training, made beforehand from its seed.
 """
 
 from __future__ import annotations
 
 import math
+import random
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from trl import DPOConfig, DPOTrainer
 
-from harness.trainer.finetune.logps import summed
+from harness.core.digests import json_digest
+from harness.trainer.finetune.asking import summed
 from harness.trainer.finetune.model import computing
 
 if TYPE_CHECKING:
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from harness.trainer.finetune.plan import Plan
     from harness.trainer.finetune.settings import Settings
     from harness.trainer.tasks import PairLoss
 
@@ -150,3 +153,56 @@ def arguments(settings: Settings, plan: Plan, *, seed: int, device: str, scratch
         disable_tqdm=True,
         log_level="error",
     )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`order` holds the index of every pair in the order of training, `rows` of them for each optimizer step.
+
+    `steps` are all steps of the training, `begun` those that a checkpoint has already, `warmup` the first ones in
+    which the rate grows.
+    """
+
+    order: tuple[int, ...]
+    rows: int
+    warmup: int
+    begun: int = 0
+
+    @property
+    def steps(self) -> int:
+        """All steps of the training."""
+        return len(self.order) // self.rows
+
+    @property
+    def left(self) -> int:
+        """Steps that are still to be taken."""
+        return self.steps - self.begun
+
+    @property
+    def rest(self) -> tuple[int, ...]:
+        """Indices of the pairs that are still to come."""
+        return self.order[self.begun * self.rows :]
+
+    def progress(self, taken: int) -> float:
+        """The training fraction, from 0 to 1, when `taken` steps were taken since the training went on."""
+        return min((self.begun + taken) / self.steps, 1.0)
+
+
+def planned(pairs: int, settings: Settings, seed: int) -> Plan:
+    """Each epoch is a new shuffle of all pairs; what does not fill a step at the end is left out."""
+    draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, nothing secret
+    rows = settings.step_pairs
+    wanted = int(pairs * settings.epochs)
+    order: list[int] = []
+    while len(order) < wanted:
+        epoch = list(range(pairs))
+        draw.shuffle(epoch)
+        order += epoch
+    steps = wanted // rows
+    return Plan(tuple(order[: steps * rows]), rows, math.ceil(settings.warmup * steps))
+
+
+def identity(settings: Settings, key: dict[str, str], seed: int, ranks: int) -> str:
+    """SHA-256 of what a training depends on besides its loss: a checkpoint of another one is no use."""
+    what = {"settings": asdict(settings), "key": key, "seed": seed, "ranks": ranks}
+    return json_digest(what)

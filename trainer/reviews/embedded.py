@@ -1,8 +1,16 @@
-"""The embedded source: the grammar's reviews, a small GPT-2 that learned them, VADER's opinion. Nothing is fetched."""
+"""The embedded source: reviews of a grammar, a small GPT-2 that learned them, VADER's opinion. Nothing is fetched.
+
+The grammar is a regular one with a latent sentiment. A review is an opening that says nothing about quality, one or two
+remarks, and a closing. Nine templates, three of openings, four of remarks and two of closings, have slots for words. A
+good review fills the slots for judgements with praise four times in five, a bad one with blame. The language is
+regular, so that a text is in it or is not: there is no score to argue about. The judgements are words that VADER knows;
+the others carry no sentiment there.
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
+import re
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
-from harness.trainer.reviews import grammar
 from harness.trainer.reviews.model import Model, load_weights, sample, save_weights
-from harness.trainer.reviews.reward import vader
 from harness.trainer.reviews.store import digest_file
 from harness.trainer.reviews.texts import Pairs, Tokens, rows
 from harness.trainer.reviews.world import Material
@@ -25,9 +31,56 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.protocol.job import Say
-    from harness.trainer.pieces import Pieces
+    from harness.trainer.checkpoint import Pieces
     from harness.trainer.reviews.settings import Settings
 
+#: Words by slot. Those in capitals are judged: praise first, blame second.
+PLAIN: dict[str, tuple[str, ...]] = {
+    "genre": ("western", "documentary", "musical", "cartoon", "drama", "sequel", "picture", "film"),
+    "when": ("yesterday", "today", "tonight", "recently", "again", "twice"),
+    "place": ("home", "school", "work", "sea"),
+    "who": ("sister", "uncle", "teacher", "neighbour", "colleague"),
+    "maker": ("director", "studio", "author", "team"),
+    "part": ("plot", "ending", "music", "script", "cast", "acting", "camera", "dialogue", "pace", "set"),
+    "role": ("hero", "sailor", "detective", "robot", "nurse", "narrator"),
+    "degree": ("very", "rather", "quite", "simply", "mostly"),
+    "crowd": ("us", "everyone", "them", "me"),
+    "unit": ("scene", "minute", "chapter", "song"),
+}
+JUDGED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "QUALITY": (
+        ("good", "great", "brilliant", "lovely", "charming", "fun", "wonderful", "clever", "beautiful", "nice"),
+        ("bad", "awful", "terrible", "boring", "weak", "poor", "ugly", "stupid", "horrible", "dull"),
+    ),
+    "FELT": (
+        ("happy", "pleased", "amused", "delighted", "thrilled", "relaxed"),
+        ("sad", "angry", "annoyed", "tired", "disappointed", "bored"),
+    ),
+    "DID": (("loved", "enjoyed", "liked", "admired"), ("hated", "disliked", "regretted", "dreaded")),
+    "THING": (("joy", "pleasure", "treat", "success"), ("mess", "failure", "waste", "disaster")),
+}
+#: The templates: words as they stand, slots in angle brackets.
+OPENINGS = (
+    "we saw this <genre> <when> at <place> .",
+    "my <who> picked a <genre> by the same <maker> .",
+    "<when> i watched another <genre> with my <who> .",
+)
+REMARKS = (
+    "the <part> was <degree> <QUALITY> .",
+    "i found its <part> <QUALITY> and <QUALITY> .",
+    "i <DID> the <part> .",
+    "each <unit> with the <role> made <crowd> <FELT> .",
+)
+CLOSINGS = (
+    "what a <QUALITY> <THING> !",
+    "in short it is a <degree> <QUALITY> <genre> .",
+)
+#: How many remarks a review has; each number is as likely.
+COUNTS = (1, 2)
+#: Share of judgements that agree with the sentiment of their review.
+AGREES = 0.8
+
+_SLOT = re.compile(r"<(\w+)>")
 #: The token that ends a review; it has the number 0.
 END = "<end>"
 WEIGHTS = "model.safetensors"
@@ -35,11 +88,66 @@ WEIGHTS = "model.safetensors"
 _CORPUS, _PROMPTS, _QUESTIONS, _ORDER = 21, 22, 23, 24
 
 
+def words() -> tuple[str, ...]:
+    """All words of the language, sorted."""
+    fixed = {w for t in (*OPENINGS, *REMARKS, *CLOSINGS) for w in t.split() if not _SLOT.fullmatch(w)}
+    slots = {w for some in PLAIN.values() for w in some} | {w for two in JUDGED.values() for one in two for w in one}
+    return tuple(sorted(fixed | slots))
+
+
+def opening(draw: np.random.Generator) -> str:
+    """Draw an opening: the prompt."""
+    return _fill(OPENINGS[draw.integers(len(OPENINGS))], draw, praise=0.5)
+
+
+def review(draw: np.random.Generator) -> tuple[str, str]:
+    """Draw a whole review as (opening, what follows it); half of all are good ones."""
+    first = opening(draw)
+    praise = AGREES if draw.random() < 0.5 else 1.0 - AGREES
+    some = [_fill(REMARKS[draw.integers(len(REMARKS))], draw, praise) for _ in range(draw.choice(COUNTS))]
+    return first, " ".join([*some, _fill(CLOSINGS[draw.integers(len(CLOSINGS))], draw, praise)])
+
+
+def is_review(opening: str, rest: str) -> bool:
+    """Whether these make a review of the language, exactly."""
+    return _OPENING.fullmatch(opening) is not None and _REST.fullmatch(rest) is not None
+
+
+def _fill(template: str, draw: np.random.Generator, praise: float) -> str:
+    def word(match: re.Match[str]) -> str:
+        slot = match.group(1)
+        some = PLAIN[slot] if slot in PLAIN else JUDGED[slot][0 if draw.random() < praise else 1]
+        return some[draw.integers(len(some))]
+
+    return _SLOT.sub(word, template)
+
+
+def _pattern(template: str) -> str:
+    parts = []
+    for word in template.split():
+        slot = _SLOT.fullmatch(word)
+        if slot is None:
+            parts.append(re.escape(word))
+            continue
+        name = slot.group(1)
+        some = PLAIN[name] if name in PLAIN else JUDGED[name][0] + JUDGED[name][1]
+        parts.append("(?:" + "|".join(some) + ")")
+    return " ".join(parts)
+
+
+def _any(templates: tuple[str, ...]) -> str:
+    return "(?:" + "|".join(_pattern(t) for t in templates) + ")"
+
+
+_OPENING = re.compile(_any(OPENINGS))
+_REST = re.compile(f"(?:{_any(REMARKS)} ){{{COUNTS[0]},{COUNTS[-1]}}}{_any(CLOSINGS)}")
+
+
 class Words:
     """Whole words as tokens, numbered in the order of the alphabet after the end token."""
 
     def __init__(self) -> None:
-        self.words = (END, *grammar.words())
+        self.words = (END, *words())
         self._number = {word: i for i, word in enumerate(self.words)}
 
     def encode(self, text: str) -> tuple[int, ...]:
@@ -108,7 +216,7 @@ class Embedded:
         """Whether opening, remarks and the end make a review; one that was cut off does not."""
         return np.array(
             [
-                len(c) > 0 and c[-1] == 0 and grammar.is_review(self._words.decode(p), self._words.decode(c))
+                len(c) > 0 and c[-1] == 0 and is_review(self._words.decode(p), self._words.decode(c))
                 for p, c in zip(prompts, completions, strict=True)
             ]
         )
@@ -131,7 +239,7 @@ class Embedded:
         return Material(train, held, questions)
 
     def _openings(self, draw: np.random.Generator, count: int) -> Tokens:
-        return tuple(self._words.encode(grammar.opening(draw)) for _ in range(count))
+        return tuple(self._words.encode(opening(draw)) for _ in range(count))
 
     @staticmethod
     def _pairs(pieces: Pieces, name: str, make: Callable[[], Pairs]) -> Pairs:
@@ -153,7 +261,7 @@ class Embedded:
     def _learn(self, model: Model, seed: int, say: Say, pieces: Pieces) -> None:
         """Supervised training on the corpus with Adam and a cosine. A piece that is known is gone on from."""
         settings, draw = self._settings, _random(seed, _CORPUS)
-        corpus = [tuple(self._words.encode(part) for part in grammar.review(draw)) for _ in range(settings.corpus)]
+        corpus = [tuple(self._words.encode(part) for part in review(draw)) for _ in range(settings.corpus)]
         optimizer = torch.optim.Adam(model.parameters(), lr=settings.warm_rate)
         order, steps, size = _random(seed, _ORDER), settings.warm_steps, 32
         weights = dict(model.named_parameters())
@@ -188,3 +296,16 @@ class Embedded:
 
 def _random(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([seed, stream]))
+
+
+@cache
+def _vader() -> Any:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # noqa: PLC0415 - reads its lexicon
+
+    return SentimentIntensityAnalyzer()
+
+
+def vader(texts: Sequence[str]) -> NDArray[np.float64]:
+    """(compound + 1) / 2 of each text, shape (N,). Source: Hutto and Gilbert 2014, the package vaderSentiment."""
+    analyse = _vader().polarity_scores
+    return np.array([(analyse(text)["compound"] + 1.0) / 2.0 for text in texts], dtype=np.float64)

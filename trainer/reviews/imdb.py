@@ -1,12 +1,13 @@
-"""The user's files as a source: a language model, a preference set, a classifier of sentiment.
+"""The user's files as a source: a language model, a preference set, a classifier of sentiment, and how they are read.
 
 Made for gpt2-imdb with the IMDb preference set and a classifier such as siebert/sentiment-roberta-large-english, and
 for whatever else comes in those formats. Inputs of the job: `model` and `classifier`, folders as `save_pretrained`
-writes them (safetensors alone), and `pairs`, a preference set as the hub keeps it.
+writes them (safetensors alone, and no code of the folder is run), and `pairs`, a preference set as the hub keeps it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,7 @@ import torch
 
 from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
-from harness.trainer.reviews.loading import load_classifier, load_model, load_tokenizer
-from harness.trainer.reviews.preferences import Preference, preferences
-from harness.trainer.reviews.reward import by_classifier
+from harness.trainer.hub import rows
 from harness.trainer.reviews.settings import INPUTS
 from harness.trainer.reviews.store import digest_file
 from harness.trainer.reviews.texts import Pairs, Tokens
@@ -36,6 +35,14 @@ if TYPE_CHECKING:
 
 #: Splits that are held out, by the first that a set has.
 _HELD = ("test", "validation")
+_ROW_REMEDY = (
+    "each row needs `prompt` with `chosen` and `rejected` as texts, or `prompt` with two `responses` and `chosen`, "
+    "the place of the better one (0 or 1)"
+)
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+_REMEDY = "give a folder as `save_pretrained` writes it: config.json, *.safetensors and the tokenizer's files"
+#: Names of shares that are switched off: the reference answers the same twice, and so does a policy.
+_DROPOUT = ("resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout", "hidden_dropout", "dropout")
 
 
 class Files:
@@ -162,3 +169,140 @@ def _too_few(have: int, wanted: int) -> StepError:
         fault="user",
         remedy="lower the setting `questions`, or give more pairs",
     )
+
+
+@dataclass(frozen=True)
+class Preference:
+    """One row, counted from 1; the texts as they stand."""
+
+    row: int
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+def preferences(path: Path, split: str) -> list[Preference] | None:
+    """The rows of a split; None where the set has no such split. Raises StepError (the user's fault) for a bad row."""
+    found = rows(path, split)
+    if found is None:
+        return None
+    if not found:
+        raise StepError(f"the split {split} of the preference set is empty", fault="user", remedy=_ROW_REMEDY)
+    return [_preference(number, row) for number, row in enumerate(found, start=1)]
+
+
+def _preference(number: int, row: dict[str, Any]) -> Preference:
+    if "responses" in row:
+        chosen, rejected = _of_two(number, row)
+    else:
+        chosen, rejected = row.get("chosen"), row.get("rejected")
+    texts = {"prompt": row.get("prompt"), "chosen": chosen, "rejected": rejected}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            what = "no" if text is None else f"a {type(text).__name__} as"
+            raise StepError(f"row {number} of the preference set has {what} {name}", fault="user", remedy=_ROW_REMEDY)
+        if not text.strip():
+            said = f"row {number} of the preference set has an empty {name}"
+            raise StepError(said, fault="user", remedy="drop such rows")
+    return Preference(number, str(texts["prompt"]), str(texts["chosen"]), str(texts["rejected"]))
+
+
+def _of_two(number: int, row: dict[str, Any]) -> tuple[Any, Any]:
+    """Better and worse of a row that lists both and names the better one by its place."""
+    both, place = row["responses"], row.get("chosen")
+    if not isinstance(both, list) or len(both) != 2:
+        raise StepError(f"row {number} of the preference set has no two responses", fault="user", remedy=_ROW_REMEDY)
+    if not isinstance(place, int) or place not in {0, 1}:
+        said = f"row {number} of the preference set names {place!r} as the better response"
+        raise StepError(said, fault="user", remedy=_ROW_REMEDY)
+    return both[place], both[1 - place]
+
+
+def load_model(folder: Path) -> Model:
+    """A causal language model in float32, in evaluation mode, without dropout. Raises StepError (the user's fault)."""
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
+
+    return _load(AutoModelForCausalLM, folder, "model")
+
+
+def load_classifier(folder: Path, label: str, device: torch.device) -> tuple[Any, Any, int]:
+    """A classifier of texts, its tokenizer, and the number of the label of that name. Raises StepError."""
+    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - takes seconds
+
+    model = _load(AutoModelForSequenceClassification, folder, "classifier")
+    known = {str(name).casefold(): int(number) for name, number in model.config.label2id.items()}
+    if label.casefold() not in known:
+        said = f"the classifier has no label {label!r}, but {', '.join(sorted(map(str, model.config.label2id)))}"
+        raise StepError(said, fault="user", remedy="name the label of good reviews in the setting `positive`")
+    tokenizer = load_tokenizer(folder, "classifier")
+    if tokenizer.pad_token_id is None:
+        said = "the classifier's tokenizer has no token to fill up with"
+        raise StepError(said, fault="user", remedy="set its pad_token, and save it again")
+    return model.to(device), tokenizer, known[label.casefold()]
+
+
+def load_tokenizer(folder: Path, what: str) -> Any:
+    """The tokenizer of a folder. Raises StepError (the user's fault)."""
+    from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+
+    try:
+        found = AutoTokenizer.from_pretrained(str(folder), **_LOCAL)
+    except Exception as error:  # the libraries raise whatever their parsers raise; all of it means the same
+        raise _unfit(f"the tokenizer of the {what}", error) from error
+    if len(found) <= len(set(found.all_special_tokens)):
+        # Where its files are missing, the library makes one up that knows no words.
+        raise StepError(f"the tokenizer of the {what} knows no words", fault="user", remedy=_REMEDY)
+    return found
+
+
+def _load(kind: Any, folder: Path, what: str) -> Any:
+    if not any(folder.glob("*.safetensors")):
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+        said = f"the {what} keeps its weights as pickles" if pickled else f"the folder of the {what} holds no weights"
+        raise StepError(said, fault="user", remedy="save it anew as safetensors" if pickled else _REMEDY)
+    import torch  # noqa: PLC0415 - after what needs no torch
+
+    try:
+        model, info = kind.from_pretrained(
+            str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **_LOCAL
+        )
+    except Exception as error:  # as above
+        raise _unfit(f"the {what}", error) from error
+    absent = sorted(map(str, info["missing_keys"]))
+    if absent or info["mismatched_keys"]:
+        # They would be drawn at random, and everything would seem to work.
+        said = f"the files of the {what} lack weights or hold others: {absent[0] if absent else 'of other shapes'}"
+        raise StepError(said, fault="user", remedy=_REMEDY)
+    for module in model.modules():
+        if type(module).__name__ == "Dropout":
+            module.p = 0.0
+    for name in _DROPOUT:
+        if hasattr(model.config, name):
+            setattr(model.config, name, 0.0)
+    return model.eval()
+
+
+def _unfit(what: str, error: Exception) -> StepError:
+    told = " ".join(str(error).split())[:300]
+    return StepError(f"{what} cannot be loaded: {type(error).__name__}: {told}", fault="user", remedy=_REMEDY)
+
+
+@torch.no_grad()
+def by_classifier(
+    model: Any, tokenizer: Any, label: int, texts: Sequence[str], *, chunk: int = 32
+) -> NDArray[np.float64]:
+    """Probability of `label` for each text, shape (N,). A text longer than the classifier reads is cut at its end."""
+    out = []
+    reach = min(int(tokenizer.model_max_length), int(getattr(model.config, "max_position_embeddings", 1 << 20)))
+    for i in range(0, len(texts), chunk):
+        batch = tokenizer(
+            list(texts[i : i + chunk]), return_tensors="pt", padding=True, truncation=True, max_length=reach
+        )
+        logits = model(**batch.to(model.device)).logits.float()
+        out.append(logits.softmax(dim=1)[:, label].double().cpu().numpy())
+    found = np.concatenate(out)
+    if not np.isfinite(found).all():
+        raise StepError(
+            "the classifier gives scores that are no numbers", fault="user", remedy="check the model in `classifier`"
+        )
+    return found

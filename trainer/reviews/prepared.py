@@ -1,4 +1,7 @@
-"""What `prepare` leaves for training and scoring, and how it is opened again: whole, and as it was left."""
+"""What `prepare` leaves for training and scoring, and how it is opened again: whole, and as it was left.
+
+The reference's log-probabilities of all pairs are computed once and kept under a key of all that they depend on.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
-from harness.trainer.pieces import Pieces
-from harness.trainer.reviews import cached, evaluate, texts
+from harness.trainer.checkpoint import Pieces
+from harness.trainer.reviews import evaluate, texts
 from harness.trainer.reviews.embedded import WEIGHTS, Embedded
+from harness.trainer.reviews.model import all_log_probs
 from harness.trainer.reviews.store import digest_file, read_facts, read_tensors, write_facts, write_tensors
 from harness.trainer.reviews.texts import Pairs
 from harness.trainer.reviews.world import Material, World
 
 if TYPE_CHECKING:
-    import torch
-
     from harness.protocol.job import Job, Say
+    from harness.trainer.reviews.model import Model
     from harness.trainer.reviews.settings import Settings
+    from harness.trainer.reviews.texts import Tokens
 
 #: Written last: a folder without it is half done.
 _ABOUT = "about.json"
 _TOKENS = "tokens.safetensors"
 #: Settings that the prepared data depend on; the others belong to training alone.
 _TRAINING_ONLY = {"epochs", "batch", "micro", "rate", "rise", "clip", "betas", "keep"}
+#: How a completion's log-probability is made of those of its tokens; a new way is a new name.
+LENGTHS = "sum over the completion's tokens as they are stored, nothing added, nothing cut"
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,8 @@ class Prepared:
     def recall(self, which: str) -> tuple[torch.Tensor, torch.Tensor]:
         """The reference's log-probabilities of the pairs "train" or "held". Raises StepError where they are stale."""
         pairs: Pairs = getattr(self.material, which)
-        key = cached.key(pairs, self.world, self.settings.precision, self.device)
-        return cached.recall(_cache(self.folder, which), key, len(pairs))
+        key = reference_key(pairs, self.world, self.settings.precision, self.device)
+        return recall_reference(_cache(self.folder, which), key, len(pairs))
 
 
 def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
@@ -62,8 +70,8 @@ def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
     model = world.reference()
     for name, pairs in (("train", material.train), ("held", material.held)):
         say(Progress(int(name == "held"), 3, "asks the reference"))
-        key = cached.key(pairs, world, settings.precision, job.device)
-        cached.keep(_cache(folder, name), key, model, pairs, settings.precision, pieces)
+        key = reference_key(pairs, world, settings.precision, job.device)
+        keep_reference(_cache(folder, name), key, model, pairs, settings.precision, pieces)
     say(Progress(2, 3, "asks the reference"))
     given = pieces.get("answers", lambda: evaluate.answers(model, material, world, settings, job.seed))
     before = evaluate.standing(material, world, given)
@@ -133,3 +141,50 @@ def purpose(job: Job, settings: Settings) -> str:
 
 def _cache(folder: Path, which: str) -> Path:
     return folder / f"reference-{which}.safetensors"
+
+
+def reference_key(pairs: Pairs, world: World, precision: str, device: str) -> str:
+    """SHA-256 of the tokens of the pairs, the model, its tokenizer, the handling of lengths, precision and versions."""
+    import transformers  # noqa: PLC0415 - for its version alone
+
+    return json_digest(
+        {
+            "pairs": texts.digest(pairs.prompts, pairs.chosen, pairs.rejected),
+            "world": world.digests,
+            "lengths": LENGTHS,
+            "precision": precision,
+            "device": torch.device(device).type,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+    )
+
+
+def keep_reference(path: Path, key: str, model: Model, pairs: Pairs, precision: str, pieces: Pieces) -> None:
+    """Compute them, as far as no piece has them, and write them under the key."""
+
+    def of(part: str, completions: Tokens) -> torch.Tensor:
+        name = f"{path.stem}-{part}-{key[:16]}"
+        values: torch.Tensor = pieces.get(name, lambda: all_log_probs(model, pairs.prompts, completions, precision))
+        return values
+
+    chosen, rejected = of("chosen", pairs.chosen), of("rejected", pairs.rejected)
+    if not (chosen.isfinite().all() and rejected.isfinite().all()):
+        raise StepError(
+            "the reference gives a completion no finite log-probability", fault="user", remedy="check the model"
+        )
+    write_tensors({"chosen": chosen, "rejected": rejected}, path, key=key)
+
+
+def recall_reference(path: Path, key: str, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read them, two vectors of shape (N,). Raises StepError where they are kept under another key: they are stale."""
+    tensors, facts = read_tensors(path)
+    if facts.get("key") != key:
+        raise StepError(
+            "the reference's log-probabilities belong to other data, another model, or other versions",
+            fault="user",
+            remedy="prepare the data again",
+        )
+    if {name: tuple(t.shape) for name, t in tensors.items()} != {"chosen": (count,), "rejected": (count,)}:
+        raise StepError(f"{path.name} is damaged", remedy="prepare the data again")
+    return tensors["chosen"], tensors["rejected"]

@@ -31,7 +31,7 @@ from harness.core.program import POSITION
 from harness.core.verdict import Accepted, Rejected, Undecided
 from harness.oracle.sandbox import Recipe
 from harness.screen import front
-from harness.screen.process import Died, ask
+from harness.screen.front import Died, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,10 +15,10 @@ from judging import EXPONENTIAL, of_margin, subject
 
 from harness.protocol.batch import MAX_NUMBERS, Answer, Complaint
 from harness.subject import identity
-from harness.subject import questions as breadth
+from harness.subject import preference as breadth
 from harness.subject.batches import batch_of
 from harness.subject.identity import QUESTIONS, asked, difference, fingerprint
-from harness.subject.questions import questions
+from harness.subject.preference import questions
 
 if TYPE_CHECKING:
     from harness.protocol.batch_types import PairBatch

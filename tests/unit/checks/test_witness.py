@@ -18,9 +18,8 @@ from harness.core.profiles import Witnessing, load
 from harness.oracle.again import Kept
 from harness.property_tests.preference import test_determinism, test_state
 from harness.subject.classification.classifier import Classifier
-from harness.subject.life import LARGE, distinct
 from harness.subject.long_life import grow_old
-from harness.subject.preference import PreferenceSubject
+from harness.subject.preference import LARGE, PreferenceSubject, distinct_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,9 +77,9 @@ def heard(
     """Judge what `make` makes, once for each container: findings, what is told, and both."""
     first = Living(make(), guarded=guarded)
     subject = PreferenceSubject(first, DOMAIN, witnessing=plan)
-    subject.answers(distinct(40, 3, DOMAIN))
+    subject.answers(distinct_batches(40, 3, DOMAIN))
     grow_old(subject)
-    subject.answers(distinct(40, 2, DOMAIN))
+    subject.answers(distinct_batches(40, 2, DOMAIN))
     second = Living(make(), guarded=guarded)
     findings, told = hear(subject, second, test_state.RULE, test_determinism.RULE)
     return findings, told, first, second
@@ -91,7 +90,9 @@ TURNED: dict[str, Callable[[Remembering, PairBatch], bool]] = {
     "by the batches that it has seen": lambda one, _: len(one.modes) >= 200,
     "in its last calls": lambda one, _: one.calls > 330,
     "behind a large batch": lambda one, batch: one.before >= LARGE > batch.pairs,
-    "by what it was asked first": lambda one, batch: next(iter(one.modes), batch.raw) != distinct(40, 3, DOMAIN)[0].raw,
+    "by what it was asked first": lambda one, batch: (
+        next(iter(one.modes), batch.raw) != distinct_batches(40, 3, DOMAIN)[0].raw
+    ),
 }
 
 
@@ -148,7 +149,7 @@ def test_what_went_alone_goes_in_a_bundle_and_the_other_way_round() -> None:
 
 def test_batches_that_only_have_to_be_made_are_no_two_alike() -> None:
     for size in (1, 3):
-        made = distinct(2000, size, DOMAIN)
+        made = distinct_batches(2000, size, DOMAIN)
         assert len({b.raw for b in made}) == len(made) == 2000
         assert {b.pairs for b in made} == {size}
 
@@ -195,7 +196,7 @@ def test_classification_has_batches_of_its_own() -> None:
 
 def test_a_share_is_kept_and_the_last_ones() -> None:
     kept = Kept(10, 4)
-    batches = distinct(100, 1, DOMAIN)
+    batches = distinct_batches(100, 1, DOMAIN)
     for batch in batches:
         kept.take([batch], [DPO(batch)])
     assert [e.number for e in kept.latest_first()] == [100, 99, 98, 97, *range(90, 0, -10)]
@@ -209,7 +210,7 @@ def test_a_share_is_kept_and_the_last_ones() -> None:
 def test_the_second_container_is_started_when_it_is_likely_to_be_needed() -> None:
     started: list[int] = []
     kept = Kept(10, 4, when=(25, lambda: started.append(kept.calls)))
-    for batch in distinct(100, 1, DOMAIN):
+    for batch in distinct_batches(100, 1, DOMAIN):
         kept.take([batch], [DPO(batch)])
     assert started == [25]
 

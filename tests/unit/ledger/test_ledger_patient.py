@@ -14,7 +14,7 @@ from ledger_samples import submit
 from sqlalchemy.exc import OperationalError
 
 from harness.core.errors import UserError
-from harness.core.retry import Patience
+from harness.core.waiting import Patience
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError, sorted_errors
 from harness.ledger.ledger import PatientLedger

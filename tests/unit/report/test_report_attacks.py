@@ -15,7 +15,6 @@ from report_samples import LRML_FACTS, PLACES, hostile_report, report
 from text_judges import judge_github, judge_gitlab, judge_json, judge_junit, judge_sarif, judge_terminal
 
 import harness.report
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.plots import canvas, plots
 from harness.report import Format, write
@@ -112,16 +111,15 @@ def naked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is made safe: each function that does is the identity, wherever it was imported to."""
     mean = {
         name: function
-        for module in (sanitize, logs)
-        for name, function in vars(module).items()
-        if callable(function) and getattr(function, "__module__", "") == module.__name__ and name[0].islower()
+        for name, function in vars(sanitize).items()
+        if callable(function) and getattr(function, "__module__", "") == sanitize.__name__ and name[0].islower()
     }
 
     def identity(text: str, *_: Any) -> str:
         return text
 
     writers = pkgutil.iter_modules(harness.report.__path__, "harness.report.")
-    for module in (sanitize, logs, *(importlib.import_module(info.name) for info in writers)):
+    for module in (sanitize, *(importlib.import_module(info.name) for info in writers)):
         for name, function in mean.items():
             if getattr(module, name, None) is function:
                 monkeypatch.setattr(module, name, identity)
@@ -146,14 +144,14 @@ def test_the_judge_has_nothing_against_ordinary_text(format_):
 STEPS = [
     ("sanitize._settled", "text", "marks"),
     ("sanitize._spelt_word", "gitlab", "blanks"),
-    ("logs.part", "text", "workflow-wrapped"),
-    ("logs.part", "github", "azure"),
-    ("logs.part", "markdown", "workflow"),
-    ("logs.part_in_json", "json", "old-workflow"),
-    ("logs.part_in_json", "sarif", "azure"),
-    ("logs.part_in_json", "gitlab", "teamcity"),
-    ("logs.part_in_markup", "junit", "workflow"),
-    ("logs.part_in_markup", "html", "workflow"),
+    ("sanitize.part_commands", "text", "workflow-wrapped"),
+    ("sanitize.part_commands", "github", "azure"),
+    ("sanitize.part_commands", "markdown", "workflow"),
+    ("sanitize.part_in_json", "json", "old-workflow"),
+    ("sanitize.part_in_json", "sarif", "azure"),
+    ("sanitize.part_in_json", "gitlab", "teamcity"),
+    ("sanitize.part_in_markup", "junit", "workflow"),
+    ("sanitize.part_in_markup", "html", "workflow"),
     ("junit._unattached", "junit", "attachment"),
     ("sarif._text", "sarif", "sarif-link"),
     ("sanitize.html", "html", "html"),
@@ -168,6 +166,6 @@ STEPS = [
 @pytest.mark.parametrize(("step", "format_", "attack"), STEPS)
 def test_each_step_is_needed(step, format_, attack, monkeypatch):
     module, _, name = step.partition(".")
-    named = {"sanitize": sanitize.__name__, "logs": logs.__name__}
-    monkeypatch.setattr(f"{named.get(module, f'harness.report.{module}')}.{name}", lambda text, *_: text)
+    where = sanitize.__name__ if module == "sanitize" else f"harness.report.{module}"
+    monkeypatch.setattr(f"{where}.{name}", lambda text, *_: text)
     assert fallen(format_, {attack: HOSTILE[attack]}) == {attack}

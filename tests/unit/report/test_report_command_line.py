@@ -16,7 +16,6 @@ from harness import cli
 from harness.checks.options import Options
 from harness.checks.static import Job
 from harness.cli import check as check_module
-from harness.core import log_commands as logs
 from harness.core import text as sanitize
 from harness.core.errors import InfrastructureError
 from harness.core.result import CheckReport, CheckResult
@@ -157,7 +156,7 @@ def test_a_name_is_text_beside_the_progress_bar(tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", ["no such file", "no folder for the report"])
 def test_the_judge_notices_sentences_that_nobody_made_safe(command, monkeypatch, capsys):
     monkeypatch.setattr(sanitize, "one_line", lambda text, *_: text)
-    monkeypatch.setattr(logs, "part", lambda text: text)
+    monkeypatch.setattr(sanitize, "part_commands", lambda text: text)
     noticed = set()
     for name in ("ansi", "workflow", "old-workflow", "overwrite", "bidi"):
         words = [word.replace("{}", NAMES[name]) for word in COMMANDS[command]]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.core.save import STDOUT, save, save_bytes
+from harness.core.files import STDOUT, save, save_bytes
 
 # The package exports a function of the same name, so that the module is to be had by its full name only.
-MODULE = importlib.import_module("harness.core.save")
+MODULE = importlib.import_module("harness.core.files")
 
 
 def test_a_file_is_written_and_nothing_is_left_beside_it(tmp_path):

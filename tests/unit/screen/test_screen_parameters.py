@@ -13,7 +13,7 @@ from harness.core.contract import PREFERENCE
 from harness.core.errors import InfrastructureError
 from harness.core.program import Parameter
 from harness.screen import screen
-from harness.screen.answer import program_of
+from harness.screen.front import program_of
 
 LOSS = f"def loss({VECTORS}, beta, tau, eps=0.5):\n    return policy_chosen_logps * tau + eps * beta\n"
 GOOD = f'PARAMS = {{"tau": (0.01, 1, "log"), "eps": (-1, +2.5)}}\n{LOSS}'

@@ -10,7 +10,7 @@ import torch
 
 from harness.protocol.job import Job, Progress, Step, silent
 from harness.trainer import checkpoint
-from harness.trainer.pieces import Pieces
+from harness.trainer.checkpoint import Pieces
 from harness.trainer.tasks import task
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_what_was_done_is_not_done_again(
         "asks the reference": ("harness.trainer.reviews.embedded.cross_entropy", 0),
         "learns the language": ("harness.trainer.reviews.embedded.cross_entropy", 10),
         "trajectories": ("harness.trainer.control.data.clone", 0),
-        "controllers": ("harness.trainer.control.search._returns", 5),
+        "controllers": ("harness.trainer.control.controllers._returns", 5),
     }
     place, most = costly[what]
     module, _, function = place.rpartition(".")

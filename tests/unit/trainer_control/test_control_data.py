@@ -13,7 +13,7 @@ from control_doubles import SMALL, job
 
 from harness.protocol.job import Job, Step, StepError, silent
 from harness.trainer import control
-from harness.trainer.control import data, kept, pairs
+from harness.trainer.control import data, kept
 from harness.trainer.control.policy import Policy, sampler
 from harness.trainer.control.settings import Settings
 
@@ -55,7 +55,7 @@ def test_settings_come_as_files_write_them() -> None:
 def _sets(seed: int, flipped: float = 0.3) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     returns = np.random.Generator(np.random.PCG64(seed)).normal(size=(5, 4000))
     returns[1, 7] = returns[0, 7]
-    return returns, pairs.preference_sets(returns, np.ones(returns.shape, dtype=bool), flipped, seed)
+    return returns, data.preference_sets(returns, np.ones(returns.shape, dtype=bool), flipped, seed)
 
 
 def test_pairs_are_ranked_by_their_true_returns() -> None:
@@ -83,7 +83,7 @@ def test_a_trajectory_that_never_began_is_in_no_pair() -> None:
     returns = np.arange(50.0).reshape(5, 10)
     usable = np.ones((5, 10), dtype=bool)
     usable[0, 3] = False
-    for name, found in pairs.preference_sets(returns, usable, 0.3, 0).items():
+    for name, found in data.preference_sets(returns, usable, 0.3, 0).items():
         assert not ((found[:, 0] == 3) & (found[:, 1:] == 0).any(axis=1)).any(), name
 
 

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from harness.protocol.job import StepError
-from harness.trainer.control.controllers import Linear, noisy, reacher
+from harness.trainer.control.controllers import Linear, noisy, reacher, search
 from harness.trainer.control.environment import REACHER, lanes
 from harness.trainer.control.rollout import LeadIn, centres, roll
-from harness.trainer.control.search import search
 
 ACTIONS = centres(11, 0.5)
 

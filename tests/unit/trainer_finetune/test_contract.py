@@ -16,15 +16,14 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from harness.protocol.job import Step
 from harness.trainer.finetune import fitting, store, weights
 from harness.trainer.finetune import model as models
-from harness.trainer.finetune.plan import plan
 from harness.trainer.finetune.settings import Settings
 from harness.trainer.finetune.tokens import load_tokenizer
-from harness.trainer.finetune.trainer import OracleTrainer, arguments
+from harness.trainer.finetune.trainer import OracleTrainer, arguments, planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.trainer.finetune.plan import Plan
+    from harness.trainer.finetune.trainer import Plan
 
 STEPS = 20
 SETTINGS = Settings.of(dict(world.SETTINGS) | {"epochs": 1.0, "rate": 1e-3})
@@ -93,7 +92,7 @@ def test_same_weights_as_the_built_in_sigmoid(
 
     finetune.prepare(job, world.silent)
     part = store.load(Path(job.out)).train
-    todo = plan(len(part.pairs), settings, 3)
+    todo = planned(len(part.pairs), settings, 3)
     assert todo.steps > STEPS
     todo = replace(todo, order=todo.order[: STEPS * todo.rows])
 
@@ -112,7 +111,7 @@ def test_same_weights_as_the_built_in_sigmoid(
 
 def test_reference_is_what_the_model_gives_when_the_training_begins(base: Path, prepared: Path, tmp_path: Path) -> None:
     part = store.load(prepared / "prepare").train
-    todo = plan(len(part.pairs), SETTINGS, 3)
+    todo = planned(len(part.pairs), SETTINGS, 3)
     trainer = _ours(base, part, todo, tmp_path, SETTINGS)
     batch = next(iter(trainer.get_train_dataloader()))
     loss = trainer.compute_loss(trainer.model, batch)

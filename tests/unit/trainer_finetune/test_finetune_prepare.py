@@ -17,7 +17,7 @@ from harness.protocol.job import Step, StepError, silent
 from harness.trainer import finetune
 from harness.trainer.finetune import model as models
 from harness.trainer.finetune import store
-from harness.trainer.finetune.logps import collate, completions, summed
+from harness.trainer.finetune.asking import collate, completions, summed
 from harness.trainer.finetune.settings import Settings
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from harness.protocol.batch import Answer
 from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import Step, silent
 from harness.trainer import finetune
-from harness.trainer.finetune import resume
+from harness.trainer.finetune import weights
 from harness.training.serving import Serving
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_two_ranks_come_to_what_one_comes_to(base: Path, preferences: Path, tmp_
     lines = [json.loads(text) for text in out[1][0].stdout.splitlines()]
     assert [line for line in lines if "metrics" in line] == [lines[-1]], "one rank tells"
     assert lines[-1]["metrics"]["steps"] == 20.0
-    one_, two = (load_file(tmp_path / name / "train" / resume.WEIGHTS) for name in ("one", "two"))
+    one_, two = (load_file(tmp_path / name / "train" / weights.WEIGHTS) for name in ("one", "two"))
     assert max(float((one_[name] - two[name]).abs().max()) for name in one_) < 1e-4
 
 

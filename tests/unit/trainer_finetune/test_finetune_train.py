@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from harness.protocol.job import Progress, Step, StepError, silent
 from harness.trainer import finetune
 from harness.trainer.finetune import model as models
-from harness.trainer.finetune import resume, store, weights
+from harness.trainer.finetune import store, weights
 from harness.trainer.finetune.settings import Settings
 from harness.trainer.torch import InProcessLoss
 
@@ -49,7 +49,7 @@ def _run(prepared: Path, out: Path) -> Path:
 
 
 def _weights(run: Path) -> dict[str, torch.Tensor]:
-    return load_file(run / "train" / resume.WEIGHTS)
+    return load_file(run / "train" / weights.WEIGHTS)
 
 
 def _train(base: Path, preferences: Path, run: Path, loss: Any, **changed: Any) -> dict[str, float]:
@@ -73,7 +73,7 @@ def test_dpo_learns_and_its_negation_learns_the_opposite(
         metrics = _train(base, preferences, run, loss, **changed)
         assert metrics["finite"] == 1.0
         assert metrics["steps"] == 20.0
-        assert [p.name for p in (run / "train").iterdir()] == [resume.WEIGHTS], "safetensors alone, no checkpoint left"
+        assert [p.name for p in (run / "train").iterdir()] == [weights.WEIGHTS], "safetensors alone, no checkpoint left"
         found[name] = _score(base, preferences, run, **changed)
         assert all(math.isfinite(value) for value in found[name].values())
         assert {*metrics, *found[name]} == {*Settings.of(world.SETTINGS).declared().metrics, "seconds_per_step"}
@@ -115,13 +115,13 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
     for calls in (2 * each, 7 * each, 6 * each):
         with pytest.raises(KilledError):
             _train(base, preferences, killed, Dying(calls), **changed)
-        found = resume.read(killed / "train" / resume.CHECKPOINT)
+        found = weights.read(killed / "train" / weights.CHECKPOINT)
         begun.append(found[1]["done"] if found else 0)
     assert begun == [0, 4, 8], "it went on, and did not begin anew"
     (killed / "train" / ".new-half").write_bytes(b"half of it")
     metrics = _train(base, preferences, killed, world.dpo(), **changed)
     assert metrics["steps"] == 20.0
-    assert [p.name for p in (killed / "train").iterdir()] == [resume.WEIGHTS]
+    assert [p.name for p in (killed / "train").iterdir()] == [weights.WEIGHTS]
     one, other = _weights(whole), _weights(killed)
     assert set(one) == set(other)
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -152,12 +152,12 @@ def test_damaged_files_are_no_result(
     run = _run(prepared, tmp_path)
     with pytest.raises(KilledError):
         _train(base, preferences, run, Dying(7))
-    damage(run / "train" / resume.CHECKPOINT)
+    damage(run / "train" / weights.CHECKPOINT)
     with pytest.raises(KilledError):
         _train(base, preferences, run, Dying(1))  # begins anew
-    assert resume.read(run / "train" / resume.CHECKPOINT) is None
+    assert weights.read(run / "train" / weights.CHECKPOINT) is None
     _train(base, preferences, run, world.dpo())
-    damage(run / "train" / resume.WEIGHTS)
+    damage(run / "train" / weights.WEIGHTS)
     with pytest.raises(StepError, match="damaged"):
         _score(base, preferences, run)
     with pytest.raises(KilledError):
@@ -174,7 +174,7 @@ def test_disk_full_in_the_middle(
         path.write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(resume, "save_file", full)
+    monkeypatch.setattr(weights, "save_file", full)
     with pytest.raises(StepError, match="cannot be written") as caught:
         _train(base, preferences, run, world.dpo())
     assert caught.value.fault == "user"
@@ -211,7 +211,7 @@ def test_weights_that_are_not_finite_score_the_worst(
     (run / "train").mkdir()
     tensors = weights.trained(models.load(base, Settings(), "cpu"))
     tensors["model.norm.weight"][0] = math.nan
-    resume.write(run / "train" / resume.WEIGHTS, tensors, {})
+    weights.write(run / "train" / weights.WEIGHTS, tensors, {})
     metrics = _score(base, preferences, run)
     assert metrics["accuracy"] == 0.0
     assert metrics["kl"] == math.inf
@@ -222,7 +222,7 @@ def test_weights_of_another_model(base: Path, preferences: Path, prepared: Path,
     run = _run(prepared, tmp_path)
     (run / "train").mkdir()
     other = weights.trained(models.load(world.model(tmp_path / "wide", width=48), Settings(), "cpu"))
-    resume.write(run / "train" / resume.WEIGHTS, other, {})
+    weights.write(run / "train" / weights.WEIGHTS, other, {})
     with pytest.raises(StepError, match="belong to another model"):
         _score(base, preferences, run)
 
@@ -272,15 +272,15 @@ def test_adapters_for_modules_that_are_not_there(base: Path, preferences: Path, 
 
 
 def test_each_epoch_is_a_new_shuffle_of_all_pairs(prepared: Path) -> None:
-    from harness.trainer.finetune.plan import plan
+    from harness.trainer.finetune.trainer import planned
 
     settings = Settings.of({**world.SETTINGS, "epochs": 2.5})
-    whole = plan(len(store.load(prepared / "prepare").train.pairs), settings, 3)
+    whole = planned(len(store.load(prepared / "prepare").train.pairs), settings, 3)
     assert whole.steps == 50
     assert whole.warmup == 5
     assert sorted(whole.order[:80]) == sorted(whole.order[80:160]) == list(range(80))
     assert whole.order[:80] != whole.order[80:160]
     assert replace(whole, begun=20).rest == whole.order[80:]
-    larger = plan(80, replace(settings, step_pairs=8), 3)
+    larger = planned(80, replace(settings, step_pairs=8), 3)
     assert larger.order == whole.order
     assert larger.steps == 25

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from harness.trainer.reviews import grammar
+from harness.trainer.reviews import embedded
 from harness.trainer.reviews.embedded import Words
 
 
 def draw(count: int, seed: int = 0) -> list[tuple[str, str]]:
     random = np.random.Generator(np.random.PCG64(seed))
-    return [grammar.review(random) for _ in range(count)]
+    return [embedded.review(random) for _ in range(count)]
 
 
 def test_every_drawn_review_is_one() -> None:
-    assert all(grammar.is_review(*review) for review in draw(2000))
+    assert all(embedded.is_review(*review) for review in draw(2000))
 
 
 def test_there_are_nine_templates() -> None:
-    assert len(grammar.OPENINGS) + len(grammar.REMARKS) + len(grammar.CLOSINGS) == 9
+    assert len(embedded.OPENINGS) + len(embedded.REMARKS) + len(embedded.CLOSINGS) == 9
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_there_are_nine_templates() -> None:
     ],
 )
 def test_what_is_off_is_told(opening: str, rest: str) -> None:
-    assert grammar.is_review("we saw this film today at home .", "i loved the plot . what a good treat !")
-    assert not grammar.is_review(opening, rest)
+    assert embedded.is_review("we saw this film today at home .", "i loved the plot . what a good treat !")
+    assert not embedded.is_review(opening, rest)
 
 
 def test_a_word_of_another_slot_in_any_place_is_told() -> None:
@@ -58,28 +58,28 @@ def test_a_word_of_another_slot_in_any_place_is_told() -> None:
     )
     words = rest.split()
     taken = [
-        {w for w in grammar.words() if grammar.is_review(opening, " ".join([*words[:i], w, *words[i + 1 :]]))}
+        {w for w in embedded.words() if embedded.is_review(opening, " ".join([*words[:i], w, *words[i + 1 :]]))}
         for i in range(len(words))
     ]
-    quality, did = (set(grammar.JUDGED[slot][0] + grammar.JUDGED[slot][1]) for slot in ("QUALITY", "DID"))
-    thing = set(grammar.JUDGED["THING"][0] + grammar.JUDGED["THING"][1])
+    quality, did = (set(embedded.JUDGED[slot][0] + embedded.JUDGED[slot][1]) for slot in ("QUALITY", "DID"))
+    thing = set(embedded.JUDGED["THING"][0] + embedded.JUDGED["THING"][1])
     one = [{w} for w in ("i", "the", ".", "what", "a", "!")]
-    assert taken == [one[0], did, one[1], set(grammar.PLAIN["part"]), one[2], one[3], one[4], quality, thing, one[5]]
+    assert taken == [one[0], did, one[1], set(embedded.PLAIN["part"]), one[2], one[3], one[4], quality, thing, one[5]]
 
 
 def test_judgements_are_what_vader_says_and_openings_say_nothing() -> None:
     lexicon = SentimentIntensityAnalyzer().lexicon
-    for praise, blame in grammar.JUDGED.values():
+    for praise, blame in embedded.JUDGED.values():
         assert all(lexicon[w] > 0 for w in praise)
         assert all(lexicon[w] < 0 for w in blame)
-    said = {w for template in grammar.OPENINGS for w in template.split()}
-    slots = {w for slot in ("genre", "when", "place", "who", "maker") for w in grammar.PLAIN[slot]}
+    said = {w for template in embedded.OPENINGS for w in template.split()}
+    slots = {w for slot in ("genre", "when", "place", "who", "maker") for w in embedded.PLAIN[slot]}
     assert not (said | slots) & set(lexicon)
 
 
 def test_four_judgements_in_five_agree_with_their_review() -> None:
-    praise = {w for two in grammar.JUDGED.values() for w in two[0]}
-    blame = {w for two in grammar.JUDGED.values() for w in two[1]}
+    praise = {w for two in embedded.JUDGED.values() for w in two[0]}
+    blame = {w for two in embedded.JUDGED.values() for w in two[1]}
     share = [
         sum(w in praise for w in words) / sum(w in praise | blame for w in words)
         for words in (rest.split() for _, rest in draw(3000))

@@ -15,8 +15,7 @@ from reviewing import SMALL, dpo, prepared
 
 from harness.protocol.job import Job, Step, StepError, silent
 from harness.trainer import reviews
-from harness.trainer.reviews import cached
-from harness.trainer.reviews.prepared import open_prepared
+from harness.trainer.reviews.prepared import open_prepared, recall_reference, reference_key
 from harness.trainer.reviews.settings import Settings
 from harness.trainer.reviews.texts import Pairs
 from harness.trainer.reviews.world import World
@@ -131,34 +130,34 @@ class Described(World):
 def test_the_key_of_the_cache_covers_all_that_its_numbers_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = Pairs(((1, 2), (3,)), ((4,), (5, 6)), ((7,), (8,)))
     world = Described(weights="a", tokenizer="b")
-    keys = [cached.key(pairs, world, "float32", "cpu")]
-    assert keys[0] == cached.key(
+    keys = [reference_key(pairs, world, "float32", "cpu")]
+    assert keys[0] == reference_key(
         Pairs(*(tuple(p) for p in (pairs.prompts, pairs.chosen, pairs.rejected))), world, "float32", "cpu"
     )
     moved = Pairs(((1,), (2, 3)), pairs.chosen, pairs.rejected)  # the same tokens, cut elsewhere
-    keys += [cached.key(p, world, "float32", "cpu") for p in (moved, pairs.take([1, 0]), pairs.take([0]))]
+    keys += [reference_key(p, world, "float32", "cpu") for p in (moved, pairs.take([1, 0]), pairs.take([0]))]
     keys += [
-        cached.key(pairs, Described(**d), "float32", "cpu")
+        reference_key(pairs, Described(**d), "float32", "cpu")
         for d in ({"weights": "c", "tokenizer": "b"}, {"weights": "a", "tokenizer": "c"})
     ]
-    keys += [cached.key(pairs, world, "bfloat16", "cpu"), cached.key(pairs, world, "float32", "cuda")]
-    monkeypatch.setattr(cached, "LENGTHS", "mean")
-    keys.append(cached.key(pairs, world, "float32", "cpu"))
+    keys += [reference_key(pairs, world, "bfloat16", "cpu"), reference_key(pairs, world, "float32", "cuda")]
+    monkeypatch.setattr("harness.trainer.reviews.prepared.LENGTHS", "mean")
+    keys.append(reference_key(pairs, world, "float32", "cpu"))
     monkeypatch.undo()
     monkeypatch.setattr(torch, "__version__", "0")
-    keys.append(cached.key(pairs, world, "float32", "cpu"))
+    keys.append(reference_key(pairs, world, "float32", "cpu"))
     assert len(set(keys)) == len(keys)
 
 
 def test_numbers_under_another_key_are_stale(job: Job) -> None:
     path = Path(job.data) / "reference-train.safetensors"
     found = open_prepared(job, Settings.of(job.settings))
-    key = cached.key(found.material.train, found.world, "float32", "cpu")
-    cached.recall(path, key, len(found.material.train))
+    key = reference_key(found.material.train, found.world, "float32", "cpu")
+    recall_reference(path, key, len(found.material.train))
     with pytest.raises(StepError, match="belong to other data"):
-        cached.recall(path, key[::-1], len(found.material.train))
+        recall_reference(path, key[::-1], len(found.material.train))
     with pytest.raises(StepError, match="damaged"):
-        cached.recall(path, key, len(found.material.train) + 1)
+        recall_reference(path, key, len(found.material.train) + 1)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_to_be_taken_for_data(
