@@ -100,14 +100,16 @@ class EngineProxy:
                     self.asked.append(line)
                     # All of them count, also where an earlier one springs.
                     sprung = [trap for trap in self.traps if trap.springs(line)]
-                    if sprung:
-                        self._spring(sprung[0], client, engine, data)
+                    if sprung and sprung[0].after:
+                        self._doomed = engine  # and what is left of the request, which may come in parts, is passed on
+                    elif sprung:
+                        self._spring(sprung[0], client, engine)
                         return
                 engine.sendall(data)
         with contextlib.suppress(OSError):
             engine.shutdown(socket.SHUT_WR)
 
-    def _spring(self, trap: Trap, client: socket.socket, engine: socket.socket, data: bytes) -> None:
+    def _spring(self, trap: Trap, client: socket.socket, engine: socket.socket) -> None:
         """Do what the trap says; nothing else is carried here."""
         if trap.status:
             client.sendall(trap.refusal)
@@ -116,10 +118,6 @@ class EngineProxy:
             while client.recv(_CHUNK):
                 pass
             engine.close()
-            return
-        if trap.after:
-            self._doomed = engine
-            engine.sendall(data)
             return
         self.hang_up()
 
