@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.trainer.finetune.trainer import OracleTrainer, Plan
 
 _MEANS = ("exp_avg", "exp_avg_sq")
-CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "safetensors"
+CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
 
 def trained(model: Any) -> dict[str, Tensor]:
