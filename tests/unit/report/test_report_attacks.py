@@ -13,6 +13,7 @@ from hostile_texts import HOSTILE
 from page_judges import judge_html, judge_markdown, judge_svg
 from report_samples import LRML_FACTS, PLACES, hostile_report, report
 from text_judges import judge_github, judge_gitlab, judge_json, judge_junit, judge_sarif, judge_terminal
+from tiers import soon
 
 import harness.report
 from harness.core import text as sanitize
@@ -56,7 +57,11 @@ FORMATS: dict[str, tuple[Callable[[CheckReport], str], Callable[[str], None]]] =
 #: Without the curve and the map, of which nothing is a candidate's text: they take most of the time.
 BARE = {key: value for key, value in LRML_FACTS.items() if key not in {"curve", "stability"}}
 
-CASES = pytest.mark.parametrize("attack", HOSTILE)
+#: Every attack in one format, the formats in turn; then every attack in every other format.
+PAIRS = sorted(
+    ((format_, attack) for format_ in FORMATS for attack in HOSTILE),
+    key=lambda pair: (list(HOSTILE).index(pair[1]) - list(FORMATS).index(pair[0])) % len(FORMATS) > 0,
+)
 
 
 def fallen(format_: str, texts: dict[str, str], *places: str) -> set[str]:
@@ -71,9 +76,9 @@ def fallen(format_: str, texts: dict[str, str], *places: str) -> set[str]:
     return noticed
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-@CASES
-def test_an_attack_is_text_in_every_place(format_, attack):
+@pytest.mark.parametrize("pair", soon(PAIRS, len(HOSTILE)), ids="-".join)
+def test_an_attack_is_text_in_every_place(pair):
+    format_, attack = pair
     make, judge = FORMATS[format_]
     for places in PLACES:
         judge(make(hostile_report(HOSTILE[attack], *places, facts=BARE)))
