@@ -117,15 +117,14 @@ class _Finder:
         """Say how a module is loaded; None leaves it to the usual finders, as does one that is loaded again."""
         if target is not None:
             return None
-        if name not in MODULES or name.startswith("torch."):
-            self.complete(name)
-            parent = sys.modules.get(name.rpartition(".")[0])
-            if type(parent) is Late and name not in MODULES:
-                # A package runs before what lies in it, as usual.
-                run(parent)
-            if name in sys.modules:
-                # Taken out, since the import system would run a module again that has come to be there meanwhile.
-                return importlib.machinery.ModuleSpec(name, _Loaded(sys.modules.pop(name)))  # type: ignore[arg-type]
+        self.complete(name)
+        parent = sys.modules.get(name.rpartition(".")[0])
+        if type(parent) is Late and name not in MODULES:
+            # A package runs before what lies in it, as usual.
+            run(parent)
+        if name in sys.modules:
+            # Taken out, since the import system would run a module again that has come to be there meanwhile.
+            return importlib.machinery.ModuleSpec(name, _Loaded(sys.modules.pop(name)))  # type: ignore[arg-type]
         if name not in MODULES:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
