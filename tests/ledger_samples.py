@@ -68,7 +68,7 @@ def checkpoint(ledger: Ledger, held: Claim, rung: int, **more: Any) -> State:
     """Promote a run over a rung of three."""
     from harness.ledger.records import Decision
 
-    words = {
+    words: dict[str, Any] = {
         "rung": RUNGS[rung],
         "scores": (),
         "decision": Decision("promote", "well done"),

@@ -198,7 +198,8 @@ def _controlled(pairs: list[Pair], outcome: Outcome) -> Controlled:
 def _document(judge: Judge, place: Path, kind: str, found: dict[str, Any]) -> dict[str, Any]:
     from harness.ledger.records import plain  # noqa: PLC0415 - as above
 
-    spent = {"calls": judge.account.calls, "tokens": judge.account.tokens, "dollars": judge.account.money}
+    account = judge.account
+    spent = {"calls": account.spent.calls, "tokens": account.spent.tokens, "dollars": account.money}
     told = {"schema": "harness.judge/v1", "kind": kind, "judge": judge.manner.model, "recording": str(place)}
     return {**told, "result": plain(found), "recorded": spent}
 

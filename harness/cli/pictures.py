@@ -12,7 +12,7 @@ from harness.core.verdict import Accepted
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, curves
 from harness.ladder.ladder import ladder_for
-from harness.plots import picture_frontier, picture_learning, plots
+from harness.plots import plots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,8 @@ _CURVE = re.compile(r"curve-(\d+)\.json")
 def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     """Draw what the run has come to, into a folder that is made. Raises UserError where it or matplotlib is missing."""
     plots.require_matplotlib()
+    from harness.plots import picture_frontier, picture_learning  # noqa: PLC0415 - an extra of the package
+
     plots.make_folder(folder, parents=True)
     out: list[Path] = []
     told: dict[str, dict[int, Any]] = defaultdict(dict)

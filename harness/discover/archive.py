@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: A slope at zero is flat below this share of DPO's, which is beta / 2 (0.025 at the beta of the facts).
 _FLAT = 0.1 * 0.025
 #: Facts that are kept with a loss; curves and maps are long, and are in the reports.
-_KEPT = (
+KEPT = (
     "convex",
     "statistic",
     "reference_free",
@@ -50,13 +50,10 @@ class Archive:
     known: list[Known] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
-    def add(self, loss: Known) -> bool:
-        """Take a loss in, unless its function is there; tell whether it is the best of its kind."""
-        if self.same(LossFacts.read(loss.facts).function, loss.id) is not None:
-            return False
-        before = self.cells().get(cell(loss.facts))
-        self.known.append(loss)
-        return before is None or loss.rank > before.rank
+    def add(self, loss: Known) -> None:
+        """Take a loss in, unless its function is there."""
+        if self.same(LossFacts.read(loss.facts).function, loss.id) is None:
+            self.known.append(loss)
 
     def fail(self, failure: Failure) -> None:
         """Remember a failure."""
@@ -128,8 +125,3 @@ def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
         direction,
         "reference-free" if told.reference_free else "reference",
     )
-
-
-def kept(facts: LossFacts) -> dict[str, Json]:
-    """The facts that are kept with a loss."""
-    return facts.as_json(*_KEPT)

@@ -15,7 +15,6 @@ from harness.core.errors import InfrastructureError
 from harness.ladder import bandit
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.evaluations import tuned_of, with_values
-from harness.ledger.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,10 +42,7 @@ def tuned_for(ledger: Ledger, ladder: Ladder, identity: str, source: str) -> Tun
     if program is None or not program.plan.parameters:
         return None
     own = ledger.runs(profile_digest=ladder.digest, candidate=identity)
-    run = own[0] if own else None
-    if run is not None and run.state is State.DUPLICATE and run.same_as is not None:
-        run = ledger.run(run.same_as)
-    return tuned_of(ledger.events(run.id)) if run is not None else None
+    return tuned_of(ledger.events(ledger.answering(own[0]).id)) if own else None
 
 
 def fight(

@@ -62,11 +62,6 @@ class Journal:
         """What the run was begun with; None for a new journal."""
         return self.entries[0] if self.entries else None
 
-    @property
-    def remembers(self) -> bool:
-        """Whether there are steps that have not been gone through again."""
-        return bool(self._left)
-
     def recall(self, kind: str) -> dict[str, Any] | None:
         """The next step, if it is written down. Raises UserError where another kind of step comes next."""
         if not self._left:

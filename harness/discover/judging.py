@@ -22,7 +22,7 @@ from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.files import SMALL, load_bytes, save_bytes
 from harness.core.verdict import Severity
 from harness.discover import confirmation as duel
-from harness.discover.archive import kept
+from harness.discover.archive import KEPT
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.climb import REPORT, SCREEN_REPORT
 from harness.ladder.curves import by_seed, mean_curves, means
@@ -164,7 +164,7 @@ class LadderJudge:
         seconds: dict[str, float] = {}
         own, worked = self._submitted(candidate, seconds)
         result = self._result(own, "properties")
-        facts = kept(result.loss_facts) if result is not None else {}
+        facts = result.loss_facts.as_json(*KEPT) if result is not None else {}
         if own.function:
             facts["function"] = own.function
         base = Judged("", candidate.sha256, "", facts=facts, seconds=seconds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core import profiles
@@ -22,7 +22,7 @@ from harness.discover.journal import SCHEMA
 from harness.discover.judging import undecided
 from harness.discover.proposers import Context, ExhaustedError, Failure, Proposal, Turn
 from harness.discover.reading import read
-from harness.discover.track import Duel, Row, Track
+from harness.discover.track import Duel, Row, Track, shared
 from harness.llm import quoting
 from harness.llm.account import Usage
 
@@ -103,14 +103,11 @@ class Discovery:
         track, plan = self.track, self._plan
         if over := plan.over(track.spent, track.gpu_seconds):
             return over
-        best = self._best_generation()
+        top = track.archive.top()
+        best = top.generation if top is not None else -1
         if plan.patience and len(track.pulls) - 1 - best >= plan.patience:
             return f"no better loss for {plan.patience} generations"
         return ""
-
-    def _best_generation(self) -> int:
-        top = self.track.archive.top()
-        return top.generation if top is not None else -1
 
     def _burn_in(self, name: str) -> None:
         entry = self._journal.recall("burn-in")
@@ -135,23 +132,20 @@ class Discovery:
         accepted = False
         for attempt in range(1 + plan.resamples):
             track.attempt = attempt
-            reply, note = self._ask(tuple(turns))
+            reply = self._ask(tuple(turns))
             row = self._judged(reply)
             self._take(row)
-            self._proposer.told(row.outcome(note))
+            self._proposer.told(row.outcome(reply.note))
             accepted = accepted or (attempt == 0 and row.fate in {"measured", "stopped"})
             self._watch(track)
-            if row.fate not in _SENT_BACK or not self._proposer.resamples or self._over_budget():
+            if row.fate not in _SENT_BACK or not self._proposer.resamples or plan.over(track.spent, track.gpu_seconds):
                 break
             turns.append(Turn(prompts.as_reply(row.name, row.code, row.reply), row.answer))
         after = track.archive.top()
         gained = after is not None and (before is None or _better(after, before))
         track.pulls.append(templates.Pull(track.template, accepted, gained))
 
-    def _over_budget(self) -> bool:
-        return bool(self._plan.over(self.track.spent, self.track.gpu_seconds))
-
-    def _ask(self, turns: tuple[Turn, ...]) -> tuple[Proposal, Any]:
+    def _ask(self, turns: tuple[Turn, ...]) -> Proposal:
         track = self.track
         asked = self._journal.recall("ask")
         entry = self._journal.recall("reply")
@@ -175,7 +169,7 @@ class Discovery:
         reply = reply_of(entry)  # as it was written down, and so the same when the run is resumed
         track.spent = track.spent + reply.usage
         track.asking_seconds += float(entry.get("seconds", 0.0))
-        return reply, reply.note
+        return reply
 
     def _context(self, turns: tuple[Turn, ...]) -> Context:
         track, plan = self.track, self._plan
@@ -277,12 +271,10 @@ class Discovery:
         names = tuple(dict.fromkeys((self.baseline, best)))
 
         def found() -> dict[int, tuple[float, dict[str, float]]]:
-            mine = [entry for entry in self._journal.beside("duel") if entry["id"] == loss.id]
-            pairs = [(entry["seed"], float(entry["own"]), entry.get("against", {})) for entry in mine]
             return {
-                seed: (own, {name: float(against[name]) for name in names})
-                for seed, own, against in pairs
-                if set(names) <= set(against)
+                entry["seed"]: (float(entry["own"]), {name: float(entry["against"][name]) for name in names})
+                for entry in self._journal.beside("duel")
+                if entry["id"] == loss.id and set(names) <= set(entry.get("against", {}))
             }
 
         def done(seed: int, own: float, against: Mapping[str, float]) -> None:
@@ -319,22 +311,7 @@ def seed_of(seed: int, generation: int, attempt: int) -> int:
 
 def reply_entry(reply: Proposal, state: object, started: float) -> dict[str, Any]:
     """A reply as the journal keeps it; `started` is of the monotonic clock."""
-    usage = reply.usage
-    return {
-        "text": reply.text,
-        "cut": reply.cut,
-        "refused": reply.refused,
-        "parents": list(reply.parents),
-        "note": reply.note,
-        "usage": {
-            "tokens_in": usage.tokens_in,
-            "tokens_out": usage.tokens_out,
-            "dollars": usage.dollars,
-            "calls": usage.calls,
-        },
-        "state": state,
-        "seconds": round(time.monotonic() - started, 3),
-    }
+    return {**asdict(reply), "state": state, "seconds": round(time.monotonic() - started, 3)}
 
 
 def reply_of(entry: dict[str, Any]) -> Proposal:
@@ -347,38 +324,13 @@ def row_of(judged: Judged, **base: Any) -> Row:
     """A row for what was judged; `base` says which attempt it is of, and what is not to be as judged."""
     told = quoting.sentence(judged.told)
     answer = "" if judged.fate != "undecided" else "Your loss could not be judged, by no fault of its own."
-    return Row(
-        **{"attempt": 0, "template": "", "answer": answer, **base},
-        fate=judged.fate,
-        rung=judged.rung,
-        id=judged.id,
-        told=told,
-        rules=tuple(finding.rule for finding in judged.findings),
-        score=judged.score,
-        low=judged.low,
-        high=judged.high,
-        gain=judged.gain,
-        place=judged.place,
-        metrics=judged.metrics,
-        facts=judged.facts,
-        learning=judged.learning,
-        seconds=judged.seconds,
-        run=judged.run,
-        answered=judged.answered,
-    )
+    rules = tuple(finding.rule for finding in judged.findings)
+    more = {"attempt": 0, "template": "", "told": told, "answer": answer, "rules": rules}
+    return Row(**{**shared(judged, Row), **more, **base})
 
 
 def like(row: Row, loss: Known) -> Row:
     """A row for a function of the run in other words: it has that loss's scores."""
-    return replace(
-        row,
-        score=loss.score,
-        low=loss.low,
-        high=loss.high,
-        gain=loss.gain,
-        place=loss.place,
-        metrics=loss.metrics,
-        same_as=loss.id,
-        told=f"the same function as {loss.name}",
-        answer=prompts.judged_before(loss),
-    )
+    scores: dict[str, Any] = {key: getattr(loss, key) for key in ("score", "low", "high", "gain", "place", "metrics")}
+    told, answer = f"the same function as {loss.name}", prompts.judged_before(loss)
+    return replace(row, **scores, same_as=loss.id, told=told, answer=answer)

@@ -107,22 +107,17 @@ _AGAIN = "Correct it, and answer with the whole JSON object again."
 
 def messages(context: Context) -> list[dict[str, Json]]:
     """The conversation for a context, without pictures. Raises UserError for a contract that has no words here."""
-    if context.contract not in CONTRACTS:
-        raise UserError(
-            f"there is no prompt for the contract {context.contract!r}", remedy=f"one of: {', '.join(CONTRACTS)}"
-        )
+    contract = context.contract
+    if contract not in CONTRACTS:
+        raise UserError(f"there is no prompt for the contract {contract!r}", remedy=f"one of: {', '.join(CONTRACTS)}")
     out: list[dict[str, Json]] = [
-        {"role": "system", "content": _system(context.contract)},
+        {"role": "system", "content": _SYSTEM.format(contract=CONTRACTS[contract], purpose=_PURPOSES[contract])},
         {"role": "user", "content": _question(context)},
     ]
     for turn in context.turns:
         out.append({"role": "assistant", "content": turn.reply})
         out.append({"role": "user", "content": turn.answer})
     return out
-
-
-def _system(contract: str) -> str:
-    return _SYSTEM.format(contract=CONTRACTS[contract], purpose=_PURPOSES[contract])
 
 
 def as_reply(name: str, code: str, kind: str) -> str:

@@ -56,27 +56,15 @@ def document(track: Track, *, run: str, profile: str, proposer: str, baseline: s
         "seconds": {"asking": track.asking_seconds} | track.seconds(),
         "gpu_seconds": track.gpu_seconds,
     }
-    found = plain(out)
-    if not isinstance(found, dict):
-        raise TypeError("a summary is an object")
-    return found
+    return {key: plain(value) for key, value in out.items()}
 
 
 def _loss(loss: Known) -> dict[str, object]:
-    return {
-        "name": loss.name,
-        "id": loss.id,
-        "generation": loss.generation,
-        "score": loss.score,
-        "low": loss.low,
-        "high": loss.high,
-        "gain": loss.gain,
-        "cell": list(cell(loss.facts)),
-        "parents": list(loss.parents),
-    }
+    told = ("name", "id", "generation", "score", "low", "high", "gain", "parents")
+    return {key: getattr(loss, key) for key in told} | {"cell": cell(loss.facts)}
 
 
-def gain(duel: Duel, name: str) -> dict[str, Json]:
+def gain(duel: Duel, name: str) -> dict[str, float]:
     """The mean difference from a baseline of a duel with its 95 % interval (Student's t, paired by seed)."""
     differences = [own - base for own, base in zip(duel.own, duel.against[name], strict=True)]
     low, high = interval(differences, _ALPHA)
@@ -86,20 +74,15 @@ def gain(duel: Duel, name: str) -> dict[str, Json]:
 
 def _met(duel: Duel, baseline: str, metric: str) -> list[str]:
     """What a duel said, in sentences: of the ladder's baseline, and of the best one where that is another."""
-    mean, low, high = _numbers(gain(duel, baseline))
+    mean, low, high, _ = gain(duel, baseline).values()
     words = "above" if low > 0 else "below" if high < 0 else "not told apart from"
     differs = f"{metric} differs by {mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}"
     out = [f"On {len(duel.seeds)} fresh seeds it is {words} {baseline}: {differs}."]
-    mean, low, high = _numbers(gain(duel, duel.best))
+    mean, low, high, _ = gain(duel, duel.best).values()
     words = "at least as good as" if low >= 0 else "worse than" if high < 0 else "not told apart from"
     who = f"{baseline}, which is" if duel.best == baseline else f"{duel.best},"
     out.append(f"It is {words} {who} the best baseline: {mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}.")
     return out
-
-
-def _numbers(found: dict[str, Json]) -> tuple[float, float, float]:
-    mean, low, high = (float(str(found[key])) for key in ("mean", "low", "high"))
-    return mean, low, high
 
 
 def sentences(track: Track, baseline: str, metric: str) -> list[str]:

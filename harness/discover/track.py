@@ -6,11 +6,12 @@ That is one row for each attempt, what was spent, where it is; derived from the 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from harness.discover.archive import Archive
 from harness.discover.proposers import Known, Outcome
+from harness.ledger.records import plain
 from harness.llm.account import Budget, Usage
 
 if TYPE_CHECKING:
@@ -60,24 +61,17 @@ class Plan:
 
     def fixed(self) -> dict[str, object]:
         """What the journal's head holds, and a resumed run has to have again."""
-        return {
-            "seed": self.seed,
-            "contract": self.contract,
-            "resamples": self.resamples,
-            "tune": self.tune,
-            "burn_in": list(self.burn_in),
-            "shown": self.shown,
-            "lessons": self.lessons,
-        }
+        kept = ("seed", "contract", "resamples", "tune", "burn_in", "shown", "lessons")
+        return {key: plain(getattr(self, key)) for key in kept}
 
     def loose(self) -> dict[str, object]:
         """What the head holds too, and a resumed run takes from it unless it is told otherwise."""
-        return {
-            "spec": self.proposer,
-            "generations": self.generations,
-            "patience": self.patience,
-            "confirm": self.confirm,
-        }
+        return {key: getattr(self, key) for key in ("generations", "patience", "confirm")} | {"spec": self.proposer}
+
+
+def shared(one: object, kind: type[Any]) -> dict[str, Any]:
+    """What a record says under the names of another kind's fields, which mean the same in both."""
+    return {each.name: getattr(one, each.name) for each in fields(kind) if hasattr(one, each.name)}
 
 
 @dataclass(frozen=True)
@@ -134,42 +128,11 @@ class Row:
         """The loss, where it was measured."""
         if self.score is None or self.low is None or self.high is None:
             return None
-        return Known(
-            id=self.id,
-            name=self.name,
-            code=self.code,
-            score=self.score,
-            low=self.low,
-            high=self.high,
-            metrics=self.metrics,
-            facts=self.facts,
-            gain=self.gain,
-            place=self.place,
-            learning=self.learning,
-            generation=self.generation,
-            parents=self.parents,
-        )
+        return Known(**shared(self, Known))
 
     def outcome(self, note: Json) -> Outcome:
         """What the proposer is told."""
-        return Outcome(
-            generation=self.generation,
-            attempt=self.attempt,
-            fate=self.fate,
-            told=self.answer,
-            id=self.id,
-            rung=self.rung,
-            score=self.score,
-            low=self.low,
-            high=self.high,
-            gain=self.gain,
-            place=self.place,
-            metrics=self.metrics,
-            facts=self.facts,
-            rules=self.rules,
-            same_as=self.same_as,
-            note=note,
-        )
+        return Outcome(**{**shared(self, Outcome), "told": self.answer, "note": note})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.checks.static import screen_result
 from harness.core.candidate import Candidate
@@ -67,7 +67,7 @@ def with_remedy(error: HarnessError) -> str:
     return f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
-def _end_of(context: ClimbContext, held: Claim, decision: Decision, one: Screened | None = None) -> dict[str, object]:
+def _end_of(context: ClimbContext, held: Claim, decision: Decision, one: Screened | None = None) -> dict[str, Any]:
     """The checkpoint's arguments for the rung that the run is at."""
     place = context.ledger.run(held.run.id).rung
     plan = context.ladder.rungs[place]

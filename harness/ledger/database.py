@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Table
 
-__all__ = ["FOLDER", "HEAD", "VARIABLE", "Database", "LedgerError", "insert_unless_known", "url_of"]
-
 #: Where the ledger is, unless `HARNESS_DATABASE_URL` says otherwise: in the folder that the command is called in.
 FOLDER = ".harness"
 VARIABLE = "HARNESS_DATABASE_URL"
@@ -73,10 +71,9 @@ def url_of(folder: Path | None = None, url: str | None = None) -> URL:
         made = make_url(chosen)
     except (ArgumentError, ValueError):
         made = None
-    if made is None:  # out of the handler: the error would name a part of the URL
-        raise UserError(f"{VARIABLE} is no URL of a SQLite or PostgreSQL database", remedy=_EXAMPLE)
-    kind = made.drivername.partition("+")[0]
-    if kind not in {"sqlite", "postgresql", "postgres"}:
+    kind = "" if made is None else made.drivername.partition("+")[0]
+    if made is None or kind not in {"sqlite", "postgresql", "postgres"}:
+        # Out of the handler: the error would name a part of the URL.
         raise UserError(f"{VARIABLE} is no URL of a SQLite or PostgreSQL database", remedy=_EXAMPLE)
     if kind != "sqlite":
         query = dict(made.query)
@@ -172,17 +169,14 @@ class Database:
             upgrade(connection)
 
 
-def insert_unless_known(connection: Connection, table: Table, **values: Any) -> bool:
-    """Insert a row, unless its key is there; tell whether it is new. Both databases spell it alike."""
-    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    key = next(iter(table.primary_key.columns))  # a count of rows is not to be had from every driver
-    return connection.execute(statement.values(**values).on_conflict_do_nothing().returning(key)).first() is not None
+def insert_unless_known(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[Any]:
+    """Insert rows in few statements, but for those whose keys are there; both databases spell it alike.
 
-
-def insert_all_unless_known(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Insert rows in few statements, but for those whose keys are there; give the candidates of the new ones."""
+    Gives the candidates of the new ones, or their keys where the table has no candidates: a count of rows is not to be
+    had from every driver.
+    """
     statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    key = table.c.candidate if "candidate" in table.c else table.c.sha256
+    key = table.c.candidate if "candidate" in table.c else next(iter(table.primary_key.columns))
     new = connection.execute(statement.on_conflict_do_nothing().returning(key), list(rows))
     return set(new.scalars())
 

@@ -57,7 +57,7 @@ def attach(database: Database, held: Claim, rung: str, name: str, data: bytes) -
     digest, row = _packed(data, name)  # before anybody waits for this transaction
     with database.writing() as connection:
         now = float(must_hold(connection, held, database.now).now)
-        insert_unless_known(connection, artifacts, **row, time=now)
+        insert_unless_known(connection, artifacts, [{**row, "time": now}])
         entry = {"run": held.run.id, "rung": rung, "name": name, "artifact": digest, "attempt": held.attempt}
         replace_all(connection, attachments, [entry], "artifact", "attempt")
     return digest
@@ -85,16 +85,19 @@ def set_aside(connection: Connection, run: Run, now: float) -> None:
     for table in (results, decisions):
         connection.execute(delete(table).where(table.c.run == run.id))
     connection.execute(delete(attachments).where(attachments.c.run == run.id, attachments.c.rung != EARLIER))
-    insert_unless_known(connection, artifacts, **row, time=now)
+    insert_unless_known(connection, artifacts, [{**row, "time": now}])
     entry = {"run": run.id, "rung": EARLIER, "name": name, "artifact": digest, "attempt": run.attempt}
     replace_all(connection, attachments, [entry], "artifact", "attempt")
 
 
 def keep(database: Database, data: bytes) -> str:
-    """Keep a document that belongs to no single run; give its digest. Raises LedgerError for more than 4 MiB."""
+    """Keep a document that belongs to no single run, such as a ladder of the user's; give its digest.
+
+    Raises LedgerError for more than 4 MiB.
+    """
     digest, row = _packed(data, "a document")
     with database.writing() as connection:
-        insert_unless_known(connection, artifacts, **row, time=database.time(connection))
+        insert_unless_known(connection, artifacts, [{**row, "time": database.time(connection)}])
     return digest
 
 

@@ -9,7 +9,7 @@ same function does. A run that a person wants to be run alone is nobody's duplic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
 
@@ -21,9 +21,10 @@ from harness.ledger.records import State
 from harness.ledger.tables import functions, runs, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from harness.ledger.database import Database
     from harness.ledger.records import Claim, Run
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
 _SILENT = (State.FAILED, State.CANCELLED)
 #: One at a time decides in PostgreSQL too who has a fingerprint's functions.
 _LOCK = 4_711_003
-
-
-class _Known(NamedTuple):
-    function: str
-    run: int
 
 
 def same_function(database: Database, held: Claim, fingerprint: str, compare: Compare) -> int | None:
@@ -73,13 +69,14 @@ def secret(database: Database) -> bytes:
     return bytes.fromhex(value)
 
 
-def _known(connection: Connection, held: Claim, fingerprint: str, *, is_sqlite: bool) -> list[_Known]:
+def _known(connection: Connection, held: Claim, fingerprint: str, *, is_sqlite: bool) -> Sequence[Row[Any, Any]]:
     """The functions with a fingerprint, the oldest run first; nobody adds one before this transaction ends."""
     if not is_sqlite:  # there, one writes at a time
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    wanted = select(functions.c.candidate, functions.c.run).order_by(functions.c.run, functions.c.candidate)
+    wanted = select(functions.c.candidate.label("function"), functions.c.run)
+    wanted = wanted.order_by(functions.c.run, functions.c.candidate)
     wanted = wanted.filter_by(profile_digest=held.run.profile_digest, fingerprint=fingerprint)
-    return [_Known(row.candidate, int(row.run)) for row in connection.execute(wanted)]
+    return connection.execute(wanted).all()
 
 
 def _settle(connection: Connection, held: Claim, now: float, fingerprint: str, function: str | None) -> int | None:

@@ -73,7 +73,8 @@ def sorted_errors(doing: str, secret: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         told = error.strerror or error
-        raise LedgerError(f"{doing} failed: {told}", remedy=_of_disk(error), passing=disk_passes(error)) from error
+        remedy = _RIGHTS if isinstance(error, PermissionError) else ROOM
+        raise LedgerError(f"{doing} failed: {told}", remedy=remedy, passing=disk_passes(error)) from error
     except DBAPIError as error:
         told = _without(str(error.orig).strip().partition("\n")[0], secret)
         remedy, passing = _remedy(error.orig), _passes(error.orig)
@@ -85,10 +86,6 @@ def sorted_errors(doing: str, secret: str = "") -> Iterator[None]:
 
 def _without(text: str, secret: str) -> str:
     return text.replace(secret, "***") if secret else text
-
-
-def _of_disk(error: OSError) -> str:
-    return _RIGHTS if isinstance(error, PermissionError) else ROOM
 
 
 def disk_passes(error: OSError) -> bool:

@@ -7,9 +7,10 @@ was), or finds itself there already.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from harness.ledger import documents as attached
 from harness.ledger import duplicates as same
@@ -21,16 +22,23 @@ from harness.ledger.documents import Artifacts
 from harness.ledger.records import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable
 
-    from harness.core.candidate import Candidate
-    from harness.core.verdict import Json
     from harness.core.waiting import Patience
-    from harness.ledger.documents import Attachment
-    from harness.ledger.duplicates import Compare
-    from harness.ledger.progress import Underway
-    from harness.ledger.queue import Holder
-    from harness.ledger.records import Claim, Decision, Event, Run, Score, Submission
+    from harness.ledger.records import Run
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _of(function: Callable[Concatenate[Database, P], R]) -> Callable[Concatenate[Ledger, P], R]:
+    """What is done with a database, as a method of the ledger over it: it is told where it is done."""
+
+    @functools.wraps(function)
+    def method(self: Ledger, /, *given: P.args, **named: P.kwargs) -> R:
+        return function(self.database, *given, **named)
+
+    return method
 
 
 class Ledger:
@@ -69,164 +77,53 @@ class Ledger:
 
     # Candidates in.
 
-    def submit(
-        self,
-        entries: Sequence[tuple[Candidate, str]],
-        *,
-        profile: str,
-        profile_digest: str,
-        needs: str,
-        priority: int = 0,
-        again: bool = False,
-    ) -> list[Submission]:
-        """Keep the text of each (candidate, name) and queue a run for it; see `people.submit`."""
-        return people.submit(
-            self.database,
-            entries,
-            profile=profile,
-            profile_digest=profile_digest,
-            needs=needs,
-            priority=priority,
-            again=again,
-        )
+    submit = _of(people.submit)
 
-    # Workers.
+    # Workers. What an attempt has to say that no longer holds its run is refused: LeaseLostError.
 
-    def claim(
-        self, owner: str, *, slot: str, needs: Sequence[str], only: int | None = None, **times: float
-    ) -> Claim | None:
-        """Take the next run for a place, or `only` that run; `times` are `lease` and `back_off` in seconds."""
-        return queue.claim(self.database, owner, slot=slot, needs=needs, only=only, **times)
-
-    def renew(self, held: Claim, lease: float = queue.LEASE_SECONDS) -> bool:
-        """Make a lease last longer; False where it is lost."""
-        return queue.renew(self.database, held, lease)
-
-    def save_scores(self, held: Claim, rung: str, scores: Sequence[Score]) -> None:
-        """Keep some seeds' metrics within a rung. Raises LeaseLostError, as all that follow."""
-        progress.save_scores(self.database, held, rung, scores)
-
-    def forget(self, held: Claim, rung: str, why: str) -> None:
-        """Take away what a rung was measured to, before it is measured again."""
-        progress.forget(self.database, held, rung, why)
-
-    def note(self, held: Claim, kind: str, detail: Mapping[str, Json]) -> None:
-        """Write an event of a run down, once; see `progress.note`."""
-        progress.note(self.database, held, kind, detail)
-
-    def tell(self, held: Claim, one: Underway) -> None:
-        """Write down how far a training is; see `progress.tell`."""
-        progress.tell(self.database, held, one)
-
-    def over(self, held: Claim, seed: int | None = None) -> None:
-        """Nothing is under way any more for a run's seeds up to this one, or for any."""
-        progress.over(self.database, held, seed)
-
-    def checkpoint(self, held: Claim, **what: Any) -> State:
-        """Write down the end of a rung; see `progress.checkpoint`."""
-        return progress.checkpoint(self.database, held, **what)
-
-    def attach(self, held: Claim, rung: str, name: str, data: bytes) -> str:
-        """Keep a document of a run in the database; see `attached.attach`."""
-        return attached.attach(self.database, held, rung, name, data)
-
-    def keep(self, data: bytes) -> str:
-        """Keep a document that belongs to no single run, such as a ladder of the user's; give its digest."""
-        return attached.keep(self.database, data)
-
-    def same_function(self, held: Claim, fingerprint: str, compare: Compare) -> int | None:
-        """The run that this one is a duplicate of, if its function is known; it has ended then."""
-        return same.same_function(self.database, held, fingerprint, compare)
-
-    def secret(self) -> bytes:
-        """What the questions are drawn from by which functions are told apart; for no candidate's eyes."""
-        return same.secret(self.database)
-
-    def reject(self, held: Claim, reason: str) -> None:
-        """End a run for a fault of the candidate."""
-        progress.reject(self.database, held, reason)
-
-    def fault(self, held: Claim, why: str, back_off: float = queue.BACK_OFF) -> State:
-        """A fault of ours: later again, or given up."""
-        return progress.fault(self.database, held, why, back_off)
-
-    def release(self, held: Claim) -> None:
-        """Give a run back unharmed."""
-        progress.release(self.database, held)
+    claim = _of(queue.claim)
+    renew = _of(queue.renew)
+    save_scores = _of(progress.save_scores)
+    forget = _of(progress.forget)
+    note = _of(progress.note)
+    tell = _of(progress.tell)
+    over = _of(progress.over)
+    checkpoint = _of(progress.checkpoint)
+    attach = _of(attached.attach)
+    keep = _of(attached.keep)
+    same_function = _of(same.same_function)
+    secret = _of(same.secret)
+    reject = _of(progress.reject)
+    fault = _of(progress.fault)
+    release = _of(progress.release)
 
     # People.
 
-    def cancel(self, run: int, why: str = "") -> Run:
-        """Take a run out."""
-        return people.cancel(self.database, run, why)
-
-    def retry(self, run: int) -> Run:
-        """Queue a failed or cancelled run again."""
-        return people.retry(self.database, run)
-
-    def approve(self, run: int) -> Run:
-        """Let a held run go on."""
-        return people.approve(self.database, run)
-
-    def refuse(self, run: int, why: str = "") -> Run:
-        """End a held run."""
-        return people.refuse(self.database, run, why)
+    cancel = _of(people.cancel)
+    retry = _of(people.retry)
+    approve = _of(people.approve)
+    refuse = _of(people.refuse)
 
     # Looking.
 
-    def run(self, run: int) -> Run:
-        """One run."""
-        return look.find_run(self.database, run)
-
-    def holder(self, run: int) -> Holder | None:
-        """Who holds a run, and until when; None where nobody does."""
-        return queue.holder_of(self.database, run)
-
-    def runs(self, **which: Any) -> list[Run]:
-        """Runs in the order of the queue; all, unless `states`, `profile_digest`, `candidate` or `limit` choose."""
-        return look.list_runs(self.database, **which)
-
-    def counts(self) -> dict[State, int]:
-        """How many runs there are in each state."""
-        return look.counts(self.database)
+    run = _of(look.find_run)
+    holder = _of(queue.holder_of)
+    runs = _of(look.list_runs)
+    counts = _of(look.counts)
+    scores = _of(look.scores_of)
+    decisions = _of(look.decisions_of)
+    underway = _of(progress.underway_of)
+    events = _of(look.events_of)
+    promotions = _of(look.promotions_of)
+    attachments = _of(attached.attachments_of)
+    document = _of(attached.document)
+    text = _of(look.text_of)
 
     def answering(self, run: Run) -> Run:
         """The run whose outcome is this one's: itself, unless it is a duplicate."""
         while run.state is State.DUPLICATE and run.same_as is not None:
             run = self.run(run.same_as)
         return run
-
-    def scores(self, run: int) -> dict[str, list[Score]]:
-        """All metrics of a run, by rung."""
-        return look.scores_of(self.database, run)
-
-    def decisions(self, run: int) -> list[tuple[str, Decision]]:
-        """What the gates said, by rung."""
-        return look.decisions_of(self.database, run)
-
-    def underway(self, run: int | None = None) -> dict[int, list[Underway]]:
-        """What is being trained right now, by run: of one run or of all."""
-        return progress.underway_of(self.database, run)
-
-    def events(self, run: int) -> list[Event]:
-        """All that happened to a run."""
-        return look.events_of(self.database, run)
-
-    def promotions(self, run: int | None = None) -> list[dict[str, Any]]:
-        """Promotions, of one run or of all."""
-        return look.promotions_of(self.database, run)
-
-    def attachments(self, run: int) -> list[Attachment]:
-        """The documents of a run, such as the report of its properties."""
-        return attached.attachments_of(self.database, run)
-
-    def document(self, digest: str) -> bytes:
-        """A document by its digest."""
-        return attached.document(self.database, digest)
-
-    def text(self, run: Run) -> bytes:
-        """The candidate's text, as it was submitted."""
-        return look.text_of(self.database, run.candidate)
 
 
 _WHO = "the ledger"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select, update
 
 from harness.core.errors import UserError
-from harness.ledger.database import insert_all_unless_known
+from harness.ledger.database import insert_unless_known
 from harness.ledger.documents import set_aside
 from harness.ledger.duplicates import hand_over, take_back
 from harness.ledger.queries import run_of
@@ -37,9 +37,10 @@ def cancel(database: Database, run: int, why: str = "") -> Run:
     """
     with database.writing() as connection:
         now = database.time(connection)
-        _decide(connection, run, State.CANCELLED, now, "cancelled", clean(why) or "cancelled by a person", **NOBODY)
+        reason = clean(why) or "cancelled by a person"
+        out = _decide(connection, run, State.CANCELLED, now, "cancelled", reason, **NOBODY)
         hand_over(connection, run, now)
-        return run_of(connection, run)
+        return out
 
 
 def retry(database: Database, run: int) -> Run:
@@ -48,12 +49,10 @@ def retry(database: Database, run: int) -> Run:
     Raises UserError, too, where another run of the same function has taken its place.
     """
     with database.writing() as connection:
-        run_of(connection, run)
         take_back(connection, run)
         among = (State.FAILED, State.CANCELLED)
         now = database.time(connection)
-        _decide(connection, run, State.QUEUED, now, "retried", "", faults=0, not_before=0.0, among=among)
-        return run_of(connection, run)
+        return _decide(connection, run, State.QUEUED, now, "retried", "", faults=0, not_before=0.0, among=among)
 
 
 def run_again(connection: Connection, run: int, now: float, place: float, needs: str) -> None:
@@ -76,17 +75,15 @@ def approve(database: Database, run: int) -> Run:
     with database.writing() as connection:
         now = database.time(connection)
         among = (State.HELD,)
-        _decide(connection, run, State.QUEUED, now, "approved", "", approved=runs.c.rung, among=among)
-        return run_of(connection, run)
+        return _decide(connection, run, State.QUEUED, now, "approved", "", approved=runs.c.rung, among=among)
 
 
-def refuse(database: Database, run: int, why: str) -> Run:
+def refuse(database: Database, run: int, why: str = "") -> Run:
     """End a run that a gate holds for a person."""
     with database.writing() as connection:
         now = database.time(connection)
         reason = clean(why) or "refused by a person"
-        _decide(connection, run, State.REJECTED, now, "refused", reason, among=(State.HELD,))
-        return run_of(connection, run)
+        return _decide(connection, run, State.REJECTED, now, "refused", reason, among=(State.HELD,))
 
 
 def _decide(
@@ -99,7 +96,7 @@ def _decide(
     *,
     among: tuple[State, ...] = (),
     **values: Any,
-) -> None:
+) -> Run:
     before = run_of(connection, run)
     also = (runs.c.state.in_(among),) if among else ()
     if not move(connection, run, after, now, *also, reason=reason, **values):
@@ -108,6 +105,7 @@ def _decide(
             remedy=f"`harness show {run}` says how it got there",
         )
     record(connection, run, now, kind, reason=reason)
+    return run_of(connection, run)
 
 
 #: Head start of one step of priority, in seconds. A run that has waited this much longer is as urgent, so that a
@@ -161,42 +159,27 @@ def _submit(
 ) -> list[Submission]:
     first = {candidate.sha256: (candidate, name) for candidate, name in reversed(chunk)}
     place = now - int(same["priority"]) * PRIORITY_SECONDS
+    fresh = {**same, "state": State.QUEUED, "place": place, "submitted": now, "changed": now}
     texts, queued = [], []
     for digest in dict.fromkeys(candidate.sha256 for candidate, _ in chunk):
         candidate, name = first[digest]
         path = clean(candidate.path)
         texts.append({"sha256": digest, "name": clean(name), "path": path, "text": candidate.data, "submitted": now})
-        queued.append({**_fresh(digest, place, now), **same})
+        queued.append({**fresh, "candidate": digest})
     wanted = (runs.c.profile_digest == same["profile_digest"]) & runs.c.candidate.in_(list(first))
     look = select(runs.c.candidate, runs.c.id).where(wanted)
-    insert_all_unless_known(connection, candidates, texts)
-    new = insert_all_unless_known(connection, runs, queued)
+    insert_unless_known(connection, candidates, texts)
+    new = insert_unless_known(connection, runs, queued)
     numbers = {row.candidate: int(row.id) for row in connection.execute(look)}
     out, told = [], []
     for candidate, _ in chunk:
-        fresh = candidate.sha256 in new
+        is_new = candidate.sha256 in new
         new.discard(candidate.sha256)
         run = numbers[candidate.sha256]
-        kind = "submitted" if fresh else "submitted-again"
-        if same["alone"] and not fresh:
+        kind = "submitted" if is_new else "submitted-again"
+        if same["alone"] and not is_new:
             run_again(connection, run, now, place, str(same["needs"]))
         told.append({"run": run, "time": now, "kind": kind, "detail": {"priority": same["priority"]}})
-        out.append(Submission(run, fresh))
+        out.append(Submission(run, is_new))
     connection.execute(insert(events), told)
     return out
-
-
-def _fresh(candidate: str, place: float, now: float) -> dict[str, str | int | float]:
-    return {
-        "candidate": candidate,
-        "state": State.QUEUED,
-        "rung": 0,
-        "place": place,
-        "not_before": 0.0,
-        "attempt": 0,
-        "faults": 0,
-        "approved": -1,
-        "reason": "",
-        "submitted": now,
-        "changed": now,
-    }

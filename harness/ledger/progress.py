@@ -8,7 +8,7 @@ that still hold their run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
@@ -99,34 +99,16 @@ def checkpoint(
     with database.writing() as connection:
         row = must_hold(connection, held, database.now)
         now, run = float(row.now), held.run.id
-        fresh = insert_unless_known(
-            connection,
-            decisions,
-            run=run,
-            rung=rung,
-            attempt=held.attempt,
-            decision=decision.decision,
-            reason=reason,
-            detail=plain(decision.detail),
-            time=now,
-        )
-        if not fresh:
+        common = {"run": run, "rung": rung, "attempt": held.attempt, "time": now}
+        said = {"decision": decision.decision, "reason": reason, "detail": plain(decision.detail)}
+        if not insert_unless_known(connection, decisions, [common | said]):
             return State.RUNNING
         _write_scores(connection, held, rung, scores)
         record(connection, run, now, "decided", rung=rung, decision=decision.decision, reason=reason)
         if decision.decision != "promote":
             return end(connection, held, State.REJECTED, now, reason)
-        insert_unless_known(
-            connection,
-            promotions,
-            candidate=held.run.candidate,
-            profile_digest=held.run.profile_digest,
-            evaluation=evaluation,
-            run=run,
-            rung=rung,
-            attempt=held.attempt,
-            time=now,
-        )
+        proof = {"profile_digest": held.run.profile_digest, "evaluation": evaluation}
+        insert_unless_known(connection, promotions, [common | proof | {"candidate": held.run.candidate}])
         advanced = {"rung": row.rung + 1, "faults": 0}
         if next_needs is None:
             return end(connection, held, State.COMPLETED, now, reason, **advanced)
@@ -206,18 +188,14 @@ class Underway:
 
 def tell(database: Database, held: Claim, one: Underway) -> None:
     """Write down how far a training is, unless the run is held by another attempt by now."""
-    row = {
+    row = asdict(one) | {
         "run": held.run.id,
         "whose": clean(one.whose)[:64],
         "attempt": held.attempt,
-        "rung": one.rung,
-        "seed": one.seed,
-        "step": one.step,
         "what": clean(one.what),
         "done": min(one.done, _MOST),
         "total": min(one.total, _MOST),
-        "elapsed": one.elapsed,
-        "curve": plain({name: [list(point) for point in points] for name, points in one.curve.items()}),
+        "curve": plain(one.curve),
     }
     with database.writing(_PATIENCE) as connection:
         mine = select(runs.c.id).where(runs.c.id == held.run.id, *held_by(held.attempt))
@@ -235,13 +213,8 @@ def over(database: Database, held: Claim, seed: int | None = None) -> None:
 
 def underway_of(database: Database, run: int | None = None) -> dict[int, list[Underway]]:
     """What is under way, by run: of one run or of all."""
-    live = (runs.c.id == underway.c.run, runs.c.attempt == underway.c.attempt, runs.c.state == State.RUNNING)
-    wanted = (
-        select(underway)
-        .join(runs, live[0])
-        .where(*live[1:])
-        .order_by(underway.c.run, underway.c.seed, underway.c.whose)
-    )
+    live = (runs.c.id == underway.c.run) & (runs.c.attempt == underway.c.attempt) & (runs.c.state == State.RUNNING)
+    wanted = select(underway).join(runs, live).order_by(underway.c.run, underway.c.seed, underway.c.whose)
     if run is not None:
         wanted = wanted.where(underway.c.run == run)
     out: dict[int, list[Underway]] = {}

@@ -6,7 +6,7 @@ import hashlib
 import math
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from harness.core.errors import UserError
 from harness.ledger.failures import COPY, LedgerError
@@ -21,15 +21,8 @@ if TYPE_CHECKING:
 
     from harness.ledger.database import Database
 
-_COLUMNS = (
-    *(c for c in runs.c if c.name != "place"),
-    candidates.c.name,
-    candidates.c.path,
-)
-
-
-def _selected() -> Select[Any]:
-    return select(*_COLUMNS).join(candidates, candidates.c.sha256 == runs.c.candidate)
+_COLUMNS = (*(c for c in runs.c if c.name != "place"), candidates.c.name, candidates.c.path)
+_RUNS = select(*_COLUMNS).join(candidates, candidates.c.sha256 == runs.c.candidate)
 
 
 def _run(row: Row[Any]) -> Run:
@@ -40,7 +33,7 @@ def _run(row: Row[Any]) -> Run:
 def run_of(connection: Connection, run: int) -> Run:
     """One run. Raises UserError where there is none of that number."""
     possible = 0 < run < 2**63
-    row = connection.execute(_selected().where(runs.c.id == run)).first() if possible else None
+    row = connection.execute(_RUNS.where(runs.c.id == run)).first() if possible else None
     if row is None:
         raise UserError(f"there is no run {run} in this ledger", remedy="`harness queue` lists them")
     return _run(row)
@@ -61,7 +54,7 @@ def list_runs(
     limit: int | None = None,
 ) -> list[Run]:
     """Runs in the order in which they are claimed; all of them where no `limit` is given."""
-    wanted = _selected()
+    wanted = _RUNS
     if states:
         wanted = wanted.where(runs.c.state.in_(states))
     if profile_digest is not None:
@@ -113,8 +106,12 @@ def promotions_of(database: Database, run: int | None = None) -> list[dict[str, 
         return [dict(row._mapping) for row in connection.execute(wanted)]  # noqa: SLF001 - as above
 
 
-def text_of(database: Database, candidate: str) -> bytes:
-    """A candidate's text by its digest. Raises UserError where there is none, LedgerError where it was changed."""
+def text_of(database: Database, run: Run) -> bytes:
+    """The candidate's text, as it was submitted.
+
+    Raises UserError where there is none, LedgerError where it was changed.
+    """
+    candidate = run.candidate
     wanted = select(candidates.c.text).where(candidates.c.sha256 == candidate)
     with database.reading() as connection:
         data = connection.execute(wanted).scalar()

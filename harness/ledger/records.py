@@ -63,11 +63,6 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 FINAL = frozenset({State.COMPLETED, State.REJECTED, State.DUPLICATE, State.FAILED, State.CANCELLED})
 
 
-def may_follow(before: State, after: State) -> bool:
-    """Whether a run may go from one state to the other."""
-    return after in TRANSITIONS[before]
-
-
 def sources(after: State) -> tuple[State, ...]:
     """The states from which a run may come to this one."""
     return tuple(state for state, following in TRANSITIONS.items() if after in following)

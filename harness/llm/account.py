@@ -95,6 +95,7 @@ class Budget:
 class Account:
     """Tokens and money spent, calls that are under way included at the most they can cost.
 
+    `spent` is without those, and without what money is worth: see `money`.
     It begins with all that lies in the recording, so that a budget holds over interruptions. Safe for threads. Not
     counted: what an endpoint bills for calls that failed, of which nobody is told.
     """
@@ -102,36 +103,27 @@ class Account:
     def __init__(self, budget: Budget, recorded: Iterable[Reply] = ()) -> None:
         self._budget = budget
         self._lock = threading.Lock()
-        self._spent = Usage()
+        self.spent = Usage()
         self._held = Usage()
         self.estimated = 0
         for reply in recorded:
             self._take(reply)
 
     @property
-    def calls(self) -> int:
-        """Replies so far."""
-        return self._spent.calls
-
-    @property
-    def tokens(self) -> int:
-        """Tokens so far, of prompts and replies."""
-        return self._spent.tokens
-
-    @property
     def money(self) -> float:
         """US dollars so far; 0 where no price is known."""
-        return self._priced(self._spent)
+        return self._priced(self.spent)
 
     def hold(self, request: Request) -> None:
         """Set aside the most that a call can cost. Raises BudgetSpentError where that is more than is left."""
         with self._lock:
             held = self._held + _most(request)
-            worst = self._spent + held
+            spent = self.spent
+            worst = spent + held
             if worst.tokens > self._budget.tokens or self._priced(worst) > self._budget.money:
                 raise BudgetSpentError(
-                    f"the judge's budget is spent: {self.tokens} tokens in {self.calls} calls ({self.money:.2f}), and "
-                    f"one more call may cost {request.worst_tokens()}",
+                    f"the judge's budget is spent: {spent.tokens} tokens in {spent.calls} calls ({self.money:.2f}), "
+                    f"and one more call may cost {request.worst_tokens()}",
                     remedy="raise the budget and run it again: what was answered is kept, and not asked again",
                 )
             self._held = held
@@ -145,7 +137,7 @@ class Account:
                 self._take(reply)
 
     def _take(self, reply: Reply) -> None:
-        self._spent += Usage(reply.prompt_tokens, reply.completion_tokens, calls=1)
+        self.spent += Usage(reply.prompt_tokens, reply.completion_tokens, calls=1)
         self.estimated += not reply.counted
 
     def _priced(self, usage: Usage) -> float:

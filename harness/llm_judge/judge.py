@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness.core.errors import InfrastructureError, UserError
 from harness.llm.account import Account, Budget
@@ -50,19 +50,29 @@ class Manner:
             raise UserError("a reply's cap is max_tokens or max_completion_tokens; a share lies in [0, 1)")
 
 
-@dataclass(frozen=True)
-class Heard(Generic[T]):
-    """What a panel of questions gave, in their order; None where nothing readable came.
+@dataclass(frozen=True, kw_only=True)
+class Calls:
+    """What a panel of questions took.
 
     `nonsense` counts replies that could not be read, `replies` all of them, `models` are those that answered.
     """
 
-    values: tuple[T | None, ...]
     replies: int
     nonsense: int
     prompt_tokens: int
     completion_tokens: int
     models: tuple[str, ...]
+
+    def calls(self) -> dict[str, Any]:
+        """These figures, for what else is made of the same panel."""
+        return {each.name: getattr(self, each.name) for each in fields(Calls)}
+
+
+@dataclass(frozen=True)
+class Heard(Calls, Generic[T]):
+    """What a panel of questions gave, in their order; None where nothing readable came."""
+
+    values: tuple[T | None, ...]
 
     @property
     def excluded(self) -> int:

@@ -127,9 +127,8 @@ _PUBLISHED: dict[str, Any] = {"solver": "liblinear", "dual": False, "fit_interce
 
 def _features(compared: Sequence[Compared], anchors: Sequence[Compared]) -> tuple[Array, Array, Array]:
     """Features (N, 3), preferences (N,), weights (N,). The model's own feature is 0 for an anchor: it is not in it."""
-    own = np.array([one.ours - one.theirs for one in compared], dtype=np.float64)
     gap = np.array([one.ours - one.theirs for one in (*compared, *anchors)], dtype=np.float64)
-    spread = float(own.std(ddof=1))
+    spread = float(gap[: len(compared)].std(ddof=1))
     length = np.tanh(gap / spread) if spread > 0.0 else np.zeros_like(gap)
     difficulty = np.array([one.difficulty for one in (*compared, *anchors)], dtype=np.float64)
     ours = np.concatenate([np.ones(len(compared)), np.zeros(len(anchors))])

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.core.errors import UserError
 from harness.core.files import LINES, load_text
 from harness.llm.quoting import defused, last_line, markers
+from harness.llm_judge.judge import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +146,7 @@ def _unique(path: Path, found: list[M], key: Callable[[M], str]) -> dict[str, M]
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(Calls):
     """What the judge gave. `ratings` are (question, turn, rating), None where no reply could be read.
 
     `score` is the mean of all ratings, as MT-Bench reports it; `turns` and `categories` are means of parts. `defused`
@@ -158,11 +159,6 @@ class Scores:
     categories: tuple[tuple[str, float], ...]
     excluded: int
     defused: int
-    replies: int
-    nonsense: int
-    prompt_tokens: int
-    completion_tokens: int
-    models: tuple[str, ...]
 
 
 def rate(
@@ -186,13 +182,11 @@ def rate(
         requests.append(request)
         count += found
     heard = judge.hear(requests, _rating, _HOW)
-    ratings = [
-        (str(question.question_id), turn + 1, value)
-        for (question, turn), value in zip(asked, heard.values, strict=True)
-    ]
+    ratings = []
     by_turn: dict[int, list[float]] = defaultdict(list)
     by_category: dict[str, list[float]] = defaultdict(list)
     for (question, turn), value in zip(asked, heard.values, strict=True):
+        ratings.append((str(question.question_id), turn + 1, value))
         if value is not None:
             by_turn[turn].append(value)
             by_category[question.category].append(value)
@@ -203,11 +197,7 @@ def rate(
         categories=tuple((name, _mean(by_category[name])) for name in sorted(by_category)),
         excluded=heard.excluded,
         defused=count,
-        replies=heard.replies,
-        nonsense=heard.nonsense,
-        prompt_tokens=heard.prompt_tokens,
-        completion_tokens=heard.completion_tokens,
-        models=heard.models,
+        **heard.calls(),
     )
 
 

@@ -24,6 +24,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.files import LINES, load_bytes, text_of
 from harness.llm.quoting import RULE, fenced, last_line, word_for
+from harness.llm_judge.judge import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Calls):
     """What the judge thinks of all pairs.
 
     `preferences` has a value in [0, 1] for each pair in order, None where a reply was unreadable in either order.
@@ -84,11 +85,6 @@ class Outcome:
     identical: int
     consistent: float
     first: float
-    replies: int
-    nonsense: int
-    prompt_tokens: int
-    completion_tokens: int
-    models: tuple[str, ...]
 
     def effects(self) -> tuple[float, ...]:
         """For each pair that was judged, 2 preference - 1, in [-1, 1]: what a gate for prompts takes."""
@@ -178,11 +174,7 @@ def _outcome(
         if whole
         else 1.0,
         first=float(np.mean(whole)) if whole else 0.5,
-        replies=heard.replies,
-        nonsense=heard.nonsense,
-        prompt_tokens=heard.prompt_tokens,
-        completion_tokens=heard.completion_tokens,
-        models=heard.models,
+        **heard.calls(),
     )
 
 

@@ -1,6 +1,6 @@
-"""What both pictures share: colours, figure settings, and turning a figure into bytes.
+"""What all pictures share: colours, figure settings, and turning a figure into bytes and files.
 
-Matplotlib is imported here and in the two pictures only, so that a check without plots does not load it.
+Matplotlib is imported here and in the pictures only, so that a check without plots does not load it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from harness.core.files import save_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 #: Colours, each of a distinct value: the HTML report replaces them by variables to follow its theme.
 INK = "#1f2a37"
@@ -98,6 +101,15 @@ def to_png(figure: Figure) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
     return out.getvalue()
+
+
+def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
+    """Write `<stem>.svg` and `<stem>.png` into a folder, which is made where there is none. Raises UserError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {folder / f"{stem}.svg": to_svg(figure), folder / f"{stem}.png": to_png(figure)}
+    for path, data in drawn.items():
+        save_bytes(data, path)
+    return list(drawn)
 
 
 def inline(svg: bytes, prefix: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
 from harness.core.files import save_bytes
-from harness.plots.plots import require_matplotlib
+from harness.plots import canvas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,24 +106,12 @@ def read(data: bytes) -> tuple[Curve, ...]:
 
 def draw(curves: Sequence[Curve], folder: Path, *, stem: str, title: str = "Reward against divergence") -> list[Path]:
     """Write `<stem>.svg` and `<stem>.png`; the same curves give the same bytes. Raises UserError."""
-    require_matplotlib()
-    from harness.plots import canvas  # noqa: PLC0415
-
-    folder.mkdir(parents=True, exist_ok=True)
     with canvas.settings():
-        figure = frontier_figure(title, curves)
-        out = []
-        for suffix, data in (("svg", canvas.to_svg(figure)), ("png", canvas.to_png(figure))):
-            path = folder / f"{stem}.{suffix}"
-            save_bytes(data, path)
-            out.append(path)
-    return out
+        return canvas.save(frontier_figure(title, curves), folder, stem)
 
 
 def frontier_figure(title: str, curves: Sequence[Curve]) -> Figure:
     """Draw the curves over KL in nats, each point with its beta; those named in `TITLES` are drawn as references."""
-    from harness.plots import canvas  # noqa: PLC0415
-
     styles = {
         "dpo": (canvas.INK, "o", "-"),
         "slic": (canvas.MUTED, "s", "--"),

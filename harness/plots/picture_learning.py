@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.core.files import save_bytes
-from harness.plots.plots import require_matplotlib
+from harness.plots import canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -25,31 +24,18 @@ _PLACE = frozenset({"step", "done", "total"})
 
 def draw(title: str, curves: Mapping[int, Sequence[Mapping[str, object]]], folder: Path, *, stem: str) -> list[Path]:
     """Write `<stem>.svg` and `<stem>.png`; nothing where no seed has a point. Raises UserError."""
-    require_matplotlib()
     if not any(curves.values()):
         return []
-    return _saved(lambda: learning_figure(title, curves), folder, stem)
+    with canvas.settings():
+        return canvas.save(learning_figure(title, curves), folder, stem)
 
 
 def draw_worth(title: str, worth: Mapping[str, Mapping[str, Worth]], folder: Path, *, stem: str) -> list[Path]:
     """Write `<stem>.svg` and `<stem>.png` of `worth_figure`; nothing where there is no curve. Raises UserError."""
-    require_matplotlib()
     if not worth:
         return []
-    return _saved(lambda: worth_figure(title, worth), folder, stem)
-
-
-def _saved(make: Callable[[], Figure], folder: Path, stem: str) -> list[Path]:
-    from harness.plots import canvas  # noqa: PLC0415 - an extra of the package
-
-    folder.mkdir(parents=True, exist_ok=True)
-    out = []
     with canvas.settings():
-        figure = make()
-        for suffix, data in (("svg", canvas.to_svg(figure)), ("png", canvas.to_png(figure))):
-            save_bytes(data, folder / f"{stem}.{suffix}")
-            out.append(folder / f"{stem}.{suffix}")
-    return out
+        return canvas.save(worth_figure(title, worth), folder, stem)
 
 
 def worth_figure(title: str, worth: Mapping[str, Mapping[str, Worth]]) -> Figure:
@@ -58,8 +44,6 @@ def worth_figure(title: str, worth: Mapping[str, Mapping[str, Worth]]) -> Figure
     `worth` holds for each metric and each name (the candidate first, then what it is compared with) the curve of every
     seed, as (step, value).
     """
-    from harness.plots import canvas  # noqa: PLC0415 - as above
-
     names = sorted(worth)[:_PANELS]
     figure = canvas.new_figure(max(4.8, 3.6 * len(names)), 3.0)
     figure.suptitle(canvas.plain_label(title))
@@ -81,8 +65,6 @@ def worth_figure(title: str, worth: Mapping[str, Mapping[str, Worth]]) -> Figure
 
 def learning_figure(title: str, curves: Mapping[int, Sequence[Mapping[str, object]]]) -> Figure:
     """A panel for each quantity over the units of work that were done; points that are not finite leave a gap."""
-    from harness.plots import canvas  # noqa: PLC0415
-
     names = sorted({name for points in curves.values() for point in points for name in point} - _PLACE)[:_PANELS]
     figure = canvas.new_figure(3.4 * len(names), 2.8)
     figure.suptitle(canvas.plain_label(title))

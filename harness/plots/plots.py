@@ -12,7 +12,6 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.core.files import save_bytes
 from harness.core.text import one_line
 
 if TYPE_CHECKING:
@@ -57,14 +56,8 @@ def draw(result: CheckResult, folder: Path, *, stem: str | None = None) -> list[
 
     make_folder(folder)
     name = stem or file_stem(result)
-    out = []
     with canvas.settings():
-        for kind, figure in _figures(result):
-            for suffix, data in (("svg", canvas.to_svg(figure)), ("png", canvas.to_png(figure))):
-                path = folder / f"{name}-{kind}.{suffix}"
-                save_bytes(data, path)
-                out.append(path)
-    return out
+        return [path for kind, figure in _figures(result) for path in canvas.save(figure, folder, f"{name}-{kind}")]
 
 
 def draw_all(report: CheckReport, folder: Path) -> list[Path]:

@@ -47,7 +47,7 @@ class _Writer:
             return self._names[tree]
         op = tree.op
         args = [self._arg(tree, place) for place in range(len(tree.args))]
-        written = op.text.format(*args, c=number(tree.constants[0]) if tree.constants else "").replace("+ -", "- ")
+        written = op.text.format(*args, c=repr(tree.constants[0]) if tree.constants else "").replace("+ -", "- ")
         if tree.name == "scaled":
             return self._bind(tree, written, _MARGINS[tree.args[0].name][1])
         if tree.size > 1 and (self._used[tree] > 1 or (need > 0 and len(written) > _INLINE)):
@@ -74,11 +74,6 @@ class _Writer:
     def _margin(self, tree: Node) -> str:
         name, _, written = _MARGINS[tree.name]
         return self._names.get(tree) or self._bind(tree, written, name)
-
-
-def number(value: float) -> str:
-    """A constant as Python writes it."""
-    return repr(float(value))
 
 
 def name_of(tree: Node) -> str:

@@ -20,17 +20,20 @@ from harness.protocol.batch_types import PairBatch
 from harness.subject.batches import clear, natural, start_of_training
 
 if TYPE_CHECKING:
-    from harness.discover.evolve.grammar import Array, Back
+    from collections.abc import Callable
+
+    from harness.discover.evolve.grammar import Array
     from harness.discover.evolve.tree import Node
 
 
-#: What each margin gains from one nat more of the policy's chosen and of its rejected log-probability.
+#: What each leaf gains from one nat more of the policy's chosen and of its rejected log-probability.
 _SLOPES = {
     "rho": (1.0, -1.0),
     "policy": (1.0, -1.0),
     "reference": (0.0, 0.0),
     "chosen": (1.0, 0.0),
     "rejected": (0.0, 1.0),
+    "constant": (0.0, 0.0),
 }
 _BETAS = (0.025, 0.25, 1.0)
 #: Bounds of the largest gradient of a pair where training begins; the properties have wider ones.
@@ -66,40 +69,33 @@ class Computed:
         return all(bool(np.isfinite(v).all()) for v in (self.values, self.grad_chosen, self.grad_rejected))
 
 
-@dataclass(frozen=True)
-class _Tape:
-    """How a gradient goes down: through `back` to what is below, or by `slopes` into a margin."""
-
-    back: Back | None = None
-    below: tuple[_Tape, ...] = ()
-    slopes: tuple[float, float] = (0.0, 0.0)
-
-
 def compute(tree: Node, batch: PairBatch) -> Computed:
     """Values and gradients, in the precision of `batch`. What overflows is infinite, and raises nothing."""
     grads = [np.zeros_like(batch.policy_chosen), np.zeros_like(batch.policy_chosen)]
 
-    def forward(each: Node) -> tuple[Array, _Tape]:
-        if each.kind == "nats":
-            return margin(each.name, batch), _Tape(slopes=_SLOPES[each.name])
-        if each.name == "constant":
-            return np.full_like(batch.policy_chosen, each.constants[0]), _Tape()
+    def forward(each: Node) -> tuple[Array, Callable[[Array], None]]:
+        """The values of a part, and what takes the gradient by them further down."""
+        if each.name in _SLOPES:
+            constant = each.name == "constant"
+            out = np.full_like(batch.policy_chosen, each.constants[0]) if constant else margin(each.name, batch)
+            return out, functools.partial(arrive, _SLOPES[each.name])
         below = [forward(arg) for arg in each.args]
         constants = (batch.beta,) if each.name == "scaled" else each.constants
         out, back = each.op.run(tuple(value for value, _ in below), constants)
-        return out, _Tape(back, tuple(tape for _, tape in below))
 
-    def backward(tape: _Tape, gradient: Array) -> None:
-        if tape.back is None:
-            for place, slope in enumerate(tape.slopes):
-                grads[place] += slope * gradient
-            return
-        for below, part in zip(tape.below, tape.back(gradient), strict=True):
-            backward(below, part)
+        def down(gradient: Array) -> None:
+            for (_, further), part in zip(below, back(gradient), strict=True):
+                further(part)
+
+        return out, down
+
+    def arrive(slopes: tuple[float, float], gradient: Array) -> None:
+        for place, slope in enumerate(slopes):
+            grads[place] += slope * gradient
 
     with np.errstate(all="ignore"):
-        values, tape = forward(tree)
-        backward(tape, np.full_like(values, 1.0 / values.size))
+        values, down = forward(tree)
+        down(np.full_like(values, 1.0 / values.size))
     return Computed(values, grads[0], grads[1])
 
 

@@ -193,14 +193,10 @@ def _both(tree: Node) -> Node | None:
     return _fitting("constant", (), one.constants[0] * other.constants[0]) if constants else None
 
 
-def _weighted(tree: Node) -> Node | None:
-    gate, loss = tree.args
-    return _fitting("times", (loss,), gate.constants[0]) if gate.name == "constant" else None
-
-
 def _gated(tree: Node) -> Node | None:
-    gate, number = tree.args
-    return _fitting("scale", (number,), gate.constants[0]) if gate.name == "constant" else None
+    gate, inner = tree.args
+    name = "scale" if tree.name == "gated" else "times"
+    return _fitting(name, (inner,), gate.constants[0]) if gate.name == "constant" else None
 
 
 def _factor(tree: Node) -> Node | None:
@@ -246,7 +242,7 @@ _RULES: dict[str, Callable[[Node], Node | None]] = {
     "average": _average,
     "opposite": _opposite,
     "both": _both,
-    "weighted": _weighted,
+    "weighted": _gated,
     "gated": _gated,
     "scale": _factor,
     "times": _factor,

@@ -60,17 +60,16 @@ def regrow(tree: Node, draw: np.random.Generator) -> Node:
 def change(tree: Node, draw: np.random.Generator) -> Node:
     """Put another operation with the same arguments in the place of one, such as hinge for logistic."""
 
-    def others(part: Node) -> list[str]:
-        return [op.name for op in BY_KIND[part.kind] if op.takes == part.op.takes and op.name != part.name]
+    def others(part: Node) -> list[Op]:
+        return [op for op in BY_KIND[part.kind] if op.takes == part.op.takes and op.name != part.name]
 
     picked = _pick(tree, draw, lambda part: bool(others(part)))
     if picked is None:
         return regrow(tree, draw)
     path, part = picked
-    names = others(part)
-    name = names[int(draw.integers(len(names)))]
-    op = next(op for op in BY_KIND[part.kind] if op.name == name)
-    return tree.put(path, Node(name, part.args, constants(op, draw)))
+    fit = others(part)
+    op = fit[int(draw.integers(len(fit)))]
+    return tree.put(path, Node(op.name, part.args, constants(op, draw)))
 
 
 def wrap(tree: Node, draw: np.random.Generator) -> Node:

@@ -7,7 +7,7 @@ gets the outcome again. So a proposer must do all that it does by chance from it
 nothing elsewhere.
 
 The names are `openai:MODEL`, `replay:FILE`, `evolve`. Each kind is one file, loaded when it is asked for. A new kind is
-an entry in `KINDS`: a module of this package with a function `open_proposer(Ask) -> Proposer`.
+an entry in `KINDS`: a module of this package of the same name with a function `open_proposer(Ask) -> Proposer`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
     from harness.core.verdict import Json
 
-#: Kind, module, and whether a word follows its name after a colon.
-KINDS = {
-    "openai": ("harness.discover.proposers.openai", True),
-    "replay": ("harness.discover.proposers.replay", True),
-    "evolve": ("harness.discover.proposers.evolve", False),
-}
+#: Each kind, and how it is given on the command line: some need a word after a colon.
+KINDS = {"openai": "openai:MODEL", "replay": "replay:FILE", "evolve": "evolve"}
 
 
 class ProposerError(InfrastructureError):
@@ -177,17 +173,9 @@ class Proposer(Protocol):
     its findings (true for what reads them).
     """
 
-    @property
-    def label(self) -> str:
-        """Who proposes."""
-
-    @property
-    def takes_pictures(self) -> bool:
-        """Whether a picture in the context is of use."""
-
-    @property
-    def resamples(self) -> bool:
-        """Whether findings sent back are read."""
+    label: str
+    takes_pictures: bool = False
+    resamples: bool = True
 
     def request(self, context: Context) -> Json:
         """What will be asked, as JSON: its digest is journaled before the call. A function of state and context."""
@@ -199,7 +187,8 @@ class Proposer(Protocol):
         """
 
     def told(self, outcome: Outcome) -> None:
-        """Learn what became of the last reply."""
+        """Learn what became of the last reply; nothing, where the next context says enough."""
+        del outcome
 
     def state(self) -> Json:
         """All that the next call depends on besides the context."""
@@ -208,7 +197,8 @@ class Proposer(Protocol):
         """Be as it was when this state was saved. Raises ValueError for what is no state of this proposer."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections, where there are any."""
+        return
 
 
 @dataclass(frozen=True)
@@ -235,25 +225,20 @@ class Ask:
 def open_proposer(spec: str, ask: Ask) -> Proposer:
     """The proposer of a name such as `openai:gpt-5`. Raises UserError for what names none."""
     kind, colon, word = spec.partition(":")
+    known = f"one of: {', '.join(KINDS.values())}"
     if kind not in KINDS:
-        raise UserError(f"there is no proposer {kind[:40]!r}", remedy=f"one of: {', '.join(spelt())}")
-    module, needs_word = KINDS[kind]
+        raise UserError(f"there is no proposer {kind[:40]!r}", remedy=known)
+    needs_word = ":" in KINDS[kind]
     if needs_word and not word:
-        raise UserError(f"the proposer {kind} needs a word after a colon", remedy=f"one of: {', '.join(spelt())}")
+        raise UserError(f"the proposer {kind} needs a word after a colon", remedy=known)
     if not needs_word and colon:
         raise UserError(f"the proposer {kind} takes nothing after a colon", remedy=f"--proposer {kind}")
     try:
-        loaded = importlib.import_module(module)
+        loaded = importlib.import_module(f"{__name__}.{kind}")
     except ModuleNotFoundError as error:
         if error.name is not None and not error.name.startswith("harness"):
             extra = "install the extra: pip install 'preference-loss-harness[discover]'"
             raise UserError(f"the proposer {kind} needs {error.name}, which is not installed", remedy=extra) from error
-        raise UserError(f"this version has no proposer {kind}", remedy=f"one of: {', '.join(spelt())}") from error
+        raise UserError(f"this version has no proposer {kind}", remedy=known) from error
     made: Proposer = loaded.open_proposer(replace(ask, word=word))
     return made
-
-
-def spelt() -> list[str]:
-    """The kinds as they are given on the command line."""
-    words = {"openai": "openai:MODEL", "replay": "replay:FILE"}
-    return [words.get(kind, kind) for kind in KINDS]

@@ -21,7 +21,7 @@ from harness.discover.evolve.state import How, Note, Population, State, member, 
 from harness.discover.evolve.tree import simplify
 from harness.discover.evolve.tuning import REFUSED, Task, tunable, value_of
 from harness.discover.evolve.vary import grow
-from harness.discover.proposers import ExhaustedError, Proposal
+from harness.discover.proposers import ExhaustedError, Proposal, Proposer
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
@@ -48,11 +48,10 @@ class _Idea:
     parents: tuple[str, ...] = ()
 
 
-class EvolveProposer:
+class EvolveProposer(Proposer):
     """Breeds losses. All that it does by chance comes from `Context.seed`; all that it knows is in `state`."""
 
     label = "evolve"
-    takes_pictures = False
     resamples = False
 
     def __init__(self) -> None:
@@ -119,9 +118,6 @@ class EvolveProposer:
             raise ValueError(f"this is no state of evolve: {error}") from error
         self._population, self._marks = population, list(found.marks)
         self._task, self._tuned = found.task, list(found.tuned)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def _idea(self, context: Context, how: How, draw: np.random.Generator) -> _Idea:
         population = self._population

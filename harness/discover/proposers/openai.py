@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from harness.core.candidate import SIZE_LIMIT
 from harness.core.errors import InfrastructureError, UserError
 from harness.discover import prompts
-from harness.discover.proposers import Proposal, ProposerError
+from harness.discover.proposers import Proposal, Proposer, ProposerError
 from harness.llm.account import Prices, Usage
 from harness.llm.endpoint import FORMS, Endpoint, UnfinishedError
 from harness.llm.request import Message, Request
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.discover.proposers import Ask, Context, Outcome
+    from harness.discover.proposers import Ask, Context
     from harness.llm.request import Reply
 
 #: Characters of a reply that are kept: one more than the largest candidate, so that it is known to be too large.
@@ -29,22 +29,16 @@ _TOKEN = 4
 _SCHEMA = {"name": "loss", "strict": True, "schema": prompts.SCHEMA}
 
 
-class OpenAIProposer:
+class OpenAIProposer(Proposer):
     """Asks a chat model. Raises UserError as `Endpoint`."""
-
-    resamples = True
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
+        self.label = f"openai:{ask.word}"  # the endpoint is nobody's business who reads a record
         self.takes_pictures = ask.pictures
         self._endpoint = Endpoint(
             ask.base_url, name="its endpoint", seconds=ask.timeout, retries=ask.retries, kept=_KEPT
         )
-
-    @property
-    def label(self) -> str:
-        """The model; the endpoint is nobody's business who reads a record."""
-        return f"openai:{self._ask.word}"
 
     def request(self, context: Context) -> Json:
         """The conversation."""
@@ -65,9 +59,6 @@ class OpenAIProposer:
             spent += self._usage(asked, one)
         refused = (reply.refused or reply.finish == "content_filter") and not reply.text.strip()
         return Proposal(reply.text, spent, cut=reply.finish == "length", refused=refused)
-
-    def told(self, outcome: Outcome) -> None:
-        """What came of a reply is in the next context."""
 
     def state(self) -> Json:
         """The form that the server is known to take."""

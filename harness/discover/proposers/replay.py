@@ -14,19 +14,19 @@ from harness.core.errors import UserError
 from harness.core.files import LINES
 from harness.discover import prompts
 from harness.discover.journal import read_entries
-from harness.discover.proposers import ExhaustedError, Proposal
+from harness.discover.proposers import ExhaustedError, Proposal, Proposer
 from harness.llm.account import Usage
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.discover.proposers import Ask, Context, Outcome
+    from harness.discover.proposers import Ask, Context
 
 
 class _Usage(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     tokens_in: int = Field(default=0, ge=0)
     tokens_out: int = Field(default=0, ge=0)
-    dollars: float | int | None = 0.0
+    dollars: float | None = 0.0
     calls: int = Field(default=0, ge=0)
 
 
@@ -41,11 +41,8 @@ class _Reply(BaseModel):
     usage: _Usage = _Usage()
 
 
-class ReplayProposer:
-    """Says again what was said. `of` is the label of who said it first."""
-
-    takes_pictures = False
-    resamples = True
+class ReplayProposer(Proposer):
+    """Says again what was said."""
 
     def __init__(self, file: Path) -> None:
         entries = read_entries(file, LINES)
@@ -54,14 +51,9 @@ class ReplayProposer:
         if not self._replies:
             raise UserError(f"{file} holds no reply", remedy="name the journal of a run that asked for some")
         self._next = 0
-        self.of = str(entries[0].get("proposer", "somebody"))[:80]
+        self.label = f"replay of {str(entries[0].get('proposer', 'somebody'))[:80]}"
         #: Requests that the recording holds, and those of them that were made again to the byte.
         self.compared, self.same = 0, 0
-
-    @property
-    def label(self) -> str:
-        """Who proposes."""
-        return f"replay of {self.of}"
 
     def request(self, context: Context) -> Json:
         """What the model was asked, or would be asked now."""
@@ -78,9 +70,6 @@ class ReplayProposer:
         self._next += 1
         return self._replies[self._next - 1]
 
-    def told(self, outcome: Outcome) -> None:
-        """A recording learns nothing."""
-
     def state(self) -> Json:
         """How many replies were given."""
         return {"next": self._next, "compared": self.compared, "same": self.same}
@@ -94,18 +83,13 @@ class ReplayProposer:
             raise ValueError("this is a state of another recording")
         self._next, self.compared, self.same = numbers["next"], numbers["compared"], numbers["same"]
 
-    def close(self) -> None:
-        """Nothing is open."""
-
 
 def _reply(entry: dict[str, Any], file: Path) -> Proposal:
     try:
         found = _Reply.model_validate(entry)
     except ValidationError as error:
         raise UserError(f"{file}: a reply that is none: {error.errors()[0]['msg']}") from error
-    usage = found.usage
-    dollars = None if usage.dollars is None else float(usage.dollars)
-    spent = Usage(usage.tokens_in, usage.tokens_out, dollars, usage.calls)
+    spent = Usage(**found.usage.model_dump())
     return Proposal(found.text, spent, cut=found.cut, refused=found.refused, parents=tuple(found.parents))
 
 

@@ -64,8 +64,11 @@ def test_a_higher_rung_beats_a_larger_gain_and_no_gain_is_the_least() -> None:
 
 
 def test_being_better_than_ones_kind_is_told() -> None:
-    kept = Archive()
-    assert [kept.add(loss(n, g)) for n, g in (("a", 0.1), ("b", 0.05), ("c", 0.2))] == [True, False, True]
+    kept, told = Archive(), []
+    for one in (loss(n, g) for n, g in (("a", 0.1), ("b", 0.05), ("c", 0.2))):
+        kept.add(one)
+        told.append(one in kept.cells().values())
+    assert told == [True, False, True]
 
 
 def test_lessons_are_the_newest_and_differ() -> None:

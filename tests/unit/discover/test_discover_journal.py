@@ -27,12 +27,10 @@ def written(path: Path) -> Path:
 def test_what_was_written_is_remembered_in_order(tmp_path: Path) -> None:
     with Journal(written(tmp_path / "j")) as journal:
         assert journal.head == {"kind": "head", "schema": SCHEMA}
-        assert journal.remembers
         assert journal.recall("ask") == {"kind": "ask", "digest": "a"}
         told = journal.recall("reply")
         assert told is not None
         assert told["number"] == "nan"
-        assert not journal.remembers
         assert journal.recall("ask") is None
         assert journal.beside("duel") == [{"kind": "duel", "seed": 1}]
         journal.record("ask", digest="b")

@@ -14,7 +14,7 @@ from harness.core.errors import InfrastructureError, UserError
 from harness.ledger import Ledger
 from harness.ledger.failures import LedgerError
 from harness.ledger.queue import LeaseLostError
-from harness.ledger.records import FINAL, TRANSITIONS, Decision, Score, State, may_follow, plain, sources
+from harness.ledger.records import FINAL, TRANSITIONS, Decision, Score, State, plain, sources
 from harness.ledger.tables import candidates
 
 F = "f" * 64
@@ -30,9 +30,9 @@ def test_every_state_can_end_and_every_state_can_be_reached():
                 todo.append(following)
         assert reached & FINAL
         assert state is State.QUEUED or sources(state)
-    assert not may_follow(State.REJECTED, State.RUNNING)
-    assert not may_follow(State.COMPLETED, State.RUNNING)
-    assert may_follow(State.FAILED, State.QUEUED)
+    assert State.RUNNING not in TRANSITIONS[State.REJECTED]
+    assert State.RUNNING not in TRANSITIONS[State.COMPLETED]
+    assert State.QUEUED in TRANSITIONS[State.FAILED]
 
 
 def test_a_run_climbs_rung_by_rung_and_is_promoted_once_for_each(ledger):

@@ -59,7 +59,7 @@ def test_a_recording_of_earlier_versions_is_read_and_what_is_written_today_is_th
     }
     with Recording(OLDER, read_only=True) as recording:
         assert {request: recording.find(request) for request in said} == said
-        assert Account(Budget(), recording).tokens == 151
+        assert Account(Budget(), recording).spent.tokens == 151
     with Recording(tmp_path / "x.jsonl") as recording:
         for request, one in said.items():
             recording.add(request, one, 0.0)
@@ -162,7 +162,7 @@ def test_a_digest_covers_all_that_decides() -> None:
 def test_a_budget_is_never_gone_over() -> None:
     account = Account(Budget(tokens=200), [reply()])
     asked = request(1)
-    assert (account.tokens, asked.worst_tokens()) == (35, 16 + len(asked.messages[0].content.encode()) + 10)
+    assert (account.spent.tokens, asked.worst_tokens()) == (35, 16 + len(asked.messages[0].content.encode()) + 10)
     account.hold(asked)
     account.hold(asked)
     account.hold(asked)
@@ -170,7 +170,7 @@ def test_a_budget_is_never_gone_over() -> None:
         account.hold(asked)  # three are under way, and may cost all that is left
     for one in (None, reply(prompt_tokens=20), None):
         account.settle(asked, one)
-    assert (account.tokens, account.calls) == (60, 2)
+    assert (account.spent.tokens, account.spent.calls) == (60, 2)
     account.hold(asked)
 
 
