@@ -13,7 +13,7 @@ import numpy as np
 from bench.containers import HARNESS, ROOT
 from bench.measure import Figure, ratio, seconds
 from bench.round_trip import CALLS, PAIRS, median_call
-from harness.checks.checker import open_subject
+from harness.checks.checker import Checker
 from harness.checks.options import Options
 from harness.setup import gvisor
 from harness.subject.batches import batch_of
@@ -53,7 +53,12 @@ def one_call(times: int) -> Figure:
     """The median over some hundreds of calls of two sandboxes that are up at once, asked in turns."""
     require()
     batch = batch_of(np.linspace(-8.0, 8.0, PAIRS), 0.1)
-    with open_subject(LOSS, Options(runtime=gvisor.NAME)) as inside, open_subject(LOSS) as plain:
+    with (
+        Checker.open(Options(runtime=gvisor.NAME)) as isolated,
+        Checker.open() as usual,
+        isolated.oracle(LOSS) as inside,
+        usual.oracle(LOSS) as plain,
+    ):
         asked = [partial(median_call, partial(subject.answer, batch)) for subject in (inside, plain)]
         for ask in asked:
             ask(50)

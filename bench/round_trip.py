@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.containers import ROOT, docker_run, sandbox_image
 from bench.measure import Figure, environment
-from harness.checks.checker import open_subject
+from harness.checks.checker import Checker
 from harness.protocol import wire
 from harness.subject.batches import batch_of
 
@@ -48,7 +48,7 @@ def figure(times: int) -> Figure:
     batch = batch_of(np.linspace(-8.0, 8.0, PAIRS), 0.1)
     image = sandbox_image()
     values, trips, bares = [], [], []
-    with open_subject(Path(ROOT / "examples" / "dpo.py")) as subject:
+    with Checker.open() as checker, checker.oracle(Path(ROOT / "examples" / "dpo.py")) as subject:
         program, payload = wire.pack_program(subject.oracle.program), wire.pack_batches([batch])
         median_call(lambda: subject.answer(batch), 50)
         for _ in range(times):

@@ -2,8 +2,6 @@
 
 from harness.core.rules import Rule
 
-__all__ = ["Rule", "all_rules", "find_rule"]
-
 
 def all_rules() -> tuple[Rule, ...]:
     """Give every rule in order of id. Imports the property suite, so it is not free."""
@@ -16,7 +14,4 @@ def all_rules() -> tuple[Rule, ...]:
 
 def find_rule(key: str) -> Rule | None:
     """Find a rule by id (any case) or by name."""
-    for rule in all_rules():
-        if key.upper() == rule.id or key.lower() == rule.name:
-            return rule
-    return None
+    return next((rule for rule in all_rules() if key.upper() == rule.id or key.lower() == rule.name), None)

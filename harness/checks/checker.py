@@ -42,7 +42,7 @@ class _Suites:
 
 
 @dataclass(frozen=True)
-class Checker(Bench):
+class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
     """Checks candidates one after the other; faults of theirs and of ours are verdicts, as `CheckResult` has them.
 
     Used in a `with`, by one thread: another one takes `connected`.
@@ -88,10 +88,6 @@ class Checker(Bench):
         }
         return cls(engine, recipe, profile, options, environment)
 
-    def __enter__(self) -> Checker:  # noqa: PYI034 - it is not to be inherited from
-        """Begin."""
-        return self
-
     def __exit__(self, *_: object) -> None:
         """Close the connection."""
         self.engine.close()
@@ -125,10 +121,11 @@ class Checker(Bench):
         finally:
             ready.dispose()
 
-    def _ready(self, one: Screened) -> Ready:
-        sandbox = self._start() if one.fault is None else None
+    def _ready(self, one: Screened, early: Sandbox | InfrastructureError | None = None) -> Ready:
+        """What was screened with a sandbox: the one that was started `early`, else a new one where it passed."""
+        sandbox = early if early is not None or one.fault is not None else self._start()
         if isinstance(sandbox, InfrastructureError):
-            return Ready(replace(one, fault=sandbox))
+            return Ready(replace(one, fault=one.fault or sandbox))
         return Ready(one, sandbox)
 
     @contextlib.contextmanager
@@ -194,21 +191,10 @@ class Checker(Bench):
                 if isinstance(early, Sandbox):
                     early.close()
                 raise
-            sandbox = early if early is not None or one.fault is not None else self._start()
-            if isinstance(sandbox, InfrastructureError):
-                one.fault = one.fault or sandbox
-                sandbox = None
-            yield Ready(one, sandbox)
+            yield self._ready(one, early)
 
     def _start(self) -> Sandbox | InfrastructureError:
         try:
             return Sandbox(self.engine, self.recipe)
         except InfrastructureError as error:
             return error
-
-
-@contextlib.contextmanager
-def open_subject(path: Path, options: Options | None = None) -> Iterator[Subject]:
-    """`Checker.oracle` for one candidate alone. Raises the faults as they are."""
-    with Checker.open(options) as checker, checker.oracle(path) as subject:
-        yield subject

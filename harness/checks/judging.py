@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from harness.checks.outcome import Outcome
 from harness.checks.settings import Setting, declared, fingerprint_over, settings
 from harness.checks.static import make_result
-from harness.checks.witness import STARTED_AFTER, hear, waiting
+from harness.checks.witness import STARTED_AFTER, Waiting, hear
 from harness.core.errors import CandidateFault, InfrastructureError, KernelLostError
 from harness.core.quiet import quiet
 from harness.core.verdict import Location, Undecided, decide, refused, rejects
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from harness.checks.bench import Bench, Ready
     from harness.checks.static import Screened
     from harness.checks.suite import Suite
-    from harness.checks.witness import Waiting
     from harness.core.program import Program
     from harness.core.result import CheckResult
     from harness.core.verdict import Finding, Json, Verdict
@@ -112,7 +112,8 @@ def _replace_sandbox(bench: Bench, ready: Ready) -> Sandbox:
 def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Outcome, dict[str, Json]]:
     one, plan = ready.screened, bench.profile.witness
     recipe = ready.sandbox.recipe if ready.sandbox is not None else bench.recipe
-    with waiting(bench.engine, recipe, plan) as second:
+    with contextlib.ExitStack() as stack:
+        second = None if plan is None else stack.enter_context(contextlib.closing(Waiting(bench.engine, recipe)))
         subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready, second))
         found = _timed(one, "facts", lambda: _facts(bench, ready, subject, outcome))
         if subject.fault is None:
@@ -247,9 +248,7 @@ def _watched(bench: Bench, subject: Subject, second: Waiting | None) -> Subject:
 
 def subject_of(bench: Bench, sandbox: Sandbox, one: Screened) -> Subject:
     """Load the candidate into its sandbox."""
-    if one.program is None:
-        raise InfrastructureError("the screen gave no program")
-    oracle = Oracle(sandbox, one.program, bench.recipe.limits, gpu=bench.recipe.gpu is not None)
+    oracle = Oracle(sandbox, one.passed_program, bench.recipe.limits, gpu=bench.recipe.gpu is not None)
     return subject_on(oracle, bench.profile)
 
 

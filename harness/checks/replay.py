@@ -86,12 +86,8 @@ class Replay:
             self._known[item] = examples[item.name]
         return True
 
-    def perform(self, subject: Subject) -> dict[Property, str | None] | None:
-        """Put all examples to a candidate: None where a property failed.
-
-        Else, for each property, why it was not run, or None where it passed. Raises InfrastructureError for a fault of
-        ours.
-        """
+    def perform(self, subject: Subject) -> bool:
+        """Put all examples to a candidate: whether none failed. Raises InfrastructureError for a fault of ours."""
         self.went = {}
         self.skipped = {}
         self.fault = self.settled = self.at = None
@@ -100,8 +96,8 @@ class Replay:
                 if all(each.watched is None for each in (*self.went, item)) and self.fault is not None:
                     self.settled = item
                 self.at = item
-                return None
-        return self.went
+                return False
+        return True
 
     def performed(self, item: Property, subject: Subject) -> bool:
         """Put one property's examples: whether it passed, or was not run. `fault` says what it was where it failed."""

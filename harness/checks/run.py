@@ -66,7 +66,8 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
         lost = error
     for job in jobs:
         if job.place not in results:
-            emit(job, _undecided(job, lost))
+            verdict = Undecided(lost.message, lost.remedy)
+            emit(job, CheckResult(path=job.shown, sha256="", name=job.path.stem, verdict=verdict))
     told = tuple(results[j.place] for j in jobs)
     left_out = tuple(map(str, excluded))
     return CheckReport(options.profile, options.seed, told, left_out, screened_ok=options.screened_ok)
@@ -74,10 +75,10 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
 
 def _dispatch(jobs: list[Job], options: Options, emit: Emit) -> None:
     if options.static:
-        from harness.checks.static import static_result  # noqa: PLC0415 - loads neither docker nor the properties
+        from harness.checks.static import screen_result, screened  # noqa: PLC0415 - loads no docker, no properties
 
         for job in jobs:
-            emit(job, static_result(job, options))
+            emit(job, screen_result(screened(job, options)))
         return
     if min(options.jobs, len(jobs)) <= 1:
         _check_here(iter(jobs), options, emit, eager=len(jobs) == 1)
@@ -191,7 +192,3 @@ def _stop_with_parent() -> None:
 def _stop(number: int, frame: object) -> None:
     del number, frame
     raise KeyboardInterrupt
-
-
-def _undecided(job: Job, error: InfrastructureError) -> CheckResult:
-    return CheckResult(path=job.shown, sha256="", name=job.path.stem, verdict=Undecided(error.message, error.remedy))

@@ -45,14 +45,16 @@ class Screened:
     fault: CandidateFault | InfrastructureError | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
-
-def static_result(job: Job, options: Options) -> CheckResult:
-    """The verdict of the screen alone: it can refuse, and accepts nobody."""
-    return screen_result(screened(job, options))
+    @property
+    def passed_program(self) -> Program:
+        """The program of one that passed the screen; of any other, its fault is raised."""
+        if self.program is None:
+            raise self.fault or InfrastructureError("the screen gave no program")
+        return self.program
 
 
 def screen_result(ready: Screened) -> CheckResult:
-    """The same of what was screened already."""
+    """The verdict of the screen alone: it can refuse, and accepts nobody."""
     verdict: Verdict
     if isinstance(ready.fault, CandidateFault):
         verdict = refused(ready.fault.findings)
@@ -65,15 +67,13 @@ def screen_result(ready: Screened) -> CheckResult:
 
 def screened(job: Job, options: Options) -> Screened:
     """Read and screen one candidate; a refusal is kept as its fault."""
-    ready = Screened(job)
     started = time.perf_counter()
     try:
         candidate = read_candidate(job.path, shown_as=job.shown)
     except (CandidateFault, InfrastructureError) as fault:
-        ready.fault = fault
+        ready = Screened(job, fault=fault)
     else:
-        ready.sha256 = candidate.sha256
-        _screen(ready, candidate, load(options.profile), options)
+        ready = replace(screened_text(candidate, load(options.profile), options), job=job)
     ready.timings["screen"] = time.perf_counter() - started
     return ready
 
@@ -81,11 +81,7 @@ def screened(job: Job, options: Options) -> Screened:
 def screened_text(candidate: Candidate, profile: Profile | None = None, options: Options | None = None) -> Screened:
     """Screen a candidate whose bytes are known, as a profile has it or the newest; a fault of its own is kept."""
     ready = Screened(Job(0, Path(candidate.path), candidate.path), sha256=candidate.sha256)
-    _screen(ready, candidate, profile or load(DEFAULT), options or Options())
-    return ready
-
-
-def _screen(ready: Screened, candidate: Candidate, profile: Profile, options: Options) -> None:
+    profile, options = profile or load(DEFAULT), options or Options()
     started = time.perf_counter()
     try:
         ready.program = screen(
@@ -98,6 +94,7 @@ def _screen(ready: Screened, candidate: Candidate, profile: Profile, options: Op
     except (CandidateFault, InfrastructureError) as fault:
         ready.fault = fault
     ready.timings["screen"] = time.perf_counter() - started
+    return ready
 
 
 def make_result(

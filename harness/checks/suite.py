@@ -77,16 +77,10 @@ class Suite:
         if not self._replay.complete:
             return None
         self._properties.settle()
-        went = self._replay.perform(subject)
-        if went is None:
+        if not self._replay.perform(subject):
             # Hypothesis would simplify nothing: an end there is the end.
             return self._ended_at(self._replay.settled) if self._replay.settled is not None else None
-        outcome = Outcome()
-        for item, why in went.items():
-            rule = item.rule.id
-            outcome.went(rule, "passed" if why is None else "not-run", why or "")
-            outcome.took(rule, self._replay.seconds[item])
-        return self._whole(outcome, subject)
+        return self._called(subject, by_heart=True)
 
     def partly(self, subject: Subject) -> Outcome | None:
         """After a replay that broke off at a property: go on from there, with Hypothesis where one fails.
@@ -170,7 +164,7 @@ class Suite:
             if not known:
                 self._replay.watch(item)
             error = self._replay.skipped.get(item) if known else self._run(item, subject)
-            outcome.took(rule.id, time.perf_counter() - started)
+            outcome.took(rule.id, self._replay.seconds[item] if known else time.perf_counter() - started)
             if error is None and by_heart and not known:
                 self.recall(outcome)
             asked = self._replay.went[item] != NOTHING_ASKED if known else self._replay.tried(item)

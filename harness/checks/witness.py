@@ -12,8 +12,8 @@ what one check makes of them. Not covered: one that waits for more than that; tr
 from __future__ import annotations
 
 import contextlib
-import threading
-from typing import TYPE_CHECKING, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from harness.core.errors import InfrastructureError
 from harness.oracle.sandbox import Sandbox
@@ -22,9 +22,9 @@ from harness.protocol.batch import Complaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     from harness.containers.engine import Engine
-    from harness.core.profiles import Witnessing
     from harness.core.rules import Rule
     from harness.core.verdict import Finding, Json
     from harness.oracle.again import Exchange
@@ -48,58 +48,33 @@ class Waiting:
 
     def __init__(self, engine: Engine, recipe: Recipe) -> None:
         self._first, self._recipe = engine, recipe
-        self._engine: Engine | None = None
-        self._thread: threading.Thread | None = None
-        self._sandbox: Sandbox | None = None
-        self._fault: BaseException | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="witness")
+        self._ready: Future[Sandbox] | None = None
+        self._made = contextlib.ExitStack()
 
     def start(self) -> None:
         """Begin, unless that was done."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="witness", daemon=True)
-            self._thread.start()
+        if self._ready is None:
+            self._ready = self._thread.submit(self._work)
 
-    def _work(self) -> None:
-        try:
-            # A connection is not to be shared between threads.
-            self._engine = self._first.another()
-            self._sandbox = Sandbox(self._engine, self._recipe)
-            self._sandbox.wait_ready()
-        except BaseException as error:  # noqa: BLE001 - it has to reach the one who waits
-            self._fault = error
+    def _work(self) -> Sandbox:
+        # A connection is not to be shared between threads.
+        engine = self._first.another()
+        self._made.callback(engine.close)
+        sandbox = Sandbox(engine, self._recipe)
+        self._made.callback(sandbox.close)
+        sandbox.wait_ready()
+        return sandbox
 
     def sandbox(self) -> Sandbox:
         """The container, ready. Raises InfrastructureError."""
         self.start()
-        if self._thread is not None:
-            self._thread.join()
-        if self._fault is not None:
-            raise self._fault
-        if self._sandbox is None:
-            raise InfrastructureError("no second sandbox was made ready")
-        return self._sandbox
+        return cast("Future[Sandbox]", self._ready).result()
 
     def close(self) -> None:
         """Remove it."""
-        if self._thread is not None:
-            self._thread.join()
-        if self._sandbox is not None:
-            self._sandbox.close()
-        if self._engine is not None:
-            self._engine.close()
-
-
-@contextlib.contextmanager
-def waiting(engine: Engine, recipe: Recipe, plan: Witnessing | None) -> Iterator[Waiting | None]:
-    """One that waits to be asked for, where the profile has a witness."""
-    if plan is None:
-        yield None
-        return
-    second = Waiting(engine, recipe)
-    try:
-        yield second
-    finally:
-        second.close()
+        self._thread.shutdown()
+        self._made.close()
 
 
 def hear(subject: Subject, second: Oracle, state: Rule, noise: Rule) -> tuple[list[Finding], dict[str, Json]]:

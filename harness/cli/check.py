@@ -11,7 +11,7 @@ import click
 
 from harness.checks.options import Options
 from harness.checks.run import check
-from harness.cli.progress import tell_excluded
+from harness.cli.progress import say, tell_excluded
 from harness.core.candidate import discover
 from harness.core.contract import CONTRACTS
 from harness.core.profiles import profile_for
@@ -98,7 +98,7 @@ def check_command(
         image=image,
     )
     report = _with_progress(paths, options)
-    tell_excluded(discover(paths, exclude), paths, exclude)
+    tell_excluded(paths, exclude)
     _write(report, destinations)
     if plots is not None:
         from harness.plots.plots import draw_all  # noqa: PLC0415
@@ -147,6 +147,4 @@ def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None
     try:
         append_step_summary(report, os.environ)
     except OSError as error:
-        from harness.cli.progress import say  # noqa: PLC0415 - rare
-
         say(f"harness: the step summary at GITHUB_STEP_SUMMARY could not be written ({error})")

@@ -8,8 +8,8 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.ledgers import number
 from harness.ladder.curves import without_points
+from harness.ledger.records import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ def difference_json(gate: Gate, candidate: Seeds, baseline: Seeds) -> dict[str, 
         "alpha": gate.alpha,
         "looks": len(gate.looks),
         "metrics": {
-            metric: {"candidate": number(own), "baseline": number(base), **as_json(found)}
+            metric: {"candidate": plain(own), "baseline": plain(base), **as_json(found)}
             for metric, own, base, found in _rows(gate, candidate, baseline)
         },
     }
@@ -44,7 +44,7 @@ def difference_json(gate: Gate, candidate: Seeds, baseline: Seeds) -> dict[str, 
 def as_json(found: Difference) -> dict[str, Any]:
     """A difference for machines."""
     figures = {"difference": found.mean, "low": found.low, "high": found.high}
-    return {**{name: number(value) for name, value in figures.items()}, "seeds": found.seeds}
+    return {**{name: plain(value) for name, value in figures.items()}, "seeds": found.seeds}
 
 
 def _rows(gate: Gate, candidate: Seeds, baseline: Seeds) -> Iterator[tuple[str, float, float, Difference]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import threading
@@ -12,8 +13,10 @@ import click
 from harness.cli.ledgers import ledger_options, log_level_option, open_ledger
 from harness.cli.progress import tell_json
 from harness.core.errors import InfrastructureError, UserError
+from harness.core.stopping import SIGNALS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.core.verdict import Json
@@ -151,20 +154,17 @@ def _go(
     database: str | None,
     given: dict[str, Any],
 ) -> None:
-    from contextlib import closing  # noqa: PLC0415
-
     from harness.cli.discovery_display import Display  # noqa: PLC0415
     from harness.discover import summary  # noqa: PLC0415
     from harness.discover.judging import LadderJudge, require_engine  # noqa: PLC0415
     from harness.discover.lineage import learning_curves  # noqa: PLC0415
     from harness.discover.loop import Discovery  # noqa: PLC0415
     from harness.discover.proposers import open_proposer  # noqa: PLC0415
-    from harness.discover.summary import leave  # noqa: PLC0415
     from harness.ladder.ladder import load  # noqa: PLC0415
 
     plan, ask, profile = prepared
     ladder = load(profile)
-    with closing(open_proposer(plan.proposer, ask)) as proposer, open_ledger(folder, database) as ledger:
+    with contextlib.closing(open_proposer(plan.proposer, ask)) as proposer, open_ledger(folder, database) as ledger:
         require_engine()
         judge = LadderJudge(
             ladder, ledger, place / "candidates", database=database, gpu=given["gpu"], runtime=given["runtime"]
@@ -183,7 +183,7 @@ def _go(
             track, run=place.name, profile=ladder.name, proposer=proposer.label, baseline=loop.baseline
         )
         document["replay"] = _compared(proposer)
-        leave(place, track, document, metric=loop.metric, baseline=loop.baseline)
+        summary.leave(place, track, document, metric=loop.metric, baseline=loop.baseline)
     display.end(track, summary.sentences(track, loop.baseline, loop.metric), document)
     if given["json_wanted"]:
         tell_json(document, sort_keys=True)
@@ -195,23 +195,20 @@ def _compared(proposer: Any) -> Json:
     return None if compared is None else {"compared": compared, "same": proposer.same}
 
 
-class _stoppable:  # noqa: N801 - a context manager, used like a function
+@contextlib.contextmanager
+def _stoppable(judge: LadderJudge) -> Iterator[None]:
     """Ctrl-C and SIGTERM: a climb is asked to stop; everything else is left at once."""
+    stop = threading.Event()
 
-    def __init__(self, judge: LadderJudge) -> None:
-        self._judge, self._stop = judge, threading.Event()
-
-    def __enter__(self) -> None:
-        """Take the signals."""
-        self._judge.stopping = self._stop.is_set
-        self._before = {number: signal.signal(number, self._told) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def __exit__(self, *_: object) -> None:
-        """Give them back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _told(self, *_: object) -> None:
-        self._stop.set()
-        if not self._judge.climbing:
+    def told(*_: object) -> None:
+        stop.set()
+        if not judge.climbing:
             raise KeyboardInterrupt
+
+    judge.stopping = stop.is_set
+    before = {number: signal.signal(number, told) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -94,7 +94,10 @@ class Display:
         console = self._console
         for text in sentences:
             self.say(text)
-        console.print(_counts("replies", track.kinds))
+        replies = Table("replies", "")
+        for kind, number in sorted(track.kinds.items()):
+            replies.add_row(kind, str(number))
+        console.print(replies)
         console.print(_deaths(track))
         prompts: Any = document.get("prompts")
         if isinstance(prompts, dict) and len(prompts) > 1:
@@ -131,13 +134,6 @@ def spent(track: Track) -> str:
     money = "at an unknown price" if used.dollars is None else f"{used.dollars:.4f} dollars"
     gpu = f", {track.gpu_seconds / 3600:.2f} GPU hours" if track.gpu_seconds else ""
     return f"{used.calls} calls, {used.tokens_in} + {used.tokens_out} tokens, {money}{gpu}"
-
-
-def _counts(title: str, counts: Mapping[str, int]) -> Table:
-    table = Table(title, "")
-    for name, number in sorted(counts.items()):
-        table.add_row(name, str(number))
-    return table
 
 
 def _deaths(track: Track) -> Table:

@@ -22,11 +22,20 @@ from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NoReturn
 
     from harness.images import Say
 
 ALTERED = 1
+#: The options that say which image is meant.
+_purpose_option = click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(PURPOSES),
+    default="sandbox",
+    show_default=True,
+    help="What candidates run in, or what trains with them and scores.",
+)
+_variant_option = click.option("--variant", type=click.Choice(SANDBOX_VARIANTS), default="cpu", show_default=True)
 
 
 @click.group()
@@ -35,15 +44,8 @@ def image() -> None:
 
 
 @image.command("build")
-@click.option(
-    "--for",
-    "purpose",
-    type=click.Choice(PURPOSES),
-    default="sandbox",
-    show_default=True,
-    help="What candidates run in, or what trains with them and scores.",
-)
-@click.option("--variant", type=click.Choice(SANDBOX_VARIANTS), default="cpu", show_default=True)
+@_purpose_option
+@_variant_option
 @click.option(
     "--base",
     type=click.Choice(BASE_CHOICES),
@@ -86,15 +88,8 @@ def list_command(*, as_json: bool) -> None:
 
 @image.command("verify")
 @click.argument("tag", required=False)
-@click.option(
-    "--for",
-    "purpose",
-    type=click.Choice(PURPOSES),
-    default="sandbox",
-    show_default=True,
-    help="What candidates run in, or what trains with them and scores.",
-)
-@click.option("--variant", type=click.Choice(SANDBOX_VARIANTS), default="cpu", show_default=True)
+@_purpose_option
+@_variant_option
 @click.option("--expect", metavar="DIGEST", help="The digest where it was built, for a loaded image.")
 @click.option("--json", "as_json", is_flag=True, help="Write the comparisons as JSON to standard output.")
 def verify_command(tag: str | None, purpose: str, variant: str, expect: str | None, *, as_json: bool) -> None:
@@ -117,14 +112,10 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except HarnessError as fault:
-        _fail(fault)
-
-
-def _fail(fault: HarnessError) -> NoReturn:
-    say(f"error: {fault.message}")
-    if fault.remedy:
-        say(f"try: {fault.remedy}")
-    raise SystemExit(fault.exit_code)
+        say(f"error: {fault.message}")
+        if fault.remedy:
+            say(f"try: {fault.remedy}")
+        raise SystemExit(fault.exit_code) from fault
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.differences import as_json
-from harness.cli.ledgers import ledger_options, name_of, number, read_ledger, state_style
+from harness.cli.ledgers import ladder_option, ledger_options, name_of, read_ledger, state_style
 from harness.cli.progress import tell_json
 from harness.ladder.board import references, standings
 from harness.ladder.ladder import called, load, named, namesakes
+from harness.ledger.records import plain
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -51,14 +52,7 @@ _MARK = "*"
 
 
 @click.command("leaderboard")
-@click.option(
-    "--ladder",
-    "--profile",
-    "profile",
-    default="bandit",
-    show_default=True,
-    help="The ladder; one of your own as a .toml file, or NAME@DIGEST.",
-)
+@ladder_option("The ladder; one of your own as a .toml file, or NAME@DIGEST.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Most runs that are shown.")
 @click.option("--json", "json_wanted", is_flag=True, help="Write JSON to standard output.")
 @ledger_options
@@ -118,7 +112,7 @@ def _document(profile: str, ladder: Ladder, rows: Sequence[Standing], beside: Se
 
 
 def _figures(row: Standing | Reference) -> dict[str, Any]:
-    means = {name: number(getattr(row, name)) for name in ("mean", "low", "high")}
+    means = {name: plain(getattr(row, name)) for name in ("mean", "low", "high")}
     return {"rung": row.rung, "metric": row.metric, **means, "seeds": row.seeds}
 
 
@@ -135,11 +129,11 @@ def _print(console: Terminal, title: str, lines: Sequence[_Line]) -> None:
 def _lines(ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference]) -> list[_Line]:
     """What stands in the table, by column."""
     lines = []
-    waiting = list(beside)
+    waiting, order = list(beside), [plan.name for plan in ladder.rungs]
     for place, row in enumerate(rows, 1):
         # A baseline stands above the first run of its rung that is not better.
         while waiting and (waiting[-1].rung != row.rung or not row.mean > waiting[-1].mean):
-            if waiting[-1].rung != row.rung and not _above(ladder, waiting[-1].rung, row.rung):
+            if order.index(waiting[-1].rung) < order.index(row.rung):
                 break
             lines.append(_of_baseline(waiting.pop()))
         first = (f"{place}{_MARK if row.outdated else ''}", Text(name_of(row.run)))
@@ -172,11 +166,6 @@ def _narrowed(line: Sequence[Text | str]) -> _Line:
         Text("\n").join(Text(p) if isinstance(p, str) else p for p in pair) for pair in pairs
     )
     return place, names, at, measured, seeds, compared, run
-
-
-def _above(ladder: Ladder, rung: str, other: str) -> bool:
-    order = [plan.name for plan in ladder.rungs]
-    return order.index(rung) > order.index(other)
 
 
 def _of_baseline(one: Reference) -> _Line:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from harness.ladder import logs
 from harness.ladder.ladder import called
 from harness.ledger import Ledger
 from harness.ledger.database import must_be_there, url_of
+from harness.ledger.records import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,11 @@ def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="URL",
         help="A SQLite or PostgreSQL database. [default: HARNESS_DATABASE_URL, or a file in the folder]",
     )(command)
+
+
+def ladder_option(told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option that names a ladder; `told` is what the command does with it."""
+    return click.option("--ladder", "--profile", "profile", default="bandit", show_default=True, help=told)
 
 
 #: The option that names a folder of the user's for rungs that train on one; it is given as an absolute path.
@@ -118,16 +123,9 @@ def share_of(one: Underway) -> list[str]:
 
 def underway_json(one: Underway) -> dict[str, Any]:
     """How far a training is, as machines read it."""
-    curve = {name: [[step, number(value)] for step, value in points] for name, points in one.curve.items()}
-    return {**vars(one), "left": one.left, "curve": curve}
+    return {**vars(one), "left": one.left, "curve": plain(one.curve)}
 
 
 def as_json(run: Run) -> dict[str, Any]:
     """A run as machines read it."""
-    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
-    return {**fields, "ladder": called(run.profile, run.profile_digest)}
-
-
-def number(value: float) -> float | str:
-    """A metric for JSON, which has no word for NaN."""
-    return value if math.isfinite(value) else str(value)
+    return {**vars(run), "ladder": called(run.profile, run.profile_digest)}

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.core import text as sanitize
-from harness.core.candidate import unmatched
+from harness.core.candidate import discover, unmatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from harness.core.candidate import Found
 
 #: Longest sentence, in characters: a path may be long, and the sentence has to be read.
 _CAP = 2000
@@ -41,8 +39,9 @@ def tell_json(document: object, *, indent: int | None = None, sort_keys: bool = 
     click.echo(sanitize.part_in_json(json.dumps(document, indent=indent, sort_keys=sort_keys)))
 
 
-def tell_excluded(found: Found, paths: Sequence[Path], exclude: Sequence[str]) -> None:
+def tell_excluded(paths: Sequence[Path], exclude: Sequence[str]) -> None:
     """Say which files were left out, and which pattern fits none."""
+    found = discover(paths, exclude)
     if found.excluded:
         shown = ", ".join(map(str, found.excluded[:_FEW]))
         more = f", and {len(found.excluded) - _FEW} more" if len(found.excluded) > _FEW else ""

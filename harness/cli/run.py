@@ -21,6 +21,7 @@ from harness.cli.differences import difference_table
 from harness.cli.ledgers import (
     again_option,
     data_option,
+    ladder_option,
     ledger_options,
     log_level_option,
     name_of,
@@ -32,7 +33,6 @@ from harness.cli.paced import paced, told_seconds
 from harness.cli.pictures import draw_run
 from harness.cli.progress import say, tell_excluded
 from harness.core import text as sanitize
-from harness.core.candidate import discover
 from harness.core.errors import UserError
 from harness.core.stopping import Stop, heeding
 from harness.ladder import logs
@@ -192,14 +192,7 @@ def _curves(scores: dict[int, dict[str, float]], baseline: dict[int, dict[str, f
 
 @click.command("run")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--ladder",
-    "--profile",
-    "profile",
-    default="bandit",
-    show_default=True,
-    help="The ladder to climb, or a .toml file.",
-)
+@ladder_option("The ladder to climb, or a .toml file.")
 @click.option("--gpu", default="none", show_default=True, metavar="auto|none|N,...", help="The GPU for it.")
 @click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")
@@ -232,7 +225,7 @@ def run_command(
     ladder = load(profile)
     candidates = read_all([path], exclude)  # before a ledger is made for them
     check_inputs(ladder, folder.resolve(), data_dir)  # and before anything is queued
-    tell_excluded(discover([path], exclude), [path], exclude)
+    tell_excluded([path], exclude)
     with open_ledger(folder, database) as ledger:
         numbers = list(dict.fromkeys(s.run for s in submit(candidates, ledger=ledger, profile=profile, again=again)))
         runs = []
@@ -259,12 +252,7 @@ def run_command(
             runs.append(run)
     if len(runs) > 1:
         console.print(_summary(runs))
-    sys.exit(max(map(_code, runs)))
-
-
-def _code(run: Run) -> int:
-    """The exit code of a run: the larger the worse."""
-    return _CODES.get(run.state, _OURS)
+    sys.exit(max(_CODES.get(run.state, _OURS) for run in runs))  # the larger the worse
 
 
 def _ended(ledger: Ledger, ladder: Ladder, orders: WorkerConfig, gpu: str, console: Console, name: str) -> Run:

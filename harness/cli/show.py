@@ -17,7 +17,6 @@ from harness.cli.ledgers import (
     as_json,
     ledger_options,
     name_of,
-    number,
     read_ledger,
     state_style,
     underway_json,
@@ -31,6 +30,7 @@ from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
 from harness.ladder.evaluations import OBJECTIVE, RUNG, VALUE, tuned_of
 from harness.ladder.ladder import called, ladder_for
+from harness.ledger.records import plain
 from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "schema": "harness.run/v1",
         "run": as_json(run),
         "scores": {
-            rung: [{"seed": s.seed, "metric": s.metric, "value": number(s.value)} for s in scores]
+            rung: [{"seed": s.seed, "metric": s.metric, "value": plain(s.value)} for s in scores]
             for rung, scores in ledger.scores(run.id).items()
         },
         "decisions": [

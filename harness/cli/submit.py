@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from harness.api import read_all, submit
-from harness.cli.ledgers import again_option, ledger_options, name_of, open_ledger
+from harness.cli.ledgers import again_option, ladder_option, ledger_options, name_of, open_ledger
 from harness.cli.progress import tell, tell_excluded
-from harness.core.candidate import discover
 from harness.ladder.ladder import load
 from harness.ladder.needs import check_inputs, missing
 from harness.ledger.records import State
@@ -20,14 +19,7 @@ _TOLD = 8
 
 @click.command("submit")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option(
-    "--ladder",
-    "--profile",
-    "profile",
-    default="bandit",
-    show_default=True,
-    help="The ladder to climb, or a .toml file.",
-)
+@ladder_option("The ladder to climb, or a .toml file.")
 @click.option(
     "--priority", default=0, show_default=True, help="Higher goes first; each step is ten minutes of waiting."
 )
@@ -55,7 +47,7 @@ def submit_command(
         done = submit(candidates, ledger=ledger, profile=profile, priority=priority, again=again)
         runs = [ledger.run(one.run) for one in done if not one.fresh][:_TOLD]
         same = [(run, ledger.answering(run)) for run in runs if run.state is State.DUPLICATE]
-    tell_excluded(discover(paths, exclude), paths, exclude)
+    tell_excluded(paths, exclude)
     fresh = [one.run for one in done if one.fresh]
     known = [one.run for one in done if not one.fresh]
     if fresh:

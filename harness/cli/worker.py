@@ -12,6 +12,7 @@ import click
 
 from harness.cli.ledgers import (
     data_option,
+    ladder_option,
     ledger_options,
     log_format_option,
     log_level_option,
@@ -48,14 +49,7 @@ if TYPE_CHECKING:
     help="GPUs of a place, for ladders whose trainers have several processes (local engine).",
 )
 @click.option("--drain", is_flag=True, help="End when the queue is empty.")
-@click.option(
-    "--ladder",
-    "--profile",
-    "profile",
-    default="bandit",
-    show_default=True,
-    help="A ladder whose properties it judges by.",
-)
+@ladder_option("A ladder whose properties it judges by.")
 @click.option(
     "--lease",
     default=LEASE_SECONDS,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class BackgroundTasks:
+class BackgroundTasks(contextlib.AbstractContextManager["BackgroundTasks"]):
     """Chores in the order that they are given in, in one thread beside the caller's. Used in a `with`.
 
     Its end sets `closing`, drops what has not begun, and waits for what has.
@@ -41,10 +41,6 @@ class BackgroundTasks:
         self.closing = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._begun: dict[Hashable, Future[Any]] = {}
-
-    def __enter__(self) -> BackgroundTasks:  # noqa: PYI034 - it is not to be inherited from
-        """Begin."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """End."""
@@ -103,14 +99,14 @@ class Seeds:
     def candidate(self, seed: int) -> Measured:
         """What the candidate's training at a seed came to. Raises its faults, and ours, as they are."""
         tell = self.here.tell(self.plan, seed, "candidate")
-        return self.ahead.take(("candidate", seed), lambda: self.measure.whole(seed, tell))
+        return self.ahead.take(("candidate", seed), lambda: self.measure(seed, tell))
 
     def _baseline(self, context: ClimbContext, seed: int) -> dict[str, float]:
         return context.baselines.scores(self.plan, self.evaluation, seed)
 
     def _candidate(self, context: ClimbContext, seed: int) -> Measured:
         with context.measuring(self.plan, self.one, self.labels) as measure:
-            return measure.whole(seed, context.tell(self.plan, seed, "candidate"))
+            return measure(seed, context.tell(self.plan, seed, "candidate"))
 
 
 @contextlib.contextmanager
@@ -124,18 +120,15 @@ def seeds_of(
         # Its end comes first, so that nobody is left who would use what the others close.
         ahead = BackgroundTasks()
         if _has_a_core(context.checker, plan):
-            checker, stopping = (
-                stack.enter_context(context.checker.connected()),
-                _either(ahead.closing, context.stopping),
-            )
+
+            def stopping() -> bool:
+                return ahead.closing.is_set() or context.stopping()
+
+            checker = stack.enter_context(context.checker.connected())
             checker = replace(checker, recipe=replace(checker.recipe, stopping=stopping))
             beside = replace(context, checker=checker, stopping=stopping)
         stack.enter_context(ahead)
         yield Seeds(plan, evaluation, one, labels, context, measure, ahead, beside)
-
-
-def _either(closing: threading.Event, stopping: Callable[[], bool]) -> Callable[[], bool]:
-    return lambda: closing.is_set() or stopping()
 
 
 def _has_a_core(checker: Checker, plan: RungPlan) -> bool:

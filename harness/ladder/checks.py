@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.core.profiles import Profile
-    from harness.ladder.gate import Gate, GuardRail
+    from harness.ladder.gate import Gate
     from harness.ladder.plan import Ladder, RungPlan
     from harness.protocol.job import Declared
 
@@ -232,14 +232,10 @@ def _metrics(at: Path, plan: RungPlan, gate: Gate, declared: Declared) -> Iterat
         what = f"{gate.metric} lies between {low:g} and {high:g}: a margin of {gate.margin:g} {word}"
         yield Mistake((*at, "margin"), what, f"a margin below {high - low:g}")
     for number, rail in enumerate(gate.rails):
-        yield from _reach((*at, "rails", number), rail, declared)
-
-
-def _reach(path: Path, rail: GuardRail, declared: Declared) -> Iterator[Mistake]:
-    low, high = declared.metrics.get(rail.metric, (-math.inf, math.inf))
-    if rail.least > high or rail.most < low:
-        what = f"{rail.metric} lies between {low:g} and {high:g}, and the rail lets nothing of that pass"
-        yield Mistake(path, what, "mend its bounds")
+        low, high = declared.metrics.get(rail.metric, (-math.inf, math.inf))
+        if rail.least > high or rail.most < low:
+            what = f"{rail.metric} lies between {low:g} and {high:g}, and the rail lets nothing of that pass"
+            yield Mistake((*at, "rails", number), what, "mend its bounds")
 
 
 def _kept_up(gate: Gate, metric: str, least: float) -> bool:

@@ -13,6 +13,7 @@ from harness.core.verdict import Accepted, Rejected, Undecided
 from harness.core.verdict import Screened as NotJudged
 from harness.ladder.background import seeds_of
 from harness.ladder.context import ClimbContext, Progress
+from harness.ladder.curves import by_seed
 from harness.ladder.duplicates import compared
 from harness.ladder.evaluations import MEASURED
 from harness.ladder.rungs import GATED
@@ -155,16 +156,7 @@ def _tuned(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) ->
     if not is_open(one):
         return one, None
     tell = context.tell(plan, 0, "tuning")
-    tuning = Tuning(
-        context.checker,
-        context.ladder,
-        context.ledger,
-        held,
-        context.image,
-        labels_of(context.ledger, held),
-        context.stopping,
-    )
-    return tuning.settled(
+    return Tuning(context, held, labels_of(context.ledger, held)).settled(
         one,
         lambda chosen: _of_verdict(_judged(context, held, chosen).verdict),
         lambda done, of, reached: tell(Step.TRAIN, StepProgress(done, of, "parameters", {"objective": reached})),
@@ -232,10 +224,7 @@ def _known(
     # Runs are compared by the second digest: the values that were chosen for one are no other code.
     what = {"rung": plan.name, "evaluation": evaluation, "untuned": untuned}
     context.ledger.note(held, MEASURED, {**what, "attempt": held.attempt})
-    known: dict[int, dict[str, float]] = {}
-    for score in scores:
-        known.setdefault(score.seed, {})[score.metric] = score.value
-    return known
+    return by_seed(scores)
 
 
 def _attach(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.core.errors import InfrastructureError, UserError
 from harness.ladder.baselines import Baselines
 from harness.ladder.checks import check
 from harness.ladder.evaluations import evaluation_with
-from harness.ladder.measuring import Measuring, trainings_of
+from harness.ladder.measuring import Measuring, ours, trainings_of
 from harness.ladder.rungs import TRAINED, evaluation_digest
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from harness.checks.checker import Checker
     from harness.checks.static import Screened
     from harness.core.candidate import Candidate
+    from harness.core.errors import InfrastructureError
     from harness.ladder.plan import Ladder, RungPlan
     from harness.ledger import Ledger
     from harness.ledger.records import Decision
@@ -83,18 +83,14 @@ class ClimbContext:
             self._evaluations[plan.name] = evaluation_digest(self.ladder, plan, self.image, trained)
         return evaluation_with(self._evaluations[plan.name], one.program if one is not None else None)
 
+    @ours()
     def _trained_by(self, plan: RungPlan) -> str:
-        try:
-            return self.trainings({}).identity(plan)
-        except UserError as error:
-            raise InfrastructureError(error.message, remedy=error.remedy) from error
+        return self.trainings({}).identity(plan)
 
+    @ours()
     def trainings(self, labels: dict[str, str]) -> TrainingService:
         """How this worker trains. Raises InfrastructureError where it cannot."""
-        try:
-            return trainings_of(self.checker, self.folder, labels, self.stopping)
-        except UserError as error:
-            raise InfrastructureError(error.message, remedy=error.remedy) from error
+        return trainings_of(self.checker, self.folder, labels, self.stopping)
 
     def measuring(self, plan: RungPlan, one: Screened, labels: dict[str, str]) -> Measuring:
         """What measures a candidate at a rung."""
@@ -111,4 +107,4 @@ class ClimbContext:
 
     def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
         with self.measuring(plan, self.checker.screen(candidate), {}) as measure:
-            return measure(seed, self.tell(plan, seed, plan.baseline))
+            return measure(seed, self.tell(plan, seed, plan.baseline)).metrics

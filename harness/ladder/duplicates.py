@@ -7,14 +7,14 @@ same pair of runs they are the same again. What either side prints meanwhile is 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.checks.judging import subject_of
 from harness.checks.settings import settings
-from harness.core.errors import CandidateFault, InfrastructureError
+from harness.core.errors import CandidateFault
 from harness.oracle.sandbox import Sandbox
 from harness.subject.identity import QUESTIONS, asked, difference
 
@@ -29,19 +29,13 @@ if TYPE_CHECKING:
 
     #: Values of declared parameters; empty where none is declared.
     Values = Mapping[str, float]
+    #: Questions, and what one side answered to them.
+    Asked = tuple[list[Batch], Answers]
 
 #: Settings of declared parameters that are drawn for a comparison, beside those that everybody knows.
 _DRAWN = 3
 #: Questions at each setting where there are several.
 _AT_EACH = 96
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of two candidates: its text as it was screened, and the values at which it is asked, in order."""
-
-    one: Screened
-    at: Sequence[Values]
 
 
 def compared(checker: Checker, labels: Mapping[str, str], key: bytes, one: Screened, other: Screened) -> str | None:
@@ -52,12 +46,11 @@ def compared(checker: Checker, labels: Mapping[str, str], key: bytes, one: Scree
     if any(isinstance(each.fault, CandidateFault) for each in (one, other)):
         return "one of them no longer passes the screen"
     draw = np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(key).digest(), "big")))
-    at = _settings(_parameters(one), _parameters(other), draw)
+    at = _settings(one.passed_program.plan.parameters, other.passed_program.plan.parameters, draw)
     if at is None:
         return "their parameters differ"
-    sides = [Side(each, [values if _parameters(each) else {} for values in at]) for each in (one, other)]
-    ask = _Asking(checker, labels, draw.bit_generator.random_raw())
-    found = [ask(side) for side in sides]
+    seed, labelled = draw.bit_generator.random_raw(), checker.labelled(labels)
+    found = [_asked(labelled, each, at, seed) for each in (one, other)]
     if found[0] is None or found[1] is None:
         return "one of them fails" if (found[0] is None) != (found[1] is None) else "both of them fail"
     for values, (batches, answers), (_, others) in zip(at, found[0], found[1], strict=True):
@@ -65,13 +58,6 @@ def compared(checker: Checker, labels: Mapping[str, str], key: bytes, one: Scree
             told = ", ".join(f"{name} = {value:.4g}" for name, value in values.items())
             return f"{where}, with {told}" if told else where
     return None
-
-
-def _parameters(one: Screened) -> Sequence[Parameter]:
-    """What a candidate leaves open."""
-    if one.program is None:
-        raise one.fault or InfrastructureError("the screen gave no program")
-    return one.program.plan.parameters
 
 
 def _settings(ones: Sequence[Parameter], others: Sequence[Parameter], draw: np.random.Generator) -> list[Values] | None:
@@ -88,32 +74,29 @@ def _settings(ones: Sequence[Parameter], others: Sequence[Parameter], draw: np.r
     return [*(dict(setting.values) for setting in settings(left_open)), *drawn]
 
 
-class _Asking:
-    """Asks one side after the other the same questions."""
+def _asked(checker: Checker, one: Screened, at: Sequence[Values], seed: int) -> list[Asked] | None:
+    """What one side answers at each setting; None where it fails by its own fault."""
+    sandbox = Sandbox(checker.engine, checker.recipe)
+    try:
+        sandbox.wait_ready()
+        return [
+            _asked_at(checker, sandbox, one, values, [seed, number], QUESTIONS if len(at) == 1 else _AT_EACH)
+            for number, values in enumerate(at)
+        ]
+    except CandidateFault:
+        return None
+    finally:
+        sandbox.close()
 
-    def __init__(self, checker: Checker, labels: Mapping[str, str], seed: int) -> None:
-        self._checker, self._labels, self._seed = checker, labels, seed
 
-    def __call__(self, side: Side) -> list[tuple[list[Batch], Answers]] | None:
-        """What it answers at each setting; None where it fails by its own fault."""
-        sandbox = Sandbox(self._checker.engine, self._checker.labelled(self._labels).recipe)
-        try:
-            sandbox.wait_ready()
-            return [self._at(sandbox, side, number) for number in range(len(side.at))]
-        except CandidateFault:
-            return None
-        finally:
-            sandbox.close()
-
-    def _at(self, sandbox: Sandbox, side: Side, number: int) -> tuple[list[Batch], Answers]:
-        one, values = side.one, side.at[number]
-        if values and one.program is not None:
-            one = replace(one, program=one.program.at(values))
-        sandbox.reset_clock()
-        subject = subject_of(self._checker, sandbox, one)
-        draw = np.random.Generator(np.random.PCG64([self._seed, number]))
-        batches = list(subject.questions(draw, QUESTIONS if len(side.at) == 1 else _AT_EACH))
-        answers = asked(subject, batches)
-        if not subject.oracle.has_gpu:
-            return batches, answers
-        return [*batches, *batches], [*answers, *asked(subject, batches, gpu=True)]
+def _asked_at(checker: Checker, sandbox: Sandbox, one: Screened, values: Values, seed: list[int], count: int) -> Asked:
+    """The questions at one setting, and the answers; a side that leaves nothing open is asked as it is."""
+    if one.passed_program.plan.parameters:
+        one = replace(one, program=one.passed_program.at(values))
+    sandbox.reset_clock()
+    subject = subject_of(checker, sandbox, one)
+    batches = list(subject.questions(np.random.Generator(np.random.PCG64(seed)), count))
+    answers = asked(subject, batches)
+    if not subject.oracle.has_gpu:
+        return batches, answers
+    return [*batches, *batches], [*answers, *asked(subject, batches, gpu=True)]

@@ -7,7 +7,7 @@ same today is answered from them, too.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.digests import json_digest
@@ -59,13 +59,7 @@ class Tuned:
 
     def as_detail(self) -> dict[str, Json]:
         """The event's detail."""
-        return {
-            "values": dict(self.values),
-            "tuning": self.tuning,
-            "trials": self.trials,
-            "score": self.score,
-            "middle": self.middle,
-        }
+        return asdict(self)
 
     def told(self) -> str:
         """One sentence for people."""

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.ladder.curves import by_seed
 from harness.ladder.evidence import by_t
 from harness.ladder.gate import comparison, interval, paired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from harness.ladder.gate import Measured
     from harness.ladder.plan import Ladder, RungPlan
@@ -101,12 +102,10 @@ def over_ladder(
     plan = next((plan for plan in ladder.rungs if plan.name == rung), None)
     if plan is None:
         raise ValueError(f"the ladder {ladder.name} has no rung {rung!r}")
-    runs: dict[int, dict[int, dict[str, float]]] = {}
-    for run in ledger.runs(profile_digest=ladder.digest, limit=1_000_000):
-        for score in ledger.scores(run.id).get(rung, []):
-            runs.setdefault(run.id, {}).setdefault(score.seed, {})[score.metric] = score.value
-    return among(runs, {seed: baseline(plan, seed) for seed in _seeds(runs.values())}, plan, alpha)
-
-
-def _seeds(runs: Iterable[Measured]) -> list[int]:
-    return sorted({seed for measured in runs for seed in measured})
+    every = {
+        run.id: by_seed(ledger.scores(run.id).get(rung, ()))
+        for run in ledger.runs(profile_digest=ladder.digest, limit=1_000_000)
+    }
+    runs = {run: measured for run, measured in every.items() if measured}
+    seeds = sorted({seed for measured in runs.values() for seed in measured})
+    return among(runs, {seed: baseline(plan, seed) for seed in seeds}, plan, alpha)

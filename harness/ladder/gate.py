@@ -39,15 +39,8 @@ class GuardRail:
     least: float = -math.inf
     most: float = math.inf
 
-    def broken(self, measured: Measured) -> str:
-        """What is out of bounds, and where; empty where nothing is. NaN and what is missing are out of any."""
-        for seed, metrics in sorted(measured.items()):
-            if not self.holds(metrics.get(self.metric, math.nan)):
-                return self.told(seed, metrics.get(self.metric, math.nan))
-        return ""
-
     def holds(self, value: float) -> bool:
-        """Whether a value is within the bounds."""
+        """Whether a value is within the bounds; NaN is out of any."""
         return self.least <= value <= self.most
 
     def told(self, seed: int, value: float) -> str:

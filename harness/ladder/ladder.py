@@ -171,26 +171,14 @@ def _known(document: object, path: tuple[str | int, ...]) -> tuple[str | int, ..
 
 
 def _plan(rung: _Rung) -> RungPlan:
-    gate = rung.gate
-    return RungPlan(
-        name=rung.name,
-        kind=rung.kind,
-        needs=rung.needs,
-        baseline=rung.baseline,
-        settings=tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in rung.settings.items()),
-        gate=None
-        if gate is None
-        else Gate(
-            metric=gate.metric,
-            margin=gate.margin,
-            alpha=gate.alpha,
-            looks=tuple(gate.looks),
-            undecided=gate.undecided,
-            rails=tuple(GuardRail(r.metric, r.least, r.most) for r in gate.rails),
-            against=rung.baseline or "the baseline",
-        ),
-        ask_a_person=rung.ask_a_person,
-    )
+    settings = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in rung.settings.items())
+    gate = None if rung.gate is None else _gated(rung.gate, rung.baseline or "the baseline")
+    return RungPlan(**{**dict(rung), "settings": settings, "gate": gate})
+
+
+def _gated(gate: _Gate, against: str) -> Gate:
+    rails = tuple(GuardRail(**dict(rail)) for rail in gate.rails)
+    return Gate(**{**dict(gate), "looks": tuple(gate.looks), "rails": rails}, against=against)
 
 
 #: How much of a digest is told, and has to be given at least.

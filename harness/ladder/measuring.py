@@ -68,6 +68,15 @@ class _Served:
 
 
 @contextlib.contextmanager
+def ours() -> Iterator[None]:
+    """What is a user's mistake in here is a fault of ours to a queue: nobody is there who could mend it."""
+    try:
+        yield
+    except UserError as error:
+        raise InfrastructureError(error.message, remedy=error.remedy) from error
+
+
+@contextlib.contextmanager
 def served(checker: Checker, one: Screened, labels: dict[str, str], seconds: float) -> Iterator[_Served]:
     """A candidate in a sandbox of its own that lives as long as a training; from whatever thread."""
     total = seconds + _AFTERWARDS
@@ -102,14 +111,19 @@ def _again(checker: Checker) -> int:
     return checker.profile.witness.training_every if checker.profile.witness is not None else 0
 
 
-def _where(checker: Checker, labels: dict[str, str]) -> StepRunner:
+def in_process() -> bool:
+    """Whether this host's own Python trains, by HARNESS_TRAINER. Raises UserError for an unknown word there."""
     chosen = os.environ.get(VARIABLE) or "container"
-    if chosen == "process":
+    if chosen not in {"process", "container"}:
+        raise UserError(f"{VARIABLE} is {chosen!r}", remedy="set it to container or process, or unset it")
+    return chosen == "process"
+
+
+def _where(checker: Checker, labels: dict[str, str]) -> StepRunner:
+    if in_process():
         from harness.training.process import Processes  # noqa: PLC0415 - seldom chosen
 
         return Processes()
-    if chosen != "container":
-        raise UserError(f"{VARIABLE} is {chosen!r}", remedy="set it to container or process, or unset it")
     from harness.images import current  # noqa: PLC0415 - only training needs it
     from harness.training.container import Containers  # noqa: PLC0415 - as above
 
@@ -150,11 +164,11 @@ class Measured:
     """What a seed came to: its metrics, its learning curve as JSON, the model's answers; empty where there are none."""
 
     metrics: dict[str, float]
-    curve: bytes
-    samples: bytes
+    curve: bytes = b""
+    samples: bytes = b""
 
 
-class Measuring:
+class Measuring(contextlib.AbstractContextManager["Measuring"]):
     """Measures one candidate at one rung, seed after seed. Used in a `with`; what is opened is closed at its end.
 
     `name` tells the candidate and its evaluation from all others: a training that was killed goes on under it.
@@ -174,22 +188,13 @@ class Measuring:
         self._stack = contextlib.ExitStack()
         self._subject: Subject | None = None
         self._second: Subject | None = None
-        #: The learning curve of the last seed; empty where the rung has none.
-        self.curve = Curve()
-        #: The answers that the trained model gave at the last seed, in JSON lines; empty where there are none.
-        self.samples = b""
-
-    def __enter__(self) -> Measuring:  # noqa: PYI034 - it is not to be inherited from
-        """Begin."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close the sandbox, if there is one."""
         self._stack.close()
 
-    def __call__(self, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None) -> dict[str, float]:
-        """The metrics for a seed. Raises faults as they are; a user's mistake is one of ours to a queue."""
-        self.curve, self.samples = Curve(), b""
+    def __call__(self, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None) -> Measured:
+        """What a seed comes to. Raises faults as they are; a user's mistake is one of ours to a queue."""
         if self._plan.kind in KINDS:
             return self._trained(seed, say)
         if self._subject is None:
@@ -198,35 +203,28 @@ class Measuring:
             self._subject.fresh()
         again = _again(self._checker)
         if not again:
-            return SEEDED[self._plan.kind](self._subject, self._plan, seed)
+            return Measured(SEEDED[self._plan.kind](self._subject, self._plan, seed))
         kept = self._subject.oracle.kept = Kept(again, LAST)
         metrics = SEEDED[self._plan.kind](self._subject, self._plan, seed)
         # One for all seeds: what it is asked is little beside what it is held against.
         self._second = self._second or self._open()
         kept.ask(self._second.answers)
-        return metrics | {"asked_again": 1.0 / again}
+        return Measured(metrics | {"asked_again": 1.0 / again})
 
     def _open(self) -> Subject:
         """The candidate in a sandbox of its own, until the end."""
         return self._stack.enter_context(self._checker.labelled(self._labels).oracle(self._one))
 
-    def whole(self, seed: int, say: Callable[[Step, Progress], None]) -> Measured:
-        """All that a seed came to. Raises as a call does."""
-        metrics = self(seed, say)
-        return Measured(metrics, self.curve.as_json() if self.curve.points else b"", self.samples)
-
-    def _trained(self, seed: int, say: Callable[[Step, Progress], None]) -> dict[str, float]:
+    def _trained(self, seed: int, say: Callable[[Step, Progress], None]) -> Measured:
         if self._one.fault is not None:
             raise self._one.fault
+        curve, samples = Curve(), [b""]
 
         def tell(step: Step, progress: Progress) -> None:
-            self.curve.add(step, progress)
+            curve.add(step, progress)
             say(step, progress)
 
-        def sampled(data: bytes) -> None:
-            self.samples = data
-
-        try:
+        with ours():
             trainings = self._trainings()
             metrics = trainings.measure(
                 lambda _, seconds: served(self._checker, self._one, self._labels, seconds),
@@ -234,11 +232,10 @@ class Measuring:
                 seed,
                 self._name,
                 say=tell,
-                sampled=sampled,
+                sampled=samples.append,
             )
-        except UserError as error:
-            raise InfrastructureError(error.message, remedy=error.remedy) from error
         # A training without the wall around it can be told from the others by whoever reads the ledger.
         # As can one whose answers were held against a fresh sandbox's, and which share of them.
         said = {"asked_again": 1.0 / trainings.again} if trainings.again else {}
-        return metrics | said | ({"trained_in_process": 1.0} if trainings.where.name == "process" else {})
+        metrics = metrics | said | ({"trained_in_process": 1.0} if trainings.where.name == "process" else {})
+        return Measured(metrics, curve.as_json() if curve.points else b"", samples[-1])

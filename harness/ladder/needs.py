@@ -6,12 +6,11 @@ three times over; whose mistake it is stands here, with the next step.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from harness.containers.devices import host_gpus
 from harness.core.errors import UserError
-from harness.ladder.measuring import VARIABLE
+from harness.ladder.measuring import in_process
 from harness.ladder.rungs import TRAINED, declared_by
 from harness.protocol.job import StepError
 from harness.trainer.images.settings import INPUT
@@ -74,26 +73,19 @@ def _files(plan: RungPlan, folder: Path, data_dir: str | None) -> Iterator[UserE
         elif not given[name].exists():
             yield UserError(f"the rung {plan.name} reads {name}, and nothing is at {given[name]}", remedy=remedy)
         elif plan.kind == "images":
+            from harness.trainer.images import cifar  # noqa: PLC0415 - numpy, and seldom asked
+
             try:
-                _images(given[name])
+                cifar.place_of(given[name])
             except StepError as error:
                 yield UserError(f"the rung {plan.name} reads {name}: {error}", remedy=error.remedy)
 
 
-def _images(folder: Path) -> None:
-    from harness.trainer.images import cifar  # noqa: PLC0415 - numpy, and seldom asked
-
-    cifar.place_of(folder)
-
-
 def _trainer(*, cuda: bool) -> None:
     """There has to be an image to train in, or torch where this host's own Python trains."""
-    chosen = os.environ.get(VARIABLE) or "container"
-    if chosen == "process":
+    if in_process():
         require_torch()
-    elif chosen == "container":
+    else:
         from harness.images import current  # noqa: PLC0415 - only training needs it
 
         current("trainer-cuda" if cuda else "trainer-cpu")
-    else:
-        raise UserError(f"{VARIABLE} is {chosen!r}", remedy="set it to container or process, or unset it")

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.digests import json_digest
 from harness.core.errors import CandidateFault, InfrastructureError, StoppedError
 from harness.core.version import __version__
 from harness.ladder import bandit
+from harness.ladder.curves import by_seed
 from harness.ladder.evaluations import KIND, OBJECTIVE, RUNG, VALUE, Tuned, tuned_of, with_values
 from harness.ladder.ladder import load
 from harness.ladder.rungs import TUNING, code_of
@@ -31,12 +32,11 @@ from harness.ledger.records import Score
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from harness.checks.checker import Checker
     from harness.checks.static import Screened
-    from harness.core.program import Parameter, Program
+    from harness.core.program import Parameter
+    from harness.ladder.context import ClimbContext
     from harness.ladder.gate import Gate
-    from harness.ladder.plan import Ladder, RungPlan
-    from harness.ledger import Ledger
+    from harness.ladder.plan import Ladder
     from harness.ledger.records import Claim, Decision
 
     Trial = tuple[Mapping[str, float], float]
@@ -108,12 +108,8 @@ def proxy_of(ladder: Ladder) -> tuple[bandit.Settings, Gate]:
     for rungs in (ladder.rungs, load(_PROXY).rungs):
         for plan in rungs:
             if plan.kind == "bandit" and plan.gate is not None:
-                return bandit.Settings(**_settings(plan)), plan.gate
+                return bandit.Settings(**cast("dict[str, Any]", dict(plan.settings))), plan.gate
     raise InfrastructureError(f"the ladder {_PROXY} has no bandit to tune with")
-
-
-def _settings(plan: RungPlan) -> dict[str, Any]:
-    return dict(plan.settings)
 
 
 def tuning_digest(ladder: Ladder, image: str, sampler: str) -> str:
@@ -135,7 +131,8 @@ def tuning_digest(ladder: Ladder, image: str, sampler: str) -> str:
 def worth(gate: Gate, measured: Mapping[int, Mapping[str, float]]) -> float:
     """What a trial's metrics, by seed, are worth to a gate: WORST where a rail is broken, or a score is no number."""
     values = [metrics.get(gate.metric, math.nan) for metrics in measured.values()]
-    if any(rail.broken(measured) for rail in gate.rails) or not all(map(math.isfinite, values)):
+    held = [rail.holds(metrics.get(rail.metric, math.nan)) for rail in gate.rails for metrics in measured.values()]
+    if not all(held) or not all(map(math.isfinite, values)):
         return WORST
     return sum(values) / len(values)
 
@@ -175,18 +172,8 @@ def is_open(one: Screened) -> bool:
 class Tuning:
     """The tuning of one run's candidate: what the ledger knows of it, and the trials that are still to be made."""
 
-    def __init__(
-        self,
-        checker: Checker,
-        ladder: Ladder,
-        ledger: Ledger,
-        held: Claim,
-        image: str,
-        labels: dict[str, str],
-        stopping: Callable[[], bool],
-    ) -> None:
-        self._checker, self._ladder, self._ledger, self._held = checker, ladder, ledger, held
-        self._image, self._labels, self._stopping = image, labels, stopping
+    def __init__(self, context: ClimbContext, held: Claim, labels: dict[str, str]) -> None:
+        self._context, self._ledger, self._held, self._labels = context, context.ledger, held, labels
 
     def settled(
         self, one: Screened, judge: Callable[[Screened], Decision], say: Callable[[int, int, float], None]
@@ -196,9 +183,9 @@ class Tuning:
         The properties were asked at settings that anybody can know; what goes on is asked for itself. `say` is told how
         many trials of how many there are, and what the last was worth. Raises StoppedError between trials.
         """
-        program = _program(one)
+        program = one.passed_program
         search = Search(program.plan.parameters, int(one.sha256[:8], 16))
-        digest = tuning_digest(self._ladder, self._image, search.version)
+        digest = tuning_digest(self._context.ladder, self._context.image, search.version)
         if (found := tuned_of(self._ledger.events(self._held.run.id), digest)) is not None:
             return replace(one, program=with_values(program, found)), None
         found = best_of(self._trials(one, search, f"{RUNG}-{digest[:12]}", say), digest)
@@ -213,9 +200,9 @@ class Tuning:
         """All trials, each kept under `rung` as soon as it is made."""
 
         def objective(values: Mapping[str, float]) -> float:
-            if self._stopping():
+            if self._context.stopping():
                 raise StoppedError
-            return self._measured(replace(one, program=_program(one).at(values)))
+            return self._measured(replace(one, program=one.passed_program.at(values)))
 
         def keep(number: int, trial: Trial) -> None:
             values, reached = trial
@@ -223,14 +210,14 @@ class Tuning:
             self._ledger.save_scores(self._held, rung, [*scores, Score(number, OBJECTIVE, reached)])
             say(number + 1, TRIALS, reached)
 
-        return tune(search, self._known(rung, _program(one).plan.parameters), objective, keep, TRIALS)
+        return tune(search, self._known(rung, one.passed_program.plan.parameters), objective, keep, TRIALS)
 
     def _measured(self, one: Screened) -> float:
         """What a candidate is worth at its values."""
-        settings, gate = proxy_of(self._ladder)
+        settings, gate = proxy_of(self._context.ladder)
         measured: dict[int, dict[str, float]] = {}
         try:
-            with self._checker.labelled(self._labels).oracle(one) as subject:
+            with self._context.checker.labelled(self._labels).oracle(one) as subject:
                 for number, seed in enumerate(SEEDS):
                     if number:
                         subject.fresh()
@@ -241,16 +228,8 @@ class Tuning:
 
     def _known(self, rung: str, parameters: Sequence[Parameter]) -> list[Trial]:
         """The trials that an earlier attempt made, from the first up to the first that is missing."""
-        by_trial: dict[int, dict[str, float]] = {}
-        for score in self._ledger.scores(self._held.run.id).get(rung, []):
-            by_trial.setdefault(score.seed, {})[score.metric] = score.value
+        by_trial = by_seed(self._ledger.scores(self._held.run.id).get(rung, []))
         out: list[Trial] = []
         while (row := by_trial.get(len(out))) is not None:
             out.append(({p.name: row[f"{VALUE}{p.name}"] for p in parameters}, row[OBJECTIVE]))
         return out
-
-
-def _program(one: Screened) -> Program:
-    if one.program is None:
-        raise InfrastructureError("the screen gave no program")
-    return one.program

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from harness.core import text as sanitize
 from harness.protocol.rules import WIRE_RULES
 from harness.screen.rules import SCREEN_RULES
 
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 def rule_ids(result: CheckResult) -> list[str]:
     """Give the ids of the rules that ran or were broken, in order of id."""
     return sorted({*result.properties, *(f.rule for f in result.verdict.findings)})
-
-
-def findings_by_rule(result: CheckResult) -> dict[str, list[Finding]]:
-    """Sort the findings of a result under their rule ids."""
-    out: dict[str, list[Finding]] = {}
-    for finding in result.verdict.findings:
-        out.setdefault(finding.rule, []).append(finding)
-    return out
 
 
 def known_rules(report: CheckReport) -> dict[str, Rule]:
@@ -73,6 +66,12 @@ def relative(path: str, root: Path | None) -> str | None:
     base = os.path.abspath(root or repository_root())  # noqa: PTH100 - without following links
     out = os.path.relpath(os.path.abspath(path.replace("\0", "")), base)  # noqa: PTH100
     return None if out == ".." or out.startswith("../") else out
+
+
+def shown(path: str, root: Path | None) -> str:
+    """Give the path relative to the root where it lies inside, harmless to show."""
+    inside = relative(path, root)
+    return sanitize.path(path if inside is None else inside)
 
 
 def uri(path: str, root: Path | None) -> tuple[str, bool]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
 from harness.core.files import check_destination
@@ -27,48 +28,31 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
-# Writers are imported when they are asked for: a check that prints text pays for no other format.
-def write(report: CheckReport, format: Format, *, root: Path | None = None) -> str:  # noqa: A002, PLR0911
+#: The module of each format's writer, `write_` and the format's name.
+_MODULES = {
+    Format.TEXT: "text",
+    Format.JSON: "json_report",
+    Format.SARIF: "sarif",
+    Format.JUNIT: "junit",
+    Format.GITHUB: "github",
+    Format.GITLAB: "gitlab",
+    Format.HTML: "html",
+    Format.MARKDOWN: "markdown",
+}
+#: Those that code hosts read: paths are relative there.
+_FOR_CODE_HOSTS = (Format.SARIF, Format.GITHUB, Format.GITLAB)
+
+
+def write(report: CheckReport, format: Format, *, root: Path | None = None) -> str:  # noqa: A002
     """Write the report in one format, ending in a newline.
 
     `root` is the folder that paths are told relative to in the formats that code hosts read (default:
     the repository around the working directory).
     """
-    match format:
-        case Format.TEXT:
-            from harness.report.text import write_text  # noqa: PLC0415
-
-            return write_text(report)
-        case Format.JSON:
-            from harness.report.json_report import write_json  # noqa: PLC0415
-
-            return write_json(report)
-        case Format.SARIF:
-            from harness.report.sarif import write_sarif  # noqa: PLC0415
-
-            return write_sarif(report, root)
-        case Format.JUNIT:
-            from harness.report.junit import write_junit  # noqa: PLC0415
-
-            return write_junit(report)
-        case Format.GITHUB:
-            from harness.report.github import write_github  # noqa: PLC0415
-
-            return write_github(report, root)
-        case Format.GITLAB:
-            from harness.report.gitlab import write_gitlab  # noqa: PLC0415
-
-            return write_gitlab(report, root)
-        case Format.HTML:
-            from harness.report.html import write_html  # noqa: PLC0415
-
-            return write_html(report)
-        case Format.MARKDOWN:
-            from harness.report.markdown import write_markdown  # noqa: PLC0415
-
-            return write_markdown(report)
-        case _:
-            assert_never(format)
+    # Writers are imported when they are asked for: a check that prints text pays for no other format.
+    writer = getattr(import_module(f"harness.report.{_MODULES[format]}"), f"write_{format}")
+    written: str = writer(report, root) if format in _FOR_CODE_HOSTS else writer(report)
+    return written
 
 
 def parse_report_option(option: str) -> tuple[Format, Path]:

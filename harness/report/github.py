@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core import text as sanitize
 from harness.core.files import open_to_write
-from harness.core.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
+from harness.core.verdict import Screened, Severity, Undecided
 from harness.report import code_hosts
-from harness.report.wording import assignments, sentence
+from harness.report.wording import SCREENED_ALONE, assignments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from harness.core.result import CheckReport
-    from harness.core.verdict import Finding
+    from harness.core.verdict import Finding, Location
 
 #: How many annotations of each kind the service keeps for a step.
 LIMIT = 10
@@ -27,23 +26,14 @@ _CUT = b"The summary is too long for this page; the other reports have the rest.
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-@dataclass(frozen=True)
-class _Annotation:
-    command: str
-    path: str
-    title: str
-    message: str
-    place: Location | None = None
-
-
 def write_github(report: CheckReport, root: Path | None = None) -> str:
     """Write one workflow command a line; what is over the service's limits is counted in a last notice."""
     room = {"error": LIMIT, "warning": LIMIT, "notice": LIMIT - 1}
     lines, left_out = [], 0
-    for annotation in _annotations(report):
-        if room[annotation.command] > 0:
-            room[annotation.command] -= 1
-            lines.append(_line(annotation, root))
+    for command, line in _annotations(report, root):
+        if room[command] > 0:
+            room[command] -= 1
+            lines.append(line)
         else:
             left_out += 1
     if left_out:
@@ -77,20 +67,18 @@ def append_step_summary(report: CheckReport, environment: Mapping[str, str]) -> 
     return Path(target)
 
 
-def _annotations(report: CheckReport) -> list[_Annotation]:
-    out = []
+def _annotations(report: CheckReport, root: Path | None) -> Iterator[tuple[str, str]]:
+    """Each command's word, and its line."""
     for result in report.results:
         verdict = result.verdict
         if isinstance(verdict, Undecided):
             text = f"{verdict.reason}\n{verdict.remedy}".strip()
-            out.append(_Annotation("error", result.path, "undecided", text))
+            yield "error", _line("error", result.path, "undecided", text, root)
         if isinstance(verdict, Screened):
-            out.append(_Annotation("warning", result.path, "not judged", sentence(NOT_JUDGED)))
-        out += [
-            _Annotation(_COMMANDS[f.severity], result.path, f"{f.rule} {f.name}", _message(f), f.location)
-            for f in verdict.findings
-        ]
-    return out
+            yield "warning", _line("warning", result.path, "not judged", SCREENED_ALONE, root)
+        for f in verdict.findings:
+            command = _COMMANDS[f.severity]
+            yield command, _line(command, result.path, f"{f.rule} {f.name}", _message(f), root, f.location)
 
 
 def _message(finding: Finding) -> str:
@@ -100,14 +88,12 @@ def _message(finding: Finding) -> str:
     return "\n".join(sanitize.clean(line, sanitize.LINE_CAP) for line in lines)
 
 
-def _line(annotation: _Annotation, root: Path | None) -> str:
-    inside = code_hosts.relative(annotation.path, root)
-    shown = sanitize.path(annotation.path if inside is None else inside)
-    properties = {"file": shown}
-    if annotation.place is not None and annotation.place.line > 0:
-        properties["line"] = str(annotation.place.line)
-        if annotation.place.column > 0:
-            properties["col"] = str(annotation.place.column)
-    properties["title"] = annotation.title
+def _line(command: str, path: str, title: str, message: str, root: Path | None, place: Location | None = None) -> str:
+    properties = {"file": code_hosts.shown(path, root)}
+    if place is not None and place.line > 0:
+        properties["line"] = str(place.line)
+        if place.column > 0:
+            properties["col"] = str(place.column)
+    properties["title"] = title
     listed = ",".join(f"{k}={sanitize.workflow_property(v)}" for k, v in properties.items())
-    return f"::{annotation.command} {listed}::{sanitize.workflow_data(annotation.message)}"
+    return f"::{command} {listed}::{sanitize.workflow_data(message)}"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from harness.core import text as sanitize
 from harness.core.errors import UserError
-from harness.core.verdict import NOT_JUDGED, Screened, Undecided
+from harness.core.verdict import Screened, Undecided
 from harness.plots.plots import inline_pictures
-from harness.report.wording import assignments, fact_rows, not_run, sentence, stability_story, tally
+from harness.report.wording import SCREENED_ALONE, assignments, fact_rows, not_run, stability_story, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def _section(result: CheckResult, index: int) -> Iterator[str]:
         if verdict.remedy:
             yield f"<p><strong>What to do:</strong> {sanitize.html(verdict.remedy)}</p>"
     if isinstance(verdict, Screened):
-        yield f"<p><strong>{sanitize.html(sentence(NOT_JUDGED))}</strong></p>"
+        yield f"<p><strong>{sanitize.html(SCREENED_ALONE)}</strong></p>"
     for finding in verdict.findings:
         yield from _finding(finding)
     if rows := fact_rows(result.loss_facts):

@@ -21,8 +21,6 @@ from harness.core.version import __version__
 from harness.report.wording import strict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from harness.core.verdict import Json, Verdict
 
 SCHEMA_NAME = "harness.report/v1"
@@ -157,7 +155,7 @@ def _result(result: CheckResult) -> ResultModel:
             "facts": strict(result.loss_facts.as_json()),
             "properties": dict(sorted(result.properties.items())),
             "not_run": {rule: sanitize.clean(why) for rule, why in sorted(result.not_run.items())},
-            "environment": _sorted(result.environment),
+            "environment": strict(dict(sorted(result.environment.items()))),
             "timings": {k: v for k, v in sorted(result.timings.items()) if math.isfinite(v)},
             "output": sanitize.clean(result.output),
         }
@@ -180,40 +178,19 @@ def _finding(finding: Finding) -> FindingModel:
     )
 
 
-def _sorted(mapping: Mapping[str, Json]) -> Json:
-    return strict(dict(sorted(mapping.items())))
-
-
 def _read(model: ResultModel) -> CheckResult:
-    findings = tuple(
-        Finding(
-            one.rule,
-            one.name,
-            Severity(one.severity),
-            one.message,
-            one.fix,
-            one.counterexample,
-            None if one.location is None else Location(one.location.line, one.location.column),
-            one.detail,
-        )
-        for one in model.findings
-    )
-    verdict: Verdict = Undecided(model.reason or "", model.remedy or "", findings)
-    if model.verdict == "rejected":
-        verdict = Rejected(findings)
-    elif model.verdict == "accepted":
-        verdict = Accepted(findings)
-    elif model.verdict == "screened":
-        verdict = Screened(findings)
-    return CheckResult(
-        model.path,
-        model.sha256,
-        model.name,
-        verdict,
-        facts=model.facts,
-        properties=dict(model.properties),
-        not_run=model.not_run,
-        environment=model.environment,
-        timings=model.timings,
-        output=model.output,
-    )
+    findings = tuple(map(_found, model.findings))
+    kinds: dict[str, type[Accepted | Rejected | Screened]] = {
+        "accepted": Accepted,
+        "rejected": Rejected,
+        "screened": Screened,
+    }
+    kind = kinds.get(model.verdict)
+    verdict: Verdict = kind(findings) if kind else Undecided(model.reason or "", model.remedy or "", findings)
+    alike = {name: value for name, value in model if name not in {"verdict", "reason", "remedy", "findings"}}
+    return CheckResult(**alike, verdict=verdict)
+
+
+def _found(one: FindingModel) -> Finding:
+    location = None if one.location is None else Location(one.location.line, one.location.column)
+    return Finding(**{**dict(one), "severity": Severity(one.severity), "location": location})

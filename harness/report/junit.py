@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from harness.core import text as sanitize
-from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
-from harness.report.code_hosts import findings_by_rule, known_rules, rule_ids
-from harness.report.wording import assignments, sentence
+from harness.core.verdict import Screened, Severity, Undecided
+from harness.report.code_hosts import known_rules, rule_ids
+from harness.report.wording import SCREENED_ALONE, assignments
 
 if TYPE_CHECKING:
     from harness.core.result import CheckReport, CheckResult
@@ -38,9 +38,8 @@ def write_junit(report: CheckReport) -> str:
 
 def _suite(result: CheckResult, rules: dict[str, Rule]) -> ET.Element:
     suite = ET.Element("testsuite", name=sanitize.path(result.path))
-    found = findings_by_rule(result)
     for rule_id in rule_ids(result):
-        findings = found.get(rule_id, [])
+        findings = [finding for finding in result.verdict.findings if finding.rule == rule_id]
         known = rules.get(rule_id)
         name = known.name if known else next((f.name for f in findings), "")
         case = _case(suite, result, f"{rule_id} {name}".strip())
@@ -49,10 +48,10 @@ def _suite(result: CheckResult, rules: dict[str, Rule]) -> ET.Element:
         _time(case, result, rule_id)
     if isinstance(result.verdict, Undecided):
         case = _case(suite, result, "verdict")
-        error = ET.SubElement(case, "error", type="undecided", message=_text(result.verdict.reason))
+        error = ET.SubElement(case, "error", type="undecided", message=sanitize.one_line(result.verdict.reason))
         error.text = sanitize.clean(f"{result.verdict.reason}\n{result.verdict.remedy}".strip())
     elif isinstance(result.verdict, Screened):
-        ET.SubElement(_case(suite, result, "verdict"), "skipped", message=_text(sentence(NOT_JUDGED)))
+        ET.SubElement(_case(suite, result, "verdict"), "skipped", message=sanitize.one_line(SCREENED_ALONE))
     elif not len(suite):
         _case(suite, result, "verdict")
     _time(suite, result, "total" if "total" in result.timings else "screen")
@@ -76,12 +75,12 @@ def _time(element: ET.Element, result: CheckResult, name: str) -> None:
 def _outcome(case: ET.Element, findings: list[Finding], state: str, why: str) -> None:
     errors = [f for f in findings if f.severity is Severity.ERROR]
     if errors:
-        failure = ET.SubElement(case, "failure", type=errors[0].rule, message=_text(errors[0].message))
+        failure = ET.SubElement(case, "failure", type=errors[0].rule, message=sanitize.one_line(errors[0].message))
         failure.text = "\n\n".join(_body(f) for f in errors)
     elif state == "failed" and not findings:
         ET.SubElement(case, "failure", message="The rule is broken; the finding stands under another rule.")
     elif state == "not-run":
-        ET.SubElement(case, "skipped", message=_text(f"not run: {why}" if why else "not run"))
+        ET.SubElement(case, "skipped", message=sanitize.one_line(f"not run: {why}" if why else "not run"))
     if others := [f for f in findings if f.severity is not Severity.ERROR]:
         ET.SubElement(case, "system-out").text = "\n\n".join(_body(f) for f in others)
 
@@ -96,10 +95,6 @@ def _body(finding: Finding) -> str:
     if finding.detail:
         lines.append(finding.detail)
     return "\n".join(sanitize.clean(line) for line in lines)
-
-
-def _text(text: str) -> str:
-    return sanitize.one_line(text)
 
 
 def _unattached(text: str) -> str:

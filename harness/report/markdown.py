@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.core import text as sanitize
-from harness.core.verdict import NOT_JUDGED, Screened, Undecided
-from harness.report.wording import assignments, fact_rows, not_run, sentence, stability_story, tally
+from harness.core.verdict import Screened, Undecided
+from harness.report.wording import SCREENED_ALONE, assignments, fact_rows, not_run, stability_story, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def _section(result: CheckResult) -> Iterator[str]:
             yield f"**What to do:** {sanitize.markdown(verdict.remedy)}"
             yield ""
     if isinstance(verdict, Screened):
-        yield f"**{sentence(NOT_JUDGED)}**"
+        yield f"**{SCREENED_ALONE}**"
         yield ""
     for finding in verdict.findings:
         yield from _finding(finding)

@@ -10,11 +10,11 @@ import json
 from typing import TYPE_CHECKING
 
 from harness.core import text as sanitize
-from harness.core.verdict import NOT_JUDGED, Location, Screened, Severity, Undecided
+from harness.core.verdict import Location, Screened, Severity, Undecided
 from harness.core.version import __version__
 from harness.report import code_hosts
 from harness.report.code_hosts import known_rules
-from harness.report.wording import assignments, sentence, strict
+from harness.report.wording import SCREENED_ALONE, assignments, strict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,7 +151,7 @@ def _notifications(report: CheckReport, root: Path | None) -> list[dict[str, Jso
             remedy = f" {_text(result.verdict.remedy)}" if result.verdict.remedy else ""
             notice = _notification("error", f"Undecided: {_text(result.verdict.reason)}{remedy}")
         elif isinstance(result.verdict, Screened):
-            notice = _notification("warning", sentence(NOT_JUDGED))
+            notice = _notification("warning", SCREENED_ALONE)
         else:
             continue
         notice["locations"] = [_location(result.path, None, root)]

@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import text as sanitize
-from harness.core.verdict import NOT_JUDGED, Screened, Severity, Undecided
+from harness.core.verdict import Screened, Severity, Undecided
 from harness.report.terminal import Terminal
-from harness.report.wording import assignments, fact_rows, not_run, sentence, stability_story, tally
+from harness.report.wording import SCREENED_ALONE, assignments, fact_rows, not_run, stability_story, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,9 +60,6 @@ def make_console(stream: IO[str], environment: Mapping[str, str] | None = None) 
         force_terminal=colour,
         no_color=not colour,
         width=None if tty or env.get("COLUMNS") else WIDTH,
-        markup=False,
-        emoji=False,
-        highlight=False,
         legacy_windows=False,
     )
 
@@ -113,7 +110,7 @@ def _block(result: CheckResult, console: Console) -> RenderableType:
         if verdict.remedy:
             parts.append(_indented(_sentence("What to do: ", verdict.remedy, label="bold")))
     if isinstance(verdict, Screened):
-        parts.append(_indented(Text(sentence(NOT_JUDGED))))
+        parts.append(_indented(Text(SCREENED_ALONE)))
     parts += [_indented(_finding(finding)) for finding in verdict.findings]
     if rows := fact_rows(result.loss_facts):
         parts.append(_indented(_table(rows)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.core.contract import CONTRACTS, PREFERENCE
 from harness.core.numbers import number, short
 from harness.core.text import clean, one_line
+from harness.core.verdict import NOT_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +35,8 @@ def tally(report: CheckReport) -> str:
     return f"{', '.join(counts) or 'nothing checked'} (profile {one_line(report.profile)}, seed {report.seed})"
 
 
-def sentence(words: str) -> str:
-    """Words with a capital letter and a full stop."""
-    return f"{words[:1].upper()}{words[1:]}."
+#: What is said of a candidate that was screened alone, as a sentence.
+SCREENED_ALONE = f"{NOT_JUDGED[:1].upper()}{NOT_JUDGED[1:]}."
 
 
 def not_run(result: CheckResult) -> list[str]:

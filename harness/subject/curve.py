@@ -6,6 +6,7 @@ not the questions. Where answers are not finite nothing is said of them, and it 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,16 +119,9 @@ def _shape(
 
 def _runs(rho: np.ndarray, flags: np.ndarray) -> list[Json]:
     """Intervals of rho where the flags are set: one for each rho, or one for each step to the next."""
-    last = 1 if flags.size == rho.size else 0
-    runs: list[Json] = []
-    start = None
-    for i, flag in enumerate([*flags, False]):
-        if flag and start is None:
-            start = i
-        elif not flag and start is not None:
-            runs.append([float(rho[start]), float(rho[i - last])])
-            start = None
-    return runs
+    step = rho.size - flags.size
+    runs = [list(run) for flag, run in itertools.groupby(range(flags.size), flags.__getitem__) if flag]
+    return [[float(rho[run[0]]), float(rho[run[-1] + step])] for run in runs]
 
 
 def _extrema(

@@ -26,28 +26,23 @@ if TYPE_CHECKING:
 _SHIFTS = (0.5, 300.0, 7.0, 60.0, 1.5, 1000.0, 20.0, 130.0)
 
 
+# Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
+@np.errstate(all="ignore")
 def facts(subject: PreferenceSubject) -> dict[str, Json]:
     """Collect the facts, the stability map included. Needs a live sandbox; raises what the oracle raises.
 
     What the answers do not say, because none of them is finite, is None.
     """
-    # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
-    with np.errstate(all="ignore"):
-        found = _facts(subject)
-    pointwise = found["statistic"] == "pointwise" and not found["reduced"]
-    return found | {"stability": stability(subject, pointwise=pointwise)}
-
-
-def _facts(subject: PreferenceSubject) -> dict[str, Json]:
     plan = subject.oracle.program.plan
     wanted = ("beta", "chosen_lengths", "rejected_lengths", "progress")
     batch = batch_of(subject.fill([1.0, -2.0, 0.5, 3.0, -0.75, 2.5]), BETA, seed=11, dtype=np.float64)
     first = subject.answer(batch)
     company = _company(subject, batch, first)
+    pointwise = company is not None and not company.startswith("batch")
     out: dict[str, Json] = {
         "smallest_batch": subject.smallest_batch,
         "reduced": first.shape == (),
-        "statistic": None if company is None else "batch" if company.startswith("batch") else "pointwise",
+        "statistic": None if company is None else "pointwise" if pointwise else "batch",
         "company": company,
         "reference_free": _reference_free(subject, batch, first),
         "uses": [w for w in wanted if plan.wants(w)],
@@ -55,7 +50,8 @@ def _facts(subject: PreferenceSubject) -> dict[str, Json]:
         **_of_the_reference(subject),
         "fingerprint": fingerprint(subject),
     }
-    return out | curve(subject, pointwise=out["statistic"] == "pointwise")
+    out |= curve(subject, pointwise=pointwise)
+    return out | {"stability": stability(subject, pointwise=pointwise and first.shape != ())}
 
 
 def _company(subject: PreferenceSubject, batch: PairBatch, whole: Answer) -> str | None:

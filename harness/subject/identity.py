@@ -137,7 +137,8 @@ def _rounded(batch: Batch, answer: Answer, signs: Array) -> Iterator[str]:
     """
     exact = batch.dtype == np.float64
     mean = answer.mean
-    yield f"{mean * _STRETCH:.{_DECIMALS}e}" if exact and math.isfinite(mean) else _finite_or_not(mean)
+    told = "finite" if math.isfinite(mean) else repr(mean)
+    yield f"{mean * _STRETCH:.{_DECIMALS}e}" if exact and math.isfinite(mean) else told
     gradients = np.zeros((2, batch.numbers))
     for row, gradient in zip(gradients, answer.gradients, strict=False):
         row[:] = gradient.reshape(-1)
@@ -151,7 +152,3 @@ def _rounded(batch: Batch, answer: Answer, signs: Array) -> Iterator[str]:
         # Relative to the largest: a gradient that has all but vanished must not decide with its last bits.
         shares = (signs * (fine / max(largest, 1e-300))[:, None]).mean(axis=-1)
         yield from (f"{round(float(v) * _STRETCH, _DECIMALS) + 0.0:.{_DECIMALS}f}" for v in shares.reshape(-1))
-
-
-def _finite_or_not(value: float) -> str:
-    return "finite" if math.isfinite(value) else repr(value)

@@ -76,11 +76,12 @@ class PreferenceSubject(Subject):
 
     def unasked(self, count: int) -> list[PairBatch]:
         """Batches as training has them that no property asks."""
-        return unasked_batches(count, self.smallest_batch, self.domain)
+        sizes = [self.size(_USUAL_SIZES[place % len(_USUAL_SIZES)]) for place in range(count)]
+        return [realistic(_SEED - 1 - place, size, domain=self.domain) for place, size in enumerate(sizes)]
 
     def large(self) -> PairBatch:
         """A batch far larger than those."""
-        return large_batch(self.smallest_batch, self.domain)
+        return realistic(_SEED + _GROUPS, self.size(LARGE), domain=self.domain)
 
     def probe(self, size: int) -> PairBatch:
         """Margins of both signs at the usual beta."""
@@ -170,14 +171,3 @@ def distinct_batches(count: int, size: int, domain: Domain) -> tuple[PairBatch, 
         places = range(0, each * size, size)
         out += [PairBatch.of([v[at : at + size] for v in whole.tensors], whole.beta, whole.progress) for at in places]
     return tuple(out[:count])
-
-
-def unasked_batches(count: int, smallest: int, domain: Domain) -> list[PairBatch]:
-    """So many batches of usual sizes, from `smallest` pairs on."""
-    sizes = [max(smallest, _USUAL_SIZES[place % len(_USUAL_SIZES)]) for place in range(count)]
-    return [realistic(_SEED - 1 - place, size, domain=domain) for place, size in enumerate(sizes)]
-
-
-def large_batch(smallest: int, domain: Domain) -> PairBatch:
-    """One of many pairs."""
-    return realistic(_SEED + _GROUPS, max(smallest, LARGE), domain=domain)

@@ -72,7 +72,8 @@ def entering(subject: PreferenceSubject) -> dict[str, Side] | None:
     batches = questions(subject)
     if subject.answers(batches[:1])[0].shape == ():
         # A scalar tells of one pair at a time, or of as few as it can work with.
-        batches = [b.take(part) for b in batches for part in _parts(b.pairs, subject.smallest_batch)]
+        size = subject.smallest_batch
+        batches = [b.take(part) for b in batches for part in np.array_split(np.arange(b.pairs), b.pairs // size)]
     # All pairs together, since a batch that is put in order keeps it so; and neighbours to either side where that
     # changes nothing, since a batch may subtract what its pairs have in common.
     found = _entering(subject, batches, 1.0)
@@ -102,10 +103,6 @@ def _entering(subject: PreferenceSubject, batches: Sequence[PairBatch], turn: fl
             return None
         found[side] = one
     return found
-
-
-def _parts(pairs: int, size: int) -> list[np.ndarray]:
-    return np.array_split(np.arange(pairs), pairs // size)
 
 
 def _moved(batch: PairBatch, field: str, by: float, turn: float) -> PairBatch:

@@ -59,17 +59,14 @@ def _pointwise_states(subject: PreferenceSubject, rho: np.ndarray) -> np.ndarray
     return np.array(rows)
 
 
+# Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
+@np.errstate(all="ignore")
 def stability(subject: PreferenceSubject, *, pointwise: bool) -> dict[str, Json]:
     """The map and, for each beta, the margins from which on the answers are not finite.
 
     Lengths follow the margin, since only a long text has a large one: a token for each NATS_PER_TOKEN nats.
     """
-    # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
-    with np.errstate(all="ignore"):
-        return _map(subject, margins(), pointwise=pointwise)
-
-
-def _map(subject: PreferenceSubject, rho: np.ndarray, *, pointwise: bool) -> dict[str, Json]:
+    rho = margins()
     if pointwise:
         states = _pointwise_states(subject, rho)
     else:

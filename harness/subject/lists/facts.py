@@ -25,13 +25,9 @@ BEYOND = (100.0, 200.0, 500.0, 1e3, 1e4, 1e5, 1e6, 1e9, 1e12, 1e20, 1e30)
 _DEPTH = -50.0
 
 
+@np.errstate(all="ignore")
 def facts(subject: ListSubject) -> dict[str, Json]:
     """Collect the facts. Needs a live sandbox; raises what the oracle raises."""
-    with np.errstate(all="ignore"):
-        return _facts(subject)
-
-
-def _facts(subject: ListSubject) -> dict[str, Json]:
     plan = subject.oracle.program.plan
     draw = np.random.Generator(np.random.PCG64(20261129))
     batch = lists_of(draw, subject.size(6), 5, subject.domain.usual, reach=6.0, grid=False, dtype=np.float64)

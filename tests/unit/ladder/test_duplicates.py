@@ -85,7 +85,7 @@ def boxes(monkeypatch: pytest.MonkeyPatch) -> Boxes:
 
 
 def compared(one: Screened, other: Screened, key: bytes = b"secret") -> str | None:
-    checker: Any = SimpleNamespace(engine=None, labelled=lambda labels: SimpleNamespace(recipe=labels))
+    checker: Any = SimpleNamespace(labelled=lambda labels: SimpleNamespace(engine=None, recipe=labels))
     return duplicates.compared(checker, {"harness.run": "x/1"}, key, one, other)
 
 

@@ -44,9 +44,10 @@ def measuring(trained: Trained, fault: CandidateFault | None = None) -> Measurin
 
 def test_metrics_say_where_it_was_trained_and_the_curve_is_kept() -> None:
     with measuring(Trained()) as measure:
-        assert measure(0) == {"score": 1.0, "asked_again": 0.05, "trained_in_process": 1.0}
-        assert json.loads(measure.curve.as_json()) == [{"step": "train", "done": 1, "total": 2, "loss": "nan"}]
-        assert measure.samples == b'{"answer": "x"}\n'
+        measured = measure(0)
+        assert measured.metrics == {"score": 1.0, "asked_again": 0.05, "trained_in_process": 1.0}
+        assert json.loads(measured.curve) == [{"step": "train", "done": 1, "total": 2, "loss": "nan"}]
+        assert measured.samples == b'{"answer": "x"}\n'
 
 
 def test_a_users_mistake_is_a_fault_of_ours_to_a_queue() -> None:

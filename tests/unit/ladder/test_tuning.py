@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
@@ -29,9 +30,10 @@ from harness.protocol.batch import Answer, Complaint
 from harness.subject.preference import PreferenceSubject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.ledger import Ledger
+    from harness.ledger.records import Claim
     from harness.protocol.batch import Batch
     from harness.protocol.batch_types import PairBatch
 
@@ -245,9 +247,16 @@ def promote(_: object) -> Decision:
     return Decision("promote", "accepted")
 
 
+def tuned_by(
+    ledger: Ledger, held: Claim, image: str = "image", stopping: Callable[[], bool] = lambda: False
+) -> tuning.Tuning:
+    context: Any = SimpleNamespace(ladder=load("bandit"), ledger=ledger, image=image, stopping=stopping)
+    return tuning.Tuning(context, held, {})
+
+
 def test_what_falls_at_its_tuned_values_is_rejected_and_settles_nothing(ledger: Ledger, tried: list[Any]) -> None:
     (number,) = submit(ledger)
-    own = tuning.Tuning(None, load("bandit"), ledger, claim(ledger), "image", {}, lambda: False)  # type: ignore[arg-type]
+    own = tuned_by(ledger, claim(ledger))
     one = screened_text(Candidate("loss.py", OPEN.encode(), "ab" * 32))
     assert is_open(one)
     asked: list[dict[str, float]] = []
@@ -265,7 +274,7 @@ def test_what_falls_at_its_tuned_values_is_rejected_and_settles_nothing(ledger: 
 def test_a_stopped_tuning_goes_on_and_a_settled_one_is_not_made_again(ledger: Ledger, tried: list[Any]) -> None:
     (number,) = submit(ledger)
     held, stop = claim(ledger), [2]
-    own = tuning.Tuning(None, load("bandit"), ledger, held, "image", {}, lambda: len(tried) == stop[0])  # type: ignore[arg-type]
+    own = tuned_by(ledger, held, stopping=lambda: len(tried) == stop[0])
     one = screened_text(Candidate("loss.py", OPEN.encode(), "ab" * 32))
     with pytest.raises(StoppedError):
         own.settled(one, not_asked, lambda *_: None)
@@ -281,7 +290,7 @@ def test_a_stopped_tuning_goes_on_and_a_settled_one_is_not_made_again(ledger: Le
     assert not is_open(chosen)
     assert [event.kind for event in ledger.events(number)].count("tuned") == 1
     # On another image everything is measured anew, and the earlier trials stay what they are.
-    other = tuning.Tuning(None, load("bandit"), ledger, held, "other", {}, lambda: False)  # type: ignore[arg-type]
+    other = tuned_by(ledger, held, image="other")
     other.settled(one, promote, lambda *_: None)
     assert len(tried) == 10
     assert len(ledger.scores(number)) == 2

@@ -34,7 +34,7 @@ def test_a_report_without_results_is_no_crash(format_):
 
 def test_a_format_unknown_to_write_is_an_error():
     unknown: Any = "yaml"
-    with pytest.raises(AssertionError):
+    with pytest.raises(KeyError):
         write(report(), unknown)
 
 
