@@ -39,7 +39,7 @@ def figure(times: int) -> Figure:
         Serving(Path(private) / "oracle.sock", lambda _: served(path)) as serving,
         RemoteOracle(serving.path) as remote,
     ):
-        through = OracleLoss(remote, smallest=remote.smallest, every=0)  # `Serving` asks again by itself
+        through = OracleLoss(remote, smallest=remote.smallest)
         once(through)
         once(loss("dpo"))
         out = ratio(

@@ -87,7 +87,7 @@ def step_of(job: Job, say: Callable[[Progress], None]) -> dict[str, float]:
     if job.step is Step.SCORE:
         return dict(tiny.score(job, say))
     with RemoteOracle(Path(job.oracle)) as remote:
-        return dict(tiny.train(job, OracleLoss(remote, smallest=remote.smallest, every=0), say))
+        return dict(tiny.train(job, OracleLoss(remote, smallest=remote.smallest), say))
 
 
 class Scripted:
