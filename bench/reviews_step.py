@@ -57,7 +57,7 @@ def figure(times: int) -> Figure:
 def train(one: PairLoss, settings: dict[str, Any], data: Path) -> tuple[float, bytes]:
     """Train with a loss: seconds per step, and the weights that came of it."""
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.trainer import reviews  # noqa: PLC0415 - as above
+    from harness.trainer.reviews import steps as reviews  # noqa: PLC0415 - as above
     from harness.trainer.reviews.steps import weights_path  # noqa: PLC0415 - as above
 
     with TemporaryDirectory() as out:

@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 #: Least time between two lines of progress, in seconds; the last one of a step is always told.
 _BETWEEN_LINES = 0.2

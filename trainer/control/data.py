@@ -67,7 +67,7 @@ class Data:
         return (mean_return - self.reference) / (self.best - self.reference)
 
 
-def build(job: Job, say: Say) -> dict[str, float]:
+def prepare(job: Job, say: Say) -> dict[str, float]:
     """Make the data of `job.seed` in `job.out`, from the pieces that are there.
 
     The same settings and seed give the same bytes, however often it was killed on the way.

@@ -22,7 +22,6 @@ from harness.trainer.reviews.settings import INPUTS
 from harness.trainer.reviews.store import digest_file
 from harness.trainer.reviews.texts import Pairs, Tokens
 from harness.trainer.reviews.world import Material
-from harness.trainer.tasks import inner_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +66,8 @@ class Files:
     def digests(self) -> dict[str, str]:
         """Of every file in the model's folder, its weights and its tokenizer among them."""
         folder = self._paths["model"]
-        return {"model": json_digest([(str(f.relative_to(folder)), digest_file(f)) for f in inner_files(folder)])}
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        return {"model": json_digest([(str(file.relative_to(folder)), digest_file(file)) for file in files])}
 
     def reference(self) -> Model:
         """The model as it was given, dropout off."""

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 from bench.trusted import TrustedLoss
 from harness.protocol.job import Progress, Step, StepError, silent
-from harness.trainer import finetune
 from harness.trainer.finetune import model as models
+from harness.trainer.finetune import steps as finetune
 from harness.trainer.finetune import store, weights
 from harness.trainer.finetune.settings import Settings
 

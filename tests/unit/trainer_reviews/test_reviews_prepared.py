@@ -14,7 +14,7 @@ import torch
 from reviewing import SMALL, dpo, prepared
 
 from harness.protocol.job import Job, Step, StepError, silent
-from harness.trainer import reviews
+from harness.trainer.reviews import steps as reviews
 from harness.trainer.reviews.prepared import open_prepared, recall_reference, reference_key
 from harness.trainer.reviews.settings import Settings
 from harness.trainer.reviews.texts import Pairs
