@@ -82,10 +82,14 @@ def rung() -> RungPlan:
 
 
 def data_of(seed: int, settings: dict[str, Any]) -> Path:
-    """The prepared data of a seed: made now, or before."""
-    from harness.trainer import control  # noqa: PLC0415 - imports nothing heavy, but its steps do
+    """The prepared data of a seed: made now, or before. One torch thread from here on, and no denormals."""
+    import torch  # noqa: PLC0415 - slow to load, and `--table` does without
+
+    from harness.trainer.control import steps as control  # noqa: PLC0415 - as above
     from harness.trainer.control.settings import TRAINING_ONLY  # noqa: PLC0415 - as above
 
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     made = {k: v for k, v in settings.items() if k not in TRAINING_ONLY}
     folder = _WORK / f"data-{_digest(made)}-{seed}"
     if not folder.exists():
@@ -103,7 +107,7 @@ def measured(
     name: str, seed: int, settings: dict[str, Any], say: Callable[[Progress], None] = silent
 ) -> dict[str, Any]:
     """The metrics of one loss and seed: measured now, or before."""
-    from harness.trainer import control  # noqa: PLC0415 - see above
+    from harness.trainer.control import steps as control  # noqa: PLC0415 - see above
 
     path = _result(name, seed, settings)
     if path.exists():

@@ -25,8 +25,8 @@ import torch
 from harness.ladder.gate import interval
 from harness.ladder.ladder import load
 from harness.protocol.job import Job, Step, silent
-from harness.trainer import images
 from harness.trainer.__main__ import settle
+from harness.trainer.images import steps as images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

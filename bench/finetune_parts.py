@@ -101,7 +101,7 @@ def oracle(made: World) -> Iterator[PairLoss]:
     """DPO in a sandbox, behind the socket that trainers talk to."""
     path = made.folder / "oracle.sock"
     with Serving(path, lambda _: served(LOSS)) as serving, RemoteOracle(path) as remote:
-        yield OracleLoss(remote, smallest=remote.smallest, every=0)  # `Serving` asks again by itself
+        yield OracleLoss(remote, smallest=remote.smallest)
     if serving.fault is not None:
         raise serving.fault
 

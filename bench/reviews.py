@@ -187,7 +187,7 @@ def loss_of(name: str) -> TrustedLoss:
 def measured(loss: TrustedLoss, seed: int, settings: dict[str, Any], data: Path) -> dict[str, float]:
     """Train and score in this process: the rung's metrics, and `seconds` of the processor."""
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.trainer import reviews  # noqa: PLC0415 - as above
+    from harness.trainer.reviews import steps as reviews  # noqa: PLC0415 - as above
 
     folder = prepared(seed, settings, data)
     with TemporaryDirectory() as out:
@@ -204,7 +204,7 @@ def prepared(seed: int, settings: dict[str, Any], data: Path) -> Path:
     import torch  # noqa: PLC0415 - slow to load, and `show` does without
 
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.trainer import reviews  # noqa: PLC0415 - as above
+    from harness.trainer.reviews import steps as reviews  # noqa: PLC0415 - as above
     from harness.trainer.reviews.prepared import purpose  # noqa: PLC0415 - as above
     from harness.trainer.reviews.settings import Settings  # noqa: PLC0415 - as above
 

@@ -39,7 +39,7 @@ def figure(times: int) -> Figure:
         Serving(Path(private) / "oracle.sock", lambda _: served(path)) as serving,
         RemoteOracle(serving.path) as remote,
     ):
-        through = OracleLoss(remote, smallest=remote.smallest, every=0)  # `Serving` asks again by itself
+        through = OracleLoss(remote, smallest=remote.smallest)
         once(through)
         once(loss("dpo"))
         out = ratio(
@@ -57,7 +57,7 @@ def figure(times: int) -> Figure:
 def train(one: PairLoss, settings: dict[str, Any], data: Path) -> tuple[float, bytes]:
     """Train with a loss: seconds per step, and the weights that came of it."""
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.trainer import reviews  # noqa: PLC0415 - as above
+    from harness.trainer.reviews import steps as reviews  # noqa: PLC0415 - as above
     from harness.trainer.reviews.steps import weights_path  # noqa: PLC0415 - as above
 
     with TemporaryDirectory() as out:

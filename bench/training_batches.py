@@ -89,7 +89,7 @@ def _reviews() -> Logged:
     from bench import reviews  # noqa: PLC0415 - as above
     from harness.ladder.ladder import load  # noqa: PLC0415 - as above
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.trainer import reviews as task  # noqa: PLC0415 - as above
+    from harness.trainer.reviews import steps as task  # noqa: PLC0415 - as above
 
     settings: dict[str, Any] = dict(load("reviews").rungs[-1].settings)
     loss = _dpo()
@@ -102,7 +102,7 @@ def _reviews() -> Logged:
 def _control() -> Logged:
     from bench import control  # noqa: PLC0415 - as above
     from harness.protocol.job import Job, Step, silent  # noqa: PLC0415 - as above
-    from harness.trainer import control as task  # noqa: PLC0415 - as above
+    from harness.trainer.control import steps as task  # noqa: PLC0415 - as above
 
     settings: dict[str, Any] = dict(control.rung().settings)
     loss = _dpo()

@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 #: Least time between two lines of progress, in seconds; the last one of a step is always told.
 _BETWEEN_LINES = 0.2
@@ -98,14 +99,14 @@ def _do(job: Job, rank: int, write: Callable[[str], None]) -> Mapping[str, float
 
 
 def _loss(job: Job, rank: int, stack: ExitStack) -> PairLoss | ClassLoss:
-    """The loss over the host's oracle. The host asks earlier batches again, so that nobody has to do so here."""
+    """The loss over the host's oracle."""
     from harness.trainer.remote import RemoteOracle  # noqa: PLC0415 - only training asks
     from harness.trainer.torch import LOSSES  # noqa: PLC0415
 
     if not job.oracle:
         raise StepError("the job names no oracle to train with")
     remote = stack.enter_context(RemoteOracle(Path(job.oracle), rank=rank))
-    return LOSSES[CONTRACTS.get(job.task, "preference")](remote, smallest=remote.smallest, every=0)
+    return LOSSES[CONTRACTS.get(job.task, "preference")](remote, smallest=remote.smallest)
 
 
 def _read(path: Path) -> Job:

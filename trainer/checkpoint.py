@@ -5,7 +5,7 @@ Nothing is pickled, so that a file from elsewhere can do no more than be wrong. 
 disk has spoiled.
 
 What has to be in a training's tree for the same bits: weights, the optimizer's `state_dict()`, the place in the data,
-and every generator that is drawn from (`generators`, `restore_generators`).
+and the state of every generator that is drawn from.
 
 `Pieces` are those of a long preparation, each kept as soon as it is there. They lie in the folder that the preparation
 fills, and are gone when it is full. A piece of other settings, or one that a disk has spoiled, is made again: what they
@@ -17,10 +17,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import random
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
@@ -71,31 +69,6 @@ def load(path: Path) -> Tree | None:
         ) from error
 
 
-def generators(**own: torch.Generator) -> Tree:
-    """The state of the process's generators, and of those that a task keeps itself, by name."""
-    state: dict[str, Tree] = {
-        "torch": torch.get_rng_state(),
-        "python": random.getstate(),
-        "numpy": _numpy_state(),
-        "own": {name: generator.get_state() for name, generator in own.items()},
-    }
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def restore_generators(state: Tree, **own: torch.Generator) -> None:
-    """Go on drawing where `generators` was asked."""
-    torch.set_rng_state(state["torch"])
-    random.setstate(state["python"])
-    name, keys, position, has_gauss, gauss = state["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))  # noqa: NPY002 - libraries draw from it
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    for key, generator in own.items():
-        generator.set_state(state["own"][key])
-
-
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is whole or not there. Raises StepError where the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,11 +82,6 @@ def write_whole(path: Path, data: bytes) -> None:
                 remedy="make room where the project keeps its data, and run it again: it goes on where it was",
             ) from error
         raise
-
-
-def _numpy_state() -> list[Tree]:
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002 - libraries draw from it
-    return [str(name), [int(key) for key in keys], int(position), int(has_gauss), float(gauss)]
 
 
 def _strip(tree: Tree, tensors: dict[str, torch.Tensor]) -> Tree:

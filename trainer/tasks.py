@@ -1,4 +1,4 @@
-"""The tasks by name. A new one is a package with the three steps, and a line in here."""
+"""The tasks by name. A new one is a package with `steps` and `settings`, and a line in here."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from harness.protocol.job import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import torch
 
     from harness.protocol.job import Declared, Job, Say, Setting
 
-#: The module of each task; it offers `prepare`, `train` and `score` as `Task` says.
+#: The package of each task: its `steps` offer `prepare`, `train` and `score` as `Task` says, its `settings` `Settings`.
 MODULES = {
     "control": "harness.trainer.control",
     "reviews": "harness.trainer.reviews",
@@ -63,7 +62,7 @@ class ClassLoss(Protocol):
 
 
 class Task(Protocol):
-    """What the module of a task offers. Paths come in the job; metrics go out as plain finite or non-finite floats."""
+    """What the steps of a task offer. Paths come in the job; metrics go out as plain finite or non-finite floats."""
 
     def prepare(self, job: Job, say: Say) -> Mapping[str, float]:
         """Make the data of `job.seed` in `job.out`: a function of settings and seed alone, to the last bit."""
@@ -100,9 +99,4 @@ def task(name: str) -> Task:
     """The task of that name. Raises StepError for an unknown one."""
     if name not in MODULES:
         raise StepError(f"there is no task {name!r}", fault="user", remedy=f"one of {', '.join(MODULES)}")
-    return cast("Task", importlib.import_module(MODULES[name]))
-
-
-def inner_files(folder: Path) -> list[Path]:
-    """All regular files under a folder in a settled order, for digests."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return cast("Task", importlib.import_module(f"{MODULES[name]}.steps"))

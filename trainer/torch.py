@@ -16,12 +16,12 @@ from harness.protocol.batch import MAX_NUMBERS
 from harness.protocol.batch_types import LabelledBatch, PairBatch
 from harness.protocol.job import StepError
 from harness.protocol.rules import WRONG_OUTPUT
-from harness.protocol.spotcheck import EVERY, Answering, Rechecking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.protocol.batch import Answer, Batch
+    from harness.protocol.spotcheck import Answering
 
 _NAMES = (
     "policy_chosen",
@@ -36,25 +36,15 @@ _NAMES = (
 class _OverOracle:
     """A loss over whatever answers batches: one object for each rank.
 
-    Every `every` calls an earlier batch is asked again (`harness.protocol.spotcheck`); 0 where whoever answers does
-    that already. `tolerance` is what two answers to it may differ by, 0 for the same bits.
+    Nothing is asked twice: the host does that by itself (`harness.training.serving`).
     Raises StepError for what cannot be asked (shapes, a reference that is not finite, a beta that is none), and
     passes on what the other side raises. Numbers of the model that are not finite, as after a divergence, give a loss
     of NaN as they would in any trainer, and nobody is asked.
     """
 
-    def __init__(self, answering: Answering, *, smallest: int = 1, every: int = EVERY, tolerance: float = 0.0) -> None:
-        self._answering = Rechecking(answering, every=every, tolerance=tolerance)
+    def __init__(self, answering: Answering, *, smallest: int = 1) -> None:
+        self._answering = answering
         self.smallest = smallest
-
-    @property
-    def calls(self) -> int:
-        """Batches asked so far, without the repeated ones."""
-        return self._answering.calls
-
-    def finish(self) -> None:
-        """Ask an earlier batch a last time. Raises CandidateFault where its answer changed."""
-        self._answering.finish()
 
     def _over(self, batch: Batch, *differentiated: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch that was made of these tensors, on which `backward()` works."""
@@ -122,35 +112,6 @@ class OracleClassLoss(_OverOracle):
 LOSSES: dict[str, type[OracleLoss | OracleClassLoss]] = {"preference": OracleLoss, "classification": OracleClassLoss}
 
 
-class InProcessLoss:
-    """A `PairLoss` over a trusted function in this process, such as one of the catalogue: for benches and tests.
-
-    `function(pc, pr, rc, rr, beta)` gives a value for each pair, shape (B,), or one for all of them.
-    """
-
-    def __init__(self, function: Callable[..., torch.Tensor], *, smallest: int = 1) -> None:
-        self._function = function
-        self.smallest = smallest
-
-    def __call__(
-        self,
-        policy_chosen: torch.Tensor,
-        policy_rejected: torch.Tensor,
-        reference_chosen: torch.Tensor,
-        reference_rejected: torch.Tensor,
-        beta: float,
-        *,
-        chosen_lengths: torch.Tensor | None = None,
-        rejected_lengths: torch.Tensor | None = None,
-        progress: float = 0.5,
-    ) -> torch.Tensor:
-        """Mean loss in float32, as over the oracle; lengths and progress are not handed on."""
-        del chosen_lengths, rejected_lengths, progress
-        four = (policy_chosen, policy_rejected, reference_chosen, reference_rejected)
-        _check(four, beta, 0.5, self.smallest)
-        return self._function(*(t.float() for t in four), beta).mean()
-
-
 #: The mean of the values, and its gradients with respect to what is differentiated.
 _Numbers = tuple[torch.Tensor, list[torch.Tensor]]
 
@@ -194,7 +155,7 @@ class _Asked(torch.autograd.Function):
 def _check(tensors: tuple[torch.Tensor, ...], beta: float, progress: float, smallest: int) -> None:
     """Refuse what cannot be asked: that is a mistake of the trainer, and never the candidate's."""
     pairs = tensors[0].numel()
-    for name, tensor in zip(_NAMES, tensors, strict=False):
+    for name, tensor in zip(_NAMES, tensors, strict=True):
         if tensor.shape != (pairs,):
             raise StepError(f"{name} has shape {tuple(tensor.shape)} where the first vector has {pairs} pairs")
     if not smallest <= pairs <= MAX_NUMBERS:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.ledger.records import Decision
     from harness.protocol.job import Progress as StepProgress
     from harness.protocol.job import Step
-    from harness.training import TrainingService
+    from harness.training.rung import TrainingService
 
 
 @dataclass(frozen=True)

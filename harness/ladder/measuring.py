@@ -13,7 +13,7 @@ from harness.core.errors import InfrastructureError, UserError
 from harness.ladder.rungs import SEEDED
 from harness.oracle.again import LAST, Kept
 from harness.protocol.spotcheck import GPU_TOLERANCE
-from harness.training import KINDS, TrainingService
+from harness.training.rung import KINDS, TrainingService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import CandidateFault, SandboxLostError
 from harness.core.verdict import Location
-from harness.protocol import rules, wire
+from harness.protocol import frames, rules, wire
 from harness.protocol.batch import Answer, Complaint
 from harness.sandbox import wire as layout
 
@@ -104,10 +104,10 @@ class Oracle:
         if not self._running:
             return
         self._running = False
-        _, payload = self._sandbox.request(layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=wire.ENDED_SIZE)
+        _, payload = self._sandbox.request(layout.STOP, b"", (layout.ENDED,), _STOP_SECONDS, cap=frames.ENDED_SIZE)
         try:
-            wire.parse_ended(payload)
-        except wire.WireError as error:
+            frames.parse_ended(payload)
+        except frames.WireError as error:
             raise self._sandbox.forged(str(error)) from None
 
     def fresh(self) -> None:
@@ -119,7 +119,7 @@ class Oracle:
         if kind == layout.FAULT:
             try:
                 complaint = wire.parse_fault(payload)
-            except wire.WireError as error:
+            except frames.WireError as error:
                 raise self._sandbox.forged(str(error)) from None
             rule = rules.FORBIDDEN_OPERATION if complaint.status == "forbidden" else rules.RAISED_ON_LOAD
             raise CandidateFault(self._finding(rule, complaint, "while it was loaded"))
@@ -153,7 +153,7 @@ class Oracle:
         self.life += len(requests)
         try:
             answers = wire.parse_answers(reply, requests, echo=echo)
-        except wire.WireError as error:
+        except frames.WireError as error:
             raise self._sandbox.forged(str(error)) from None
         if self.kept is not None and not gpu and weights is None:
             self.kept.take(requests, answers)

@@ -34,16 +34,17 @@ class Batch(ABC):
     """
 
     contract: ClassVar[Contract]
+    __match_args__: ClassVar[tuple[str, ...]]
 
-    @property
-    @abstractmethod
+    @cached_property
     def tensors(self) -> tuple[np.ndarray, ...]:
         """All tensors in the order of the contract, which is that of the wire."""
+        return tuple(getattr(self, name) for name in self.__match_args__[: len(self.contract.tensors)])
 
     @property
-    @abstractmethod
     def scalars(self) -> tuple[float, ...]:
         """All numbers in the order of the contract."""
+        return tuple(getattr(self, name) for name in self.__match_args__[len(self.contract.tensors) :])
 
     @property
     @abstractmethod

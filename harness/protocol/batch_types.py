@@ -60,23 +60,6 @@ class PairBatch(Batch):
                 raise ValueError("the vectors of a batch share one shape (B,) and one dtype")
 
     @property
-    def tensors(self) -> tuple[Array, ...]:
-        """The six vectors in the order of the wire."""
-        return (
-            self.policy_chosen,
-            self.policy_rejected,
-            self.reference_chosen,
-            self.reference_rejected,
-            self.chosen_lengths,
-            self.rejected_lengths,
-        )
-
-    @property
-    def scalars(self) -> tuple[float, ...]:
-        """Beta and progress."""
-        return self.beta, self.progress
-
-    @property
     def sizes(self) -> tuple[int, ...]:
         """B."""
         return (self.policy_chosen.size,)
@@ -151,16 +134,6 @@ class LabelledBatch(Batch):
             raise ValueError("there are two classes or more")
 
     @property
-    def tensors(self) -> tuple[np.ndarray, ...]:
-        """Logits and targets."""
-        return self.logits, self.targets
-
-    @property
-    def scalars(self) -> tuple[float, ...]:
-        """There are none."""
-        return ()
-
-    @property
     def where(self) -> str:
         """Its shape."""
         return f"for logits of shape {self.logits.shape}"
@@ -226,16 +199,6 @@ class ListBatch(Batch):
         self.hold()
         if self.answers < 2:
             raise ValueError("a list has two answers or more")
-
-    @property
-    def tensors(self) -> tuple[Array, ...]:
-        """The policy's log-probabilities, the reference's, the scores."""
-        return self.policy_logps, self.reference_logps, self.scores
-
-    @property
-    def scalars(self) -> tuple[float, ...]:
-        """Beta and progress."""
-        return self.beta, self.progress
 
     @property
     def where(self) -> str:

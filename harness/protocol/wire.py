@@ -18,17 +18,7 @@ import numpy as np
 
 from harness.core.limits import Limits
 from harness.protocol.batch import Answer, Complaint, tensor_dtype
-from harness.protocol.frames import (
-    ENDED_SIZE,
-    HEADER,
-    MAX_REPLY,
-    Reader,
-    WireError,
-    pack_frame,
-    parse_ended,
-    parse_header,
-    parse_ready,
-)
+from harness.protocol.frames import Reader, WireError
 from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
@@ -37,26 +27,6 @@ if TYPE_CHECKING:
     from harness.core.contract import Contract
     from harness.core.program import Program
     from harness.protocol.batch import Batch
-
-__all__ = [
-    "DTYPES",
-    "ENDED_SIZE",
-    "HEADER",
-    "MAX_REPLY",
-    "STATUS",
-    "WireError",
-    "answer_cap",
-    "code_of",
-    "head_of",
-    "pack_batches",
-    "pack_frame",
-    "pack_program",
-    "parse_answers",
-    "parse_ended",
-    "parse_fault",
-    "parse_header",
-    "parse_ready",
-]
 
 STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
 #: The dtype of each code, little-endian.

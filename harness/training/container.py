@@ -20,7 +20,6 @@ from harness.containers.request import USER
 from harness.containers.stream import DeadlineError, FloodError, StreamClosedError, Streams
 from harness.containers.trainer_request import Mount, container_user, not_as_asked, trainer_request
 from harness.core.errors import InfrastructureError, UserError
-from harness.protocol.job import Job
 from harness.training.steps import End
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from harness.containers.devices import GpuChoice
     from harness.containers.engine import Engine
     from harness.containers.trainer_request import TrainerLimits
-    from harness.training.steps import StepSpec
+    from harness.protocol.job import Job
 
 #: How the hub's own cache names a repository's folder: `snapshots` in it holds links to `blobs` beside them.
 _CACHED = ("models--", "datasets--")
@@ -41,7 +40,9 @@ def mounted(path: Path) -> Path:
     Raises UserError where links lead out of it to anywhere else.
     """
     path = path.absolute()
-    outside = [file.resolve() for file in _links(path) if not file.resolve().is_relative_to(path.resolve())]
+    # What a link itself leads to is mounted by the engine.
+    links = [] if path.is_symlink() else [file for file in path.rglob("*") if file.is_symlink()]
+    outside = [file.resolve() for file in links if not file.resolve().is_relative_to(path.resolve())]
     if not outside:
         return path
     cached = next((folder for folder in path.parents if folder.name.startswith(_CACHED)), None)
@@ -68,12 +69,6 @@ def must_be_readable(path: Path, user: str) -> None:
             raise UserError(
                 f"{file} is for its owner alone, and trainers run as user {user}", remedy=f"chmod -R a+rX {path}"
             )
-
-
-def _links(path: Path) -> Iterator[Path]:
-    if path.is_symlink():
-        return  # the engine mounts what it leads to
-    yield from (file for file in path.rglob("*") if file.is_symlink())
 
 
 _DESK, _OUT, _DATA, _WEIGHTS, _INPUTS = "/job", "/out", "/data", "/weights", "/inputs"
@@ -114,7 +109,7 @@ class Containers:
         has = self._info.get("NCPU")
         return replace(limits, cpus=min(limits.cpus, float(has))) if isinstance(has, int) and has > 0 else limits
 
-    def start(self, work: StepSpec, limits: TrainerLimits) -> RunningContainer:
+    def start(self, work: Job, limits: TrainerLimits) -> RunningContainer:
         """Start a step. What it is to write to becomes its user's."""
         if limits.processes > self.most_ranks:
             raise UserError(
@@ -127,7 +122,7 @@ class Containers:
             job.write(desk / "job.json")
             if self._user == USER:
                 for path in work.inputs.values():
-                    must_be_readable(path, USER.partition(":")[0])
+                    must_be_readable(Path(path), USER.partition(":")[0])
                 _hand_over(desk, work)
             body = trainer_request(
                 self._image,
@@ -204,42 +199,31 @@ class RunningContainer:
             shutil.rmtree(self._desk, ignore_errors=True)
 
 
-def _inside(work: StepSpec, desk: Path) -> tuple[Job, list[Mount]]:
+def _inside(work: Job, desk: Path) -> tuple[Job, list[Mount]]:
     """The job in paths of the container, and what is mounted there."""
-    mounts = [Mount(desk, _DESK), Mount(work.out, _OUT, writable=True)]
-    for source, target in ((work.data, _DATA), (work.weights, _WEIGHTS)):
-        if source is not None:
-            mounts.append(Mount(source, target))
+    mounts = [Mount(desk, _DESK), Mount(Path(work.out), _OUT, writable=True)]
+    mounts += [Mount(Path(source), place) for source, place in ((work.data, _DATA), (work.weights, _WEIGHTS)) if source]
     inputs = {}
-    for number, (name, path) in enumerate(sorted(work.inputs.items())):
+    for number, (name, given) in enumerate(sorted(work.inputs.items())):
+        path = Path(given)
         source = mounted(path)
         # The file's own name stays: libraries read the format from it.
         place = f"{_INPUTS}/{number}/{source.name}"
         mounts.append(Mount(source, place))
         inputs[name] = (PurePosixPath(place) / path.absolute().relative_to(source)).as_posix()
     oracle = ""
-    if work.oracle is not None:
-        mounts.append(Mount(work.oracle.parent, "/oracle"))
-        oracle = f"/oracle/{work.oracle.name}"
-    return Job(
-        task=work.task,
-        step=work.step,
-        seed=work.seed,
-        settings=dict(work.settings),
-        out=_OUT,
-        data=_DATA if work.data is not None else "",
-        weights=_WEIGHTS if work.weights is not None else "",
-        oracle=oracle,
-        inputs=inputs,
-        device=work.device,
-    ), mounts
+    if work.oracle:
+        mounts.append(Mount(Path(work.oracle).parent, "/oracle"))
+        oracle = f"/oracle/{Path(work.oracle).name}"
+    data, weights = work.data and _DATA, work.weights and _WEIGHTS
+    return replace(work, out=_OUT, data=data, weights=weights, oracle=oracle, inputs=inputs), mounts
 
 
-def _hand_over(desk: Path, work: StepSpec) -> None:
+def _hand_over(desk: Path, work: Job) -> None:
     """Give nobody, whom the step runs as, the folders that it works in. Only root can, and only root has to."""
     user, group = map(int, USER.split(":"))
-    places = [desk, desk / "job.json", work.out, *work.out.rglob("*")]
-    if work.oracle is not None:
-        places += [work.oracle.parent, work.oracle]
+    places = [desk, desk / "job.json", Path(work.out), *Path(work.out).rglob("*")]
+    if work.oracle:
+        places += [Path(work.oracle).parent, Path(work.oracle)]
     for place in places:
         os.chown(place, user, group, follow_symlinks=False)

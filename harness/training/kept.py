@@ -25,42 +25,37 @@ _MANIFEST = "manifest.json"
 _FILES = "files"
 
 
-class Kept:
-    """Sets of data in a folder."""
+def kept(
+    folder: Path, key: str, build: Callable[[Path], dict[str, float]], stopping: Callable[[], bool] = lambda: False
+) -> Path:
+    """The folder of a set's files; `build` fills an empty one where there is none, or where it is damaged.
 
-    def __init__(self, folder: Path, stopping: Callable[[], bool] = lambda: False) -> None:
-        self._folder = folder
-        self._stopping = stopping
-
-    def get(self, key: str, build: Callable[[Path], dict[str, float]]) -> Path:
-        """The folder of a set's files; `build` fills an empty one where there is none, or where it is damaged.
-
-        Two workers that want the same set at once: one builds, the other waits. Raises StoppedError where that one is
-        told to stop.
-        """
-        place = self._folder / key[:32]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with alone(self._folder / f".{key[:32]}.lock", self._stopping):
-            if _whole(place, key):
-                return place / _FILES
-            shutil.rmtree(place, ignore_errors=True)
-            new = self._folder / f".new-{key[:32]}"
-            files, again = new / _FILES, new.exists()
-            new.mkdir(mode=0o700, exist_ok=True)
-            files.mkdir(exist_ok=True)
-            remove_halves(files)
-            try:
-                metrics = build(files)
-            except (UserError, InfrastructureError) as error:
-                # What was gone on with, and fails, may be what makes it fail: the next one begins anew.
-                if again and not isinstance(error, StoppedError):
-                    shutil.rmtree(new, ignore_errors=True)
-                raise
-            manifest = {"key": key, "files": digests(files), "metrics": metrics}
-            write_whole(new / _MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
-            new.chmod(0o755)
-            new.replace(place)
+    Two workers that want the same set at once: one builds, the other waits. Raises StoppedError where that one is
+    told to stop.
+    """
+    place = folder / key[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder / f".{key[:32]}.lock", stopping):
+        if _whole(place, key):
             return place / _FILES
+        shutil.rmtree(place, ignore_errors=True)
+        new = folder / f".new-{key[:32]}"
+        files, again = new / _FILES, new.exists()
+        new.mkdir(mode=0o700, exist_ok=True)
+        files.mkdir(exist_ok=True)
+        remove_halves(files)
+        try:
+            metrics = build(files)
+        except (UserError, InfrastructureError) as error:
+            # What was gone on with, and fails, may be what makes it fail: the next one begins anew.
+            if again and not isinstance(error, StoppedError):
+                shutil.rmtree(new, ignore_errors=True)
+            raise
+        manifest = {"key": key, "files": digests(files), "metrics": metrics}
+        write_whole(new / _MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
+        new.chmod(0o755)
+        new.replace(place)
+        return place / _FILES
 
 
 def digests(folder: Path) -> dict[str, str]:

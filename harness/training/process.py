@@ -23,14 +23,13 @@ from typing import TYPE_CHECKING
 from harness.core.errors import InfrastructureError
 from harness.core.sources import contents, project_root
 from harness.images.inputs import TRAINER_CODE
-from harness.protocol.job import Job
 from harness.training.steps import End
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.containers.trainer_request import TrainerLimits
-    from harness.training.steps import StepSpec
+    from harness.protocol.job import Job
 
 _CHUNK = 1 << 16
 _ENDING = 20.0
@@ -71,7 +70,7 @@ class Processes:
                 whole.update(f"{name} {importlib.metadata.version(name)}\0".encode())
         return f"process:{whole.hexdigest()}"
 
-    def start(self, work: StepSpec, limits: TrainerLimits) -> RunningProcess:
+    def start(self, work: Job, limits: TrainerLimits) -> RunningProcess:
         """Start a step."""
         require_torch()
         if limits.processes > 1:
@@ -82,10 +81,10 @@ class Processes:
 class RunningProcess:
     """A step that runs as a process in a session of its own. It ends when this process ends, too."""
 
-    def __init__(self, command: tuple[str, ...], work: StepSpec) -> None:
+    def __init__(self, command: tuple[str, ...], work: Job) -> None:
         self._desk = tempfile.TemporaryDirectory(prefix="harness-job-")
         file = Path(self._desk.name) / "job.json"
-        _job(work).write(file)
+        work.write(file)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_tidy`
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         try:
@@ -147,18 +146,3 @@ class RunningProcess:
     def _tidy(self) -> None:
         self._errors.close()
         self._desk.cleanup()
-
-
-def _job(work: StepSpec) -> Job:
-    return Job(
-        task=work.task,
-        step=work.step,
-        seed=work.seed,
-        settings=dict(work.settings),
-        out=str(work.out),
-        data=str(work.data or ""),
-        weights=str(work.weights or ""),
-        oracle=str(work.oracle or ""),
-        inputs={name: str(path) for name, path in work.inputs.items()},
-        device=work.device,
-    )

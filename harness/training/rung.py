@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import math
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from harness.containers.trainer_request import TrainerLimits
 from harness.core.digests import json_digest
-from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
+from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.core.files import SMALL, load_toml, read_bytes, remove_halves, write_whole
 from harness.core.limits import MIB
 from harness.core.waiting import opened, taken
-from harness.protocol.job import Progress, Step
+from harness.protocol.job import Job, Progress, Step
 from harness.trainer.tasks import MODULES
-from harness.training.kept import Kept, digest_of_input, digests, must_be_data
+from harness.training.kept import digest_of_input, digests, kept, must_be_data
 from harness.training.left_behind import SAMPLES, check_weights, whole_lines
 from harness.training.serving import Serving
-from harness.training.steps import StepSpec, run_step
+from harness.training.steps import run_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from harness.protocol.job import Setting
     from harness.training.serving import Served
     from harness.training.steps import StepRunner
+
+    #: How a candidate is opened for training, each rank in a sandbox of its own and from a thread of its own: by the
+    #: rank, and the seconds in which it may be asked.
+    OpenCandidate = Callable[[int, float], AbstractContextManager[Served]]
+    #: Told how far which step is.
+    Telling = Callable[[Step, Progress], None]
 
 #: The kinds of rungs that are done here: each is a task of `harness.trainer.tasks`.
 KINDS = tuple(MODULES)
@@ -64,13 +70,6 @@ class TrainingPlan(Protocol):
         """Names and values."""
 
 
-class OpenCandidate(Protocol):
-    """How a candidate is opened for training: each rank in a sandbox of its own, from a thread of its own."""
-
-    def __call__(self, rank: int, seconds: float, /) -> AbstractContextManager[Served]:
-        """Open it, to be asked for that long."""
-
-
 @dataclass(frozen=True)
 class TrainingService:
     """What all trainings of a worker share. `folder` is the project's; `keep` leaves the weights there."""
@@ -85,10 +84,6 @@ class TrainingService:
     stopping: Callable[[], bool] = lambda: False
     #: A folder of the user's, the input `data` of every rung.
     data_dir: str | None = None
-
-    @cached_property
-    def _kept(self) -> Kept:
-        return Kept(self.folder / "data", self.stopping)
 
     def identity(self, plan: TrainingPlan) -> str:
         """What decides about a rung's outcome besides its plan: the code that trains, the device, the user's files."""
@@ -119,7 +114,7 @@ class TrainingService:
         seed: int,
         name: str,
         *,
-        say: Callable[[Step, Progress], None] = lambda _, __: None,
+        say: Telling = lambda _, __: None,
         sampled: Callable[[bytes], None] = lambda _: None,
     ) -> dict[str, float]:
         """The metrics of one candidate for one seed: those of its training, and above them those of its score.
@@ -135,50 +130,42 @@ class TrainingService:
         what = {"name": name, "seed": seed, "settings": dict(plan.settings), "identity": self.identity(plan)}
         place = self.folder / "training" / json_digest(what)[:32]
         with _on_disk(self.folder), _alone(place):
-            trained = self._trained(asked, replace(work, step=Step.TRAIN, data=data), limits, place, say)
-            scored = self._scored(replace(work, step=Step.SCORE, data=data), limits, place, say)
+            trained = self._trained(asked, replace(work, step=Step.TRAIN, data=str(data)), limits, place, say)
+            scored = self._scored(replace(work, step=Step.SCORE, data=str(data)), limits, place, say)
             if samples := whole_lines(place / "score" / SAMPLES):
                 sampled(samples)
             if not self.keep:
                 shutil.rmtree(place, ignore_errors=True)
         return {**trained, **scored}
 
-    def prepare(
-        self, plan: TrainingPlan, seed: int, say: Callable[[Step, Progress], None] = lambda _, __: None
-    ) -> None:
+    def prepare(self, plan: TrainingPlan, seed: int, say: Telling = lambda _, __: None) -> None:
         """Make the data of a seed, unless they are there. Raises as `measure` does."""
         work, limits = self._asked(plan, seed)
         with _on_disk(self.folder):
             self._prepared(work, limits, plan, say)
 
-    def _asked(self, plan: TrainingPlan, seed: int) -> tuple[StepSpec, TrainerLimits]:
+    def _asked(self, plan: TrainingPlan, seed: int) -> tuple[Job, TrainerLimits]:
         """The first step of a seed, and what it may use. Raises UserError for a file that is not there."""
         limits, settings = split(plan)
         inputs = self.inputs(plan)
         for key, path in inputs.items():
             if not path.exists():
                 raise UserError(f"the input {key} is not at {path}", remedy=f"mend it in {self.folder / INPUTS}")
-        return StepSpec(plan.kind, Step.PREPARE, seed, settings, self.folder, inputs=inputs, device=self.device), limits
+        named = {key: str(path) for key, path in inputs.items()}
+        return Job(plan.kind, Step.PREPARE, seed, settings, inputs=named, device=self.device), limits
 
-    def _prepared(
-        self, work: StepSpec, limits: TrainerLimits, plan: TrainingPlan, say: Callable[[Step, Progress], None]
-    ) -> Path:
-        settings, identity = dict(work.settings), self.identity(plan)
-        key = json_digest({"task": work.task, "settings": settings, "seed": work.seed, "identity": identity})
+    def _prepared(self, work: Job, limits: TrainerLimits, plan: TrainingPlan, say: Telling) -> Path:
+        identity = self.identity(plan)
+        key = json_digest({"task": work.task, "settings": work.settings, "seed": work.seed, "identity": identity})
         alone = replace(limits, processes=1)
 
         def build(folder: Path) -> dict[str, float]:
-            return self._run(replace(work, out=folder), alone, say)
+            return self._run(replace(work, out=str(folder)), alone, say)
 
-        return self._kept.get(key, build)
+        return kept(self.folder / "data", key, build, self.stopping)
 
     def _trained(
-        self,
-        asked: OpenCandidate,
-        work: StepSpec,
-        limits: TrainerLimits,
-        place: Path,
-        say: Callable[[Step, Progress], None],
+        self, asked: OpenCandidate, work: Job, limits: TrainerLimits, place: Path, say: Telling
     ) -> dict[str, float]:
         """Train, or take what an earlier attempt trained to its end."""
         out, done = place / "weights", place / _DONE
@@ -197,7 +184,7 @@ class TrainingService:
                 tolerance=self.tolerance,
             )
             with serving:
-                work = replace(work, out=out, oracle=serving.path)
+                work = replace(work, out=str(out), oracle=str(serving.path))
                 metrics = self._run(work, limits, say, fault=lambda: serving.fault)
                 # The last answers are held against earlier ones when the trainer has gone.
                 serving.settle()
@@ -207,29 +194,21 @@ class TrainingService:
         _write_done(done, metrics, out)
         return metrics
 
-    def _scored(
-        self, work: StepSpec, limits: TrainerLimits, place: Path, say: Callable[[Step, Progress], None]
-    ) -> dict[str, float]:
+    def _scored(self, work: Job, limits: TrainerLimits, place: Path, say: Telling) -> dict[str, float]:
         out = place / "score"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        return self._run(replace(work, out=out, weights=place / "weights"), replace(limits, processes=1), say)
+        return self._run(replace(work, out=str(out), weights=str(place / "weights")), replace(limits, processes=1), say)
 
     def _run(
         self,
-        work: StepSpec,
+        work: Job,
         limits: TrainerLimits,
-        say: Callable[[Step, Progress], None],
+        say: Telling,
         fault: Callable[[], HarnessError | None] = lambda: None,
     ) -> dict[str, float]:
-        return run_step(
-            self.where,
-            work,
-            limits,
-            say=lambda progress: say(work.step, progress),
-            stopping=self.stopping,
-            fault=fault,
-        )
+        told = functools.partial(say, work.step)
+        return run_step(self.where, work, limits, say=told, stopping=self.stopping, fault=fault)
 
 
 def split(plan: TrainingPlan) -> tuple[TrainerLimits, dict[str, Setting]]:
@@ -294,6 +273,3 @@ def _read_done(path: Path, weights: Path) -> dict[str, float] | None:
         return {str(k): float(v) for k, v in content["metrics"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-
-
-__all__ = ["INPUTS", "KINDS", "OpenCandidate", "StoppedError", "TrainingService"]

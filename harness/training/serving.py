@@ -120,10 +120,6 @@ class Serving:
                 thread.join(_ENDING)  # a fresh sandbox keeps its own time
             if thread.is_alive() and self.fault is None:
                 raise InfrastructureError("a trainer has ended, and its connection has not")
-        self.raise_fault()
-
-    def raise_fault(self) -> None:
-        """Raise what went wrong, if anything did."""
         if self.fault is not None:
             raise self.fault
 

@@ -8,20 +8,20 @@ through, and nothing else.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.core.errors import HarnessError, InfrastructureError, StoppedError, UserError
-from harness.protocol.job import Progress, Step
+from harness.protocol.job import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from harness.containers.trainer_request import TrainerLimits
-    from harness.protocol.job import Setting
+    from harness.protocol.job import Job
 
 #: Longest line, in bytes, and how many of them one step may write.
 LINE_CAP = 1 << 16
@@ -77,32 +77,14 @@ def read_line(data: bytes) -> Told:
     given = [entry for entry in (read.progress, read.metrics, read.failed) if entry is not None]
     if len(given) != 1:
         raise InfrastructureError("the trainer wrote a line that says nothing, or several things at once")
-    if read.progress is not None:
-        told = read.progress
-        return Progress(told.done, told.total, told.what, dict(told.curve))
-    return dict(read.metrics) if read.metrics is not None else given[0]  # type: ignore[return-value]
+    (told,) = given
+    return Progress(told.done, told.total, told.what, told.curve) if isinstance(told, _Progress) else told
 
 
 #: How often the size of what a step wrote is looked at, in seconds.
 _BETWEEN_LOOKS = 2.0
 #: Longest piece of a step's standard error in a report, in characters.
 _SHOWN = 2000
-
-
-@dataclass(frozen=True)
-class StepSpec:
-    """A step to do, in paths of this host. `oracle` is the socket that answers for the candidate."""
-
-    task: str
-    step: Step
-    seed: int
-    settings: Mapping[str, Setting]
-    out: Path
-    data: Path | None = None
-    weights: Path | None = None
-    oracle: Path | None = None
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -138,13 +120,13 @@ class StepRunner(Protocol):
     def identity(self) -> str:
         """Another one wherever the numbers could be others."""
 
-    def start(self, work: StepSpec, limits: TrainerLimits) -> Running:
-        """Start a step. Raises InfrastructureError."""
+    def start(self, work: Job, limits: TrainerLimits) -> Running:
+        """Start a step, which is given in paths of this host. Raises InfrastructureError."""
 
 
 def run_step(
     where: StepRunner,
-    work: StepSpec,
+    work: Job,
     limits: TrainerLimits,
     *,
     say: Callable[[Progress], None] = lambda _: None,
@@ -184,7 +166,7 @@ def run_step(
 
 def _follow(
     running: Running,
-    work: StepSpec,
+    work: Job,
     limits: TrainerLimits,
     say: Callable[[Progress], None],
     stopping: Callable[[], bool],
@@ -233,9 +215,9 @@ def _lines(running: Running) -> Iterator[bytes]:
         raise InfrastructureError("the trainer's last line was cut")
 
 
-def _see_size(work: StepSpec, limits: TrainerLimits) -> None:
+def _see_size(work: Job, limits: TrainerLimits) -> None:
     size = 0
-    for path in work.out.rglob("*"):
+    for path in Path(work.out).rglob("*"):
         try:
             size += path.lstat().st_size
         except OSError:
@@ -247,7 +229,7 @@ def _see_size(work: StepSpec, limits: TrainerLimits) -> None:
         )
 
 
-def _of(told: Failed, work: StepSpec, end: End) -> HarnessError:
+def _of(told: Failed, work: Job, end: End) -> HarnessError:
     """The error that a failure amounts to. Where the step blames a candidate, and the host saw no fault, it is ours."""
     message = f"{work.task} {work.step}: {told.message}"
     if told.fault == "user":

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from harness.ladder.worker import work
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.ladder.worker import WorkerConfig
+    from harness.ladder.context import Progress
+    from harness.ladder.worker import WorkerConfig, WorkerSlot
+    from harness.ledger.records import Run, State
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,28 @@ class News:
     place: str
     run: int
     what: str
+
+
+def work_at(
+    place: WorkerSlot, orders: WorkerConfig, *, stopping: Callable[[], bool], news: Callable[[News], None]
+) -> None:
+    """Work on the queue, and report what happens. Raises as `work`."""
+
+    def tell(run: int, what: str) -> None:
+        news(News(place.name, run, what))
+
+    def watch(run: Run, progress: Progress) -> None:
+        if progress.decision is not None:
+            tell(run.id, f"{progress.rung}: {progress.decision.decision}")
+        elif progress.seed is not None:
+            tell(run.id, f"{progress.rung}: seed {progress.seed}")
+        elif progress.told:
+            tell(run.id, progress.told)
+
+    def ended(run: Run, state: State) -> None:
+        tell(run.id, f"ended: {state}")
+
+    work(place, orders, stopping=stopping, watch=watch, ended=ended, tell=lambda what: tell(0, what))
 
 
 class ExecutionEngine(Protocol):

@@ -19,16 +19,12 @@ from harness.core.imports import safe_children
 from harness.core.stopping import LAST, Stop, heeding
 from harness.ladder import logs
 from harness.ladder.ladder import load
-from harness.ladder.worker import WorkerConfig, WorkerSlot, work
-from harness.workers import News
+from harness.ladder.worker import WorkerConfig, WorkerSlot
+from harness.workers import News, work_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
-    from typing import NoReturn
-
-    from harness.ladder.context import Progress
-    from harness.ledger.records import Run, State
 
 #: Cores that a place without a GPU stands for: one for the sandbox, one for what judges and trains.
 CORES = 2
@@ -144,20 +140,6 @@ def _listen(told: multiprocessing.Queue[object], news: Callable[[News], None]) -
 def _worker(place: WorkerSlot, orders: WorkerConfig, told: multiprocessing.Queue[object], parent: int) -> None:
     """One worker process. It ends soon when it is asked to, or when its parent is gone."""
 
-    def watch(run: Run, progress: Progress) -> None:
-        if progress.decision is not None:
-            told.put(News(place.name, run.id, f"{progress.rung}: {progress.decision.decision}"))
-        elif progress.seed is not None:
-            told.put(News(place.name, run.id, f"{progress.rung}: seed {progress.seed}"))
-        elif progress.told:
-            told.put(News(place.name, run.id, progress.told))
-
-    def ended(run: Run, state: State) -> None:
-        told.put(News(place.name, run.id, f"ended: {state}"))
-
-    def tell(what: str) -> None:
-        told.put(News(place.name, 0, what))
-
     def stopping() -> bool:
         if os.getppid() != parent:
             stop.now()
@@ -167,13 +149,9 @@ def _worker(place: WorkerSlot, orders: WorkerConfig, told: multiprocessing.Queue
     try:
         # Ctrl-C reaches the group; the parent decides.
         with heeding(Stop(patient=True), ignoring=(signal.SIGINT,)) as stop:
-            work(place, orders, stopping=stopping, watch=watch, ended=ended, tell=tell)
+            work_at(place, orders, stopping=stopping, news=told.put)
     except HarnessError as error:
         told.put(InfrastructureError(error.message, remedy=error.remedy))
-    _leave(told, parent)
-
-
-def _leave(told: multiprocessing.Queue[object], parent: int) -> NoReturn:
     if os.getppid() == parent:  # else nobody reads it
         told.close()
         told.join_thread()

@@ -10,6 +10,7 @@ may run code on its machines, and reads the ledger's URL.
 from __future__ import annotations
 
 import collections
+import contextlib
 import importlib
 import socket
 import time
@@ -19,16 +20,13 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.core.stopping import LAST
 from harness.ladder import logs
-from harness.ladder.worker import WorkerConfig, WorkerSlot, work
+from harness.ladder.worker import WorkerConfig, WorkerSlot
 from harness.ledger.database import VARIABLE, url_of
-from harness.workers import News
+from harness.workers import News, work_at
 from harness.workers.local import CORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    from harness.ladder.context import Progress
-    from harness.ledger.records import Run, State
 
 #: How often the actors are asked how they are, in seconds.
 _LOOK_SECONDS = 1.0
@@ -100,30 +98,8 @@ class Worker:
         """Work on the queue. Raises RuntimeError with a message for a fault of ours."""
         place = self.place()
         logs.set_up(orders.log)  # into what Ray keeps of this actor on its machine
-
-        def tell(run: int, what: str) -> None:
-            self._news.append(News(place.name, run, what))
-
-        def watch(run: Run, progress: Progress) -> None:
-            if progress.decision is not None:
-                tell(run.id, f"{progress.rung}: {progress.decision.decision}")
-            elif progress.seed is not None:
-                tell(run.id, f"{progress.rung}: seed {progress.seed}")
-            elif progress.told:
-                tell(run.id, progress.told)
-
-        def ended(run: Run, state: State) -> None:
-            tell(run.id, f"ended: {state}")
-
         try:
-            work(
-                place,
-                orders,
-                stopping=lambda: self._stop,
-                watch=watch,
-                ended=ended,
-                tell=lambda what: tell(0, what),
-            )
+            work_at(place, orders, stopping=lambda: self._stop, news=self._news.append)
         except HarnessError as error:
             raise RuntimeError(f"{error.message} ({error.remedy})") from None
 
@@ -214,9 +190,8 @@ class _Crew:
 
     def fill(self, spots: list[Spot]) -> None:
         """An actor for each place that has none; machines come and go."""
-        if gone := set(self._actors) - set(spots):
-            for spot in gone:
-                self._forget(spot, "its machine has left the cluster")
+        for spot in set(self._actors) - set(spots):
+            self._forget(spot, "its machine has left the cluster")
         self._resting = {spot: until for spot, until in self._resting.items() if until > time.monotonic()}
         for spot in spots:
             if spot in self._actors or spot in self._done or spot in self._resting:
@@ -292,14 +267,9 @@ class _Crew:
                 self._done.add(self._ends.pop(reference))
         for spot in list(self._actors):
             if spot in self._done:
-                self._last_words(spot)
+                with contextlib.suppress(self._ray.exceptions.RayError):
+                    self._pass_on(self._ray.get(self._actors[spot].told.remote(), timeout=5.0))
             self._forget(spot)
-
-    def _last_words(self, spot: Spot) -> None:
-        try:
-            self._pass_on(self._ray.get(self._actors[spot].told.remote(), timeout=5.0))
-        except self._ray.exceptions.RayError:
-            return
 
 
 def _shared(orders: WorkerConfig) -> str:

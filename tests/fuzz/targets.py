@@ -87,7 +87,7 @@ def answers(data: bytes) -> None:
     payload = plan.rest()
     try:
         entries = wire.parse_answers(payload, list(asked.batches), echo=asked.echo)
-    except wire.WireError:
+    except frames.WireError:
         assert not can_be_said(payload, asked), "an honest answer was refused"
         return
     assert can_be_said(payload, asked), "no honest sandbox says this"
@@ -99,7 +99,7 @@ def fault(data: bytes) -> None:
     """FAULT: refused, or the same complaint again."""
     try:
         told = wire.parse_fault(data)
-    except wire.WireError:
+    except frames.WireError:
         assert not complaint_length(data) == len(data) > 0, "an honest complaint was refused"
         return
     assert of_complaint(told, data) == data

@@ -85,7 +85,7 @@ MUTANTS = {
         _ORACLE, "if kind == layout.STARTED and payload:", "if False:", ("Oracle",), "conversation", LONGER
     ),
     "bytes of an end": Mutant(
-        _ORACLE, "            wire.parse_ended(payload)\n", "            pass\n", ("Oracle",), "conversation"
+        _ORACLE, "            frames.parse_ended(payload)\n", "            pass\n", ("Oracle",), "conversation"
     ),
     "flood": Mutant(_STREAM, "if self._printed > self._cap:", "if False:", STREAMS, "stream"),
     "shown": Mutant(_STREAM, "max(0, self._shown - len(self.output))", "1 << 20", STREAMS, "stream"),

@@ -28,7 +28,7 @@ from harness.ladder.baselines import Baselines
 from harness.llm.recording import Recording
 from harness.llm_judge import mtbench, pairwise
 from harness.plots import picture_control
-from harness.training.kept import Kept, digest_of_input
+from harness.training.kept import digest_of_input, kept
 from harness.training.rung import INPUTS, TrainingService, _alone, _write_done
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _remember(folder: Path) -> None:
 #: Writers of whole files by what they write, where, and how.
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "the end of a training": ("trained.json", lambda folder: _write_done(folder / "trained.json", {}, folder / "w")),
-    "prepared data": (".new-key/manifest.json", lambda folder: Kept(folder).get("key", lambda _: {})),
+    "prepared data": (".new-key/manifest.json", lambda folder: kept(folder, "key", lambda _: {})),
     "a record of a build": ("images/base-recipe.json", _remember),
     "a baseline's scores": ("scores.json", lambda folder: baselines._write(folder / "scores.json", "{}")),
     "a whole file": ("file", lambda folder: files.write_whole(folder / "file", b"new")),

@@ -293,5 +293,5 @@ def test_an_answer_that_has_no_gradient_carries_none() -> None:
     assert isinstance(answer, Answer)
     assert answer.detached
     for forged in (reply(layout.NO_GRADIENT, 1.0), reply(layout.NO_GRADIENT | layout.OMITTED, 0.0, 7)):
-        with pytest.raises(wire.WireError, match="no gradient"):
+        with pytest.raises(WireError, match="no gradient"):
             wire.parse_answers(forged, [batch])

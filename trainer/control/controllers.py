@@ -121,15 +121,11 @@ def search(
         weights = weights + _STEP / deviation * np.einsum("k,kdo->do", plus[best] - minus[best], shakes[best]) / _KEPT
         count, mean, spread = _merged(count, mean, spread, seen)
         if pieces is not None and (step + 1) % _KEEP == 0:
-            passed = [(value, [_kept(part) for part in (law.weights, law.mean, law.scale)]) for value, law in way]
-            now_at = [_kept(part) for part in (weights, mean, spread)]
+            passed = [(value, list(map(torch.from_numpy, (law.weights, law.mean, law.scale)))) for value, law in way]
+            now_at = list(map(torch.from_numpy, (weights, mean, spread)))
             pieces.keep("search", {"draw": draw.bit_generator.state, "count": count, "now": now_at, "way": passed})
         say(Progress(step + 1, steps, "controllers", {"return": float(returns[-1])}))
     return _graded(way)
-
-
-def _kept(array: Array) -> torch.Tensor:
-    return torch.from_numpy(array)
 
 
 def _returns(lanes: Lanes, law: Linear, tried: Array, horizon: int, step: int) -> tuple[Array, Array]:

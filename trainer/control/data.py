@@ -67,7 +67,7 @@ class Data:
         return (mean_return - self.reference) / (self.best - self.reference)
 
 
-def build(job: Job, say: Say) -> dict[str, float]:
+def prepare(job: Job, say: Say) -> dict[str, float]:
     """Make the data of `job.seed` in `job.out`, from the pieces that are there.
 
     The same settings and seed give the same bytes, however often it was killed on the way.
@@ -78,20 +78,20 @@ def build(job: Job, say: Say) -> dict[str, float]:
     actions = centres(settings.bins, min(settings.bound, world.bound))
     graded = _controllers(settings, world, actions, say, pieces)
     say(Progress(1, total, "reference"))
-    medium = _noisy(graded["medium"], settings, actions)
+    noise = settings.noise * float(actions[-1])
+    actors: dict[str, Actor] = {name: controllers.noisy(law, actions, noise) for name, law in graded.items()}
 
     def cloned() -> dict[str, torch.Tensor]:
         shown = np.arange(_SHOWN, _SHOWN + _CLONED_FROM)
-        followed = roll(world, medium, shown, actions, settings.horizon, (0, 51))
+        followed = roll(world, actors["medium"], shown, actions, settings.horizon, (0, 51))
         return clone(followed, settings.bins, settings.hidden, settings.clone_steps).state_dict()
 
     policy = Policy(world.observation_size, world.action_size, settings.bins, settings.hidden)
     policy.load_state_dict(pieces.get("reference", cloned))
     say(Progress(2, total, "scale of scores"))
     scale = pieces.get("scale", lambda: _scale(settings, world, actions, policy, graded["expert"]))
-    actors: dict[str, Actor] = {name: _noisy(graded[name], settings, actions) for name in controllers.GRADES}
     actors |= dict.fromkeys(POOLS[:2], sampler(policy))
-    pools = _pools(job.seed, settings, world, actions, actors, medium, say, pieces)
+    pools = _pools(job.seed, settings, world, actions, actors, say, pieces)
     made = _write(job, settings, folder, policy, pools, scale)
     pieces.clear()
     return made
@@ -108,10 +108,6 @@ def _controllers(
     if settings.environment == REACHER:
         return {grade: controllers.reacher(grade) for grade in controllers.GRADES}
     return dict(controllers.search(world, float(actions[-1]), settings.horizon, settings.search_steps, say, pieces))
-
-
-def _noisy(law: controllers.Law, settings: Settings, actions: Array) -> Actor:
-    return controllers.noisy(law, actions, settings.noise * float(actions[-1]))
 
 
 def _scale(
@@ -137,20 +133,13 @@ def scored(settings: Settings, world: Lanes, actor: Actor) -> Trajectories:
 
 
 def _pools(
-    seed: int,
-    settings: Settings,
-    world: Lanes,
-    actions: Array,
-    actors: dict[str, Actor],
-    medium: Actor,
-    say: Say,
-    pieces: Pieces,
+    seed: int, settings: Settings, world: Lanes, actions: Array, actors: dict[str, Actor], say: Say, pieces: Pieces
 ) -> list[Trajectories]:
     starts = np.arange(settings.prompts) + (seed + 1) * _STARTS
     draw = np.random.Generator(np.random.PCG64([seed, 53]))
     lead = None
     if settings.lead_in:
-        lead = LeadIn(medium, draw.integers(settings.lead_in + 1, size=settings.prompts), (seed, 54))
+        lead = LeadIn(actors["medium"], draw.integers(settings.lead_in + 1, size=settings.prompts), (seed, 54))
     out = []
     for place, name in enumerate(POOLS):
         say(Progress(3 + place, 3 + len(POOLS), f"trajectories: {name}"))
@@ -202,24 +191,18 @@ def read(folder: Path, settings: Settings, seed: int) -> Data:
     if about.get("settings") != _made_with(settings) or about.get("seed") != seed:
         raise StepError("these data were made for other settings or another seed", remedy="prepare them again")
     tensors = kept.read_tensors(folder / "data.safetensors")
-    scale = about["scale"]
+    policy = Policy(tensors["seen"].shape[-1], tensors["bins"].shape[-1], settings.bins, settings.hidden)
     return Data(
-        seen=tensors["seen"],
-        bins=tensors["bins"],
-        alive=tensors["alive"],
-        reference_logps=tensors["reference_logps"],
+        **{name: tensors[name] for name in ("seen", "bins", "alive", "reference_logps")},
         pairs={name: tensors[f"pairs_{name}"] for name in SETS},
-        policy=load_policy(kept.read_tensors(folder / "reference.safetensors"), tensors, settings),
-        nothing=scale["nothing"],
-        reference=scale["reference"],
-        best=scale["best"],
+        policy=load_policy(policy, kept.read_tensors(folder / "reference.safetensors")),
+        **about["scale"],
         digest=about["digests"]["data.safetensors"],
     )
 
 
-def load_policy(weights: dict[str, torch.Tensor], data: dict[str, torch.Tensor], settings: Settings) -> Policy:
-    """A policy from its weights. Raises StepError where they are of another shape."""
-    policy = Policy(data["seen"].shape[-1], data["bins"].shape[-1], settings.bins, settings.hidden)
+def load_policy(policy: Policy, weights: dict[str, torch.Tensor]) -> Policy:
+    """Give a policy these weights. Raises StepError where they are of another shape."""
     try:
         policy.load_state_dict(weights)
     except RuntimeError as error:

@@ -71,12 +71,6 @@ def sampler(policy: Policy) -> Actor:
     return actor
 
 
-def settle() -> None:
-    """One thread, and no denormals: saturated runs were seven times slower with them."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-
-
 def clone(shown: Trajectories, bins: int, hidden: int, steps: int) -> Policy:
     """Fit a policy to what was shown, by maximum likelihood. The same trajectories give the same weights."""
     where = shown.alive

@@ -73,13 +73,10 @@ def roll(
     parts = []
     for begin in range(0, len(seeds), SIDE_BY_SIDE):
         here = slice(begin, begin + SIDE_BY_SIDE)
-        parts.append(_roll(lanes, actor, seeds[here], actions, length, (*key, begin), _part(lead, here)))
+        led = None if lead is None else LeadIn(lead.actor, lead.steps[here], (*lead.key, begin))
+        parts.append(_roll(lanes, actor, seeds[here], actions, length, (*key, begin), led))
     joined = [np.concatenate([getattr(p, name) for p in parts]) for name in ("seen", "bins", "rewards", "alive")]
     return Trajectories(*joined)
-
-
-def _part(lead: LeadIn | None, here: slice) -> LeadIn | None:
-    return None if lead is None else LeadIn(lead.actor, lead.steps[here], (*lead.key, here.start))
 
 
 def _roll(

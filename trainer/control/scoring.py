@@ -72,14 +72,14 @@ def score(job: Job, say: Say) -> dict[str, float]:
     source, folder = prepared.read(Path(job.data), settings, job.seed), Path(job.weights)
     first, plan, metrics = training.quick_run(settings), training.runs(settings), {}
     if first is not None:
-        ended, _ = training.unpacked(kept.read_tensors(folder / f"{first.name}.safetensors"), source, settings)
+        ended, _ = training.unpacked(kept.read_tensors(folder / f"{first.name}.safetensors"), source)
         metrics[QUICK] = quick = training.quick_score(settings, source, ended)
         if not quick >= settings.quick_least:
             return {**metrics, "score": quick, "worst": quick, "finite": float(ended is not None)}
     world, found = lanes(settings.environment), {}
     for done, run in enumerate(plan):
         weights = kept.read_tensors(folder / f"{run.name}.safetensors")
-        found[run] = _outcome(run, training.unpacked(weights, source, settings), source, settings, world)
+        found[run] = _outcome(run, training.unpacked(weights, source), source, settings, world)
         say(Progress(done + 1, len(plan), run.name, {f"{run.name}.score": found[run].score}))
     return metrics | gathered(settings, found)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
 import time
 from dataclasses import dataclass
@@ -16,12 +18,13 @@ from harness.protocol.job import Progress, StepError
 from harness.trainer.control import data as prepared
 from harness.trainer.control import kept
 from harness.trainer.control.environment import lanes
-from harness.trainer.control.policy import Policy, sampler
+from harness.trainer.control.policy import sampler
 from harness.trainer.control.settings import QUICK, Settings
 
 if TYPE_CHECKING:
     from harness.protocol.job import Job, Say
     from harness.trainer.control.data import Data
+    from harness.trainer.control.policy import Policy
     from harness.trainer.tasks import PairLoss
 
 #: Weights are also kept at this share of the steps, to see whether the return falls afterwards.
@@ -124,33 +127,24 @@ def _once(
 ) -> Policy | None:
     """The policy of one run, trained now or before; None where it was not finite."""
     path = out / f"{run.name}.safetensors"
-    weights = _before(path, mark)
+    weights = None
+    with contextlib.suppress(StepError):  # a part of a file, or another training's: it is trained again
+        weights = kept.read_tensors(path, mark)
+        counter.passed(run.steps)
     if weights is None:
         weights = _fit(run, settings, source, loss, seed, counter)
         kept.write_tensors(path, weights, mark)
-    else:
-        counter.passed(run.steps)
-    policy, _ = unpacked(weights, source, settings)
+    policy, _ = unpacked(weights, source)
     return policy
 
 
-def _before(path: Path, mark: str) -> dict[str, torch.Tensor] | None:
-    if not path.exists():
-        return None
-    try:
-        return kept.read_tensors(path, mark)
-    except StepError:
-        return None  # a part of a file, or another training's: it is trained again
-
-
-def unpacked(weights: dict[str, torch.Tensor], source: Data, settings: Settings) -> tuple[Policy | None, Policy | None]:
+def unpacked(weights: dict[str, torch.Tensor], source: Data) -> tuple[Policy | None, Policy | None]:
     """The policies at the end and in the middle of a run; None for one that is missing or not finite."""
     out: list[Policy | None] = []
     for where in ("end.", "middle."):
         part = {k.removeprefix(where): v for k, v in weights.items() if k.startswith(where)}
         usable = bool(part) and all(bool(v.isfinite().all()) for v in part.values())
-        shapes = {"seen": source.seen, "bins": source.bins}
-        out.append(prepared.load_policy(part, shapes, settings) if usable else None)
+        out.append(prepared.load_policy(copy.deepcopy(source.policy), part) if usable else None)
     return out[0], out[1]
 
 
@@ -158,8 +152,7 @@ def _fit(
     run: Run, settings: Settings, source: Data, loss: PairLoss, seed: int, counter: _Counter
 ) -> dict[str, torch.Tensor]:
     """Train: weights at the end and in the middle, and no more of them once something is not finite."""
-    policy = Policy(source.seen.shape[-1], source.bins.shape[-1], settings.bins, settings.hidden)
-    policy.load_state_dict(source.policy.state_dict())
+    policy = copy.deepcopy(source.policy)
     optimizer = torch.optim.Adam(policy.parameters(), lr=settings.rate, fused=True)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, _LAST_RATE, total_iters=run.steps)
     draw = np.random.Generator(np.random.PCG64([seed, 61]))

@@ -180,14 +180,14 @@ def answers(
     The same seed gives two models the same random numbers, so that what differs between their answers is theirs.
     """
     out: list[tuple[int, ...]] = []
-    ends = _ends(model, tokenizer)
+    last = ends(model, tokenizer)
     config = GenerationConfig(
         do_sample=True,
         temperature=settings.temperature,
         top_k=0,
         top_p=1.0,
         max_new_tokens=settings.answer,
-        eos_token_id=sorted(ends),
+        eos_token_id=sorted(last),
         pad_token_id=tokenizer.pad_token_id,
     )
     devices = [device] if device.startswith("cuda") else []
@@ -203,19 +203,19 @@ def answers(
                 attention_mask=torch.tensor(seen, device=device),
                 generation_config=config,
             )
-        out += [_until(row[longest:].tolist(), ends) for row in made]
+        out += [_until(row[longest:].tolist(), last) for row in made]
     return out
 
 
-def _ends(model: Any, tokenizer: Any) -> set[int]:
+def ends(model: Any, tokenizer: Any) -> set[int]:
     """Tokens that end an answer: the tokenizer's, and those that the model's own settings name beside it."""
     named = model.generation_config.eos_token_id
     more = named if isinstance(named, list) else [named]
     return {tokenizer.eos_token_id, *(token for token in more if token is not None)}
 
 
-def _until(tokens: list[int], ends: set[int]) -> tuple[int, ...]:
+def _until(tokens: list[int], last: set[int]) -> tuple[int, ...]:
     for at, token in enumerate(tokens):
-        if token in ends:
+        if token in last:
             return tuple(tokens[: at + 1])
     return tuple(tokens)

@@ -14,7 +14,7 @@ from datasets import Dataset
 from transformers import PrinterCallback
 
 from harness.core.files import remove_halves
-from harness.protocol.job import StepError, silent
+from harness.protocol.job import StepError
 from harness.trainer.finetune import model as models
 from harness.trainer.finetune import store, weights
 from harness.trainer.finetune.settings import Settings
@@ -37,10 +37,13 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
     each of them calls this with a loss of its own, and the first one writes.
     """
     settings, out = Settings.of(job.settings), Path(job.out)
-    _check_loss(loss, settings)
+    if loss.smallest > settings.batch:
+        said = f"this loss needs {loss.smallest} pairs at a time, and batch is {settings.batch}"
+        raise StepError(said, fault="user", remedy="raise batch")
     model = models.folder(job, "model")
     prepared = store.load(Path(job.data))
-    ranks, device = _ranks(), _device(job.device)
+    ranks = _ranks()
+    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if job.device == "cuda" else job.device  # the GPU of this rank
     store.check(prepared, model, settings, job.device)
     which = identity(settings, prepared.key, job.seed, ranks)
     finished = weights.read(out / weights.WEIGHTS)
@@ -55,9 +58,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
     found = weights.read(out / weights.CHECKPOINT)
     begun = weights.steps_done(found, which, whole.steps)
     todo = replace(whole, begun=begun)
-    keeper = weights.Keeper(
-        out / weights.CHECKPOINT, todo, identity=which, every=settings.checkpoint, say=say if _first() else silent
-    )
+    keeper = weights.Keeper(out / weights.CHECKPOINT, todo, identity=which, every=settings.checkpoint, say=say)
     with tempfile.TemporaryDirectory() as scratch:
         held = models.load(model, settings, device)
         trainer = build(
@@ -85,10 +86,11 @@ def build(
 ) -> OracleTrainer:
     """The trainer over prepared pairs, ready to run."""
     tokenizer = load_tokenizer(models.folder(job, "model"), conversational=False)
+    torch.manual_seed(job.seed)  # new adapters begin with numbers that are drawn
     trainer = OracleTrainer(
         loss=loss,
         plan=todo,
-        model=_seeded(held, settings, job.seed),
+        model=models.adapt(held, settings),
         args=arguments(settings, todo, seed=job.seed, device=device, scratch=scratch, ranks=_ranks()),
         train_dataset=dataset(part, todo.rest),
         processing_class=tokenizer,
@@ -110,18 +112,6 @@ def dataset(part: Part, order: tuple[int, ...]) -> Dataset:
             "ref_rejected_logps": [float(rejected[i]) for i in order],
         }
     )
-
-
-def _check_loss(loss: PairLoss, settings: Settings) -> None:
-    if loss.smallest > settings.batch:
-        said = f"this loss needs {loss.smallest} pairs at a time, and batch is {settings.batch}"
-        raise StepError(said, fault="user", remedy="raise batch")
-
-
-def _seeded(held: Any, settings: Settings, seed: int) -> Any:
-    """New adapters begin with numbers that are drawn."""
-    torch.manual_seed(seed)
-    return models.adapt(held, settings)
 
 
 def _run(trainer: OracleTrainer, todo: Plan) -> dict[str, float]:
@@ -146,12 +136,3 @@ def _leave(trainer: OracleTrainer, out: Path, which: str, metrics: dict[str, flo
 
 def _ranks() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def _first() -> bool:
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _device(device: str) -> str:
-    """The GPU of this rank."""
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.protocol.job import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: A message as chat templates take it.
 Message = dict[str, str]
@@ -77,7 +77,7 @@ def _piece(number: int, name: str, value: Any) -> Piece:
 
 def _texts(number: int, prompt: Piece | None, chosen: str, rejected: str) -> Pair:
     if prompt is None:
-        size = _shared(chosen, rejected)
+        size = in_common(chosen, rejected)
         # The space before a completion belongs to it: tokens of texts begin with theirs.
         size -= bool(size and chosen[size - 1] == " ")
         return Pair(number, chosen[:size], chosen[size:], rejected[size:])
@@ -93,7 +93,7 @@ def _conversations(number: int, prompt: Piece | None, chosen: list[Message], rej
             chosen, rejected = chosen[size:], rejected[size:]
         return Pair(number, prompt, chosen, rejected)
     # At least the last message is the completion, also where both sides are the same.
-    size = min(_shared(chosen, rejected), len(chosen) - 1, len(rejected) - 1)
+    size = min(in_common(chosen, rejected), len(chosen) - 1, len(rejected) - 1)
     shared = chosen[:size]
     if isinstance(prompt, str) and not any(message["role"] == "user" for message in shared):
         shared = [*shared, {"role": "user", "content": prompt}]
@@ -102,7 +102,8 @@ def _conversations(number: int, prompt: Piece | None, chosen: list[Message], rej
     return Pair(number, shared, chosen[size:], rejected[size:])
 
 
-def _shared(one: str | list[Message], other: str | list[Message]) -> int:
+def in_common(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many characters, messages or tokens at their beginnings are the same."""
     same = 0
     for a, b in zip(one, other, strict=False):
         if a != b:

@@ -35,7 +35,9 @@ def prepare(job: Job, say: Say) -> Mapping[str, float]:
     tokenizer = load_tokenizer(model, conversational=train[0].conversational)
     train_tokens, cut = tokenize(train, tokenizer, settings)
     test_tokens, _ = tokenize(test, tokenizer, settings)
-    _check_size(train_tokens, settings)
+    if len(train_tokens) * settings.epochs < settings.step_pairs:
+        said = f"{len(train_tokens)} pairs in {settings.epochs:g} epochs do not fill one step of {settings.step_pairs}"
+        raise StepError(said, fault="user", remedy="lower step_pairs, or give more pairs")
     held = models.load(model, settings, job.device)
     models.check_fit(held, tokenizer, [*train_tokens, *test_tokens], settings)
     key = store.key((train_tokens, test_tokens), model, settings, job.device)
@@ -88,12 +90,6 @@ def _split(path: Path, settings: Settings, seed: int) -> tuple[list[Pair], list[
     if train[0].conversational != test[0].conversational:
         raise StepError("one split holds texts and the other messages", fault="user", remedy="use one form for both")
     return (train[: settings.pairs] if settings.pairs else train), test
-
-
-def _check_size(train: Sequence[Tokens], settings: Settings) -> None:
-    if len(train) * settings.epochs < settings.step_pairs:
-        said = f"{len(train)} pairs in {settings.epochs:g} epochs do not fill one step of {settings.step_pairs}"
-        raise StepError(said, fault="user", remedy="lower step_pairs, or give more pairs")
 
 
 def _answered(

@@ -11,7 +11,7 @@ import torch
 from harness.protocol.job import StepError
 from harness.trainer.finetune import model as models
 from harness.trainer.finetune import store, weights
-from harness.trainer.finetune.asking import answers, log_probabilities, per_token
+from harness.trainer.finetune.asking import answers, ends, log_probabilities, per_token
 from harness.trainer.finetune.settings import Settings
 from harness.trainer.finetune.tokens import load_tokenizer
 
@@ -72,8 +72,8 @@ def score(job: Job, say: Say) -> Mapping[str, float]:
     before = store.read_lines(Path(job.data) / store.ANSWERS)
     out |= {"kl": nats / tokens, "kl_answer": nats / len(made)}
     out["length_ratio"] = sum(map(len, made)) / sum(len(row["answer"]) for row in before)
-    ended = {tokenizer.eos_token_id, *_listed(policy.generation_config.eos_token_id)}
-    out["ended"] = sum(answer[-1] in ended for answer in made) / len(made)
+    last = ends(policy, tokenizer)
+    out["ended"] = sum(answer[-1] in last for answer in made) / len(made)
     store.write_lines(Path(job.out) / SAMPLES, _samples(tokenizer, made, before))
     return out
 
@@ -120,9 +120,3 @@ def _samples(
         }
         for answer, old in zip(made, before, strict=True)
     ]
-
-
-def _listed(value: Any) -> list[int]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoTokenizer
 
 from harness.protocol.job import StepError
+from harness.trainer.finetune.pairs import in_common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def _tokens(pair: Pair, tokenizer: Any) -> Tokens:
     except Exception as error:  # a template is a program of the user's, and may fail in any way
         said = f"row {pair.row} does not fit the chat template: {' '.join(str(error).split())[:300]}"
         raise StepError(said, fault="user", remedy="mend the roles of the row, or the template") from error
-    size = min(_same(prompt, ids) for ids in whole)
+    size = min(in_common(prompt, ids) for ids in whole)
     chosen, rejected = (tuple(ids[size:]) for ids in whole)
     for name, side in (("chosen", chosen), ("rejected", rejected)):
         if not side:
@@ -118,15 +119,6 @@ def _ids(piece: Piece, tokenizer: Any, *, asks: bool = False) -> list[int]:
         return list(tokenizer(text=piece)["input_ids"])
     made = tokenizer.apply_chat_template(piece, tokenize=True, return_dict=True, add_generation_prompt=asks)
     return list(made["input_ids"])
-
-
-def _same(one: Sequence[int], other: Sequence[int]) -> int:
-    size = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        size += 1
-    return size
 
 
 def _shorter(tokens: Tokens, settings: Settings) -> Tokens:

@@ -70,7 +70,7 @@ class OracleTrainer(DPOTrainer):
         self._finite &= math.isfinite(float(loss.detach()))
         margins = (chosen - rejected - (references[0] - references[1])).detach()
         self._sums.append(((margins > 0).float().mean(), margins.mean()))
-        self._agree()
+        self.agree()
         return loss
 
     def _watch(self, *policy: Tensor) -> None:
@@ -84,12 +84,11 @@ class OracleTrainer(DPOTrainer):
             if vector.requires_grad:
                 vector.register_hook(look)
 
-    def before_step(self) -> None:
-        """Called when the gradients of a step are together, and before it is taken."""
-        self._agree()
+    def agree(self) -> None:
+        """All ranks stop where one has to: the others would wait for its gradients for ever.
 
-    def _agree(self) -> None:
-        """All ranks stop where one has to: the others would wait for its gradients for ever."""
+        To be called again when the gradients of a step are together, and before it is taken.
+        """
         if self.accelerator.num_processes > 1:
             here = torch.tensor(float(self._finite), device=self.accelerator.device)
             self._finite = bool(self.accelerator.gather(here).min() > 0)

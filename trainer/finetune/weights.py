@@ -146,9 +146,8 @@ class Keeper(TrainerCallback):
         self._trainer = trainer
         self._tensors, self._state = found or ({}, {})
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
         """Everything is in its place by now, also where it is spread over several devices."""
-        del args, state, control
         if not self._tensors:
             return
         model, optimizer = self._trainer.model, self._trainer.optimizer
@@ -161,10 +160,9 @@ class Keeper(TrainerCallback):
             group["lr"] = rate
         self._tensors = {}
 
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """The last moment at which a step can be refused."""
-        del args, state, control
-        self._trainer.before_step()
+        self._trainer.agree()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep a checkpoint where one is due; the last step leaves weights instead."""

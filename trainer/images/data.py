@@ -16,13 +16,12 @@ import torch
 from harness.protocol.job import Progress, StepError
 from harness.trainer.checkpoint import load, save
 from harness.trainer.images import cifar
-from harness.trainer.images.settings import INPUT
+from harness.trainer.images.settings import INPUT, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.protocol.job import Job, Say
-    from harness.trainer.images.settings import Settings
 
 _FILE = "split.safetensors"
 
@@ -64,8 +63,12 @@ class _Source:
         return whole.hexdigest()
 
 
-def prepare(job: Job, settings: Settings, say: Say) -> Mapping[str, float]:
-    """Draw the images of `job.seed`. Raises StepError (the user's) where there are too few, or none."""
+def prepare(job: Job, say: Say) -> Mapping[str, float]:
+    """Draw the images of `job.seed` to train with and to hold back.
+
+    Raises StepError (the user's) where there are too few, or none.
+    """
+    settings = Settings.of(job.settings)
     source = _read(job, settings)
     count = len(source.targets)
     train = settings.train or count - settings.held

@@ -18,13 +18,14 @@ from torch import nn
 from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
 from harness.trainer import checkpoint
+from harness.trainer.images.data import opened
+from harness.trainer.images.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.protocol.job import Job, Say
     from harness.trainer.images.data import Data, Part
-    from harness.trainer.images.settings import Settings
     from harness.trainer.tasks import ClassLoss
 
 _FILE = "network.safetensors"
@@ -35,13 +36,14 @@ _AT_ONCE = 512
 _WIDTHS = (64, 128, 256, 512)
 
 
-def fit(job: Job, settings: Settings, data: Data, loss: ClassLoss, say: Say) -> Mapping[str, float]:
+def train(job: Job, loss: ClassLoss, say: Say) -> Mapping[str, float]:
     """Train from a fresh network of `job.seed`; a killed training goes on with the last whole epoch, to the same bits.
 
     Gives `finite` (1, or 0 where a loss or a gradient was not: then it ends), `train_accuracy` and, where something
     was trained now, `seconds_per_step`. Raises StepError.
     """
-    size = max(settings.batch, loss.smallest)
+    settings = Settings.of(job.settings)
+    data, size = opened(job, settings), max(settings.batch, loss.smallest)
     steps = len(data.train.targets) // size
     if not steps:
         raise StepError(f"the loss needs {loss.smallest} examples at once, and there are fewer", fault="user")
@@ -75,9 +77,10 @@ def fit(job: Job, settings: Settings, data: Data, loss: ClassLoss, say: Say) -> 
     return {"finite": float(finite), "train_accuracy": _accuracy(net, data.train) if finite else 0.0, **speed}
 
 
-def score(job: Job, settings: Settings, data: Data, weights: Path, say: Say) -> Mapping[str, float]:
+def score(job: Job, say: Say) -> Mapping[str, float]:
     """`accuracy` on held images, and `test_accuracy` where there are test images; 0 for what was not finite."""
-    tree = checkpoint.load(weights / _FILE)
+    settings = Settings.of(job.settings)
+    data, tree = opened(job, settings), checkpoint.load(Path(job.weights) / _FILE)
     if tree is None:
         raise StepError(f"the training left no {_FILE}")
     parts = {"accuracy": data.held} | ({"test_accuracy": data.test} if data.test is not None else {})

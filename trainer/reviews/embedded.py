@@ -21,11 +21,10 @@ from harness.core.digests import json_digest
 from harness.protocol.job import Progress, StepError
 from harness.trainer.reviews.model import Model, load_weights, sample, save_weights
 from harness.trainer.reviews.store import digest_file
-from harness.trainer.reviews.texts import Pairs, Tokens, rows
-from harness.trainer.reviews.world import Material
+from harness.trainer.reviews.texts import Material, Pairs, Tokens, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -231,9 +230,9 @@ class Embedded:
         prompts = self._openings(_random(seed, _PROMPTS), settings.prompts)
         questions = self._openings(_random(seed, _QUESTIONS), settings.questions)
         say(Progress(0, 2, "samples pairs"))
-        train = self._pairs(pieces, "train", lambda: self._ranked(model, prompts, 2 * seed))
+        train = Pairs(*pieces.get("pairs-train", lambda: self._ranked(model, prompts, 2 * seed)))
         say(Progress(1, 2, "samples pairs"))
-        held = self._pairs(pieces, "held", lambda: self._ranked(model, questions, 2 * seed + 1))
+        held = Pairs(*pieces.get("pairs-held", lambda: self._ranked(model, questions, 2 * seed + 1)))
         if not len(train) or not len(held):
             raise StepError("no two samples differ in reward", fault="user", remedy="raise warm_steps or prompts")
         return Material(train, held, questions)
@@ -241,22 +240,14 @@ class Embedded:
     def _openings(self, draw: np.random.Generator, count: int) -> Tokens:
         return tuple(self._words.encode(opening(draw)) for _ in range(count))
 
-    @staticmethod
-    def _pairs(pieces: Pieces, name: str, make: Callable[[], Pairs]) -> Pairs:
-        def made() -> list[Tokens]:
-            pairs = make()
-            return [pairs.prompts, pairs.chosen, pairs.rejected]
-
-        return Pairs(*pieces.get(f"pairs-{name}", made))
-
-    def _ranked(self, model: Model, prompts: Tokens, seed: int) -> Pairs:
-        """Two samples for each prompt, the more positive one chosen; near-ties are left out."""
+    def _ranked(self, model: Model, prompts: Tokens, seed: int) -> list[Tokens]:
+        """Two samples for each prompt, the more positive one chosen; near-ties are left out. The parts of `Pairs`."""
         most, noise = self._settings.answer, 10_007 * (seed + 1)
         one, other = (sample(model, prompts, most=most, end=self.end, seed=noise + k) for k in (0, 1))
         lead = self.rewards(prompts, one) - self.rewards(prompts, other)
         kept = np.flatnonzero(np.abs(lead) >= max(self._settings.tie, 1e-9))
         won = [(prompts[i], one[i], other[i]) if lead[i] > 0 else (prompts[i], other[i], one[i]) for i in kept]
-        return Pairs(*(tuple(parts) for parts in zip(*won, strict=True))) if won else Pairs((), (), ())
+        return list(zip(*won, strict=True)) if won else [(), (), ()]
 
     def _learn(self, model: Model, seed: int, say: Say, pieces: Pieces) -> None:
         """Supervised training on the corpus with Adam and a cosine. A piece that is known is gone on from."""

@@ -1,23 +1,52 @@
-"""What a trained policy is worth: reward, divergence, grammar, length and order of pairs, against the reference."""
+"""What a trained policy is worth: reward, divergence, grammar, length and order of pairs, against the reference.
+
+It knows of a source, embedded or of the user's files, what `World` says.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from harness.trainer.reviews.model import Model, all_log_probs, divergences, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
+    from numpy.typing import NDArray
 
+    from harness.protocol.job import Say
+    from harness.trainer.checkpoint import Pieces
     from harness.trainer.reviews.settings import Settings
-    from harness.trainer.reviews.texts import Tokens
-    from harness.trainer.reviews.world import Material, World
+    from harness.trainer.reviews.texts import Material, Tokens
+
+
+class World(Protocol):
+    """A source: models, words, and what a text is worth. `end` is the token that ends a text."""
+
+    end: int
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256, by name, of all that the reference's log-probabilities depend on, besides the tokens of pairs."""
+
+    def make(self, seed: int, say: Say, pieces: Pieces) -> Material:
+        """Make the material of a seed, from the pieces that are there. Raises StepError."""
+
+    def reference(self) -> Model:
+        """The reference model, in evaluation mode, on the job's device; a new copy at every call."""
+
+    def rewards(self, prompts: Tokens, completions: Tokens) -> NDArray[np.float64]:
+        """How positive each text is, shape (N,), from 0 to 1."""
+
+    def grammatical(
+        self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]
+    ) -> NDArray[np.bool_] | None:
+        """Whether each text is in the language, shape (N,); None where nobody can say."""
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,6 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where checkpoints of a training go, and which training it is, in a word that is compared."""
-
-    path: Path
-    purpose: str
-
-
-@dataclass(frozen=True)
 class Fitted:
     """How a training went: steps done of `total`, whether all was finite, seconds of a step (0 where none was done).
 
@@ -85,11 +77,12 @@ def fit(
     beta: float,
     *,
     seed: int,
-    place: Place,
+    path: Path,
+    purpose: str,
     say: Say,
     worth: Callable[[Model], float] | None = None,
 ) -> Fitted:
-    """Train `policy` in place. A checkpoint that lies at `place` is gone on from.
+    """Train `policy` in place. Its checkpoints go to `path`; one of this `purpose` that lies there is gone on from.
 
     `worth` says a few times on the way what the policy is worth.
 
@@ -102,7 +95,7 @@ def fit(
     total = per_epoch * settings.epochs
     optimizer = torch.optim.Adam(policy.parameters(), lr=settings.rate)
     every = spacing(total)
-    reached = recall_state(place.path, place.purpose, policy, optimizer)
+    reached = recall_state(path, purpose, policy, optimizer)
     begin, taken = reached.steps, 0.0
 
     def ended(*, finite: bool) -> Fitted:
@@ -133,7 +126,7 @@ def fit(
         if worth is not None and reached.steps % every == 0 and _is_finite(policy):
             reached.rewards[reached.steps] = worth(policy)
         if reached.steps % settings.keep == 0 and reached.steps < total:
-            write_state(place.path, reached, place.purpose, policy, optimizer)
+            write_state(path, reached, purpose, policy, optimizer)
     return ended(finite=_is_finite(policy))
 
 

@@ -20,9 +20,7 @@ from harness.protocol.job import Progress, StepError
 from harness.trainer.hub import rows
 from harness.trainer.reviews.settings import INPUTS
 from harness.trainer.reviews.store import digest_file
-from harness.trainer.reviews.texts import Pairs, Tokens
-from harness.trainer.reviews.world import Material
-from harness.trainer.tasks import inner_files
+from harness.trainer.reviews.texts import Material, Pairs, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.protocol.job import Say
+    from harness.trainer.checkpoint import Pieces
     from harness.trainer.reviews.model import Model
     from harness.trainer.reviews.settings import Settings
 
@@ -67,33 +66,39 @@ class Files:
     def digests(self) -> dict[str, str]:
         """Of every file in the model's folder, its weights and its tokenizer among them."""
         folder = self._paths["model"]
-        return {"model": json_digest([(str(f.relative_to(folder)), digest_file(f)) for f in inner_files(folder)])}
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        return {"model": json_digest([(str(file.relative_to(folder)), digest_file(file)) for file in files])}
 
     def reference(self) -> Model:
-        """The model as it was given, dropout off."""
-        return load_model(self._paths["model"]).to(self._device)
+        """The model as it was given, in float32, dropout off."""
+        from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
+
+        model: Model = _load(AutoModelForCausalLM, self._paths["model"], "model")
+        return model.to(self._device)
 
     def rewards(self, prompts: Tokens, completions: Tokens) -> NDArray[np.float64]:
         """The classifier's probability that prompt and completion together are positive."""
-        model, tokenizer, label = self._classifier
         texts = [self._text((*p, *c)) for p, c in zip(prompts, completions, strict=True)]
-        return by_classifier(model, tokenizer, label, texts)
+        return by_classifier(*self._classifier, texts)
 
     def grammatical(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> None:
         """Nobody can say."""
 
-    def make(self, seed: int, say: Say) -> Material:
+    def make(self, seed: int, say: Say, pieces: Pieces) -> Material:
         """Read the pairs, turn them into tokens, and load everything once, so that unfit files are told at once."""
-        settings = self._settings
+        del pieces  # nothing of it takes long
+        settings, path = self._settings, self._paths["pairs"]
         say(Progress(0, 3, "reads the preference set"))
-        found = self._read("train")
+        found = preferences(path, "train")
         if found is None:
             raise StepError("the preference set has no split `train`", fault="user", remedy="name one so")
         draw = np.random.Generator(np.random.PCG64([seed, 31]))
         order = [int(i) for i in draw.permutation(len(found))]
-        held = next((rows for split in _HELD if (rows := self._read(split))), None)
+        held = next((rows for split in _HELD if (rows := preferences(path, split))), None)
         if held is None:  # as many of the one split as are asked in the evaluation
-            found, held, order = self._split(found, order)
+            if len(found) <= settings.questions:
+                raise _too_few(len(found), settings.questions)
+            held, order = [found[i] for i in order[: settings.questions]], order[settings.questions :]
         elif len(held) < settings.questions:
             raise _too_few(len(held), settings.questions)
         else:
@@ -104,15 +109,6 @@ class Files:
         self._check(material)
         say(Progress(3, 3, "loads the models"))
         return material
-
-    def _read(self, split: str) -> list[Preference] | None:
-        return preferences(self._paths["pairs"], split)
-
-    def _split(self, found: list[Preference], order: list[int]) -> tuple[list[Preference], list[Preference], list[int]]:
-        count = self._settings.questions
-        if len(found) <= count:
-            raise _too_few(len(found), count)
-        return found, [found[i] for i in order[:count]], order[count:]
 
     def _pairs(self, found: list[Preference]) -> Pairs:
         """As tokens: the prompt and each completion by itself, so that a prompt has the same tokens before both."""
@@ -143,7 +139,20 @@ class Files:
 
     @cached_property
     def _classifier(self) -> tuple[Any, Any, int]:
-        return load_classifier(self._paths["classifier"], self._settings.positive, self._device)
+        """The classifier of texts, its tokenizer, and the number of the label for good reviews."""
+        from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - takes seconds
+
+        folder, label = self._paths["classifier"], self._settings.positive
+        model = _load(AutoModelForSequenceClassification, folder, "classifier")
+        known = {str(name).casefold(): int(number) for name, number in model.config.label2id.items()}
+        if label.casefold() not in known:
+            said = f"the classifier has no label {label!r}, but {', '.join(sorted(map(str, model.config.label2id)))}"
+            raise StepError(said, fault="user", remedy="name the label of good reviews in the setting `positive`")
+        tokenizer = load_tokenizer(folder, "classifier")
+        if tokenizer.pad_token_id is None:
+            said = "the classifier's tokenizer has no token to fill up with"
+            raise StepError(said, fault="user", remedy="set its pad_token, and save it again")
+        return model.to(self._device), tokenizer, known[label.casefold()]
 
     def _check(self, material: Material) -> None:
         """Refuse what would fail in the middle of a training. Raises StepError."""
@@ -218,29 +227,6 @@ def _of_two(number: int, row: dict[str, Any]) -> tuple[Any, Any]:
     return both[place], both[1 - place]
 
 
-def load_model(folder: Path) -> Model:
-    """A causal language model in float32, in evaluation mode, without dropout. Raises StepError (the user's fault)."""
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
-
-    return _load(AutoModelForCausalLM, folder, "model")
-
-
-def load_classifier(folder: Path, label: str, device: torch.device) -> tuple[Any, Any, int]:
-    """A classifier of texts, its tokenizer, and the number of the label of that name. Raises StepError."""
-    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - takes seconds
-
-    model = _load(AutoModelForSequenceClassification, folder, "classifier")
-    known = {str(name).casefold(): int(number) for name, number in model.config.label2id.items()}
-    if label.casefold() not in known:
-        said = f"the classifier has no label {label!r}, but {', '.join(sorted(map(str, model.config.label2id)))}"
-        raise StepError(said, fault="user", remedy="name the label of good reviews in the setting `positive`")
-    tokenizer = load_tokenizer(folder, "classifier")
-    if tokenizer.pad_token_id is None:
-        said = "the classifier's tokenizer has no token to fill up with"
-        raise StepError(said, fault="user", remedy="set its pad_token, and save it again")
-    return model.to(device), tokenizer, known[label.casefold()]
-
-
 def load_tokenizer(folder: Path, what: str) -> Any:
     """The tokenizer of a folder. Raises StepError (the user's fault)."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
@@ -260,8 +246,6 @@ def _load(kind: Any, folder: Path, what: str) -> Any:
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         said = f"the {what} keeps its weights as pickles" if pickled else f"the folder of the {what} holds no weights"
         raise StepError(said, fault="user", remedy="save it anew as safetensors" if pickled else _REMEDY)
-    import torch  # noqa: PLC0415 - after what needs no torch
-
     try:
         model, info = kind.from_pretrained(
             str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **_LOCAL

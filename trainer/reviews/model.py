@@ -24,12 +24,7 @@ CHUNK = 128
 
 
 def logits(model: Model, batch: Rows, precision: str = "float32") -> torch.Tensor:
-    """Logits of every next token, shape (N, L - 1, V), float32."""
-    return _all_logits(model, batch, precision)[:, :-1]
-
-
-def _all_logits(model: Model, batch: Rows, precision: str = "float32") -> torch.Tensor:
-    """With those of what follows the last token, shape (N, L, V), float32."""
+    """Logits of every next token, and of what follows the last one, shape (N, L, V), float32."""
     with _in(precision, batch.ids.device):
         out = model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
     whole: torch.Tensor = out.float()
@@ -38,7 +33,7 @@ def _all_logits(model: Model, batch: Rows, precision: str = "float32") -> torch.
 
 def log_probs(model: Model, batch: Rows, precision: str = "float32") -> torch.Tensor:
     """Summed log-probability of each completion in nats, shape (N,), float32."""
-    each = logits(model, batch, precision)
+    each = logits(model, batch, precision)[:, :-1]
     picked = each.gather(2, batch.ids[:, 1:, None])[..., 0] - each.logsumexp(dim=2)
     return torch.where(batch.answer, picked, 0.0).sum(dim=1)
 
@@ -70,7 +65,7 @@ def divergences(
     out, forward, tokens = [], 0.0, 0
     for i in range(0, len(prompts), CHUNK):
         batch = rows(prompts[i : i + CHUNK], completions[i : i + CHUNK]).to(policy.device)
-        now, before = (_all_logits(model, batch).log_softmax(dim=2) for model in (policy, reference))
+        now, before = (logits(model, batch).log_softmax(dim=2) for model in (policy, reference))
         each = (now.exp() * (now - before)).sum(dim=2)
         out.append(torch.where(batch.answer, each[:, :-1], 0.0).sum(dim=1).cpu())
         there = batch.mask.bool() & (batch.ids != end)

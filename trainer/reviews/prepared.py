@@ -17,14 +17,13 @@ from harness.trainer.checkpoint import Pieces
 from harness.trainer.reviews import evaluate, texts
 from harness.trainer.reviews.embedded import WEIGHTS, Embedded
 from harness.trainer.reviews.model import all_log_probs
+from harness.trainer.reviews.settings import Settings
 from harness.trainer.reviews.store import digest_file, read_facts, read_tensors, write_facts, write_tensors
-from harness.trainer.reviews.texts import Pairs
-from harness.trainer.reviews.world import Material, World
+from harness.trainer.reviews.texts import Material, Pairs
 
 if TYPE_CHECKING:
     from harness.protocol.job import Job, Say
     from harness.trainer.reviews.model import Model
-    from harness.trainer.reviews.settings import Settings
     from harness.trainer.reviews.texts import Tokens
 
 #: Written last: a folder without it is half done.
@@ -41,7 +40,7 @@ class Prepared:
     """The data of a seed, ready for use; `before` is how the reference itself stands."""
 
     settings: Settings
-    world: World
+    world: evaluate.World
     material: Material
     before: evaluate.Standing
     folder: Path
@@ -54,14 +53,15 @@ class Prepared:
         return recall_reference(_cache(self.folder, which), key, len(pairs))
 
 
-def prepare_in(job: Job, settings: Settings, say: Say) -> dict[str, float]:
-    """Make everything in `job.out`, from the pieces that are there. Gives the standing of the reference.
+def prepare(job: Job, say: Say) -> dict[str, float]:
+    """Make material, reference and its log-probabilities in `job.out`, from the pieces that are there.
 
-    Raises StepError.
+    Gives the standing of the reference. Raises StepError.
     """
-    folder = Path(job.out)
+    settings, folder = Settings.of(job.settings), Path(job.out)
     pieces = Pieces(folder, purpose(job, settings))
-    world, material = _make(job, settings, folder, say, pieces)
+    world = _open(job, settings, folder)
+    material = world.make(job.seed, say, pieces)
     tokens = texts.pack("questions", material.questions)
     for name, pairs in (("train", material.train), ("held", material.held)):
         for part in ("prompts", "chosen", "rejected"):
@@ -115,17 +115,7 @@ def open_prepared(job: Job, settings: Settings) -> Prepared:
     return Prepared(settings, _open(job, settings, folder), material, before, folder, job.device)
 
 
-def _make(job: Job, settings: Settings, folder: Path, say: Say, pieces: Pieces) -> tuple[World, Material]:
-    if settings.source == "grammar":
-        embedded = Embedded(settings, folder, job.device)
-        return embedded, embedded.make(job.seed, say, pieces)
-    from harness.trainer.reviews.imdb import Files  # noqa: PLC0415 - the embedded source needs none of it
-
-    files = Files(settings, job.inputs, job.device)
-    return files, files.make(job.seed, say)
-
-
-def _open(job: Job, settings: Settings, folder: Path) -> World:
+def _open(job: Job, settings: Settings, folder: Path) -> evaluate.World:
     if settings.source == "grammar":
         return Embedded(settings, folder, job.device)
     from harness.trainer.reviews.imdb import Files  # noqa: PLC0415 - the embedded source needs none of it
@@ -143,7 +133,7 @@ def _cache(folder: Path, which: str) -> Path:
     return folder / f"reference-{which}.safetensors"
 
 
-def reference_key(pairs: Pairs, world: World, precision: str, device: str) -> str:
+def reference_key(pairs: Pairs, world: evaluate.World, precision: str, device: str) -> str:
     """SHA-256 of the tokens of the pairs, the model, its tokenizer, the handling of lengths, precision and versions."""
     import transformers  # noqa: PLC0415 - for its version alone
 

@@ -98,14 +98,10 @@ class Settings:
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise _useless(name, getattr(self, name), f"from {low:g} to {high:g}")
-        if not _are_betas(self.betas):
+        if not self.betas or len(set(self.betas)) < len(self.betas) or not all(0.0 < b < math.inf for b in self.betas):
             raise _useless("betas", self.betas, "different positive numbers, one or more")
         if self.width % self.heads:
             raise _useless("width", self.width, f"a multiple of the {self.heads} heads")
-
-
-def _are_betas(betas: tuple[float, ...]) -> bool:
-    return bool(betas) and len(set(betas)) == len(betas) and all(0.0 < beta < math.inf for beta in betas)
 
 
 def _like(name: str, value: Setting, default: object) -> object:

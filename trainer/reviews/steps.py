@@ -12,9 +12,9 @@ from harness.core.digests import json_digest
 from harness.core.files import remove_halves
 from harness.protocol.job import Progress
 from harness.trainer.reviews import evaluate
-from harness.trainer.reviews.fit import Kept, Place, fit
+from harness.trainer.reviews.fit import Kept, fit
 from harness.trainer.reviews.model import load_weights, save_weights
-from harness.trainer.reviews.prepared import Prepared, open_prepared, prepare_in
+from harness.trainer.reviews.prepared import Prepared, open_prepared, prepare
 from harness.trainer.reviews.settings import Settings
 from harness.trainer.reviews.store import read_tensors, write_tensors
 
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 #: Questions that a point of the learning curve is measured on.
 _ASKED = 32
-
-
-def prepare(job: Job, say: Say) -> Mapping[str, float]:
-    """Make material, reference and its log-probabilities in `job.out`: see `Task.prepare`. Raises StepError."""
-    return prepare_in(job, Settings.of(job.settings), say)
 
 
 def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
@@ -57,10 +52,8 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
             settings,
             beta,
             seed=job.seed,
-            place=Place(
-                Path(job.out) / f"checkpoint-{number}.safetensors",
-                json_digest([job.seed, beta, asdict(settings), prepared.world.digests]),
-            ),
+            path=Path(job.out) / f"checkpoint-{number}.safetensors",
+            purpose=json_digest([job.seed, beta, asdict(settings), prepared.world.digests]),
             say=_one_of(say, number, len(settings.betas)),
             worth=_worth(prepared, job.seed),
         )

@@ -36,6 +36,15 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Material:
+    """What training and evaluation are made of: pairs to train on, pairs held out, prompts to ask."""
+
+    train: Pairs
+    held: Pairs
+    questions: Tokens
+
+
+@dataclass(frozen=True)
 class Rows:
     """A batch of texts for a model, filled up at the right.
 

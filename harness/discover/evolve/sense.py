@@ -49,7 +49,8 @@ _DIGITS = 3
 
 def margin(name: str, batch: PairBatch) -> Array:
     """A margin of the grammar, shape (B,), in the batch's own precision."""
-    pc, pr, rc, rr = batch.tensors[:4]
+    four: tuple[Array, ...] = batch.tensors[:4]
+    pc, pr, rc, rr = four
     if name == "rho":
         return (pc - pr) - (rc - rr)
     return {"policy": pc - pr, "reference": rc - rr, "chosen": pc - rc, "rejected": pr - rr}[name]

@@ -17,7 +17,7 @@ from harness.ladder import needs
 from harness.ladder.ladder import load
 from harness.ladder.measuring import VARIABLE
 from harness.ladder.needs import meet
-from harness.training.kept import Kept
+from harness.training import rung
 from harness.training.rung import TrainingService
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_a_disk_that_takes_nothing_is_a_fault_of_ours(
         raise OSError(number, "no", str(tmp_path / "data"))
 
     where = type("Where", (), {"identity": "here"})()
-    monkeypatch.setattr(Kept, "get", full)
+    monkeypatch.setattr(rung, "kept", full)
     (plan,) = (plan for plan in load("digits").rungs if plan.kind == "images")
     trainings = TrainingService(tmp_path, where)
     for attempt in (

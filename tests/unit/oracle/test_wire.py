@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from processor import at_most
 from wire_bytes import BATCH, DOUBLE, answer, complaint
 
-from harness.protocol import wire
+from harness.protocol import frames, wire
 from harness.protocol.batch import Answer, Complaint
 from harness.sandbox import wire as layout
 
@@ -42,13 +42,13 @@ def parse(payload: bytes, *, echo: bool = False) -> list[Answer | Complaint]:
 
 
 def test_an_honest_header_is_taken() -> None:
-    assert wire.parse_header(head(), sequence=9, expected=(layout.ANSWER,)) == (layout.ANSWER, 4)
+    assert frames.parse_header(head(), sequence=9, expected=(layout.ANSWER,)) == (layout.ANSWER, 4)
 
 
 @pytest.mark.parametrize("data", [b"", head()[:-1], head() + b"\0", b"HRN1"])
 def test_a_cut_header(data: bytes) -> None:
-    with pytest.raises(wire.WireError, match="cut"):
-        wire.parse_header(data, sequence=9, expected=(layout.ANSWER,))
+    with pytest.raises(frames.WireError, match="cut"):
+        frames.parse_header(data, sequence=9, expected=(layout.ANSWER,))
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_a_cut_header(data: bytes) -> None:
         (head(kind=255), "kind 255"),
         (head(sequence=8), "number"),
         (head(sequence=0), "number"),
-        (head(length=wire.MAX_REPLY + 1), "announces"),
+        (head(length=frames.MAX_REPLY + 1), "announces"),
         # A negative length, as a C program would write it.
         (head(length=(-1) & 0xFFFFFFFF), "announces 4294967295"),
     ],
 )
 def test_a_header_that_answers_nothing(data: bytes, why: str) -> None:
-    with pytest.raises(wire.WireError, match=why):
-        wire.parse_header(data, sequence=9, expected=(layout.ANSWER, layout.FAULT))
+    with pytest.raises(frames.WireError, match=why):
+        frames.parse_header(data, sequence=9, expected=(layout.ANSWER, layout.FAULT))
 
 
 @pytest.mark.parametrize("name", list(HONEST))
@@ -102,27 +102,27 @@ def test_a_shape_that_no_trainer_could_use_leaves_its_numbers_behind() -> None:
 def test_every_cut_of_an_answer(name: str) -> None:
     payload, batches, echo = HONEST[name]
     for end in range(len(payload)):
-        with pytest.raises(wire.WireError):
+        with pytest.raises(frames.WireError):
             wire.parse_answers(payload[:end], batches, echo=echo)
 
 
 @pytest.mark.parametrize("name", list(HONEST))
 def test_trailing_bytes(name: str) -> None:
     payload, batches, echo = HONEST[name]
-    with pytest.raises(wire.WireError, match="longer than its content"):
+    with pytest.raises(frames.WireError, match="longer than its content"):
         wire.parse_answers(payload + b"\0", batches, echo=echo)
 
 
 def test_one_answer_too_many_or_too_few() -> None:
-    with pytest.raises(wire.WireError):
+    with pytest.raises(frames.WireError):
         parse(answer() + answer())
-    with pytest.raises(wire.WireError):
+    with pytest.raises(frames.WireError):
         wire.parse_answers(answer(), [BATCH, BATCH])
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4, 0xFFFFFFFF])
 def test_a_count_that_does_not_fit_the_shape(count: int) -> None:
-    with pytest.raises(wire.WireError, match="count"):
+    with pytest.raises(frames.WireError, match="count"):
         parse(answer(count=count))
 
 
@@ -130,50 +130,50 @@ def test_a_count_that_does_not_fit_the_shape(count: int) -> None:
 def test_numbers_sent_with_another_shape(shape: tuple[int, ...]) -> None:
     sizes = b"".join(n.to_bytes(4, "little") for n in shape)
     forged = layout.RESULT.pack(layout.OK, len(shape), layout.F32, 0, 3) + sizes + bytes(36)
-    with pytest.raises(wire.WireError, match="count"):
+    with pytest.raises(frames.WireError, match="count"):
         parse(forged)
 
 
 @pytest.mark.parametrize("dimensions", [9, 100, 255])
 def test_too_many_dimensions(dimensions: int) -> None:
     forged = layout.RESULT.pack(layout.OK, dimensions, layout.F32, layout.OMITTED, 0)
-    with pytest.raises(wire.WireError, match="impossible"):
+    with pytest.raises(frames.WireError, match="impossible"):
         parse(forged + bytes(4 * dimensions))
 
 
 @pytest.mark.parametrize("code", [2, 3, 255])
 def test_an_unknown_dtype(code: int) -> None:
-    with pytest.raises(wire.WireError, match="dtype"):
+    with pytest.raises(frames.WireError, match="dtype"):
         parse(layout.RESULT.pack(layout.OK, 0, code, 0, 1) + bytes(64))
 
 
 @pytest.mark.parametrize("status", [4, 5, 127, 255])
 def test_an_unknown_status(status: int) -> None:
-    with pytest.raises(wire.WireError, match=f"status {status}"):
+    with pytest.raises(frames.WireError, match=f"status {status}"):
         parse(complaint(status))
-    with pytest.raises(wire.WireError, match=f"status {status}"):
+    with pytest.raises(frames.WireError, match=f"status {status}"):
         wire.parse_fault(complaint(status))
 
 
 def test_a_fault_cannot_have_the_status_of_success() -> None:
-    with pytest.raises(wire.WireError, match="status 0"):
+    with pytest.raises(frames.WireError, match="status 0"):
         wire.parse_fault(complaint(layout.OK))
 
 
 @pytest.mark.parametrize("flags", [8, 16, 128, 0xF8, layout.OMITTED])
 def test_flags_that_are_unknown_or_do_not_fit(flags: int) -> None:
-    with pytest.raises(wire.WireError):
+    with pytest.raises(frames.WireError):
         parse(answer(flags=flags))
 
 
 def test_an_echo_that_was_not_asked_for_and_one_that_is_missing() -> None:
-    with pytest.raises(wire.WireError, match="not asked for"):
+    with pytest.raises(frames.WireError, match="not asked for"):
         parse(answer(echo=True))
-    with pytest.raises(wire.WireError, match="not asked for"):
+    with pytest.raises(frames.WireError, match="not asked for"):
         parse(answer(), echo=True)
     bare = answer()
     # The flag alone, without the vectors.
-    with pytest.raises(wire.WireError, match="too early"):
+    with pytest.raises(frames.WireError, match="too early"):
         parse(bare[:3] + bytes([bare[3] | layout.HAS_ECHO]) + bare[4:], echo=True)
 
 
@@ -192,7 +192,7 @@ def test_non_finite_numbers_are_taken_where_numbers_are(value: float) -> None:
 def test_nan_is_no_count_and_no_size(place: int) -> None:
     payload = bytearray(answer())
     payload[place : place + 4] = struct.pack("<f", math.nan)
-    with pytest.raises(wire.WireError):
+    with pytest.raises(frames.WireError):
         parse(bytes(payload))
 
 
@@ -203,7 +203,7 @@ def test_nan_is_no_count_and_no_size(place: int) -> None:
 def test_a_complaint_beyond_its_caps(type_size: int, text_size: int) -> None:
     forged = bytes([layout.RAISED]) + layout.COMPLAINT.pack(1, type_size, text_size) + bytes(8000)
     for read in (parse, wire.parse_fault):
-        with pytest.raises(wire.WireError, match="cap"):
+        with pytest.raises(frames.WireError, match="cap"):
             read(forged)
 
 
@@ -217,17 +217,17 @@ def test_a_complaint_that_is_no_text_is_shown_as_it_is() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"\0" * 4, b"\0" * 6])
 def test_the_end_of_a_fork_has_five_bytes(payload: bytes) -> None:
-    with pytest.raises(wire.WireError):
-        wire.parse_ended(payload)
+    with pytest.raises(frames.WireError):
+        frames.parse_ended(payload)
 
 
 def read_all(data: bytes) -> None:
     """Every reader of the host, on the same bytes: WireError is the one way to fail."""
-    readers: list[Callable[[bytes], object]] = [wire.parse_fault, wire.parse_ended, wire.parse_ready, parse]
+    readers: list[Callable[[bytes], object]] = [wire.parse_fault, frames.parse_ended, frames.parse_ready, parse]
     readers += [lambda d: parse(d, echo=True), lambda d: wire.parse_answers(d, [BATCH, DOUBLE])]
-    readers.append(lambda d: wire.parse_header(d, sequence=9, expected=(layout.ANSWER,)))
+    readers.append(lambda d: frames.parse_header(d, sequence=9, expected=(layout.ANSWER,)))
     for read in readers:
-        with contextlib.suppress(wire.WireError), at_most(2.0):
+        with contextlib.suppress(frames.WireError), at_most(2.0):
             read(data)
 
 
@@ -251,7 +251,7 @@ def test_spoilt_answers(name: str, edits: list[tuple[int, int, bytes]]) -> None:
     read_all(bytes(data))
     try:
         got = wire.parse_answers(bytes(data), batches, echo=echo)
-    except wire.WireError:
+    except frames.WireError:
         return
     assert len(got) == len(batches)
     for one, batch in zip(got, batches, strict=True):

@@ -11,7 +11,7 @@ import pytest
 from wire_bytes import BATCH, DOUBLE
 
 from harness.core.program import CallPlan, Parameter, Program
-from harness.protocol import wire
+from harness.protocol import frames, wire
 from harness.sandbox import wire as layout
 
 
@@ -29,10 +29,10 @@ def through_a_pipe(data: bytes) -> tuple[int, int, bytes]:
 
 
 def test_a_request_is_read_as_it_was_written() -> None:
-    assert through_a_pipe(wire.pack_frame(layout.EVAL, 0xFFFFFFFF, b"abc")) == (layout.EVAL, 0xFFFFFFFF, b"abc")
+    assert through_a_pipe(frames.pack_frame(layout.EVAL, 0xFFFFFFFF, b"abc")) == (layout.EVAL, 0xFFFFFFFF, b"abc")
 
 
-@pytest.mark.parametrize("data", [b"", b"HRN1", b"XXXX" + bytes(12), wire.pack_frame(3, 1, b"abc")[:-1]])
+@pytest.mark.parametrize("data", [b"", b"HRN1", b"XXXX" + bytes(12), frames.pack_frame(3, 1, b"abc")[:-1]])
 def test_the_sandbox_stops_at_a_request_that_is_cut_or_strange(data: bytes) -> None:
     with pytest.raises(EOFError):
         through_a_pipe(data)
@@ -44,9 +44,9 @@ def test_a_reply_is_read_as_it_was_written() -> None:
     os.close(write)
     data = os.read(read, 100)
     os.close(read)
-    size = wire.HEADER.size
+    size = frames.HEADER.size
     assert size == layout.HEADER.size == 16
-    assert wire.parse_header(data[:size], sequence=77, expected=(layout.ANSWER,)) == (layout.ANSWER, 3)
+    assert frames.parse_header(data[:size], sequence=77, expected=(layout.ANSWER,)) == (layout.ANSWER, 3)
     assert data[size:] == b"xyz"
 
 

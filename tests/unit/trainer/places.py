@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from harness.containers.trainer_request import TrainerLimits
     from harness.protocol.job import Job
-    from harness.training.steps import StepSpec
 
 
 class Threads:
@@ -31,20 +30,18 @@ class Threads:
     def __init__(self) -> None:
         self.steps: list[Step] = []
 
-    def start(self, work: StepSpec, limits: TrainerLimits) -> RunningThread:
+    def start(self, work: Job, limits: TrainerLimits) -> RunningThread:
         del limits
         self.steps.append(work.step)
         return RunningThread(work)
 
 
 class RunningThread:
-    def __init__(self, work: StepSpec) -> None:
-        from harness.training.process import _job
-
+    def __init__(self, work: Job) -> None:
         self._read, self._write = os.pipe()
         self.code = 0
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(_job(work),), daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
         self._thread.start()
 
     def _work(self, job: Job) -> None:
@@ -90,7 +87,7 @@ def step_of(job: Job, say: Callable[[Progress], None]) -> dict[str, float]:
     if job.step is Step.SCORE:
         return dict(tiny.score(job, say))
     with RemoteOracle(Path(job.oracle)) as remote:
-        return dict(tiny.train(job, OracleLoss(remote, smallest=remote.smallest, every=0), say))
+        return dict(tiny.train(job, OracleLoss(remote, smallest=remote.smallest), say))
 
 
 class Scripted:
@@ -102,10 +99,10 @@ class Scripted:
         self.said, self.ended, self.left = said, End(0) if end is None else end, left or {}
         self.closed = 0
 
-    def start(self, work: StepSpec, limits: TrainerLimits) -> Scripted:
+    def start(self, work: Job, limits: TrainerLimits) -> Scripted:
         del limits
         for name, data in self.left.items():
-            (work.out / name).write_bytes(data)
+            (Path(work.out) / name).write_bytes(data)
         return self
 
     def pieces(self) -> Iterator[bytes]:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.core.errors import UserError
-from harness.protocol.job import Step
+from harness.protocol.job import Job, Step
 from harness.training.container import _inside, mounted, must_be_readable
-from harness.training.steps import StepSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +29,7 @@ def cached(tmp_path: Path) -> Path:
 
 def inside(folder: Path, path: Path) -> tuple[Path, str]:
     """What is mounted for an input, and what the job is told of it."""
-    work = StepSpec("finetune", Step.PREPARE, 0, {}, folder, inputs={"model": path})
+    work = Job("finetune", Step.PREPARE, 0, {}, str(folder), inputs={"model": str(path)})
     job, mounts = _inside(work, folder)
     (mount,) = [m for m in mounts if m.target.startswith("/inputs")]
     return mount.source, f"{mount.target} {job.inputs['model']}"

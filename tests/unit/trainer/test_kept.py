@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.core.errors import InfrastructureError, StoppedError
-from harness.training.kept import Kept
+from harness.training.kept import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,11 +27,11 @@ def test_one_builds_and_the_others_wait_unless_they_are_told_to_stop(tmp_path: P
         return {}
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(Kept(tmp_path).get, "a" * 64, build)
+        first = pool.submit(kept, tmp_path, "a" * 64, build)
         assert began.wait(120)
         with pytest.raises(StoppedError):
-            Kept(tmp_path, lambda: True).get("a" * 64, build)
-        second = pool.submit(Kept(tmp_path).get, "a" * 64, build)
+            kept(tmp_path, "a" * 64, build, lambda: True)
+        second = pool.submit(kept, tmp_path, "a" * 64, build)
         go.set()
         assert first.result(10) == second.result(10)
     assert built == [1]
@@ -55,27 +55,26 @@ def test_a_builder_that_was_killed_is_gone_on_with_and_halves_of_files_are_not(t
         return {}
 
     told: list[Exception] = [StoppedError()]
-    kept = Kept(tmp_path)
     with pytest.raises(Killed):
-        kept.get("a" * 64, build)
+        kept(tmp_path, "a" * 64, build)
     with pytest.raises(StoppedError):
-        kept.get("a" * 64, build)
-    assert [path.name for path in kept.get("a" * 64, build).iterdir()] == ["one"]
+        kept(tmp_path, "a" * 64, build)
+    assert [path.name for path in kept(tmp_path, "a" * 64, build).iterdir()] == ["one"]
     # What fails although it was gone on with may fail because of what it found: the next one begins anew.
     with pytest.raises(Killed):
-        kept.get("b" * 64, build)
+        kept(tmp_path, "b" * 64, build)
     told.append(InfrastructureError("damaged"))
     with pytest.raises(InfrastructureError):
-        kept.get("b" * 64, build)
+        kept(tmp_path, "b" * 64, build)
     with pytest.raises(Killed):
-        kept.get("b" * 64, build)
+        kept(tmp_path, "b" * 64, build)
 
 
 def test_another_set_is_not_waited_for(tmp_path: Path) -> None:
     def outer(folder: Path) -> dict[str, float]:
         (folder / "a").write_bytes(b"a")
-        inner = Kept(tmp_path).get("b" * 64, lambda made: {"size": float((made / "b").write_bytes(b"b"))})
+        inner = kept(tmp_path, "b" * 64, lambda made: {"size": float((made / "b").write_bytes(b"b"))})
         assert (inner / "b").exists()
         return {}
 
-    assert (Kept(tmp_path).get("a" * 64, outer) / "a").exists()
+    assert (kept(tmp_path, "a" * 64, outer) / "a").exists()

@@ -8,17 +8,20 @@ import pytest
 import torch
 from answering import DPO, Here
 
+from bench.trusted import TrustedLoss
 from harness.core.errors import CandidateFault
 from harness.losses import CATALOGUE
 from harness.protocol.batch import Answer
 from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import StepError
-from harness.trainer.torch import InProcessLoss, OracleLoss
+from harness.protocol.spotcheck import Rechecking
+from harness.trainer.torch import OracleLoss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.protocol.batch import Batch
+    from harness.trainer.tasks import PairLoss
 
 torch.set_num_threads(1)
 
@@ -41,9 +44,7 @@ def arguments(four: list[torch.Tensor], beta: float, progress: float) -> dict[st
     return by_name | {k: v.float() for k, v in lengths(four[0].numel()).items()} | {"beta": beta, "progress": progress}
 
 
-def over(
-    loss: OracleLoss | InProcessLoss, four: Iterable[torch.Tensor], beta: float = 0.1, *, progress: float = 0.5
-) -> torch.Tensor:
+def over(loss: PairLoss, four: Iterable[torch.Tensor], beta: float = 0.1, *, progress: float = 0.5) -> torch.Tensor:
     pc, pr, rc, rr = four
     return loss(pc, pr, rc, rr, beta, progress=progress)
 
@@ -51,7 +52,7 @@ def over(
 @pytest.mark.parametrize("name", [entry.name for entry in CATALOGUE])
 def test_gradients_are_those_of_torch_itself(name: str) -> None:
     here, weight = Here.of(name), torch.tensor(0.25, requires_grad=True)
-    loss = OracleLoss(here, every=0)
+    loss = OracleLoss(here)
     mine, theirs = (vectors(32, dtype=torch.float32) for _ in range(2))
     for four in (mine, theirs):
         four[:2] = [v.requires_grad_() for v in four[:2]]
@@ -104,7 +105,7 @@ def test_other_precisions_cross_as_float32(dtype: torch.dtype) -> None:
 
 
 def test_the_same_training_gives_the_same_weights_in_process_and_through_the_oracle() -> None:
-    def trained(loss: OracleLoss | InProcessLoss) -> torch.Tensor:
+    def trained(loss: PairLoss) -> torch.Tensor:
         torch.manual_seed(0)
         model = torch.nn.Linear(5, 2)
         optimizer = torch.optim.Adam(model.parameters(), 1e-2)
@@ -116,7 +117,7 @@ def test_the_same_training_gives_the_same_weights_in_process_and_through_the_ora
         return torch.cat([p.detach().reshape(-1) for p in model.parameters()])
 
     here = Here()
-    own = InProcessLoss(lambda pc, pr, rc, rr, beta: -torch.nn.functional.logsigmoid(beta * ((pc - pr) - (rc - rr))))
+    own = TrustedLoss(lambda pc, pr, rc, rr, beta: -torch.nn.functional.logsigmoid(beta * ((pc - pr) - (rc - rr))))
     assert torch.equal(trained(OracleLoss(here)), trained(own))
 
 
@@ -191,7 +192,7 @@ class Turncoat(Here):
 
 @pytest.mark.parametrize("turn", [1, 60, 99, 130])
 def test_a_candidate_that_changes_its_answers_late_is_caught(turn: int) -> None:
-    loss = OracleLoss(Turncoat(turn))
+    loss = OracleLoss(Rechecking(Turncoat(turn)))
     with pytest.raises(CandidateFault) as raised:  # noqa: PT012 - somewhere in the loop
         for step in range(turn + 101):
             over(loss, vectors(4, step))
@@ -199,25 +200,27 @@ def test_a_candidate_that_changes_its_answers_late_is_caught(turn: int) -> None:
 
 
 def test_one_that_changes_in_the_last_steps_is_caught_at_the_end() -> None:
-    loss = OracleLoss(Turncoat(70))
+    asked = Rechecking(Turncoat(70))
+    loss = OracleLoss(asked)
     for step in range(75):
         over(loss, vectors(4, step))
     with pytest.raises(CandidateFault):
-        loss.finish()
+        asked.finish()
 
 
 def test_the_honest_is_left_alone_and_asked_again_every_so_often() -> None:
     here = Here()
-    loss = OracleLoss(here, every=10)
+    asked = Rechecking(here, every=10)
+    loss = OracleLoss(asked)
     for step in range(35):
         over(loss, vectors(4, step))
-    loss.finish()
-    assert (loss.calls, len(here.asked)) == (35, 35 + 4)
+    asked.finish()
+    assert (asked.calls, len(here.asked)) == (35, 35 + 4)
 
 
 def test_a_gpu_may_differ_a_little_and_not_more() -> None:
-    small = OracleLoss(Turncoat(1, factor=1.0 + 1e-6), every=2, tolerance=1e-4)
-    large = OracleLoss(Turncoat(1, factor=1.01), every=2, tolerance=1e-4)
+    small = OracleLoss(Rechecking(Turncoat(1, factor=1.0 + 1e-6), every=2, tolerance=1e-4))
+    large = OracleLoss(Rechecking(Turncoat(1, factor=1.01), every=2, tolerance=1e-4))
     for step in range(5):
         over(small, vectors(4, step))
     with pytest.raises(CandidateFault):  # noqa: PT012 - somewhere in the loop

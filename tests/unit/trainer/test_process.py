@@ -23,7 +23,6 @@ from harness.training.rung import TrainingService
 
 if TYPE_CHECKING:
     from harness.containers.trainer_request import TrainerLimits
-    from harness.training.steps import StepSpec
 
 TINY = (sys.executable, "-P", "-u", str(Path(__file__).with_name("tiny.py")))
 
@@ -37,7 +36,7 @@ class Mixed(Processes):
         super().__init__(TINY)
         self._threads = Threads()
 
-    def start(self, work: StepSpec, limits: TrainerLimits) -> RunningProcess:
+    def start(self, work: Job, limits: TrainerLimits) -> RunningProcess:
         if work.step is not Step.TRAIN:
             return self._threads.start(work, limits)  # type: ignore[return-value]
         self.last = super().start(work, limits)

@@ -109,7 +109,7 @@ def test_a_fault_is_kept_here_and_told_there(place: Path, error: Any, fault: str
     assert host.fault is error
     assert error is not None
     with pytest.raises(type(error)):
-        host.raise_fault()
+        host.settle()
 
 
 def test_a_mistake_of_ours_in_the_thread_is_no_silence(place: Path) -> None:

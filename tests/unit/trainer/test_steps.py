@@ -10,9 +10,9 @@ from places import Scripted
 
 from harness.containers.trainer_request import TrainerLimits
 from harness.core.errors import InfrastructureError, UserError
-from harness.protocol.job import Progress, Step, line
+from harness.protocol.job import Job, Progress, Step, line
 from harness.training.left_behind import check_weights
-from harness.training.steps import End, StepSpec, run_step
+from harness.training.steps import End, run_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ LIMITS = TrainerLimits(disk=1 << 20)
 def run(out: Path, said: bytes | str, end: End | None = None, limits: TrainerLimits = LIMITS) -> dict[str, float]:
     where = Scripted(said if isinstance(said, bytes) else said.encode(), end)
     try:
-        return run_step(where, StepSpec("tiny", Step.TRAIN, 0, {}, out), limits)
+        return run_step(where, Job("tiny", Step.TRAIN, 0, {}, str(out)), limits)
     finally:
         assert where.closed == 1
 
@@ -39,7 +39,7 @@ def test_progress_is_passed_on(tmp_path: Path) -> None:
     seen: list[Progress] = []
     said = line(progress={"done": 1, "total": 2, "what": "x", "curve": {"loss": float("nan")}}) + "\n"
     where = Scripted((said + line(metrics={}) + "\n").encode())
-    run_step(where, StepSpec("tiny", Step.TRAIN, 0, {}, tmp_path), LIMITS, say=seen.append)
+    run_step(where, Job("tiny", Step.TRAIN, 0, {}, str(tmp_path)), LIMITS, say=seen.append)
     assert [(p.done, p.total, p.what, list(p.curve)) for p in seen] == [(1, 2, "x", ["loss"])]
 
 

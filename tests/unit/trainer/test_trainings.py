@@ -13,11 +13,11 @@ import pytest
 from answering import DPO, Here
 from places import Threads
 
-from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError, UserError
+from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError, StoppedError, UserError
 from harness.ladder.plan import RungPlan
 from harness.protocol.job import Progress, Step
 from harness.training.left_behind import whole_lines
-from harness.training.rung import StoppedError, TrainingService
+from harness.training.rung import TrainingService
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -49,7 +49,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
     if (tree := checkpoint.load(place)) is not None:
         model.load_state_dict(tree["model"])
         optimizer.load_state_dict(tree["optimizer"])
-        checkpoint.restore_generators(tree["generators"])
+        torch.set_rng_state(tree["generator"])
         begin = tree["step"]
     total = int(str(job.settings.get("steps", 60)))
     for step in range(begin, total):
@@ -61,7 +61,7 @@ def train(job: Job, loss: PairLoss, say: Say) -> Mapping[str, float]:
         optimizer.step()
         if (step + 1) % 5 == 0:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-            checkpoint.save(place, {**state, "generators": checkpoint.generators()})
+            checkpoint.save(place, {**state, "generator": torch.get_rng_state()})
         time.sleep(float(str(job.settings.get("pause", 0.0))))
         say(Progress(step + 1, total, "training", {"loss": float(value.detach())}))
     checkpoint.write_whole(Path(job.out) / "policy.safetensors", save(model.state_dict()))
@@ -102,11 +102,11 @@ def misbehave(job: Job) -> None:
 
 
 def main() -> int:
-    sys.path.insert(0, str(Path(__file__).parent))
     from harness.trainer import tasks
     from harness.trainer.__main__ import main as real
 
     tasks.MODULES["tiny"] = "tiny"
+    sys.modules["tiny.steps"] = sys.modules[__name__]
     return real()
 
 

@@ -12,8 +12,8 @@ import torch
 from control_doubles import SMALL, job
 
 from harness.protocol.job import Job, Step, StepError, silent
-from harness.trainer import control
 from harness.trainer.control import data, kept
+from harness.trainer.control import steps as control
 from harness.trainer.control.policy import Policy, sampler
 from harness.trainer.control.settings import Settings
 

@@ -12,8 +12,8 @@ from control_doubles import SMALL, dpo, even, job, negated
 
 from harness.ladder.curves import curves
 from harness.protocol.job import Progress, Step, StepError, line, silent
-from harness.trainer import control
 from harness.trainer.control import kept
+from harness.trainer.control import steps as control
 from harness.trainer.control.scoring import Outcome, gathered
 from harness.trainer.control.settings import Settings
 from harness.trainer.control.training import Run, runs

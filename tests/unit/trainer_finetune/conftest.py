@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
 
@@ -54,7 +55,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, base: Path, preferences: 
     import finetune_world as world
 
     from harness.protocol.job import Step, silent
-    from harness.trainer import finetune
+    from harness.trainer.finetune import steps as finetune
 
     out = tmp_path_factory.mktemp("run")
     finetune.prepare(world.job(Step.PREPARE, base, preferences, out), silent)

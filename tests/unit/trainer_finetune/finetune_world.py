@@ -12,8 +12,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from bench.trusted import TrustedLoss
 from harness.protocol.job import Job, Step, silent
-from harness.trainer.torch import InProcessLoss
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,9 +133,9 @@ def job(step: Step, base: Path, preferences: Path, out: Path, *, seed: int = 3, 
     )
 
 
-def dpo() -> InProcessLoss:
+def dpo() -> TrustedLoss:
     """DPO in this process."""
-    return InProcessLoss(lambda pc, pr, rc, rr, beta: -torch.nn.functional.logsigmoid(beta * ((pc - pr) - (rc - rr))))
+    return TrustedLoss(lambda pc, pr, rc, rr, beta: -torch.nn.functional.logsigmoid(beta * ((pc - pr) - (rc - rr))))
 
 
 __all__ = ["silent"]

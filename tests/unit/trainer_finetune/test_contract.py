@@ -88,7 +88,7 @@ def test_same_weights_as_the_built_in_sigmoid(
     world.jsonl(tmp_path / "p" / "test.jsonl", made[:16])
     changed: dict[str, Any] = {"batch": settings.batch, "rate": settings.rate}
     job = world.job(Step.PREPARE, base, file.parent, tmp_path / "run", **changed)
-    from harness.trainer import finetune
+    from harness.trainer.finetune import steps as finetune
 
     finetune.prepare(job, world.silent)
     part = store.load(Path(job.out)).train

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.protocol.job import Step, StepError, silent
-from harness.trainer import finetune
 from harness.trainer.finetune import model as models
+from harness.trainer.finetune import steps as finetune
 from harness.trainer.finetune import store
 from harness.trainer.finetune.asking import collate, completions, summed
 from harness.trainer.finetune.settings import Settings

@@ -21,7 +21,7 @@ from harness.core.contract import PREFERENCE
 from harness.protocol.batch import Answer
 from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import Step, silent
-from harness.trainer import finetune
+from harness.trainer.finetune import steps as finetune
 from harness.trainer.finetune import weights
 from harness.training.serving import Serving
 

@@ -14,12 +14,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from bench.trusted import TrustedLoss
 from harness.protocol.job import Progress, Step, StepError, silent
-from harness.trainer import finetune
 from harness.trainer.finetune import model as models
+from harness.trainer.finetune import steps as finetune
 from harness.trainer.finetune import store, weights
 from harness.trainer.finetune.settings import Settings
-from harness.trainer.torch import InProcessLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,9 +67,7 @@ def test_dpo_learns_and_its_negation_learns_the_opposite(
     found = {}
     for name, sign in (("dpo", 1.0), ("negated", -1.0)):
         run = _run(prepared, tmp_path / name)
-        loss = InProcessLoss(
-            lambda a, b, c, d, beta, s=sign: -torch.nn.functional.logsigmoid(s * beta * (a - b - c + d))
-        )
+        loss = TrustedLoss(lambda a, b, c, d, beta, s=sign: -torch.nn.functional.logsigmoid(s * beta * (a - b - c + d)))
         metrics = _train(base, preferences, run, loss, **changed)
         assert metrics["finite"] == 1.0
         assert metrics["steps"] == 20.0
@@ -89,7 +87,7 @@ def test_a_loss_that_says_nothing_changes_nothing(
     base: Path, preferences: Path, prepared: Path, tmp_path: Path
 ) -> None:
     run = _run(prepared, tmp_path)
-    _train(base, preferences, run, InProcessLoss(lambda a, b, c, d, _: (a + b + c + d) * 0.0))
+    _train(base, preferences, run, TrustedLoss(lambda a, b, c, d: (a + b + c + d) * 0.0))
     metrics = _score(base, preferences, run)
     assert metrics["accuracy"] < 0.9, "rounding decides about margins of nothing"
     assert metrics["margin"] == pytest.approx(0.0, abs=1e-4)
@@ -196,7 +194,7 @@ def test_a_loss_that_blows_up_is_told_and_never_crashes(
             return value * float("nan")
         return value + torch.sqrt((pc - pc.detach()).abs())  # 0, and its slope is infinite
 
-    metrics = _train(base, preferences, run, InProcessLoss(blow))
+    metrics = _train(base, preferences, run, TrustedLoss(blow))
     assert metrics["finite"] == 0.0
     assert metrics["steps"] == 5.0
     assert len(calls) == 6
@@ -260,7 +258,7 @@ def test_a_loss_that_needs_more_pairs(base: Path, preferences: Path, prepared: P
     assert caught.value.fault == "user"
 
 
-def replace_smallest(loss: InProcessLoss, smallest: int) -> InProcessLoss:
+def replace_smallest(loss: TrustedLoss, smallest: int) -> TrustedLoss:
     loss.smallest = smallest
     return loss
 

@@ -17,8 +17,8 @@ from harness.ladder.ladder import load
 from harness.protocol.batch_types import LabelledBatch
 from harness.protocol.job import Job, Setting, Step, StepError, silent
 from harness.trainer import checkpoint
-from harness.trainer import images as task
 from harness.trainer.images import cifar, data, fit
+from harness.trainer.images import steps as task
 from harness.trainer.images.fit import network
 from harness.trainer.images.settings import INPUT, Settings
 from harness.trainer.torch import OracleClassLoss

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import softplus
 
 from harness.protocol.job import Job, Step, silent
-from harness.trainer import reviews
+from harness.trainer.reviews import steps as reviews
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from harness.ladder.curves import curves
 from harness.protocol.job import Job, Progress, Step, StepError, silent
-from harness.trainer import reviews
+from harness.trainer.reviews import steps as reviews
 from harness.trainer.reviews.fit import Kept, _backward, schedule, spacing
 from harness.trainer.reviews.prepared import open_prepared
 from harness.trainer.reviews.settings import Settings

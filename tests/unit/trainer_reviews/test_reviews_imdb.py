@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from harness.ladder.ladder import load
 from harness.protocol.job import Job, Step, StepError, silent
-from harness.trainer import reviews
+from harness.trainer.reviews import steps as reviews
 from harness.trainer.reviews.imdb import Files
 from harness.trainer.reviews.prepared import open_prepared
 from harness.trainer.reviews.settings import Settings

@@ -80,7 +80,7 @@ def test_samples_have_the_models_own_frequencies_after_prompts_of_any_length(mod
 
 def _agree(model: Any, prefix: tuple[int, ...], tokens: list[int]) -> None:
     with torch.no_grad():
-        wanted = logits(model, rows([prefix], [(1,)]))[0, -1].softmax(dim=0).double().numpy()
+        wanted = logits(model, rows([prefix], [(1,)]))[0, -2].softmax(dim=0).double().numpy()
     got = np.bincount(tokens, minlength=len(wanted)) / len(tokens)
     error = np.sqrt(wanted * (1 - wanted) / len(tokens)) + 1 / len(tokens)
     assert (np.abs(got - wanted) < 5 * error).all(), prefix

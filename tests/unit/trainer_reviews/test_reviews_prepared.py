@@ -14,11 +14,11 @@ import torch
 from reviewing import SMALL, dpo, prepared
 
 from harness.protocol.job import Job, Step, StepError, silent
-from harness.trainer import reviews
+from harness.trainer.reviews import steps as reviews
+from harness.trainer.reviews.evaluate import World
 from harness.trainer.reviews.prepared import open_prepared, recall_reference, reference_key
 from harness.trainer.reviews.settings import Settings
 from harness.trainer.reviews.texts import Pairs
-from harness.trainer.reviews.world import World
 
 TINY: dict[str, Any] = {**SMALL, "warm_steps": 30, "prompts": 64, "questions": 32}
 
@@ -116,6 +116,9 @@ class Described(World):
     @property
     def digests(self) -> dict[str, str]:
         return self._digests
+
+    def make(self, *_: object, **__: object) -> NoReturn:
+        pytest.fail("a digest needs no material")
 
     def reference(self) -> NoReturn:
         pytest.fail("a digest needs no model")
