@@ -52,7 +52,7 @@ class Archive:
 
     def add(self, loss: Known) -> bool:
         """Take a loss in, unless its function is there; tell whether it is the best of its kind."""
-        if self.same(LossFacts.read(loss.facts).function, loss.id) is not None:
+        if self.same(LossFacts(loss.facts).function, loss.id) is not None:
             return False
         before = self.cells().get(cell(loss.facts))
         self.known.append(loss)
@@ -65,7 +65,7 @@ class Archive:
     def same(self, function: str, identity: str) -> Known | None:
         """The loss of this run that is the same function, or the same text."""
         for loss in self.known:
-            if loss.id == identity or (function and LossFacts.read(loss.facts).function == function):
+            if loss.id == identity or (function and LossFacts(loss.facts).function == function):
                 return loss
         return None
 
@@ -112,7 +112,7 @@ class Archive:
 
 def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
     """The kind of a loss, by its facts."""
-    told = LossFacts.read(facts, lenient=True)
+    told = LossFacts(facts, lenient=True)
     uniform, slope = told.slope_at_uniform, told.slope_at_zero
     kind = "batch" if told.statistic == "batch" else "pointwise"
     if uniform is not None and math.isfinite(uniform):
