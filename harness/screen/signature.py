@@ -218,7 +218,10 @@ def made_functions(tree: ast.Module, functions: Collection[str]) -> dict[str, Co
         if alias.name == "partial"
     }
     found: dict[str, Complaint] = {}
-    for name, call, line in _bound_to_calls(tree):
+    for name, value, line in _bound(tree):
+        call = value.value if isinstance(value, ast.Attribute) else value
+        if not isinstance(call, ast.Call):
+            continue
         called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         base = call.args[0].id if call.args and isinstance(call.args[0], ast.Name) else ""
         if called in partial and base in functions:
@@ -280,13 +283,6 @@ def _method(node: ast.ClassDef) -> str:
     named = [method.name for method in methods if method.name in _CALLED]
     wide = [m.name for m in methods if not m.name.startswith("_") and len(m.args.args) + len(m.args.kwonlyargs) > 2]
     return next(iter((*named, *wide)), "")
-
-
-def _bound_to_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call, int]]:
-    for name, value, line in _bound(tree):
-        called = value.value if isinstance(value, ast.Attribute) else value
-        if isinstance(called, ast.Call):
-            yield name, called, line
 
 
 def _bound(tree: ast.Module) -> Iterator[tuple[str, ast.AST | None, int]]:
