@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.checks.checker import Checker
-from harness.containers.request import container_request
+from harness.containers.request import Recipe, container_request
 from harness.core.profiles import DEFAULT, load
 from harness.images import current
 from harness.ladder import measuring
@@ -41,7 +41,7 @@ def docker_run(image: str, arguments: Sequence[str], *, interactive: bool = Fals
     The request is taken apart key by key, and a key that is not known here is an error: a limit that is
     added to the sandbox is added to the comparison, or the comparison stops.
     """
-    body = dict(container_request(image, load(DEFAULT).limits(gpu=False)))
+    body = dict(container_request(Recipe(image, load(DEFAULT).limits(gpu=False))))
     host: dict[str, Any] = dict(body.pop("HostConfig"))
     seccomp = importlib.resources.files("harness.dockerfiles").joinpath("seccomp.json")
     flags = ["docker", "run", "--rm", f"--user={body.pop('User')}", f"--workdir={body.pop('WorkingDir')}"]

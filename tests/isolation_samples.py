@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.containers.request import COMMAND, USER, container_request
+from harness.containers.request import COMMAND, USER, Recipe, container_request
 from harness.core.limits import Limits
 from harness.protocol.frames import Confinement
 from harness.sandbox import confinement
@@ -60,7 +60,7 @@ def ready_payload(limits: Limits | None = None, *, versions: bytes = VERSIONS, *
 
 def described(limits: Limits | None = None, *, image: str = IMAGE, runtime: str | None = None) -> dict[str, Any]:
     """An engine's description of a container that it built as it was asked."""
-    body = container_request(image, limits or Limits(), runtime=runtime)
+    body = container_request(Recipe(image, limits or Limits(), runtime=runtime))
     host = {**body["HostConfig"], "Binds": None, "Runtime": runtime or "runc", "PidMode": "", "UTSMode": ""}
     config = {"User": USER, "Entrypoint": COMMAND, "Env": body["Env"], "Image": image}
     return {"Id": "c" * 64, "Image": image, "Mounts": [], "HostConfig": host, "Config": config}

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.checks.run import check
+from harness.containers.request import Recipe
 from harness.core.candidate import Candidate
 from harness.core.errors import CandidateFault
 from harness.core.limits import Limits
 from harness.core.verdict import Undecided
 from harness.oracle.oracle import Oracle
-from harness.oracle.sandbox import Recipe, Sandbox
+from harness.oracle.sandbox import Sandbox
 from harness.screen import screen
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from harness.checks.options import Options
     from harness.checks.static import Screened
     from harness.containers.engine import Engine
+    from harness.containers.request import Recipe
     from harness.core.profiles import Profile
     from harness.core.verdict import Json
-    from harness.oracle.sandbox import Recipe, Sandbox
+    from harness.oracle.sandbox import Sandbox
 
 
 @dataclass

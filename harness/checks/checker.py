@@ -18,11 +18,12 @@ from harness.checks.options import Options
 from harness.checks.static import Job, Screened, screened, screened_text
 from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, sweep
+from harness.containers.request import Recipe
 from harness.core.errors import InfrastructureError
 from harness.core.profiles import load
 from harness.core.version import __version__
 from harness.oracle.prefetch import Prefetcher
-from harness.oracle.sandbox import Recipe, Sandbox
+from harness.oracle.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

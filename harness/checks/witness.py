@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from harness.containers.engine import Engine
+    from harness.containers.request import Recipe
     from harness.core.rules import Rule
     from harness.core.verdict import Finding, Json
     from harness.oracle.again import Exchange
     from harness.oracle.oracle import Oracle
-    from harness.oracle.sandbox import Recipe
     from harness.protocol.batch import Answer
     from harness.subject.subject import Subject
 

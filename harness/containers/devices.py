@@ -26,7 +26,6 @@ from harness.core.files import LINES, read_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
 #: What CUDA work needs of the driver, and nothing else.
 GPU_ENVIRONMENT = {"NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
 
@@ -49,32 +48,21 @@ class GpuChoice:
 
     def device_request(self, indices: tuple[int, ...] | None = None) -> dict[str, Any]:
         """The entry of HostConfig.DeviceRequests, as the engine's API spells it: for the first one, or for some."""
+        cdi = self.method == "cdi"
         wanted = (self.index,) if indices is None else indices
-        if self.method == "cdi":
-            return {
-                "Driver": "cdi",
-                "Count": 0,
-                "DeviceIDs": [f"nvidia.com/gpu={index}" for index in wanted],
-                "Capabilities": None,
-                "Options": None,
-            }
         return {
-            "Driver": "",
+            "Driver": "cdi" if cdi else "",
             "Count": 0,
-            "DeviceIDs": [str(index) for index in wanted],
-            "Capabilities": [["gpu"]],
+            "DeviceIDs": [f"nvidia.com/gpu={index}" if cdi else str(index) for index in wanted],
+            "Capabilities": None if cdi else [["gpu"]],
             "Options": None,
         }
 
 
 def host_gpus(root: Path = Path("/")) -> tuple[int, ...]:
     """Indices of the NVIDIA devices of this host, from its device files."""
-    found = []
-    for path in (root / "dev").glob("nvidia[0-9]*"):
-        digits = path.name.removeprefix("nvidia")
-        if digits.isdigit():
-            found.append(int(digits))
-    return tuple(sorted(found))
+    names = (path.name.removeprefix("nvidia") for path in (root / "dev").glob("nvidia[0-9]*"))
+    return tuple(sorted(int(digits) for digits in names if digits.isdigit()))
 
 
 def engine_method(info: Mapping[str, Any], root: Path = Path("/")) -> str | None:
@@ -82,8 +70,7 @@ def engine_method(info: Mapping[str, Any], root: Path = Path("/")) -> str | None
     discovered = info.get("DiscoveredDevices") or []
     if any(str(d.get("ID", "")).startswith("nvidia.com/gpu") for d in discovered):
         return "cdi"
-    folders = info.get("CDISpecDirs") or ()
-    if any(_names_nvidia(root / str(f).lstrip("/")) for f in folders if f in _CDI_FOLDERS or f):
+    if any(_names_nvidia(root / str(f).lstrip("/")) for f in info.get("CDISpecDirs") or () if f):
         return "cdi"
     return "gpus" if "nvidia" in (info.get("Runtimes") or {}) else None
 

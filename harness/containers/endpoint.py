@@ -9,6 +9,7 @@ choice made, the usual sockets are asked in turn: Docker's, rootless Docker's, P
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -16,7 +17,7 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from harness.core.errors import EngineUnavailableError, UserError
@@ -63,7 +64,11 @@ def find_engine(env: Mapping[str, str] | None = None) -> str:
         if problem is None:
             return endpoint.url
         if endpoint.explicit:
-            _refuse_explicit(endpoint, problem)
+            start = f"start the engine that {endpoint.source} names, or unset that choice to use this machine's own"
+            raise EngineUnavailableError(
+                f"no container engine answers at {endpoint.url}, which {endpoint.source} names ({_phrase(problem)})",
+                remedy=PERMISSION_REMEDY if isinstance(problem, PermissionError) else start,
+            )
         forbidden = forbidden or isinstance(problem, PermissionError)
         tried.append(f"{endpoint.url} ({_phrase(problem)})")
     raise EngineUnavailableError(
@@ -103,9 +108,10 @@ def silence(url: str, seconds: float = ANSWER_SECONDS) -> OSError | None:
         return OSError(f"unknown kind of address {url!r}; it should begin with unix://, tcp:// or ssh://")
     try:
         if parts.scheme == "unix":
-            _ping(parts.path, seconds)
-        else:
-            _connect(parts.hostname or "localhost", parts.port or 2375, seconds)
+            status, _ = _get(parts.path, "/_ping", seconds)
+            return None if status == http.client.OK else OSError(f"the engine answers with HTTP status {status}")
+        # Only see that the port is open: a TLS engine's certificates are the client's business.
+        socket.create_connection((parts.hostname or "localhost", parts.port or 2375), timeout=seconds).close()
     except OSError as problem:
         return problem
     except (http.client.HTTPException, ValueError) as problem:
@@ -118,22 +124,17 @@ def get_json(url: str, path: str, seconds: float = 60.0) -> Any:
 
     Raises EngineUnavailableError when the engine goes silent or answers with another error.
     """
-    connection = _UnixConnection(urlsplit(url).path, seconds)
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
-        if response.status == http.client.NOT_FOUND:
+        status, body = _get(urlsplit(url).path, path, seconds)
+        if status == http.client.NOT_FOUND:
             return None
-        if response.status != http.client.OK:
-            raise EngineUnavailableError(f"the container engine answers {response.status}: {body[:200]!r}")
+        if status != http.client.OK:
+            raise EngineUnavailableError(f"the container engine answers {status}: {body[:200]!r}")
         return json.loads(body)
     except (OSError, ValueError, http.client.HTTPException) as problem:
         raise EngineUnavailableError(
             f"the container engine at {url} stopped answering ({problem})", remedy=START_REMEDY
         ) from problem
-    finally:
-        connection.close()
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -142,32 +143,20 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str, seconds: float) -> None:
         super().__init__("localhost", timeout=seconds)
         self._path = path
-        self._seconds = seconds
 
     def connect(self) -> None:
         """Open the socket file instead of a network address."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self._seconds)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
 
-def _ping(path: str, seconds: float) -> None:
-    connection = _UnixConnection(path, seconds)
-    try:
-        connection.request("GET", "/_ping")
+def _get(engine: str, path: str, seconds: float) -> tuple[int, bytes]:
+    """GET a path of the API of the engine behind a socket file: the status and the body of its answer."""
+    with contextlib.closing(_UnixConnection(engine, seconds)) as connection:
+        connection.request("GET", path)
         response = connection.getresponse()
-        response.read()
-        status = response.status
-    finally:
-        connection.close()
-    if status != http.client.OK:
-        raise OSError(f"the engine answers with HTTP status {status}")
-
-
-def _connect(host: str, port: int, seconds: float) -> None:
-    """Only see that the port is open: a TLS engine's certificates are the client's business."""
-    with socket.create_connection((host, port), timeout=seconds):
-        pass
+        return response.status, response.read()
 
 
 def _configured_context(env: Mapping[str, str]) -> str:
@@ -225,18 +214,6 @@ def _context_endpoint(name: str, env: Mapping[str, str]) -> Endpoint:
 
 def _docker_config(env: Mapping[str, str]) -> Path:
     return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or Path.home()) / ".docker")
-
-
-def _refuse_explicit(endpoint: Endpoint, problem: OSError) -> NoReturn:
-    remedy = (
-        PERMISSION_REMEDY
-        if isinstance(problem, PermissionError)
-        else f"start the engine that {endpoint.source} names, or unset that choice to use this machine's own"
-    )
-    raise EngineUnavailableError(
-        f"no container engine answers at {endpoint.url}, which {endpoint.source} names ({_phrase(problem)})",
-        remedy=remedy,
-    )
 
 
 def _phrase(problem: OSError) -> str:

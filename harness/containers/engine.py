@@ -58,18 +58,14 @@ def engine_faults(doing: str) -> Iterator[None]:
         ) from error
     except APIError as error:
         why = str(error.explanation or error)
-        raise InfrastructureError(f"{doing}: the engine refused: {why}", remedy=_remedy(why)) from error
+        said = why.lower()
+        remedy = next((remedy for marks, remedy in _REMEDIES if any(mark in said for mark in marks)), _OTHERWISE)
+        raise InfrastructureError(f"{doing}: the engine refused: {why}", remedy=remedy) from error
     except (DockerException, RequestException, OSError) as error:
         raise EngineUnavailableError(
             f"{doing}: the container engine does not answer",
             remedy="start it (`systemctl start docker`, or `make setup` as root) and try again",
         ) from error
-
-
-def _remedy(why: str) -> str:
-    """The next step after a refusal, from the engine's own words."""
-    words = why.lower()
-    return next((remedy for marks, remedy in _REMEDIES if any(mark in words for mark in marks)), _OTHERWISE)
 
 
 def connect(url: str, seconds: float = ENGINE_TIMEOUT) -> APIClient:

@@ -30,7 +30,7 @@ from harness.sandbox import confinement as seen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from harness.core.limits import Limits
+    from harness.containers.request import Recipe
     from harness.protocol.frames import Confinement
 
 _FILTER = 2
@@ -53,19 +53,6 @@ _WARNED = {
 }
 #: The most that each process may have of a core, in bytes.
 _CORE = dict(COUNTED)["core"]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a sandbox was asked to be."""
-
-    limits: Limits
-    image: str = ""
-    gpu: bool = False
-    runtime: str | None = None
-    podman: bool = False
-    variant: str = "cpu"
-    disk: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,13 +96,13 @@ DISK = "have the engine limit block I/O (the controller blkio of cgroup v1, or i
 _RUNTIME = "register gVisor's runsc with the engine under that name, or leave --runtime out"
 
 
-def problems(evidence: Evidence, asked: Asked) -> tuple[Problem, ...]:
+def problems(evidence: Evidence, asked: Recipe) -> tuple[Problem, ...]:
     """Every layer that does not hold, in the order in which the witnesses are heard; empty where all do."""
     found = [*warned(evidence.warnings), *built(evidence.built, asked)]
     return (*found, *confined(evidence.inside, asked, runtime=runtime_of(evidence, asked)))
 
 
-def runtime_of(evidence: Evidence, asked: Asked) -> str:
+def runtime_of(evidence: Evidence, asked: Recipe) -> str:
     """The runtime that the engine says it used, which may be its default."""
     return str((evidence.built.get("HostConfig") or {}).get("Runtime") or asked.runtime or "")
 
@@ -134,7 +121,7 @@ def warned(warnings: Iterable[str]) -> Iterator[Problem]:
             yield Problem(layer, said, _CGROUPS)
 
 
-def built(description: Mapping[str, Any], asked: Asked) -> Iterator[Problem]:
+def built(description: Mapping[str, Any], asked: Recipe) -> Iterator[Problem]:
     """What the engine built, where that is not what it was asked for."""
     host: Mapping[str, Any] = description.get("HostConfig") or {}
     config: Mapping[str, Any] = description.get("Config") or {}
@@ -187,7 +174,7 @@ def _at_most(host: Mapping[str, Any], name: str, most: float) -> bool:
     return isinstance(number, int) and 0 < number <= most * _ROUNDING
 
 
-def confined(inside: Confinement, asked: Asked, *, runtime: str) -> Iterator[Problem]:
+def confined(inside: Confinement, asked: Recipe, *, runtime: str) -> Iterator[Problem]:
     """What the server inside sees, where that does not isolate; `runtime` is the one that the engine says it used."""
     gvisor = behind_gvisor(inside, runtime)
     if any(name in (asked.runtime or "") for name in ("runsc", "gvisor")) and not gvisor:
@@ -216,7 +203,7 @@ def behind_gvisor(inside: Confinement, runtime: str) -> bool:
     return inside.has(seen.GVISOR) and runtime not in _SHARE_THE_KERNEL
 
 
-def _limited(inside: Confinement, asked: Asked, *, gvisor: bool) -> Iterator[Problem]:
+def _limited(inside: Confinement, asked: Recipe, *, gvisor: bool) -> Iterator[Problem]:
     limits = asked.limits
     # A cgroup that shows nothing inside says nothing either way: then the engine's description has to do.
     for layer, number, most in (

@@ -1,4 +1,4 @@
-"""The exact request for a sandbox container, as the engine's API spells it.
+"""What a sandbox is made of, and the exact request for its container, as the engine's API spells it.
 
 A pure function, so that a test can hold every limit against the request that would go to the engine.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from harness.containers.devices import GPU_ENVIRONMENT
 from harness.core import processes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from harness.containers.devices import GpuChoice
     from harness.core.limits import Limits
 
@@ -44,6 +47,23 @@ owner = processes.this
 _SHARE_THE_KERNEL = (None, "", "runc", "crun", "io.containerd.runc.v2")
 #: Tasks of the host that one process in gVisor may stand for, those of the kernel itself included.
 _GVISOR_TASKS = 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a sandbox is made of: image, limits, GPU, runtime and disk. `labels` say whose it is."""
+
+    image: str
+    limits: Limits
+    variant: str = "cpu"
+    gpu: GpuChoice | None = None
+    runtime: str | None = None
+    podman: bool = False
+    #: The device that the engine keeps its data on, where reads from it can be limited (`harness.containers.devices`).
+    disk: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    #: Asked while anything is waited for; what waits then ends with StoppedError.
+    stopping: Callable[[], bool] = lambda: False
 
 
 @cache
@@ -80,63 +100,45 @@ def environment(gpu: GpuChoice | None, indices: tuple[int, ...] | None = None) -
     return [f"{name}={value}" for name, value in out.items()]
 
 
-def container_request(
+def request_for(
     image: str,
-    limits: Limits,
     *,
-    variant: str = "cpu",
-    gpu: GpuChoice | None = None,
-    runtime: str | None = None,
-    podman: bool = False,
-    disk: str | None = None,
-    labels: tuple[tuple[str, str], ...] = (),
+    memory: int,
+    pids: int,
+    cpus: float,
+    gpu: GpuChoice | None,
+    indices: tuple[int, ...] | None = None,
+    ulimits: Iterable[tuple[str, int]],
+    labels: tuple[tuple[str, str], ...],
+    host: dict[str, Any],
+    **body: Any,
 ) -> dict[str, Any]:
-    """The body of POST /containers/create; `labels` stand beside those that every sandbox has.
+    """The body of POST /containers/create, as all containers of ours have it, with `host` and `body` of one's own.
 
-    `disk` is the device that the engine keeps its data on, where that is known and can be limited.
+    There is no network, no capability and no root that can be written, and the standard streams are ours. `indices` is
+    as in `environment`; `labels` stand beside those that every container of ours has.
     """
-    host: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "NetworkMode": "none",
-        "IpcMode": "none",
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "Privileged": False,
-        "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp_profile(variant, by_path=podman)}"],
-        "Memory": limits.memory,
-        "MemorySwap": limits.memory,
-        "PidsLimit": pids_limit(limits, runtime),
-        "NanoCpus": int(limits.cpus * 1_000_000_000),
+        "Memory": memory,
+        "MemorySwap": memory,
+        "PidsLimit": pids,
+        "NanoCpus": int(cpus * 1_000_000_000),
         "OomKillDisable": False,
-        "Ulimits": [
-            {"Name": "nofile", "Soft": limits.descriptors, "Hard": limits.descriptors},
-            {"Name": "fsize", "Soft": limits.file_size, "Hard": limits.file_size},
-            {"Name": "memlock", "Soft": 65536, "Hard": 65536},
-            *({"Name": name, "Soft": most, "Hard": most} for name, most in COUNTED),
-        ],
-        "Tmpfs": _tmpfs(limits, podman=podman),
+        "Ulimits": [{"Name": name, "Soft": most, "Hard": most} for name, most in ulimits],
         "LogConfig": {"Type": "none", "Config": {}},
         "AutoRemove": False,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "Init": False,
     }
-    if podman:
-        # Its own default may be more than this host allows. Counted over all sandboxes of the host, so not small.
-        host["Ulimits"].append({"Name": "nproc", "Soft": 4096, "Hard": 4096})
-    if disk is not None:
-        host["BlkioDeviceReadBps"] = [{"Path": disk, "Rate": DISK_BYTES}]
-        host["BlkioDeviceReadIOps"] = [{"Path": disk, "Rate": DISK_REQUESTS}]
     if gpu is not None:
-        host["DeviceRequests"] = [gpu.device_request()]
-    if runtime is not None:
-        host["Runtime"] = runtime
+        settings["DeviceRequests"] = [gpu.device_request(indices)]
     return {
         "Image": image,
-        "Entrypoint": COMMAND,
-        "Cmd": [],
-        "Env": environment(gpu),
-        "User": USER,
-        "WorkingDir": "/",
-        "Hostname": "sandbox",
+        "Env": environment(gpu, indices),
         "NetworkDisabled": True,
         "OpenStdin": True,
         "StdinOnce": True,
@@ -146,5 +148,41 @@ def container_request(
         "Tty": False,
         "Healthcheck": {"Test": ["NONE"]},
         "Labels": {**dict(labels), LABEL: "1", OWNER_LABEL: owner()},
-        "HostConfig": host,
+        "HostConfig": settings | host,
+        **body,
     }
+
+
+def container_request(recipe: Recipe) -> dict[str, Any]:
+    """The request for a sandbox."""
+    limits, podman = recipe.limits, recipe.podman
+    ulimits = [("nofile", limits.descriptors), ("fsize", limits.file_size), ("memlock", 65536), *COUNTED]
+    if podman:
+        # Its own default may be more than this host allows. Counted over all sandboxes of the host, so not small.
+        ulimits.append(("nproc", 4096))
+    profile = seccomp_profile(recipe.variant, by_path=podman)
+    host: dict[str, Any] = {
+        "IpcMode": "none",
+        "SecurityOpt": ["no-new-privileges", f"seccomp={profile}"],
+        "Tmpfs": _tmpfs(limits, podman=podman),
+    }
+    if recipe.disk is not None:
+        host["BlkioDeviceReadBps"] = [{"Path": recipe.disk, "Rate": DISK_BYTES}]
+        host["BlkioDeviceReadIOps"] = [{"Path": recipe.disk, "Rate": DISK_REQUESTS}]
+    if recipe.runtime is not None:
+        host["Runtime"] = recipe.runtime
+    return request_for(
+        recipe.image,
+        memory=limits.memory,
+        pids=pids_limit(limits, recipe.runtime),
+        cpus=limits.cpus,
+        gpu=recipe.gpu,
+        ulimits=ulimits,
+        labels=recipe.labels,
+        host=host,
+        Entrypoint=COMMAND,
+        Cmd=[],
+        User=USER,
+        WorkingDir="/",
+        Hostname="sandbox",
+    )

@@ -11,9 +11,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.containers.request import LABEL, OWNER_LABEL, USER, environment
+from harness.containers.request import USER, request_for
 from harness.core.limits import MIB
-from harness.core.processes import this as owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,53 +86,31 @@ def trainer_request(
 ) -> dict[str, Any]:
     """The body of POST /containers/create. `job` is the path of the job's file inside."""
     host: dict[str, Any] = {
-        "NetworkMode": "none",
         "IpcMode": "private",
         "ShmSize": (1024 if limits.processes > 1 else 64) * MIB,
-        "ReadonlyRootfs": True,
-        "CapDrop": ["ALL"],
-        "Privileged": False,
         "SecurityOpt": ["no-new-privileges"],
-        "Memory": limits.memory,
-        "MemorySwap": limits.memory,
-        "PidsLimit": limits.pids,
-        "NanoCpus": int(limits.cpus * 1_000_000_000),
-        "OomKillDisable": False,
-        "Ulimits": [
-            {"Name": "nofile", "Soft": _DESCRIPTORS, "Hard": _DESCRIPTORS},
-            {"Name": "fsize", "Soft": limits.disk, "Hard": limits.disk},
-            {"Name": "core", "Soft": 0, "Hard": 0},
-        ],
         "Mounts": [mount.as_request() for mount in mounts],
         "Tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={_TMP_SIZE}"},  # noqa: S108 - inside the container
-        "LogConfig": {"Type": "none", "Config": {}},
-        "AutoRemove": False,
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
-        "Init": False,
     }
-    indices = None if gpu is None else gpu.whole[: limits.processes]
-    if gpu is not None:
-        host["DeviceRequests"] = [gpu.device_request(indices)]
     launch = [*_LAUNCH, f"--nproc-per-node={limits.processes}", "-m", "harness.trainer"]
-    return {
-        "Image": image,
-        "Entrypoint": launch if limits.processes > 1 else COMMAND,
-        "Cmd": [job, "--lifeline"],
-        "Env": [*environment(gpu, indices), *(_RANKS if limits.processes > 1 else ())],
-        "User": user,
-        "WorkingDir": "/tmp",  # noqa: S108 - inside the container
-        "Hostname": "trainer",
-        "NetworkDisabled": True,
-        "OpenStdin": True,
-        "StdinOnce": True,
-        "AttachStdin": True,
-        "AttachStdout": True,
-        "AttachStderr": True,
-        "Tty": False,
-        "Healthcheck": {"Test": ["NONE"]},
-        "Labels": {**dict(labels), LABEL: "1", OWNER_LABEL: owner()},
-        "HostConfig": host,
-    }
+    body = request_for(
+        image,
+        memory=limits.memory,
+        pids=limits.pids,
+        cpus=limits.cpus,
+        gpu=gpu,
+        indices=None if gpu is None else gpu.whole[: limits.processes],
+        ulimits=(("nofile", _DESCRIPTORS), ("fsize", limits.disk), ("core", 0)),
+        labels=labels,
+        host=host,
+        Entrypoint=launch if limits.processes > 1 else COMMAND,
+        Cmd=[job, "--lifeline"],
+        User=user,
+        WorkingDir="/tmp",  # noqa: S108 - inside the container
+        Hostname="trainer",
+    )
+    body["Env"] += _RANKS if limits.processes > 1 else ()
+    return body
 
 
 def not_as_asked(asked: Mapping[str, Any], built: Mapping[str, Any]) -> list[str]:

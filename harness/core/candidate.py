@@ -18,8 +18,6 @@ from harness.core.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.core.verdict import Finding
-
 TOO_LARGE = Rule(
     id="S104",
     name="too-large",
@@ -66,9 +64,11 @@ def read_candidate(path: Path, *, shown_as: str | None = None) -> Candidate:
     try:
         data = read_bytes(path, SIZE_LIMIT)
     except NotAFileError as error:
-        raise CandidateFault(_not_regular(error.kind)) from error
+        message = f"The path is {error.kind}, and a candidate is read from a regular file."
+        raise CandidateFault(NOT_A_REGULAR_FILE.finding(message)) from error
     except TooLargeError as error:
-        raise CandidateFault(_too_large(error.size)) from error
+        message = f"The file has {error.size} bytes or more; the limit is {SIZE_LIMIT}."
+        raise CandidateFault(TOO_LARGE.finding(message)) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"there is no file {shown}", remedy="Check the path.") from error
     except PermissionError as error:
@@ -140,11 +140,3 @@ def _walk(folder: Path) -> Iterable[Path]:
         for name in files:
             if name.endswith(SUFFIXES) and not name.startswith(".") and name != "__init__.py":
                 yield Path(root, name)
-
-
-def _not_regular(kind: str) -> Finding:
-    return NOT_A_REGULAR_FILE.finding(f"The path is {kind}, and a candidate is read from a regular file.")
-
-
-def _too_large(size: int) -> Finding:
-    return TOO_LARGE.finding(f"The file has {size} bytes or more; the limit is {SIZE_LIMIT}.")

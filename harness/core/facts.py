@@ -256,11 +256,6 @@ class LossFacts:
     fingerprint = _Fact[str](lambda told: str(told or ""), "")
     function = _Fact[str](lambda told: str(told or ""), "")
 
-    @classmethod
-    def read(cls, document: Mapping[str, Json], *, lenient: bool = False) -> LossFacts:
-        """Take a document of facts."""
-        return cls(document, lenient)
-
     def as_json(self, *names: str) -> dict[str, Json]:
         """The document as it came, keys in order; of `names` alone where some are given."""
         return {key: value for key, value in sorted(self.document.items()) if key in names or not names}

@@ -339,13 +339,9 @@ def save_bytes(data: bytes, path: Path) -> None:
     try:
         write_whole(path, data)
     except OSError as error:
-        raise _refusal(path, error) from error
-
-
-def _refusal(path: Path, error: OSError) -> UserError | InfrastructureError:
-    """A path that may not be written is the user's to change; a disk that is full or broken is no mistake of theirs."""
-    kind = InfrastructureError if error.errno in _OURS else UserError
-    return kind(
-        f"{path} could not be written: {error.strerror}",
-        remedy="Check the folder's permissions and the space on the disk, or give another path.",
-    )
+        # A path that may not be written is the user's to change; a disk that is full or broken is no mistake of theirs.
+        kind = InfrastructureError if error.errno in _OURS else UserError
+        raise kind(
+            f"{path} could not be written: {error.strerror}",
+            remedy="Check the folder's permissions and the space on the disk, or give another path.",
+        ) from error

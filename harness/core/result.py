@@ -37,7 +37,7 @@ class CheckResult:
     @property
     def loss_facts(self) -> LossFacts:
         """The facts, to be asked by name."""
-        return LossFacts.read(self.facts)
+        return LossFacts(self.facts)
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,18 @@ _HASHES, _COMMANDS = re.compile("#(?=#)"), re.compile(r"#(?=#[^\s\[]*\[)")
 
 
 class _Table(dict[int, "str | None"]):
-    """What each character becomes, worked out on first sight."""
+    """What each character becomes, worked out on first sight; `line_end` is what ends a line that nobody laid out."""
+
+    def __init__(self, line_end: str) -> None:
+        super().__init__()
+        self._line_end = line_end
 
     def __missing__(self, code: int) -> str | None:
         char = chr(code)
         out: str | None = char
         category = unicodedata.category(char)
         if char in _NEWLINES:
-            out = "\n"
+            out = self._line_end
         elif char in "\n\t":
             out = char
         elif category in {"Cc", "Cf"} or char in _BLANK:  # controls, bidi, zero-width
@@ -68,18 +72,7 @@ class _Table(dict[int, "str | None"]):
         return out
 
 
-_TABLE = _Table()
-
-
-class _Pieces(dict[int, "str | None"]):
-    """As `_Table`, with a blank where a line would begin that nobody laid out."""
-
-    def __missing__(self, code: int) -> str | None:
-        self[code] = out = " " if chr(code) in _NEWLINES else _TABLE[code]
-        return out
-
-
-_PIECES = _Pieces()
+_TABLE, _PIECES = _Table("\n"), _Table(" ")
 
 
 def clean(text: str, cap: int = BLOCK_CAP) -> str:
@@ -118,8 +111,7 @@ def one_line(text: str, cap: int = LINE_CAP) -> str:
 
 def piece(text: str) -> str:
     r"""Clean, of any length, and a line end only where a plain one was: for pieces of what is laid out already."""
-    whole = _ESCAPES.sub("", text).translate(_PIECES)
-    return _settled(whole)
+    return _settled(_ESCAPES.sub("", text).translate(_PIECES))
 
 
 def path(text: str) -> str:

@@ -19,12 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: How often it is looked whether the other one is done, in seconds.
-_BETWEEN_LOOKS = 0.2
-T = TypeVar("T")
-
-#: How often one who waits asks whether it is to stop, in seconds.
+#: How often one who waits looks whether the other one is done, or whether it is to stop, in seconds.
 _LOOK = 0.2
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -37,7 +34,7 @@ def alone(lock: Path, stopping: Callable[[], bool] = lambda: False) -> Iterator[
         while not taken(descriptor):
             if stopping():
                 raise StoppedError
-            time.sleep(_BETWEEN_LOOKS)
+            time.sleep(_LOOK)
         yield
 
 

@@ -52,7 +52,7 @@ class Archive:
 
     def add(self, loss: Known) -> None:
         """Take a loss in, unless its function is there."""
-        if self.same(LossFacts.read(loss.facts).function, loss.id) is None:
+        if self.same(LossFacts(loss.facts).function, loss.id) is None:
             self.known.append(loss)
 
     def fail(self, failure: Failure) -> None:
@@ -62,7 +62,7 @@ class Archive:
     def same(self, function: str, identity: str) -> Known | None:
         """The loss of this run that is the same function, or the same text."""
         for loss in self.known:
-            if loss.id == identity or (function and LossFacts.read(loss.facts).function == function):
+            if loss.id == identity or (function and LossFacts(loss.facts).function == function):
                 return loss
         return None
 
@@ -109,7 +109,7 @@ class Archive:
 
 def cell(facts: Mapping[str, Json]) -> tuple[str, ...]:
     """The kind of a loss, by its facts."""
-    told = LossFacts.read(facts, lenient=True)
+    told = LossFacts(facts, lenient=True)
     uniform, slope = told.slope_at_uniform, told.slope_at_zero
     kind = "batch" if told.statistic == "batch" else "pointwise"
     if uniform is not None and math.isfinite(uniform):

@@ -228,7 +228,7 @@ class Discovery:
         seen = track.archive.same
         judged = self._judge.judge(reading.source, base["name"], lambda mark, own: seen(mark, own) is not None)
         row = row_of(judged, **base)
-        if judged.fate == "known" and (loss := seen(LossFacts.read(judged.facts).function, judged.id)) is not None:
+        if judged.fate == "known" and (loss := seen(LossFacts(judged.facts).function, judged.id)) is not None:
             return like(row, loss)
         if judged.fate == "rejected":
             answer = prompts.rejected(judged.findings, reading.source)

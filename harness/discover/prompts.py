@@ -177,7 +177,7 @@ def curve(points: tuple[tuple[int, float], ...]) -> str:
 
 
 def _facts(one: Known) -> str:
-    facts = LossFacts.read(one.facts, lenient=True)
+    facts = LossFacts(one.facts, lenient=True)
     told = []
     if facts.convex is not None:
         told.append("convex in rho" if facts.convex else "not convex in rho")

@@ -19,6 +19,7 @@ from harness.sandbox import confinement as seen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from harness.containers.request import Recipe
     from harness.doctor.model import Outcome
     from harness.protocol.frames import Confinement
 
@@ -234,7 +235,7 @@ def _named(number: int) -> str:
     return "done" if number == 0 else errno.errorcode.get(number, f"error {number}")
 
 
-def preflight(evidence: isolation.Evidence, asked: isolation.Asked) -> Iterator[Outcome]:
+def preflight(evidence: isolation.Evidence, asked: Recipe) -> Iterator[Outcome]:
     """The preflight's three witnesses, one by one."""
     runtime = isolation.runtime_of(evidence, asked)
     yield _outcome(ACCEPTED, isolation.warned(evidence.warnings), "no warning about a limit")

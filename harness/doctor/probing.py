@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from harness.containers.engine import Engine
 from harness.containers.isolation import NotIsolatedError, behind_gvisor, runtime_of
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from harness.containers.request import Recipe
     from harness.core.errors import HarnessError
     from harness.doctor.model import Outcome
-    from harness.oracle.sandbox import Recipe
 
 _HOLDS = "use an engine and a cgroup that hold this limit (`docker info` names what it cannot hold)"
 _REPORT = "report this: a sandbox that outlives its limits is a fault of the harness or of its engine"
@@ -68,130 +69,112 @@ class Lab:
 
     def kernel(self) -> list[Outcome]:
         """The preflight's witnesses, then the doors of the kernel's."""
-        checks = (*judge.PREFLIGHT_CHECKS, *judge.KERNEL_CHECKS)
-        with _Opened(self) as opened:
+        with _opened(self, ready=False) as opened:
             sandbox = opened.sandbox
             try:
                 sandbox.wait_ready()
             except NotIsolatedError as refusal:
                 if sandbox.evidence is None:
                     raise
-                return [*judge.preflight(sandbox.evidence, sandbox.asked), *_not_tried(judge.KERNEL_CHECKS, refusal)]
+                return [*judge.preflight(sandbox.evidence, sandbox.recipe), *_not_tried(judge.KERNEL_CHECKS, refusal)]
             except InfrastructureError as error:
-                return [judge.CONFINED.failed(error.message, error.remedy), *_not_tried(checks[:2], error)]
+                witnesses = _not_tried((judge.ACCEPTED, judge.BUILT), error)
+                return [judge.CONFINED.failed(error.message, error.remedy), *witnesses]
             evidence = sandbox.evidence
             if evidence is None:
                 raise RuntimeError("a sandbox that is ready has evidence")
-            gvisor = opened.behind_gvisor
-            found = _tried(judge.KERNEL_CHECKS, lambda: judge.kernel(opened.ask("kernel"), gvisor=gvisor))
-            return [*judge.preflight(evidence, sandbox.asked), *found]
+            gvisor, here = opened.behind_gvisor, contextlib.nullcontext(opened)
+            found = _tried(judge.KERNEL_CHECKS, here, lambda one: judge.kernel(one.ask("kernel"), gvisor=gvisor))
+            return [*judge.preflight(evidence, sandbox.recipe), *found]
 
     def files(self) -> list[Outcome]:
         """What can be written, run and read."""
 
-        def look() -> Iterable[Outcome]:
-            with _Opened(self) as opened:
-                opened.sandbox.wait_ready()
-                gvisor = opened.behind_gvisor
-                findings = opened.ask("files", CANARY=str(self.canary))
+        def look(opened: _Opened) -> Iterable[Outcome]:
+            findings = opened.ask("files", CANARY=str(self.canary))
             gpu = self.recipe.gpu is not None
-            return judge.files(findings, gpu=gpu, podman=self.recipe.podman, gvisor=gvisor)
+            return judge.files(findings, gpu=gpu, podman=self.recipe.podman, gvisor=opened.behind_gvisor)
 
-        return _tried(judge.FILE_CHECKS, look)
+        return _tried(judge.FILE_CHECKS, _opened(self), look)
 
     def counted(self) -> list[Outcome]:
         """What there is a number of on the whole host, or for a user."""
 
-        def look() -> Iterable[Outcome]:
-            with _Opened(self) as opened:
-                opened.sandbox.wait_ready()
-                findings = opened.ask("counted")
-                gvisor = opened.behind_gvisor
-            return judge.counted(findings, gpu=self.recipe.gpu is not None, gvisor=gvisor)
+        def look(opened: _Opened) -> Iterable[Outcome]:
+            gpu = self.recipe.gpu is not None
+            return judge.counted(opened.ask("counted"), gpu=gpu, gvisor=opened.behind_gvisor)
 
-        return _tried(judge.COUNTED_CHECKS, look)
+        return _tried(judge.COUNTED_CHECKS, _opened(self), look)
 
     def processes(self) -> list[Outcome]:
         """Twice as many processes as there may be."""
         most = self.recipe.limits.pids
 
-        def fork() -> Iterable[Outcome]:
-            with _Opened(self) as opened:
-                opened.sandbox.wait_ready()
-                try:
-                    findings = opened.ask("limits", WHICH="processes", MOST=2 * most)
-                except (CandidateFault, SandboxLostError) as end:
-                    yield _end_of_gvisor(PIDS, opened, end)
-                    return
+        def fork(opened: _Opened) -> Iterable[Outcome]:
+            try:
+                findings = opened.ask("limits", WHICH="processes", MOST=2 * most)
+            except (CandidateFault, SandboxLostError) as end:
+                return [_end_of_gvisor(PIDS, opened, end)]
             born, reason = int(findings["born"]), int(findings["errno"])
             stopped = born < most and reason == errno.EAGAIN
-            yield PIDS.holds(when=stopped, seen=f"{born} processes were made, and {most} in all are allowed")
+            return [PIDS.holds(when=stopped, seen=f"{born} processes were made, and {most} in all are allowed")]
 
-        return _tried((PIDS,), fork)
+        return _tried((PIDS,), _opened(self), fork)
 
     def names(self) -> list[Outcome]:
         """More names that are not there than the memory has room for: the kernel remembers each."""
         # CUDA alone takes more.
         most = _SMALL if self.recipe.gpu is None else self.recipe.limits.memory
 
-        def look() -> Iterable[Outcome]:
-            with _Opened(self, memory=most) as opened:
-                opened.sandbox.wait_ready()
-                if opened.behind_gvisor:
-                    return [NAMES.not_applicable("gVisor's own kernel remembers them, and not the host's")]
-                found = opened.ask("limits", WHICH="names", MOST=most)
+        def look(opened: _Opened) -> Iterable[Outcome]:
+            if opened.behind_gvisor:
+                return [NAMES.not_applicable("gVisor's own kernel remembers them, and not the host's")]
+            found = opened.ask("limits", WHICH="names", MOST=most)
             seen = f"{found['names']} names of {found['each']:.0f} bytes each; {found['peak'] >> 20} MiB at most"
             seen += f", and {most >> 20} are allowed"
             if found["names"] == 0:
                 return [NAMES.warning("a sandbox cannot see how much memory it has", "use cgroup v2")]
             return [NAMES.holds(when=found["each"] >= _ENTRY and found["peak"] <= most, seen=seen)]
 
-        return _tried((NAMES,), look)
+        return _tried((NAMES,), _opened(self, memory=most), look)
 
     def outlasts(
         self, check: Check, which: str, rule: str, *, call: float = _PATIENCE, **constants: float
     ) -> list[Outcome]:
         """Go past a limit: the sandbox has to be ended for it, by that rule, and an answer must not come."""
 
-        def go() -> Iterable[Outcome]:
-            with _Opened(self, call=call) as opened:
-                opened.sandbox.wait_ready()
-                try:
-                    findings = opened.ask("limits", WHICH=which, **constants)
-                except CandidateFault as fault:
-                    finding = fault.findings[0]
-                    return [check.holds(when=finding.rule == rule, seen=f"{finding.rule}: {finding.message}")]
-                except HostBusyError as busy:
-                    return [check.warning(f"it was ended after its limit, and {busy.message}", busy.remedy)]
-                except SandboxLostError as end:
-                    return [_end_of_gvisor(check, opened, end)]
+        def go(opened: _Opened) -> Iterable[Outcome]:
+            try:
+                findings = opened.ask("limits", WHICH=which, **constants)
+            except CandidateFault as fault:
+                finding = fault.findings[0]
+                return [check.holds(when=finding.rule == rule, seen=f"{finding.rule}: {finding.message}")]
+            except HostBusyError as busy:
+                return [check.warning(f"it was ended after its limit, and {busy.message}", busy.remedy)]
+            except SandboxLostError as end:
+                return [_end_of_gvisor(check, opened, end)]
             return [check.failed(f"it went past the limit and answered: {findings}")]
 
-        return _tried((check,), go)
+        return _tried((check,), _opened(self, call=call), go)
 
     def hangs_up(self) -> list[Outcome]:
         """Close the connection as the end of a killed harness does, and see that the container ends."""
 
-        def abandon() -> Iterable[Outcome]:
-            with _Opened(self) as opened:
-                opened.sandbox.wait_ready()
-                container_id = opened.sandbox.abandon()
-                began = time.monotonic()
-                while opened.engine.state(container_id).get("Running"):
-                    if time.monotonic() - began > _END:
-                        return [HANG_UP.failed(f"it still runs {_END:g} s later")]
-                    time.sleep(0.05)
-                return [HANG_UP.ok(f"it ended {time.monotonic() - began:.1f} s later")]
+        def abandon(opened: _Opened) -> Iterable[Outcome]:
+            container_id = opened.sandbox.abandon()
+            began = time.monotonic()
+            while opened.engine.state(container_id).get("Running"):
+                if time.monotonic() - began > _END:
+                    return [HANG_UP.failed(f"it still runs {_END:g} s later")]
+                time.sleep(0.05)
+            return [HANG_UP.ok(f"it ended {time.monotonic() - began:.1f} s later")]
 
-        return _tried((HANG_UP,), abandon)
+        return _tried((HANG_UP,), _opened(self), abandon)
 
     def left(self, secret: str) -> Outcome:
         """Whether anything is left of all that."""
-        engine = Engine(self.url)
-        try:
+        with contextlib.closing(Engine(self.url)) as engine:
             here = [one[:12] for one in self.containers if engine.state(one)]
-        finally:
-            engine.close()
         try:
             intact = self.canary.read_text("ascii") == secret
         except (OSError, UnicodeDecodeError):
@@ -205,47 +188,49 @@ class Lab:
         return self.recipe.limits.memory + self.recipe.limits.memory // 4
 
 
+@dataclass(frozen=True)
 class _Opened:
-    """One sandbox with a connection of its own; both are gone afterwards."""
+    """One sandbox with a connection of its own."""
 
-    def __init__(self, lab: Lab, *, call: float = _PATIENCE, memory: int | None = None) -> None:
-        # The profile's limits but for time: here it is not the candidate that has to be quick.
-        memory = memory or lab.recipe.limits.memory
-        self._limits = replace(lab.recipe.limits, memory=memory, call=call, total=2 * _PATIENCE)
-        self._lab = lab
-        self.engine = Engine(lab.url)
-        self.sandbox: Sandbox
-
-    def __enter__(self) -> Self:
-        try:
-            self.sandbox = Sandbox(self.engine, replace(self._lab.recipe, limits=self._limits))
-        except BaseException:
-            self.engine.close()
-            raise
-        self._lab.containers.append(self.sandbox.container)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.sandbox.close()
-        finally:
-            self.engine.close()
+    engine: Engine
+    sandbox: Sandbox
 
     @property
     def behind_gvisor(self) -> bool:
         """Whether gVisor's kernel answers in this sandbox, once it is ready."""
         evidence = self.sandbox.evidence
-        return evidence is not None and behind_gvisor(evidence.inside, runtime_of(evidence, self.sandbox.asked))
+        return evidence is not None and behind_gvisor(evidence.inside, runtime_of(evidence, self.sandbox.recipe))
 
     def ask(self, name: str, **constants: str | float) -> dict[str, Any]:
         """Send a probe, and read its findings."""
-        return inside.ask(Oracle(self.sandbox, inside.program(name, **constants), self._limits))
+        return inside.ask(Oracle(self.sandbox, inside.program(name, **constants), self.sandbox.recipe.limits))
 
 
-def _tried(checks: Iterable[Check], what: Callable[[], Iterable[Outcome]]) -> list[Outcome]:
+@contextlib.contextmanager
+def _opened(lab: Lab, *, call: float = _PATIENCE, memory: int | None = None, ready: bool = True) -> Iterator[_Opened]:
+    """Open a sandbox, and wait until it is `ready`; it is gone afterwards, and so is its connection."""
+    # The profile's limits but for time: here it is not the candidate that has to be quick.
+    memory = memory or lab.recipe.limits.memory
+    limits = replace(lab.recipe.limits, memory=memory, call=call, total=2 * _PATIENCE)
+    with (
+        contextlib.closing(Engine(lab.url)) as engine,
+        contextlib.closing(Sandbox(engine, replace(lab.recipe, limits=limits))) as sandbox,
+    ):
+        lab.containers.append(sandbox.container)
+        if ready:
+            sandbox.wait_ready()
+        yield _Opened(engine, sandbox)
+
+
+def _tried(
+    checks: Iterable[Check],
+    opened: contextlib.AbstractContextManager[_Opened],
+    what: Callable[[_Opened], Iterable[Outcome]],
+) -> list[Outcome]:
     """Do it; where it does not come to an end, nothing is known of its checks, and that is never good news."""
     try:
-        return list(what())
+        with opened as there:
+            return list(what(there))
     except NotIsolatedError as error:
         return list(_not_tried(checks, error))
     except CandidateFault as fault:

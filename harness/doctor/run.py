@@ -18,17 +18,16 @@ from urllib.parse import urlsplit
 
 from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, engine_faults, sweep
+from harness.containers.request import Recipe
 from harness.core.errors import InfrastructureError
 from harness.core.profiles import DEFAULT, load
 from harness.doctor import engine, judge, probing
 from harness.doctor.model import Examination, Result
 from harness.images import current
-from harness.oracle.sandbox import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from harness.containers.devices import GpuChoice
     from harness.doctor.model import Outcome
 
 _GROUPS = (
@@ -74,10 +73,8 @@ def _outcomes(wishes: Wishes, about: dict[str, str], say: Callable[[str], None])
     except InfrastructureError as error:
         yield engine.ANSWERS.failed(error.message, error.remedy)
         return
-    try:
+    with contextlib.closing(connection):
         yield from _with_engine(connection, wishes, about, say)
-    finally:
-        connection.close()
 
 
 def _with_engine(
@@ -127,21 +124,11 @@ def _with_engine(
     if any(outcome.check is engine.RUNTIME and outcome.result is Result.FAILED for outcome in found):
         return
     sweep(connection)
-    recipe = _recipe(digest, variant, gpu, wishes.runtime, podman=podman, disk=view.disk)
-    yield from _probed(connection.url, recipe, say)
-
-
-def _recipe(
-    image_: str, variant: str, gpu: GpuChoice | None, runtime: str | None, *, podman: bool, disk: str | None
-) -> Recipe:
-    """The sandbox that `harness check` would start."""
+    # The sandbox that `harness check` would start.
     limits = load(DEFAULT).limits(gpu=gpu is not None)
-    return Recipe(image_, limits, variant=variant, gpu=gpu, runtime=runtime, podman=podman, disk=disk)
-
-
-def _probed(url: str, recipe: Recipe, say: Callable[[str], None]) -> Iterator[Outcome]:
+    recipe = Recipe(digest, limits, variant=variant, gpu=gpu, runtime=wishes.runtime, podman=podman, disk=disk)
     with _canary() as (path, secret):
-        lab = probing.Lab(url, recipe, path)
+        lab = probing.Lab(connection.url, recipe, path)
         for outcomes in _side_by_side(lab.jobs(), say):
             yield from outcomes
         yield lab.left(secret)

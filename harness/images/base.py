@@ -11,6 +11,7 @@ and plain modes: the same packages give the same bytes, whichever tool unpacked 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -161,13 +162,10 @@ def _import(archive: Path, recipe: DebianRecipe) -> BaseRecord:
     tag = f"{recipe.suite}-{digest[:12]}"
     reference = f"{BASE_REPOSITORY}:{tag}"
     if inspect(reference) is None:
-        engine = client()
-        try:
+        with contextlib.closing(client()) as engine:
             answer = engine.import_image_from_file(str(archive), repository=BASE_REPOSITORY, tag=tag)
             # Podman imports without the tag it was asked for; both engines end by naming the image's digest.
             engine.tag(json.loads(answer.strip().splitlines()[-1])["status"], BASE_REPOSITORY, tag)
-        finally:
-            engine.close()
     if inspect(reference) is None:
         raise BaseBuildError(f"the engine at {find_engine()} did not import the base")
     return BaseRecord(f"debian@sha256:{digest}", reference, recipe.digest)

@@ -5,10 +5,12 @@ The context is one archive, the same bytes for the same inputs, and nothing else
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import tempfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import InfrastructureError
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from typing import IO
 
     from harness.images.base import Base
-    from harness.images.wheelhouse import Wheel
 
 # Wheels are zip archives, which know no time before 1980; nothing else reads the times.
 EPOCH = 315532800
@@ -98,8 +99,7 @@ def labels(inputs: Inputs, base: Base) -> dict[str, str]:
 
 
 def _build(context: Any, tag: str, base: Base, marks: dict[str, str], say: Say) -> None:
-    engine = client()
-    try:
+    with contextlib.closing(client()) as engine:
         steps = engine.build(
             fileobj=context,
             custom_context=True,
@@ -115,8 +115,6 @@ def _build(context: Any, tag: str, base: Base, marks: dict[str, str], say: Say) 
             decode=True,
         )
         _follow(steps, say)
-    finally:
-        engine.close()
 
 
 def _follow(steps: Iterable[dict[str, Any]], say: Say) -> None:
@@ -133,26 +131,17 @@ def _follow(steps: Iterable[dict[str, Any]], say: Say) -> None:
                 say(line.strip())
 
 
-def write_context(target: IO[bytes], files: Mapping[str, bytes], wheels: Iterable[Wheel]) -> None:
+def write_context(target: IO[bytes], files: Mapping[str, bytes], wheels: Iterable[Path]) -> None:
     """Write the archive to `target`: the files by name, then the wheels below `wheelhouse/`."""
     with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        folders = {parent for name in files for parent in _parents(name)} | {"wheelhouse"}
-        for folder in sorted(folders):
+        folders = {str(parent) for name in files for parent in PurePosixPath(name).parents} | {"wheelhouse"}
+        for folder in sorted(folders - {"."}):
             archive.addfile(_tar_member(folder, 0, tarfile.DIRTYPE, 0o755))
         for name, content in sorted(files.items()):
             archive.addfile(_tar_member(name, len(content)), io.BytesIO(content))
-        for wheel in sorted(wheels, key=lambda wheel: wheel.path.name):
-            _add_wheel(archive, wheel.path)
-
-
-def _add_wheel(archive: tarfile.TarFile, path: Path) -> None:
-    with path.open("rb") as stream:
-        archive.addfile(_tar_member(f"wheelhouse/{path.name}", path.stat().st_size), stream)
-
-
-def _parents(name: str) -> list[str]:
-    parts = name.split("/")[:-1]
-    return ["/".join(parts[: end + 1]) for end in range(len(parts))]
+        for path in sorted(wheels, key=lambda path: path.name):
+            with path.open("rb") as stream:
+                archive.addfile(_tar_member(f"wheelhouse/{path.name}", path.stat().st_size), stream)
 
 
 def _tar_member(name: str, size: int, kind: bytes = tarfile.REGTYPE, mode: int = 0o644) -> tarfile.TarInfo:

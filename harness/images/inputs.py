@@ -91,33 +91,22 @@ class Inputs:
     @cached_property
     def files(self) -> dict[str, bytes]:
         """Contents by their name in the build context; wheels are represented by their lock."""
-        return self._trainer_files() if self._trains else self._sandbox_files()
-
-    def _trainer_files(self) -> dict[str, bytes]:
-        """A trainer has the sandbox's stages, stages of its own, and of this project what it needs to train."""
+        recipes = self.root / DOCKERFILES
+        lock, installer = self.locks
         found = {
-            **self._from_dockerfiles("trainer", self.variant),
-            **_tree(self.root / DOCKERFILES / "trainer", "trainer"),
-            "code/harness/__init__.py": _read(self.root / "harness/__init__.py"),
+            "Dockerfile": _read(recipes / f"{'trainer' if self._trains else 'sandbox'}.Dockerfile"),
+            "build.txt": _read(recipes / "locks" / installer),
+            "lock.txt": _read(recipes / "locks" / lock),
+            **_tree(recipes / "stages", "stages"),
         }
+        if not self._trains:
+            return found | _tree(self.root / "harness/sandbox", "sandbox")
+        # A trainer has the sandbox's stages, stages of its own, and of this project what it needs to train.
+        found |= _tree(recipes / "trainer", "trainer")
+        found["code/harness/__init__.py"] = _read(self.root / "harness/__init__.py")
         for folder in TRAINER_CODE:
             found |= _tree(self.root / folder, f"code/{folder}")
         return found
-
-    def _sandbox_files(self) -> dict[str, bytes]:
-        return {
-            **self._from_dockerfiles("sandbox", f"sandbox-{self.variant}"),
-            **_tree(self.root / "harness/sandbox", "sandbox"),
-        }
-
-    def _from_dockerfiles(self, purpose: str, lock: str) -> dict[str, bytes]:
-        folder = self.root / DOCKERFILES
-        return {
-            "Dockerfile": _read(folder / f"{purpose}.Dockerfile"),
-            "build.txt": _read(folder / "locks" / "build.txt"),
-            "lock.txt": _read(folder / "locks" / f"{lock}.txt"),
-            **_tree(folder / "stages", "stages"),
-        }
 
     def digest(self, base: str) -> str:
         """Return the SHA-256 (hex) over variant, base's identity and every file's name and content."""

@@ -11,12 +11,14 @@ import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.files import SMALL, read_bytes, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,11 @@ class Records:
 
     def of_tag(self, tag: str) -> BuildRecord | None:
         """Return what was built under a tag."""
-        return self._build(self._folder / f"{_file_name(tag)}.json")
+        return _load(self._folder / f"{_file_name(tag)}.json", BuildRecord)
 
     def latest(self, variant: str) -> BuildRecord | None:
         """Return the last build of a variant: its base is the base that this machine goes on using."""
-        return self._build(self._folder / f"latest-{variant}.json")
+        return _load(self._folder / f"latest-{variant}.json", BuildRecord)
 
     def remember(self, record: BuildRecord) -> None:
         """Keep a build, as that of its tag and as the latest of its variant."""
@@ -72,11 +74,7 @@ class Records:
 
     def base(self, recipe: str) -> BaseRecord | None:
         """Return the base that was made from a recipe here."""
-        content = _load(self._folder / f"base-{recipe[:12]}.json")
-        try:
-            found = BaseRecord(**content) if content else None
-        except TypeError:
-            return None
+        found = _load(self._folder / f"base-{recipe[:12]}.json", BaseRecord)
         return found if found is None or found.recipe == recipe else None
 
     def remember_base(self, record: BaseRecord) -> None:
@@ -92,25 +90,19 @@ class Records:
         with alone(self._folder / "lock"):
             yield
 
-    def _build(self, path: Path) -> BuildRecord | None:
-        content = _load(path)
-        try:
-            return BuildRecord(**content) if content else None
-        except TypeError:
-            return None
-
     def _write(self, name: str, content: dict[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_whole(self._folder / name, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
-def _load(path: Path) -> dict[str, str]:
+def _load(path: Path, kind: Callable[..., T]) -> T | None:
     """Read a record; one that is damaged is the same as one that is not there: the build is done again."""
     try:
         content = json.loads(read_bytes(path, SMALL))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) and all(isinstance(v, str) for v in content.values()) else {}
+        sound = isinstance(content, dict) and all(isinstance(v, str) for v in content.values())
+        return kind(**content) if sound else None
+    except (OSError, ValueError, RecursionError, TypeError):
+        return None
 
 
 def _file_name(tag: str) -> str:

@@ -150,14 +150,12 @@ class Verification:
 
 def list_images(*, root: Path | None = None) -> tuple[Listed, ...]:
     """Return the engine's images for sandboxes and trainers, newest first, one entry a tag."""
-    entries = []
-    for image in labelled():
-        variant = image.labels.get(LABEL, "")
-        for tag in image.tags:
-            if _TAG.fullmatch(tag):
-                current = _is_current(image, tag, root)
-                entries.append(Listed(tag, image.digest, variant, image.created, image.size, current))
-    return tuple(entries)
+    return tuple(
+        Listed(tag, i.digest, i.labels.get(LABEL, ""), i.created, i.size, _is_current(i, tag, root))
+        for i in labelled()
+        for tag in i.tags
+        if _TAG.fullmatch(tag)
+    )
 
 
 def verify(
@@ -196,16 +194,14 @@ def verify(
 
 
 def _against_record(image: EngineImage, tag: str, expected: str | None, records: Records) -> Check:
-    name = "digest"
-    if expected is not None:
-        ok = image.digest == expected
-        return Check(name, ok, "is the expected one" if ok else f"is {image.digest}, expected was {expected}")
-    record = records.of_tag(tag)
-    if record is None:
+    word = "recorded" if expected is None else "expected"
+    if expected is None and (record := records.of_tag(tag)) is not None:
+        expected = record.digest
+    if expected is None:
         detail = "this machine has no record of building it; compare it with the builder's: `--expect sha256:...`"
-        return Check(name, ok=False, detail=detail)
-    ok = image.digest == record.digest
-    return Check(name, ok, "is the recorded one" if ok else f"is {image.digest}, recorded was {record.digest}")
+        return Check("digest", ok=False, detail=detail)
+    ok = image.digest == expected
+    return Check("digest", ok, f"is the {word} one" if ok else f"is {image.digest}, {word} was {expected}")
 
 
 def _against_tag(image: EngineImage, variant: str, digits: str) -> Check:

@@ -80,14 +80,6 @@ class DownloadError(InfrastructureError):
     """The packages of the image could not be fetched."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A wheel on disk and the SHA-256 (hex) that its lock demands."""
-
-    path: Path
-    digest: str
-
-
 def run_pip(command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
     """Run pip and return its status and what it wrote."""
     done = subprocess.run(
@@ -107,7 +99,7 @@ def fill(
     locks: Sequence[Path],
     say: Say = silent,
     run: RunPip = run_pip,
-) -> tuple[Wheel, ...]:
+) -> tuple[Path, ...]:
     """Return the wheels of all `locks`, downloading what `folder` lacks.
 
     DownloadError says what is missing. Files that no lock names are left where they are and not returned.
@@ -124,7 +116,7 @@ def fill(
         names = ", ".join(f"{pin.name} {pin.version}" for pin in left)
         raise DownloadError(f"the wheelhouse {folder} still lacks {names}", remedy=_remedy(folder))
     allowed = frozenset[str]().union(*(pin.digests for pin in pins))
-    return tuple(Wheel(path, digest) for digest, path in sorted(held.items()) if digest in allowed)
+    return tuple(path for digest, path in sorted(held.items()) if digest in allowed)
 
 
 def missing(held: Mapping[str, Path], pins: Sequence[Locked]) -> tuple[Locked, ...]:

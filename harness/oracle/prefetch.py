@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -13,10 +14,7 @@ T = TypeVar("T")
 
 
 class _End:
-    """What stands behind the last item: nothing, or the error that ended the source."""
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
+    """What stands behind the last item."""
 
 
 class Prefetcher(Generic[T]):
@@ -27,51 +25,22 @@ class Prefetcher(Generic[T]):
     """
 
     def __init__(self, source: Iterable[T], dispose: Callable[[T], None], *, ahead: int = 1) -> None:
-        self._source = source
+        self._next = partial(next, iter(source), _End())
         self._dispose = dispose
-        self._items: queue.Queue[T | _End] = queue.Queue()
-        self._room = threading.Semaphore(ahead)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, "ahead")
+        self._coming = deque(self._thread.submit(self._next) for _ in range(ahead))
 
     def __iter__(self) -> Iterator[T]:
         """Give the items in order, each once."""
-        while True:
-            item = self._items.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
-                return
-            self._room.release()
+        while not isinstance(item := self._coming[0].result(), _End):
+            self._coming.popleft()
+            self._coming.append(self._thread.submit(self._next))
             yield item
 
     def close(self) -> None:
         """Stop, and dispose of what nobody took."""
-        self._closing.set()
-        self._room.release()
-        self._thread.join()
-        while True:
-            try:
-                item = self._items.get_nowait()
-            except queue.Empty:
-                return
-            if not isinstance(item, _End):
+        self._thread.shutdown(cancel_futures=True)
+        while self._coming:
+            left = self._coming.popleft()
+            if not left.cancelled() and left.exception() is None and not isinstance(item := left.result(), _End):
                 self._dispose(item)
-
-    def _work(self) -> None:
-        end = _End()
-        try:
-            iterator = iter(self._source)
-            while True:
-                self._room.acquire()
-                if self._closing.is_set():
-                    break
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    break
-                self._items.put(item)
-        except BaseException as error:  # noqa: BLE001 - it has to reach the one who waits
-            end = _End(error)
-        self._items.put(end)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.containers import isolation
-from harness.containers.isolation import Asked, Evidence, NotIsolatedError, Problem, problems
+from harness.containers.isolation import Evidence, NotIsolatedError, Problem, problems
 from harness.containers.request import container_request
 from harness.containers.stream import DeadlineError, FloodError, StreamClosedError, Streams
 from harness.core.errors import CandidateFault, HostBusyError, InfrastructureError, KernelLostError, SandboxLostError
@@ -19,11 +19,8 @@ from harness.sandbox import confinement
 from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from harness.containers.devices import GpuChoice
     from harness.containers.engine import Engine
-    from harness.core.limits import Limits
+    from harness.containers.request import Recipe
 
 #: Words of engines and runtimes about a limit of the disk that they cannot set.
 _OF_THE_DISK = ("blkio", "io.max", "throttle")
@@ -40,23 +37,6 @@ _KILLED = (128 + signal.SIGKILL, 128 + signal.SIGTERM)
 _ENGINE_HEARS_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a sandbox is made of: image, limits, GPU, runtime and disk. `labels` say whose it is."""
-
-    image: str
-    limits: Limits
-    variant: str = "cpu"
-    gpu: GpuChoice | None = None
-    runtime: str | None = None
-    podman: bool = False
-    #: The device that the engine keeps its data on, where reads from it can be limited (`harness.containers.devices`).
-    disk: str | None = None
-    labels: tuple[tuple[str, str], ...] = ()
-    #: Asked while anything is waited for; what waits then ends with StoppedError.
-    stopping: Callable[[], bool] = lambda: False
-
-
 class Sandbox:
     """A container that holds one candidate and nothing else.
 
@@ -67,7 +47,8 @@ class Sandbox:
     def __init__(self, engine: Engine, recipe: Recipe) -> None:
         self._engine = engine
         self._limits = recipe.limits
-        self._recipe = recipe
+        #: What it is made of.
+        self.recipe = recipe
         self._spent = 0.0
         self._batches = 0
         self._began, self._starting = time.monotonic(), 0.0
@@ -84,7 +65,7 @@ class Sandbox:
             if recipe.disk is None or not any(word in error.message for word in (recipe.disk, *_OF_THE_DISK)):
                 raise
             # Some other disk than it looked, or a cgroup without the controller: the rest of the layers stand.
-            self._recipe = replace(recipe, disk=None)
+            self.recipe = replace(recipe, disk=None)
             self.reservations = (Problem("disk limit", error.message, isolation.DISK, waivable=True),)
             attached = self._start()
         self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown, stopping=recipe.stopping)
@@ -97,24 +78,13 @@ class Sandbox:
 
     def _start(self) -> Any:
         """Create the container and start it; give its streams."""
-        recipe, engine = self._recipe, self._engine
-        body = container_request(
-            recipe.image,
-            recipe.limits,
-            variant=recipe.variant,
-            gpu=recipe.gpu,
-            runtime=recipe.runtime,
-            podman=recipe.podman,
-            disk=recipe.disk,
-            labels=recipe.labels,
-        )
-        created = engine.create(body)
+        created = self._engine.create(container_request(self.recipe))
         self.container = created.container
         self._warnings = created.warnings
         try:
-            return engine.attach_and_start(self.container)
+            return self._engine.attach_and_start(self.container)
         except BaseException:
-            engine.remove(self.container)
+            self._engine.remove(self.container)
             raise
 
     @property
@@ -141,7 +111,7 @@ class Sandbox:
 
     def _isolated(self, evidence: Evidence) -> None:
         """See that every layer holds that was asked for, and let nobody send a candidate where one does not."""
-        found = problems(evidence, self.asked)
+        found = problems(evidence, self.recipe)
         self.reservations += tuple(p for p in found if p.waivable)
         if refusals := [p for p in found if not p.waivable]:
             raise self._dead(NotIsolatedError(refusals))
@@ -224,17 +194,6 @@ class Sandbox:
         """Go away as a harness does that is killed: the container has to end by itself. Gives its id."""
         self._streams.close()
         return self.container
-
-    @property
-    def recipe(self) -> Recipe:
-        """What it is made of."""
-        return self._recipe
-
-    @property
-    def asked(self) -> Asked:
-        """What this sandbox was asked to be."""
-        recipe, gpu = self._recipe, self._recipe.gpu is not None
-        return Asked(recipe.limits, recipe.image, gpu, recipe.runtime, recipe.podman, recipe.variant, recipe.disk)
 
     def _receive(
         self, sequence: int, expected: tuple[int, ...], deadline: float, cap: int = 1 << 16, allowed: float = 0.0

@@ -5,7 +5,7 @@ guarded calls. Here an attribute also has to be on a list, an f-string becomes a
 nothing away (subscripts, iteration, calls) stays as it was written.
 """
 
-# ruff: noqa: N802 - the visitor's method names are the library's
+# ruff: noqa: N802, N815 - the visitor's method names are the library's
 
 from __future__ import annotations
 
@@ -107,11 +107,6 @@ class Expressions(RestrictingNodeTransformer):
         """Admit it: a closure's variables are made anew in each call."""
         for name in node.names:
             self.check_name(node, name)
-        return node
-
-    def visit_Global(self, node: ast.Global) -> ast.AST:
-        """Refuse it."""
-        self.not_allowed(node)
         return node
 
     # Attributes and subscripts
@@ -232,6 +227,8 @@ class Expressions(RestrictingNodeTransformer):
         """Refuse what this policy does not know."""
         self.not_allowed(node)
         return node
+
+    visit_Global = generic_visit
 
 
 def _call(function: str, *arguments: ast.expr) -> ast.Call:

@@ -108,22 +108,13 @@ class Names(ast.NodeVisitor):
                     self.attributes.update(re.findall(r"\w+", child.value))
         self.generic_visit(node)
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        """Note the name of a caught exception."""
+    def visit_ExceptHandler(self, node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar) -> None:
+        """Note the name of a caught exception, or a captured name or rest."""
         if node.name:
             self._store(node.name)
         self.generic_visit(node)
 
-    def visit_MatchAs(self, node: ast.MatchAs) -> None:
-        """Note a captured name."""
-        if node.name:
-            self._store(node.name)
-        self.generic_visit(node)
-
-    def visit_MatchStar(self, node: ast.MatchStar) -> None:
-        """Note a captured rest."""
-        if node.name:
-            self._store(node.name)
+    visit_MatchAs = visit_MatchStar = visit_ExceptHandler  # noqa: N815 - the library's names
 
     def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
         """Note a captured rest."""

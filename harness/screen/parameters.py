@@ -63,16 +63,16 @@ def read_parameters(tree: ast.Module, contract: Contract = PREFERENCE) -> Declar
 
 def not_taken(declared: Declared, entry: str, taken: tuple[Parameter, ...]) -> list[Complaint]:
     """Complain about what is declared, and no parameter of the loss."""
-    missing = [p.name for p in declared.parameters if p not in taken]
     return [
         Complaint(
             _RULE,
-            f"{name} is declared, and {entry} has no parameter of that name.",
-            declared.lines[name],
+            f"{p.name} is declared, and {entry} has no parameter of that name.",
+            declared.lines[p.name],
             1,
-            f"Add {name} to the parameters of {entry}, or take it out of {PARAMS}.",
+            f"Add {p.name} to the parameters of {entry}, or take it out of {PARAMS}.",
         )
-        for name in missing
+        for p in declared.parameters
+        if p not in taken
     ]
 
 

@@ -5,7 +5,7 @@ assignments apart. Here they are admitted, and statements stay one to one, so th
 transformed text can be led back to the candidate's own (`line_map`).
 """
 
-# ruff: noqa: N802 - the visitor's method names are the library's
+# ruff: noqa: N802, N815 - the visitor's method names are the library's
 
 from __future__ import annotations
 
@@ -44,21 +44,9 @@ class Policy(Expressions):
         )
         return self.contents(node)
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """Admit it as it stands, tuples and chains included."""
-        return self.contents(node)
-
-    def visit_For(self, node: ast.For) -> ast.AST:
-        """Admit it as it stands."""
-        return self.contents(node)
-
-    def visit_With(self, node: ast.With) -> ast.AST:
-        """Admit it as it stands."""
-        return self.contents(node)
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        """Admit it, with the target guarded like that of an assignment."""
-        return self.contents(node)
+    # Admitted as they stand, tuples and chains included, with what is inside checked and guarded: the target of an
+    # augmented assignment like that of an assignment, the parameters of a lambda as such.
+    visit_Assign = visit_For = visit_With = visit_AugAssign = visit_Lambda = Expressions.contents
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         """Admit it."""
@@ -111,10 +99,6 @@ class Policy(Expressions):
             node = self.contents(node)
         self.functions, self.classes, self.method = outer
         return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        """Look inside; the parameters are checked as such."""
-        return self.contents(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         """Admit small helper classes."""
@@ -178,25 +162,8 @@ class Policy(Expressions):
 
     # Patterns: their dotted names have to stay as they are, and are checked all the same.
 
-    def visit_Match(self, node: ast.Match) -> ast.AST:
-        """Admit it."""
-        return self.contents(node)
-
-    def visit_match_case(self, node: ast.match_case) -> ast.AST:
-        """Admit it."""
-        return self.contents(node)
-
-    def visit_MatchSingleton(self, node: ast.MatchSingleton) -> ast.AST:
-        """Admit it."""
-        return node
-
-    def visit_MatchSequence(self, node: ast.MatchSequence) -> ast.AST:
-        """Look inside."""
-        return self.contents(node)
-
-    def visit_MatchOr(self, node: ast.MatchOr) -> ast.AST:
-        """Look inside."""
-        return self.contents(node)
+    # Admitted; what is inside is looked at.
+    visit_Match = visit_match_case = visit_MatchSequence = visit_MatchOr = visit_MatchSingleton = Expressions.contents
 
     def visit_MatchValue(self, node: ast.MatchValue) -> ast.AST:
         """Check a constant or a dotted name."""
@@ -220,15 +187,12 @@ class Policy(Expressions):
                 self.complain("S113", node, f"The attribute {name} is read by a pattern.", fix)
         return self._pattern(node)
 
-    def visit_MatchAs(self, node: ast.MatchAs) -> ast.AST:
+    def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> ast.AST:
         """Check the captured name."""
         self.check_name(node, node.name)
         return self.contents(node)
 
-    def visit_MatchStar(self, node: ast.MatchStar) -> ast.AST:
-        """Check the captured name."""
-        self.check_name(node, node.name)
-        return node
+    visit_MatchStar = visit_MatchAs
 
     def _pattern(self, node: _Node) -> _Node:
         self.as_written += 1

@@ -37,21 +37,11 @@ _MODULES = {
     "copy": "Use the tensor method clone().",
     **dict.fromkeys(
         (
-            "os",
-            "sys",
-            "io",
-            "subprocess",
-            "socket",
-            "ctypes",
-            "pickle",
-            "shutil",
-            "pathlib",
-            "tempfile",
-            "importlib",
+            *("os", "sys", "io", "subprocess", "socket", "ctypes", "pickle", "shutil", "pathlib", "tempfile"),
+            *("importlib", "builtins", "inspect", "gc", "signal", "threading", "multiprocessing", "asyncio"),
         ),
         _PROCESS,
     ),
-    **dict.fromkeys(("builtins", "inspect", "gc", "signal", "threading", "multiprocessing", "asyncio"), _PROCESS),
     "torch.autograd": _CUSTOM,
     "torch.jit": _COMPILER,
     "torch.cuda": _DEVICE,
@@ -141,10 +131,8 @@ def for_attribute(name: str) -> str:
 
 def for_name(name: str) -> str:
     """Give the way out for a name."""
-    if name.startswith("__"):
-        known = _match(_NAMES, name)
-        return known or "Use a name without double underscores."
-    return _match(_NAMES, name) or "Leave it out."
+    otherwise = "Use a name without double underscores." if name.startswith("__") else "Leave it out."
+    return _match(_NAMES, name) or otherwise
 
 
 def _match(reasons: dict[str, str], name: str) -> str:

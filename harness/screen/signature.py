@@ -14,7 +14,7 @@ from harness.screen.binding import Function, Mismatch, is_by_position, paired, p
 from harness.screen.text import Complaint
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from harness.screen.parameters import Declared
 
@@ -85,16 +85,10 @@ def _choose(functions: dict[str, Definition], contract: Contract) -> CallPlan | 
 def functions_of(tree: ast.Module, declared: Declared, binding: str = NAMES) -> dict[str, Definition]:
     """Give the functions at the top level, the last one where a name is defined twice."""
     found: dict[str, Definition] = {}
-    for statement in tree.body:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            found.pop(statement.name, None)
-            found[statement.name] = Definition(statement.name, statement, statement.lineno, declared, binding)
-        elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Lambda):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            for target in targets:
-                if isinstance(target, ast.Name):
-                    found.pop(target.id, None)
-                    found[target.id] = Definition(target.id, statement.value, statement.lineno, declared, binding)
+    for name, value, line in _bound(tree):
+        if isinstance(value, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            found.pop(name, None)
+            found[name] = Definition(name, value, line, declared, binding)
     return found
 
 
@@ -112,14 +106,11 @@ def _nothing(tree: ast.Module) -> Complaint:
 
 
 def _none_fits(public: list[Definition], contract: Contract) -> Complaint:
-    if len(public) == 1:
-        return _plan_or_complaint(public[0], contract)  # type: ignore[return-value]
     named = set(contract.arguments)
     # The function that comes nearest to the contract is the one to explain.
     nearest = max(public, key=lambda f: len({contract.canonical(own) for own in parameter_names(f.node)} & named))
-    complaint = _plan(nearest, contract)
-    if isinstance(complaint, Mismatch) and _names_vectors(nearest.node, contract):
-        return Complaint("S109", f"{nearest.name}: {complaint.message}", nearest.line, 1, complaint.fix)
+    if len(public) == 1 or _names_vectors(nearest.node, contract):
+        return _plan_or_complaint(nearest, contract)  # type: ignore[return-value]
     names = ", ".join(f.name for f in public)
     return Complaint("S107", f"None of {names} takes {contract.wanted}.", public[0].line, 1)
 
@@ -156,7 +147,8 @@ def _plan(function: Definition, contract: Contract) -> CallPlan | Mismatch:
     node = function.node
     if isinstance(node, ast.AsyncFunctionDef):
         return Mismatch("it is an async function.", "Write def in place of async def.")
-    if any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(node)):
+    body = [node.body] if isinstance(node, ast.Lambda) else node.body
+    if any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own(body)):
         return Mismatch("it is a generator.", "Return one tensor in place of yield.")
     if isinstance(node, ast.FunctionDef) and any("no_grad" in ast.unparse(d) for d in node.decorator_list):
         return Mismatch("its decorator switches the gradient off.", "Delete the decorator.")
@@ -213,21 +205,11 @@ def _names_vectors(node: Function, contract: Contract) -> bool:
     return any(contract.canonical(own) in contract.leading for own in parameter_names(node))
 
 
-def _own_nodes(node: Function) -> Iterator[ast.AST]:
-    """Walk a function's body without the functions and classes inside it."""
-    waiting: list[ast.AST] = list(node.body) if isinstance(node.body, list) else [node.body]
-    while waiting:
-        child = waiting.pop()
-        yield child
-        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            waiting.extend(ast.iter_child_nodes(child))
-
-
 def made_functions(tree: ast.Module, functions: Collection[str]) -> dict[str, Complaint]:
     """What the top level binds to a function that no def or lambda of its own stands for, by name."""
     classes = {s.name: s for s in tree.body if isinstance(s, ast.ClassDef) and _method(s)}
-    factories = {s.name for s in tree.body if isinstance(s, ast.FunctionDef) and factory(s)}
-    factories |= {name for name, value, _ in _bound(tree) if isinstance(value, ast.Lambda) and factory(value)}
+    made = ((name, value) for name, value, _ in _bound(tree) if isinstance(value, ast.FunctionDef | ast.Lambda))
+    factories = {name for name, value in made if factory(value)}
     partial = {"partial"} | {
         alias.asname or alias.name
         for s in tree.body
@@ -236,7 +218,10 @@ def made_functions(tree: ast.Module, functions: Collection[str]) -> dict[str, Co
         if alias.name == "partial"
     }
     found: dict[str, Complaint] = {}
-    for name, call, line in _bound_to_calls(tree):
+    for name, value, line in _bound(tree):
+        call = value.value if isinstance(value, ast.Attribute) else value
+        if not isinstance(call, ast.Call):
+            continue
         called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         base = call.args[0].id if call.args and isinstance(call.args[0], ast.Name) else ""
         if called in partial and base in functions:
@@ -300,22 +285,16 @@ def _method(node: ast.ClassDef) -> str:
     return next(iter((*named, *wide)), "")
 
 
-def _bound_to_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call, int]]:
-    for name, value, line in _bound(tree):
-        called = value.value if isinstance(value, ast.Attribute) else value
-        if isinstance(called, ast.Call):
-            yield name, called, line
-
-
-def _bound(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None, int]]:
-    """What the top level gives names to, in order."""
+def _bound(tree: ast.Module) -> Iterator[tuple[str, ast.AST | None, int]]:
+    """What the top level gives names to, in order: functions and values."""
     for statement in tree.body:
-        if not isinstance(statement, ast.Assign | ast.AnnAssign):
-            continue
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        for target in targets:
-            if isinstance(target, ast.Name):
-                yield target.id, statement.value, statement.lineno
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement.name, statement, statement.lineno
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, statement.value, statement.lineno
 
 
 def _inside(statement: ast.stmt) -> bool:
@@ -332,7 +311,8 @@ def _names(statement: ast.stmt) -> set[str]:
     return {node.id for node in inner if isinstance(node, ast.Name)} - own
 
 
-def _own(body: list[ast.stmt]) -> Iterator[ast.AST]:
+def _own(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Walk a function's body without the functions and classes inside it."""
     waiting: list[ast.AST] = list(body)
     while waiting:
         child = waiting.pop()

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 READY = b"ready\n"
 _CPU_SECONDS = 3
 _MEMORY = 512 * 1024 * 1024
-#: The map of a text to itself.
-_SAME: tuple[int, ...] = ()
 _MOST_NODES = 40_000
 _MOST_DEPTH = 120
 _MOST_COMPLAINTS = 50
@@ -113,9 +111,7 @@ def read(
         complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)
         # Before the tree is rewritten.
         known = told(tree, plan, declared, contract) if isinstance(plan, CallPlan) else Told()
-        written, mapped = source, _SAME
-        if guarded:
-            written, mapped = _transform(tree, source, complaints)
+        written, mapped = _transform(tree, source, complaints) if guarded else (source, ())
     except _Refused as refused:
         return _faults(refused.complaints, parsed)
     if complaints or not isinstance(plan, CallPlan):

@@ -6,6 +6,7 @@ are not touched by that. `harness check --runtime runsc` uses it from then on.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -33,11 +34,8 @@ def is_registered() -> bool:
     """Whether the engine knows the runtime. Raises EngineUnavailableError where there is no engine."""
     from harness.containers.engine import Engine  # noqa: PLC0415 - needs the environment that the set-up makes
 
-    engine = Engine()
-    try:
+    with contextlib.closing(Engine()) as engine:
         return NAME in engine.info().get("Runtimes", {})
-    finally:
-        engine.close()
 
 
 def ensure() -> None:

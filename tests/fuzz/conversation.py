@@ -16,6 +16,7 @@ from peer import STATES, FuzzedEngine, Peer
 from plausible import ready_words
 from spoil import HEADER
 
+from harness.containers.request import Recipe
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.limits import Limits
 from harness.core.program import CallPlan, Program
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 PRINTED_CAP = 1000
 LIMITS = Limits(output=PRINTED_CAP, shown=100)
-RECIPE = sandbox_module.Recipe("image", LIMITS)
+RECIPE = Recipe("image", LIMITS)
 PLAN = CallPlan("loss", "function", ("policy_chosen_logps",))
 PROGRAM = Program("def loss(): ...", guarded=True, plan=PLAN, name="loss", source="def loss(): ...")
 #: The most that one reply may bring beside its payload's cap: headers, what is printed, one chunk on the way.

@@ -12,12 +12,13 @@ from inputs_kept import CORPUS
 from targets import TARGETS
 
 from harness.containers.engine import Engine
+from harness.containers.request import Recipe
 from harness.core.candidate import Candidate
 from harness.core.errors import CandidateFault
 from harness.core.limits import Limits
 from harness.images import current
 from harness.oracle.oracle import Oracle
-from harness.oracle.sandbox import Recipe, Sandbox
+from harness.oracle.sandbox import Sandbox
 from harness.screen import front, screen
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from harness.checks.checker import Checker
 from harness.checks.options import Options
 from harness.checks.static import Job, Screened
 from harness.containers.engine import Created
+from harness.containers.request import Recipe
 from harness.containers.stream import DeadlineError
 from harness.core.contract import VECTORS
 from harness.core.limits import Limits
 from harness.core.profiles import DEFAULT, load
 from harness.core.program import CallPlan, Program
 from harness.core.verdict import Accepted
-from harness.oracle.sandbox import Recipe
 from harness.protocol.batch_types import PairBatch
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from tiers import soon
 
 from harness.containers import stream
 from harness.containers.isolation import NotIsolatedError
+from harness.containers.request import Recipe
 from harness.core.errors import HostBusyError, InfrastructureError, SandboxLostError
 from harness.core.limits import MIB, Limits
 from harness.doctor import CHECKS, Result, probing
 from harness.doctor.probing import MEMORY, OUTPUT, TIME, Lab
 from harness.oracle import sandbox
-from harness.oracle.sandbox import Recipe, Sandbox
+from harness.oracle.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -147,9 +147,10 @@ def test_a_sandbox_that_never_says_that_it_is_ready_is_ours(
 ) -> None:
     """Held back by the engine before the candidate was seen."""
     from harness.containers.engine import Engine as Connection
+    from harness.containers.request import Recipe
     from harness.core.errors import InfrastructureError
     from harness.core.limits import Limits
-    from harness.oracle.sandbox import Recipe, Sandbox
+    from harness.oracle.sandbox import Sandbox
 
     del engine
     proxy.stalls = {0: 20}

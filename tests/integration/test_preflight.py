@@ -17,9 +17,10 @@ from tiers import soon
 
 from harness.containers import isolation
 from harness.containers.isolation import NotIsolatedError
+from harness.containers.request import Recipe
 from harness.core.errors import InfrastructureError
 from harness.core.limits import Limits
-from harness.oracle.sandbox import Recipe, Sandbox
+from harness.oracle.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,8 +133,9 @@ def test_a_kernel_that_is_not_gvisors_is_no_runsc(
     refused: Callable[[], NotIsolatedError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Something stands in for runsc: the engine says it used it, and the kernel inside is the host's."""
-    whole: property = vars(Sandbox)["asked"]
-    monkeypatch.setattr(Sandbox, "asked", property(lambda sandbox: replace(whole.__get__(sandbox), runtime="runsc")))
+    whole = isolation.problems
+    changed = "harness.oracle.sandbox.problems"
+    monkeypatch.setattr(changed, lambda evidence, asked: whole(evidence, replace(asked, runtime="runsc")))
     assert "runtime" in {problem.layer for problem in refused().problems}
 
 
@@ -182,7 +184,7 @@ def test_the_look_costs_next_to_nothing(engine: Engine, sandbox_image: ImageRef)
         for _ in range(5):
             began = time.perf_counter()
             engine.describe(sandbox.container)
-            isolation.problems(sandbox.evidence, sandbox.asked)
+            isolation.problems(sandbox.evidence, sandbox.recipe)
             costs.append(time.perf_counter() - began)
         assert min(costs) < 0.015
     finally:

@@ -13,7 +13,7 @@ from harness.core.errors import InfrastructureError, UserError
 from harness.core.sources import project_root
 from harness.images.build import write_context
 from harness.images.inputs import debian_recipe, inputs_for, slim_reference
-from harness.images.wheelhouse import Locked, LockError, Wheel, parse, render
+from harness.images.wheelhouse import Locked, LockError, parse, render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,7 @@ def archive(tree: Path, tmp_path: Path) -> bytes:
     wheel = tmp_path / "torch-2.13.0-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
     target = io.BytesIO()
-    write_context(target, inputs_for("cpu", tree).files, [Wheel(wheel, PIN)])
+    write_context(target, inputs_for("cpu", tree).files, [wheel])
     return target.getvalue()
 
 

@@ -88,11 +88,11 @@ EMPTY = "binding witness finite_where curve stability tokens_of_the_map missing 
 
 @pytest.mark.parametrize("name", [*READ, *PLAIN.split()])
 def test_each_fact_is_read_by_its_name(name: str) -> None:
-    assert getattr(LossFacts.read(DOCUMENT), name) == READ.get(name, DOCUMENT.get(name))
+    assert getattr(LossFacts(DOCUMENT), name) == READ.get(name, DOCUMENT.get(name))
 
 
 def test_the_curve_and_the_map_are_read() -> None:
-    facts = LossFacts.read(DOCUMENT)
+    facts = LossFacts(DOCUMENT)
     assert facts.curve is not None
     assert facts.curve.rho == (-1.0, 1.0)
     assert math.isnan(facts.curve.value[1])
@@ -104,7 +104,7 @@ def test_the_curve_and_the_map_are_read() -> None:
 
 @pytest.mark.parametrize("document", [{}, dict.fromkeys(DOCUMENT)])
 def test_what_is_absent_or_null_is_none_or_empty(document: dict[str, Json]) -> None:
-    facts = LossFacts.read(document)
+    facts = LossFacts(document)
     assert [getattr(facts, name) for name in (*OPTIONAL.split(), *EMPTY.split())] == [None] * 18
     rest = (
         "fixed",
@@ -128,18 +128,18 @@ def test_what_is_absent_or_null_is_none_or_empty(document: dict[str, Json]) -> N
 def test_one_in_a_wrong_form_costs_no_other_and_is_absent_to_the_lenient(name: str, wrong: Json) -> None:
     document = {**DOCUMENT, name: wrong}
     with pytest.raises(ValueError, match=r"not a number|no (list|object)"):
-        getattr(LossFacts.read(document), name)
-    assert LossFacts.read(document).convex is True
+        getattr(LossFacts(document), name)
+    assert LossFacts(document).convex is True
     if name != "curve":
-        assert not getattr(LossFacts.read(document, lenient=True), name)
+        assert not getattr(LossFacts(document, lenient=True), name)
     assert archive.cell(document)
 
 
 def test_a_document_is_written_as_it_came() -> None:
-    written = LossFacts.read(DOCUMENT).as_json()
+    written = LossFacts(DOCUMENT).as_json()
     assert list(written.items()) == sorted(DOCUMENT.items())
     assert written["curve"] is CURVE
-    assert LossFacts.read(DOCUMENT).as_json("convex", "reduced", "nothing") == {"convex": True, "reduced": False}
+    assert LossFacts(DOCUMENT).as_json("convex", "reduced", "nothing") == {"convex": True, "reduced": False}
 
 
 def test_a_report_that_is_read_has_the_same_facts_and_gives_the_same_bytes() -> None:

@@ -10,54 +10,22 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import platform
 import resource
 import signal
 from collections.abc import Callable  # noqa: TC003 - one import, and the text is read, not imported
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.syscall.restype = ctypes.c_long
-#: Numbers of system calls: x86_64, aarch64.
-_NUMBERS = {
-    "epoll_create1": (291, 20),
-    "fanotify_init": (300, 262),
-    "inotify_init1": (294, 26),
-    "io_setup": (206, 0),
-    "mq_open": (240, 180),
-    "msgget": (68, 186),
-    "prlimit64": (302, 261),
-    "semget": (64, 190),
-    "shmget": (29, 194),
-    "timer_create": (222, 107),
-}
+if TYPE_CHECKING:  # inside, these stand in the text behind this one
+    from harness.doctor.inside.answer import attempt, call  # noqa: TC004
+
 _CREATE, _RESIZE, _NOTIFY = 0o1000, 1031, 1026
 _MONOTONIC = 1
 _WAITING = 40
 _MOST = 1024
 
 
-def attempt(what: Any, *arguments: Any) -> int:
-    """Call it; give 0 where it was done, else the error number, else -1."""
-    try:
-        what(*arguments)
-    except OSError as error:
-        return error.errno or -1
-    except BaseException:  # noqa: BLE001 - an attempt has no third end
-        return -1
-    return 0
-
-
-def _call(name: str, *arguments: Any) -> int:
-    words = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    result = int(_LIBC.syscall(ctypes.c_long(_NUMBERS[name][platform.machine() != "x86_64"]), *words))
-    if result < 0:
-        raise OSError(ctypes.get_errno(), name)
-    return result
-
-
-def _with_a_descriptor(what: Callable[[int], Any]) -> None:
-    descriptor = os.open("/", os.O_RDONLY)
+def _with_a_descriptor(what: Callable[[int], Any], path: str = "/", flags: int = os.O_RDONLY) -> None:
+    descriptor = os.open(path, flags)
     try:
         what(descriptor)
     finally:
@@ -73,12 +41,8 @@ def _queue() -> None:
     os.unlink("/dev/mqueue/harness-doctor")  # noqa: PTH108 - see `files`
 
 
-def _drop() -> None:
-    descriptor = os.open(os.__file__, os.O_RDONLY)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
+def _drop(descriptor: int) -> None:
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _resize() -> None:
@@ -91,19 +55,8 @@ def _resize() -> None:
 
 
 def _lock() -> None:
-    descriptor = os.open("/tmp/harness-doctor-lock", os.O_RDWR | os.O_CREAT)  # noqa: S108 - inside
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-    finally:
-        os.close(descriptor)
-
-
-def _lock_whole() -> None:
-    _with_a_descriptor(lambda one: fcntl.flock(one, fcntl.LOCK_SH | fcntl.LOCK_NB))
-
-
-def _without_a_core() -> None:
-    _call("prlimit64", 0, resource.RLIMIT_CORE, ctypes.create_string_buffer(16), None)
+    path, flags = "/tmp/harness-doctor-lock", os.O_RDWR | os.O_CREAT  # noqa: S108 - inside
+    _with_a_descriptor(lambda one: fcntl.lockf(one, fcntl.LOCK_EX | fcntl.LOCK_NB, 1), path, flags)
 
 
 def waiting() -> int:
@@ -114,9 +67,8 @@ def waiting() -> int:
         signal.alarm(10)
         signal.pthread_sigmask(signal.SIG_BLOCK, {_WAITING})
         # tgkill: kill() tells nobody that there was no room.
-        number = 234 if platform.machine() == "x86_64" else 131
         kept = 0
-        while kept < _MOST and _LIBC.syscall(number, os.getpid(), os.getpid(), _WAITING) == 0:
+        while kept < _MOST and attempt(call, "tgkill", os.getpid(), os.getpid(), _WAITING) == 0:
             kept += 1
         os.write(ends[1], str(kept).encode())
         os._exit(0)
@@ -132,21 +84,21 @@ def probe() -> dict[str, Any]:
     return {
         "terminal": attempt(_terminal),
         "queue": attempt(_queue),
-        "drop": attempt(_drop),
-        "inotify_init1": attempt(_call, "inotify_init1", 0),
-        "fanotify_init": attempt(_call, "fanotify_init", 0, 0),
-        "epoll_create1": attempt(_call, "epoll_create1", 0),
+        "drop": attempt(_with_a_descriptor, _drop, os.__file__),
+        "inotify_init1": attempt(call, "inotify_init1", 0),
+        "fanotify_init": attempt(call, "fanotify_init", 0, 0),
+        "epoll_create1": attempt(call, "epoll_create1", 0),
         "notify": attempt(_with_a_descriptor, lambda one: fcntl.fcntl(one, _NOTIFY, fcntl.DN_CREATE)),
         "resize": attempt(_resize),
         "lock": attempt(_lock),
-        "flock": attempt(_lock_whole),
-        "core": attempt(_without_a_core),
+        "flock": attempt(_with_a_descriptor, lambda one: fcntl.flock(one, fcntl.LOCK_SH | fcntl.LOCK_NB)),
+        "core": attempt(call, "prlimit64", 0, resource.RLIMIT_CORE, ctypes.create_string_buffer(16), None),
         "core limit": resource.getrlimit(resource.RLIMIT_CORE)[1],
         "waiting": waiting(),
-        "timer_create": attempt(_call, "timer_create", _MONOTONIC, None, ctypes.create_string_buffer(8)),
-        "io_setup": attempt(_call, "io_setup", 1, ctypes.create_string_buffer(8)),
-        "mq_open": attempt(_call, "mq_open", b"harness-doctor", os.O_RDWR | os.O_CREAT, 0o600, None),
-        "shmget": attempt(_call, "shmget", 0, 4096, _CREATE),
-        "semget": attempt(_call, "semget", 0, 1, _CREATE),
-        "msgget": attempt(_call, "msgget", 0, _CREATE),
+        "timer_create": attempt(call, "timer_create", _MONOTONIC, None, ctypes.create_string_buffer(8)),
+        "io_setup": attempt(call, "io_setup", 1, ctypes.create_string_buffer(8)),
+        "mq_open": attempt(call, "mq_open", b"harness-doctor", os.O_RDWR | os.O_CREAT, 0o600, None),
+        "shmget": attempt(call, "shmget", 0, 4096, _CREATE),
+        "semget": attempt(call, "semget", 0, 1, _CREATE),
+        "msgget": attempt(call, "msgget", 0, _CREATE),
     }

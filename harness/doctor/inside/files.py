@@ -11,7 +11,10 @@ import mmap
 import os
 import re
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # inside, this stands in the text behind this one
+    from harness.doctor.inside.answer import attempt  # noqa: TC004
 
 CANARY = ""
 
@@ -52,17 +55,6 @@ def probe() -> dict[str, Any]:
         "server": os.getppid(),
         "user": [os.getuid(), os.getgid()],
     }
-
-
-def attempt(what: Any, *arguments: Any) -> int:
-    """Call it; give 0 where it was done, else the error number, else -1."""
-    try:
-        what(*arguments)
-    except OSError as error:
-        return error.errno or -1
-    except BaseException:  # noqa: BLE001 - an attempt has no third end
-        return -1
-    return 0
 
 
 def _create(path: str) -> None:

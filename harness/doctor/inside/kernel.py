@@ -9,74 +9,40 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.syscall.restype = ctypes.c_long
-#: Numbers of system calls: x86_64, aarch64.
-_NUMBERS = {
-    "add_key": (248, 217),
-    "bpf": (321, 280),
-    "clone": (56, 220),
-    "io_uring_setup": (425, 425),
-    "keyctl": (250, 219),
-    "mount": (165, 40),
-    "perf_event_open": (298, 241),
-    "ptrace": (101, 117),
-    "unshare": (272, 97),
-    "userfaultfd": (323, 282),
-}
+if TYPE_CHECKING:  # inside, these stand in the text behind this one
+    from harness.doctor.inside.answer import attempt, call  # noqa: TC004
+
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000
 _FAMILIES = {"AF_UNIX": (1, 1), "AF_INET": (2, 1), "AF_INET6": (10, 1), "AF_NETLINK": (16, 3), "AF_PACKET": (17, 3)}
 _FAMILIES |= {"AF_ALG": (38, 5), "AF_VSOCK": (40, 1)}
 
 
-def attempt(what: Any, *arguments: Any) -> int:
-    """Call it; give 0 where it was done, else the error number, else -1."""
-    try:
-        what(*arguments)
-    except OSError as error:
-        return error.errno or -1
-    except BaseException:  # noqa: BLE001 - an attempt has no third end
-        return -1
-    return 0
-
-
-def _call(name: str, *arguments: Any) -> int:
-    """Make a system call by its number; raise OSError where it was refused."""
-    number = _NUMBERS[name][platform.machine() != "x86_64"]
-    words = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    result = int(_LIBC.syscall(ctypes.c_long(number), *words))
-    if result < 0:
-        raise OSError(ctypes.get_errno(), name)
-    return result
-
-
 def _open(name: str, *arguments: Any) -> None:
-    os.close(_call(name, *arguments))
+    os.close(call(name, *arguments))
 
 
 def _clone() -> None:
-    child = _call("clone", _NEW_USER | signal.SIGCHLD, 0, 0, 0, 0)
+    child = call("clone", _NEW_USER | signal.SIGCHLD, 0, 0, 0, 0)
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
 
 
 def _mount() -> None:
-    attempt(_call, "unshare", _NEW_MOUNTS)  # who made a user namespace is root in it, and may have own mounts
-    _call("mount", b"none", b"/tmp", b"tmpfs", 0, None)
+    attempt(call, "unshare", _NEW_MOUNTS)  # who made a user namespace is root in it, and may have own mounts
+    call("mount", b"none", b"/tmp", b"tmpfs", 0, None)
 
 
 #: What spoils the process that it succeeds in, in this order.
 _SPOILING: dict[str, Any] = {
     "clone": _clone,
-    "unshare": lambda: _call("unshare", _NEW_USER),
+    "unshare": lambda: call("unshare", _NEW_USER),
     "mount": _mount,
-    "ptrace": lambda: _call("ptrace", 0, 0, 0, 0),
+    "ptrace": lambda: call("ptrace", 0, 0, 0, 0),
 }
 
 
@@ -119,8 +85,8 @@ def system_calls() -> dict[str, int]:
         socket.socket(family, kind).close()
 
     found = {name: attempt(open_socket, *numbers) for name, numbers in _FAMILIES.items()}
-    found["keyctl"] = attempt(_call, "keyctl", 0, -3, 0)
-    found["add_key"] = attempt(_call, "add_key", b"user", b"doctor", b"x", 1, -2)
+    found["keyctl"] = attempt(call, "keyctl", 0, -3, 0)
+    found["add_key"] = attempt(call, "add_key", b"user", b"doctor", b"x", 1, -2)
     found["io_uring_setup"] = attempt(_open, "io_uring_setup", 1, ctypes.create_string_buffer(120))
     found["bpf"] = attempt(_open, "bpf", 0, _map_attributes(), 48)
     found["userfaultfd"] = attempt(_open, "userfaultfd", 1)

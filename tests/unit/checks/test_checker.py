@@ -17,6 +17,7 @@ from harness.checks import suite as suites
 from harness.checks.checker import Checker
 from harness.checks.options import Options
 from harness.checks.static import Job
+from harness.containers.request import Recipe
 from harness.core.candidate import Candidate, read_candidate
 from harness.core.errors import (
     CandidateFault,
@@ -29,7 +30,6 @@ from harness.core.limits import Limits
 from harness.core.profiles import DEFAULT, DEFAULTS, load
 from harness.core.program import POSITION
 from harness.core.verdict import Accepted, Rejected, Undecided
-from harness.oracle.sandbox import Recipe
 from harness.screen import front
 from harness.screen.front import Died, ask
 

@@ -42,11 +42,11 @@ def facts_of(subject: PreferenceSubject) -> dict[str, Any]:
 
 def rows_of(found: Mapping[str, Json]) -> dict[str, str]:
     """What a report tells of a document of facts."""
-    return dict(fact_rows(LossFacts.read(found)))
+    return dict(fact_rows(LossFacts(found)))
 
 
 def drawn(facts: Mapping[str, Json]) -> Curve:
-    curve = LossFacts.read(facts).curve
+    curve = LossFacts(facts).curve
     assert curve is not None
     return curve
 
@@ -157,7 +157,7 @@ def test_a_turned_reference_is_told_and_drawn() -> None:
     assert "either completion is shifted under both models" in rows["function of rho alone"]
     assert rows_of(right)["reference"] == "used: against the policy"
     assert rows_of(right)["function of rho alone"] == "yes"
-    figures = [loss_figure("x", drawn(f), LossFacts.read(f).minima, []) for f in (right, wrong)]
+    figures = [loss_figure("x", drawn(f), LossFacts(f).minima, []) for f in (right, wrong)]
     labels = [{line.get_label() for axes in figure.axes for line in axes.lines} for figure in figures]
     assert ["the same rho, made by the reference" in each for each in labels] == [False, True]
 
@@ -264,4 +264,4 @@ def test_numpy_remarks_on_nothing(loss: Loss) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = facts_of(told(loss))
-        loss_figure("x", drawn(found), LossFacts.read(found).minima, [])
+        loss_figure("x", drawn(found), LossFacts(found).minima, [])

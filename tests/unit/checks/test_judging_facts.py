@@ -40,7 +40,7 @@ def gathered(profile: str, rule: Any) -> tuple[dict[str, Json], list[str]]:
 def test_a_time_out_among_the_facts_is_no_finding() -> None:
     found, rules = gathered("2026.2", TIME_LIMIT)
     assert rules == []
-    assert fact_rows(LossFacts.read(found)) == [
+    assert fact_rows(LossFacts(found)) == [
         ("other facts", "missing: it took longer than 10 s for one answer while facts were gathered")
     ]
 
@@ -58,4 +58,4 @@ def test_the_report_says_how_far_state_was_looked_for() -> None:
         "one_in": 16,
     }
     told = "none in 8,192 calls of one life; 1,698 batches asked again in a fresh container"
-    assert fact_rows(LossFacts.read({"witness": witness})) == [("state", told)]
+    assert fact_rows(LossFacts({"witness": witness})) == [("state", told)]

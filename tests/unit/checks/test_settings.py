@@ -66,6 +66,6 @@ def test_the_fingerprint_tells_apart_what_can_be_tuned_in_other_ways() -> None:
 
 
 def test_people_read_the_range_and_of_which_value_the_facts_are() -> None:
-    rows = dict(fact_rows(LossFacts.read({"parameters": declared((TAU, EPS))})))
+    rows = dict(fact_rows(LossFacts({"parameters": declared((TAU, EPS))})))
     assert rows["parameter tau"] == "0.01 to 1, log; what is told here is at 0.1"
     assert rows["parameter eps"] == "-1 to 1, linear; what is told here is at 0"

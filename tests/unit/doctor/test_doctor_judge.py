@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from isolation_samples import confined, described, in_gvisor
 
-from harness.containers.isolation import Asked, Evidence
+from harness.containers.isolation import Evidence
+from harness.containers.request import Recipe
 from harness.core.limits import Limits
 from harness.doctor import judge
 from harness.doctor.inside import files as files_probe
@@ -121,7 +122,7 @@ def test_what_belongs_to_a_gpu_to_podman_and_to_gvisor() -> None:
 
 
 def test_the_preflights_witnesses_are_shown_one_by_one() -> None:
-    asked = Asked(Limits(), described()["Image"])
+    asked = Recipe(described()["Image"], Limits())
 
     def results(evidence: Evidence) -> list[Result]:
         return [o.result for o in judge.preflight(evidence, asked)]
@@ -137,7 +138,7 @@ def test_the_preflights_witnesses_are_shown_one_by_one() -> None:
     assert results(Evidence((), privileged, confined())) == [Result.OK, Result.FAILED, Result.OK]
     assert results(Evidence((), described(), confined(seccomp=0))) == [Result.OK, Result.OK, Result.FAILED]
     behind = Evidence((), described(runtime="runsc"), in_gvisor())
-    (*_, inside) = judge.preflight(behind, Asked(Limits(), described()["Image"], runtime="runsc"))
+    (*_, inside) = judge.preflight(behind, Recipe(described()["Image"], Limits(), runtime="runsc"))
     assert inside.result is Result.OK
     assert "gVisor" in inside.seen
 

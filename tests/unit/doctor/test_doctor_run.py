@@ -138,9 +138,9 @@ def test_a_probe_is_a_program_of_the_contract(name: str) -> None:
 
 
 def test_a_probe_fits_into_its_answer() -> None:
-    from harness.doctor.inside import files, kernel
+    from harness.doctor.inside import answer, files, kernel
 
-    findings = {"calls": dict.fromkeys([*kernel._NUMBERS, *kernel._FAMILIES], 97), "network": {}}
+    findings = {"calls": dict.fromkeys([*answer.NUMBERS, *kernel._FAMILIES], 97), "network": {}}
     assert len(json.dumps(findings)) < inside.ROOM
     # The longest lists of the other probe are capped to this.
     longest = len(json.dumps(dict.fromkeys(files._SETTINGS, 13))) + 100 * 80 + 60 * 80

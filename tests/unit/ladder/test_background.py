@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from harness.containers.request import Recipe
 from harness.core.errors import CandidateFault, InfrastructureError, StoppedError
 from harness.core.limits import Limits
 from harness.ladder.background import BackgroundTasks, Seeds, seeds_of
 from harness.ladder.baselines import Baselines
 from harness.ladder.measuring import Measured
 from harness.ladder.plan import RungPlan
-from harness.oracle.sandbox import Recipe
 from harness.protocol.rules import RAISED_ON_LOAD
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from isolation_samples import IMAGE, confined, described
 
 from harness.containers import devices, isolation
 from harness.containers.devices import disk_of
-from harness.containers.isolation import Asked, Evidence, problems
+from harness.containers.isolation import Evidence, problems
+from harness.containers.request import Recipe
 from harness.core.limits import Limits
 
 HERE = {"DockerRootDir": "/"}
@@ -66,7 +67,7 @@ def test_a_partition_stands_for_its_disk(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_engine_that_drops_the_limit_is_found_out_and_one_that_says_so_is_waived() -> None:
-    asked = Asked(Limits(), IMAGE, disk="/dev/sda")
+    asked = Recipe(IMAGE, Limits(), disk="/dev/sda")
     found = problems(Evidence((), described(), confined()), asked)
     assert [problem.layer for problem in found] == ["disk limit"]
     warning = "Your kernel does not support BPS Block I/O read limit or the cgroup is not mounted."

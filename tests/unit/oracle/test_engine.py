@@ -14,7 +14,7 @@ from fake_engine import CONTAINER, FakeEngine
 from harness.containers import engine as engines
 from harness.containers import request
 from harness.containers.engine import Created, Engine, sweep
-from harness.containers.request import container_request
+from harness.containers.request import Recipe, container_request
 from harness.core.errors import EngineUnavailableError, ImageMissingError, InfrastructureError, UserError
 from harness.core.limits import Limits
 from harness.core.processes import start_time
@@ -110,13 +110,13 @@ def test_settings_that_the_sdk_reads_or_passes_over_are_none_of_our_business(
 
 
 def test_a_container_is_known_by_its_id(engine: Engine) -> None:
-    assert engine.create(container_request("image", Limits())) == Created(CONTAINER)
+    assert engine.create(container_request(Recipe("image", Limits()))) == Created(CONTAINER)
 
 
 def test_what_the_engine_warns_of_is_kept(engine: Engine, double: FakeEngine) -> None:
     answer = {"Id": CONTAINER, "Warnings": ["Your kernel does not support memory limit capabilities."]}
     double.answers["POST /containers/create"] = (201, answer)
-    assert engine.create(container_request("image", Limits())).warnings == tuple(answer["Warnings"])
+    assert engine.create(container_request(Recipe("image", Limits()))).warnings == tuple(answer["Warnings"])
 
 
 def test_a_description_is_the_engines_own(engine: Engine, double: FakeEngine) -> None:
@@ -132,14 +132,14 @@ def test_a_description_of_a_container_that_is_gone_is_a_fault_of_ours(engine: En
 def test_a_missing_image_has_its_remedy(engine: Engine, double: FakeEngine) -> None:
     double.answers["POST /containers/create"] = (404, {"message": "No such image: image:latest"})
     with pytest.raises(ImageMissingError) as caught:
-        engine.create(container_request("image", Limits()))
+        engine.create(container_request(Recipe("image", Limits())))
     assert "harness image build" in caught.value.remedy
 
 
 def test_a_refusal_is_told_in_the_engines_words(engine: Engine, double: FakeEngine) -> None:
     double.answers["POST /containers/create"] = (500, {"message": "unknown runtime specified runsc"})
     with pytest.raises(InfrastructureError, match="unknown runtime specified runsc"):
-        engine.create(container_request("image", Limits(), runtime="runsc"))
+        engine.create(container_request(Recipe("image", Limits(), runtime="runsc")))
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_an_engine_that_goes_away(double: FakeEngine, tmp_path: Path) -> None:
         engine.close()
     path.unlink()
     with pytest.raises(EngineUnavailableError):
-        engine.create(container_request("image", Limits()))
+        engine.create(container_request(Recipe("image", Limits())))
     engine.close()
 
 

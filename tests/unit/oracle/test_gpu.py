@@ -13,7 +13,7 @@ from harness.checks.checker import Checker
 from harness.checks.options import Options
 from harness.containers.devices import GpuChoice, choose, engine_method, host_gpus
 from harness.containers.engine import Engine
-from harness.containers.request import container_request
+from harness.containers.request import Recipe, container_request
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.limits import Limits
 from harness.core.profiles import load
@@ -134,7 +134,7 @@ def sent(choice: GpuChoice | None, tmp_path: Path, variant: str = "cuda") -> dic
     double = FakeEngine()
     with double.listening(tmp_path / "engine.sock") as url:
         engine = Engine(url)
-        engine.create(container_request("image", Limits(), variant=variant, gpu=choice))
+        engine.create(container_request(Recipe("image", Limits(), variant=variant, gpu=choice)))
         engine.close()
     (body,) = double.bodies
     return dict(body)

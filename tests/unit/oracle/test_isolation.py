@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from isolation_samples import GOOD_FLAGS, IMAGE, confined, described, in_gvisor, ready_payload
 
-from harness.containers.isolation import Asked, Evidence, NotIsolatedError, behind_gvisor, built, problems, warned
-from harness.containers.request import seccomp_profile
+from harness.containers.devices import GpuChoice
+from harness.containers.isolation import Evidence, NotIsolatedError, behind_gvisor, built, problems, warned
+from harness.containers.request import Recipe, seccomp_profile
 from harness.core.limits import MIB, Limits
 from harness.protocol import frames
 from harness.sandbox import confinement
@@ -17,15 +18,15 @@ from harness.sandbox import confinement
 if TYPE_CHECKING:
     from harness.protocol.frames import Confinement
 
-ASKED = Asked(Limits(), IMAGE)
-GVISOR = Asked(Limits(), IMAGE, runtime="runsc")
+ASKED = Recipe(IMAGE, Limits())
+GVISOR = Recipe(IMAGE, Limits(), runtime="runsc")
 
 
 def layers(
     inside: Confinement | None = None,
     description: dict[str, Any] | None = None,
     warnings: tuple[str, ...] = (),
-    asked: Asked = ASKED,
+    asked: Recipe = ASKED,
 ) -> list[str]:
     evidence = Evidence(warnings, description or described(runtime=asked.runtime), inside or confined())
     return [problem.layer for problem in problems(evidence, asked)]
@@ -154,7 +155,7 @@ def test_security_options(options: list[str] | None, found: list[str]) -> None:
 def test_a_gpu_that_was_asked_for_is_no_privilege() -> None:
     description = change("HostConfig.DeviceRequests", [{"DeviceIDs": ["0"]}])
     description["HostConfig"]["SecurityOpt"] = ["no-new-privileges", f"seccomp={seccomp_profile('cuda')}"]
-    assert list(built(description, Asked(Limits(), IMAGE, gpu=True, variant="cuda"))) == []
+    assert list(built(description, Recipe(IMAGE, Limits(), gpu=GpuChoice(0, "cdi"), variant="cuda"))) == []
 
 
 def test_the_folder_that_was_asked_for_is_no_mount_of_the_engines() -> None:
@@ -164,18 +165,18 @@ def test_the_folder_that_was_asked_for_is_no_mount_of_the_engines() -> None:
 
 
 def test_an_image_by_its_tag_is_not_compared() -> None:
-    assert list(built(described(), Asked(Limits(), "harness-sandbox:cpu-0123456789ab"))) == []
+    assert list(built(described(), Recipe("harness-sandbox:cpu-0123456789ab", Limits()))) == []
 
 
 def test_podman_spells_some_of_it_its_own_way() -> None:
     description = change("HostConfig.CapDrop", ["CAP_CHOWN", "CAP_KILL"])
     description["HostConfig"] |= {"SecurityOpt": [], "NanoCpus": 0}
     description["Image"] = description["Image"].removeprefix("sha256:")
-    asked = Asked(Limits(), IMAGE, podman=True)
+    asked = Recipe(IMAGE, Limits(), podman=True)
     assert layers(confined(tmp_inodes=1 << 20), description, asked=asked) == []
     assert layers(confined(seccomp=0, held=1), description, asked=asked) == ["seccomp", "capabilities"]
     description["HostConfig"]["Runtime"] = "oci"
-    gvisor = Asked(Limits(), IMAGE, runtime="runsc", podman=True)
+    gvisor = Recipe(IMAGE, Limits(), runtime="runsc", podman=True)
     assert layers(in_gvisor(), description, asked=gvisor) == []
     assert layers(confined(), description, asked=gvisor) == ["runtime"]
 
@@ -246,7 +247,7 @@ def test_gvisor_is_not_excused_from_the_rest(changes: dict[str, Any], layer: str
 
 
 def test_another_runtime_than_the_one_asked_for() -> None:
-    found = list(built(described(runtime="runc"), Asked(Limits(), IMAGE, runtime="kata")))
+    found = list(built(described(runtime="runc"), Recipe(IMAGE, Limits(), runtime="kata")))
     assert [problem.layer for problem in found] == ["runtime"]
 
 

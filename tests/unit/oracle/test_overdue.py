@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.containers.request import Recipe
 from harness.containers.stream import DeadlineError
 from harness.core.errors import CandidateFault, SandboxLostError
 from harness.core.profiles import load
 from harness.oracle import overdue
 from harness.oracle.overdue import CANDIDATE, HOST, NOBODY, Overdue
-from harness.oracle.sandbox import Recipe, Sandbox
+from harness.oracle.sandbox import Sandbox
 from harness.property_tests.common import timing
 from harness.sandbox import wire as layout
 
@@ -128,7 +129,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         limits: Limits = load(profile).limits()
         one = Sandbox.__new__(Sandbox)
         one._engine, one._streams, one.container = Engine(host), host, "c"  # type: ignore[assignment]
-        one._limits, one._recipe, one.evidence = limits, Recipe("image", limits), None
+        one._limits, one.recipe, one.evidence = limits, Recipe("image", limits), None
         one._spent = one._starting = one._look = 0.0
         one._batches = 0
         for _ in range(requests):

@@ -74,7 +74,7 @@ def test_the_work_is_done_in_another_thread() -> None:
     ahead = Prefetcher(source, lambda _: None)
     list(ahead)
     ahead.close()
-    assert source.threads == {"ahead"}
+    assert source.threads == {"ahead_0"}
 
 
 def test_closing_disposes_of_what_nobody_took() -> None:

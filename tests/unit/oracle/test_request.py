@@ -10,7 +10,7 @@ import pytest
 
 from harness.containers import request
 from harness.containers.devices import GpuChoice
-from harness.containers.request import container_request, seccomp_profile
+from harness.containers.request import Recipe, container_request, seccomp_profile
 from harness.core.limits import MIB, Limits
 from harness.core.processes import start_time
 
@@ -126,7 +126,7 @@ CPU_ONLY_DANGEROUS = ["memfd_create", "mknod", "mknodat", "mkdir", "mkdirat", "e
 
 @pytest.fixture
 def body() -> dict[str, Any]:
-    return container_request(IMAGE, Limits())
+    return container_request(Recipe(IMAGE, Limits()))
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_descriptors_files_and_cores(host: dict[str, Any]) -> None:
 
 def test_the_limits_are_those_that_were_asked_for() -> None:
     limits = Limits(memory=7, pids=5, cpus=0.5, descriptors=9, file_size=11, tmp_size=13, tmp_inodes=17)
-    host = container_request(IMAGE, limits)["HostConfig"]
+    host = container_request(Recipe(IMAGE, limits))["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"], host["NanoCpus"]) == (7, 7, 5, 500_000_000)
     assert ulimit(host, "nofile") == (9, 9)
     assert ulimit(host, "fsize") == (11, 11)
@@ -229,7 +229,7 @@ def test_no_log_no_ipc_no_restart(host: dict[str, Any]) -> None:
 def test_the_environment_is_exactly_this(body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     monkeypatch.setenv("GITHUB_TOKEN", "canary")
-    again = container_request(IMAGE, Limits())
+    again = container_request(Recipe(IMAGE, Limits()))
     assert again == body
     assert "canary" not in json.dumps(again)
     assert sorted(body["Env"]) == ["HOME=/tmp", "MKL_NUM_THREADS=1", "OMP_NUM_THREADS=1", "PYTHONHASHSEED=0"]
@@ -256,14 +256,14 @@ def test_the_label_says_whose_it_is(body: dict[str, Any]) -> None:
 
 def test_reads_from_a_known_disk_are_limited(host: dict[str, Any]) -> None:
     assert not [name for name in host if name.startswith("Blkio")]
-    limited = container_request(IMAGE, Limits(), disk="/dev/sda")["HostConfig"]
+    limited = container_request(Recipe(IMAGE, Limits(), disk="/dev/sda"))["HostConfig"]
     assert limited["BlkioDeviceReadBps"] == [{"Path": "/dev/sda", "Rate": 100 * MIB}]
     assert limited["BlkioDeviceReadIOps"] == [{"Path": "/dev/sda", "Rate": 4000}]
 
 
 def test_a_runtime_is_passed_on_and_none_by_default(host: dict[str, Any]) -> None:
     assert "Runtime" not in host
-    assert container_request(IMAGE, Limits(), runtime="runsc")["HostConfig"]["Runtime"] == "runsc"
+    assert container_request(Recipe(IMAGE, Limits(), runtime="runsc"))["HostConfig"]["Runtime"] == "runsc"
 
 
 def test_the_whole_request_is_json(body: dict[str, Any]) -> None:
@@ -311,8 +311,8 @@ def allowed(variant: str) -> set[str]:
 
 
 def test_a_gpu_adds_its_own_profile_and_nothing_else() -> None:
-    plain = container_request(IMAGE, Limits())
-    with_gpu = container_request(IMAGE, Limits(), variant="cuda", gpu=GpuChoice(0, "cdi"))
+    plain = container_request(Recipe(IMAGE, Limits()))
+    with_gpu = container_request(Recipe(IMAGE, Limits(), variant="cuda", gpu=GpuChoice(0, "cdi")))
     changed = {k for k in plain["HostConfig"] if plain["HostConfig"][k] != with_gpu["HostConfig"][k]}
     assert changed == {"SecurityOpt"}
     assert set(with_gpu["HostConfig"]) - set(plain["HostConfig"]) == {"DeviceRequests"}

@@ -55,7 +55,7 @@ def test_two_pictures_in_two_formats(tmp_path):
 
 
 def curve_of(facts) -> Curve:
-    curve = LossFacts.read(facts).curve
+    curve = LossFacts(facts).curve
     assert curve is not None
     return curve
 
@@ -99,7 +99,7 @@ def test_a_counterexample_without_a_finite_rho_is_not_marked(rho, marks):
 
 def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
     with canvas.settings():
-        figure = loss_figure("x" * 48, curve_of(LRML_FACTS), LossFacts.read(LRML_FACTS).minima, (RAISES,))
+        figure = loss_figure("x" * 48, curve_of(LRML_FACTS), LossFacts(LRML_FACTS).minima, (RAISES,))
         check_boxes(figure)
 
 
@@ -107,7 +107,7 @@ def test_no_label_of_the_loss_picture_leaves_it_or_covers_another():
 def test_no_label_of_the_stability_picture_leaves_it_or_covers_another(loss):
     facts = facts_of(loss) if loss else LRML_FACTS
     with canvas.settings():
-        found = LossFacts.read(facts).stability
+        found = LossFacts(facts).stability
         assert found is not None
         check_boxes(stability_figure("x" * 48, found))
 
