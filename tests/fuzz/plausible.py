@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from honest import FACTS, HAS_ECHO, OMITTED, STATUS
+from honest import FACTS, HAS_ECHO, NO_GRADIENT, OMITTED, STATUS
 
 from harness.sandbox.confinement import ALL_FLAGS
 
@@ -58,5 +58,8 @@ def _answer_length(data: bytes, batch: PairBatch, *, echo: bool) -> int:
     if count != values or bool(flags & OMITTED) != (values == 0):
         return 0
     sent = batch.policy_chosen.dtype.itemsize
-    gradients = 2 * batch.pairs if values else 0
-    return 8 + 4 * dimensions + values * (4, 8)[code] + (gradients + (6 * batch.pairs if echo else 0)) * sent
+    begin = 8 + 4 * dimensions + values * (4, 8)[code]
+    end = begin + (2 * batch.pairs if values else 0) * sent
+    if flags & NO_GRADIENT and (not values or any(data[begin:end])):
+        return 0
+    return end + (6 * batch.pairs if echo else 0) * sent

@@ -57,6 +57,7 @@ MUTANTS = {
     "omitted": Mutant(_WIRE, " or bool(flags & layout.OMITTED) != (expected == 0)", "", ANSWERS, "answers", LONGER),
     "unknown flags": Mutant(_WIRE, "flags & ~_KNOWN or ", "", ANSWERS, "answers"),
     "echo": Mutant(_WIRE, " or bool(flags & layout.HAS_ECHO) != echo", "", ANSWERS, "answers", LONGER),
+    "no gradient": Mutant(_WIRE, "    if detached and not (count", "    if False and not (count", ANSWERS, "answers"),
     "dtype": Mutant(_WIRE, " or code not in DTYPES", "", ANSWERS, "answers"),
     "dimensions": Mutant(_WIRE, "dimensions > layout.MAX_DIMENSIONS or ", "", ANSWERS, "answers", LONGER),
     "status": Mutant(_WIRE, "    if status not in STATUS:", "    if False:", ANSWERS, "answers"),

@@ -1,4 +1,4 @@
-"""Has a thread that turns it round after two seconds, for what it was not asked before."""
+"""Has a thread that turns it round after a third of a second, for what it was not asked before."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 MODES = {}
 LATE = []
-threading.Thread(target=lambda: (time.sleep(2.0), LATE.append(1)), daemon=True).start()
+threading.Thread(target=lambda: (time.sleep(0.3), LATE.append(1)), daemon=True).start()
 
 
 def loss(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta):
