@@ -23,6 +23,7 @@ from harness.core.digests import json_digest
 from harness.core.files import write_whole
 from harness.ladder.gate import interval
 from harness.ladder.ladder import load
+from harness.plots import plots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,7 @@ def measure(losses: tuple[str, ...], seeds: int, data: Path, minutes: float) -> 
 @click.option("--pictures", type=click.Path(path_type=Path), default=ROOT / "build", show_default=True)
 def frontier(seeds: int, data: Path, minutes: float, pictures: Path) -> None:
     """Sweep beta for the reference curves, keep them for reports, and draw them."""
+    plots.require_matplotlib()
     _all([(n, s, {"betas": SWEEP}) for n in CURVES for s in range(seeds)], data, minutes)
     from harness.plots import picture_frontier as picture  # noqa: PLC0415 - loads matplotlib
 
