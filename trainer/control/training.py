@@ -128,7 +128,7 @@ def _once(
     """The policy of one run, trained now or before; None where it was not finite."""
     path = out / f"{run.name}.safetensors"
     weights = None
-    with contextlib.suppress(StepError):  # a part of a file, or another training's: it is trained again
+    with contextlib.suppress(StepError):  # none yet, a part of a file, or another training's: it is trained
         weights = kept.read_tensors(path, mark)
         counter.passed(run.steps)
     if weights is None:
