@@ -220,19 +220,28 @@ def _properties(bench: Bench, suite: Suite, ready: Ready, second: Waiting | None
     """
     sandbox = cast("Sandbox", ready.sandbox)
     subject = _watched(bench, subject_of(bench, sandbox, ready.screened), second)
-    outcome = suite.replayed(subject) or suite.partly(subject)
-    if outcome is None and (subject.oracle.calls or subject.fault is not None):
-        if subject.fault is not None or subject.oracle.output:
-            # What was printed, and what brought the sandbox down, must not be there twice.
-            subject = subject_of(bench, _replace_sandbox(bench, ready), ready.screened)
-        else:
-            subject.oracle.restart()
-            subject = subject_on(subject.oracle, bench.profile)
-        subject = _watched(bench, subject, second)
+    outcome = suite.together(subject)
     if outcome is None:
+        subject = _anew(bench, ready, subject, second)
+        outcome = suite.replayed(subject) or suite.partly(subject)
+    if outcome is None:
+        subject = _anew(bench, ready, subject, second)
         outcome = suite(subject)
         suite.recall(outcome)
     return subject, outcome
+
+
+def _anew(bench: Bench, ready: Ready, subject: Subject, second: Waiting | None) -> Subject:
+    """The candidate as if nothing had been asked: itself where nothing was."""
+    if not subject.oracle.calls and subject.fault is None:
+        return subject
+    if subject.fault is not None or subject.oracle.output:
+        # What was printed, and what brought the sandbox down, must not be there twice.
+        subject = subject_of(bench, _replace_sandbox(bench, ready), ready.screened)
+    else:
+        subject.oracle.restart()
+        subject = subject_on(subject.oracle, bench.profile)
+    return _watched(bench, subject, second)
 
 
 def _watched(bench: Bench, subject: Subject, second: Waiting | None) -> Subject:

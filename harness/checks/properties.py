@@ -12,6 +12,8 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from harness.property_tests.common.strategies import judge_over
 from harness.property_tests.configure import Watched, draw, seed_of, seeded, settle
 from harness.property_tests.editions import belongs
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from harness.core.profiles import Profile
     from harness.core.rules import Rule
+
+#: Raised by a property that cannot be asked here, as on a host without a GPU.
+Skipped = pytest.skip.Exception
 
 
 @dataclass(frozen=True, eq=False)

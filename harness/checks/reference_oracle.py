@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.core.profiles import Profile
+    from harness.protocol import wire
     from harness.protocol.batch import Batch, Complaint
     from harness.protocol.batch_types import LabelledBatch, ListBatch, PairBatch
     from harness.subject.subject import Subject
@@ -53,7 +54,7 @@ class ReferenceOracle(Oracle):
         *,
         echo: bool = False,
         gpu: bool = False,
-        weights: list[np.ndarray] | None = None,
+        weights: wire.Weights = None,
         packed: bytes | None = None,
     ) -> list[Answer | Complaint]:
         """Answer as an oracle does."""

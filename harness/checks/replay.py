@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
+from harness.checks.properties import Skipped
+from harness.checks.together import IN_ORDER, Together
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.quiet import quiet
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from harness.checks.properties import Property
     from harness.subject.subject import Subject
 
-
-#: Raised by a property that cannot be asked here, as on a host without a GPU.
-Skipped = pytest.skip.Exception
 #: Why a property was not run that never came to its body: it has passed nothing.
 NOTHING_ASKED = "it asked nothing"
 
@@ -86,11 +83,35 @@ class Replay:
             self._known[item] = examples[item.name]
         return True
 
-    def perform(self, subject: Subject) -> bool:
-        """Put all examples to a candidate: whether none failed. Raises InfrastructureError for a fault of ours."""
+    def perform_together(self, subject: Subject) -> bool:
+        """The same with the examples of most properties put at once: whether none failed.
+
+        Where one did, nothing is known of the candidate: it has to be asked anew.
+        """
+        self._begin()
+        apt = {i: examples for i, examples in self._known.items() if examples and i.rule.id not in IN_ORDER}
+        for item in self._known:
+            if item in apt:
+                if item in self.went:
+                    continue
+                together = Together(subject)
+                with quiet():
+                    if not together.passed(apt):
+                        return False
+                self.went |= dict.fromkeys(apt)
+                self.seconds |= together.seconds
+            elif not self.performed(item, subject):
+                return False
+        return True
+
+    def _begin(self) -> None:
         self.went = {}
         self.skipped = {}
         self.fault = self.settled = self.at = None
+
+    def perform(self, subject: Subject) -> bool:
+        """Put all examples to a candidate: whether none failed. Raises InfrastructureError for a fault of ours."""
+        self._begin()
         for item in self._known:
             if not self.performed(item, subject):
                 if all(each.watched is None for each in (*self.went, item)) and self.fault is not None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from harness.checks.bank import kept
 from harness.checks.outcome import Outcome
-from harness.checks.properties import Properties
-from harness.checks.replay import NOTHING_ASKED, Replay, Skipped
+from harness.checks.properties import Properties, Skipped
+from harness.checks.replay import NOTHING_ASKED, Replay
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.quiet import quiet
 from harness.core.verdict import rejects
@@ -67,6 +67,17 @@ class Suite:
 
         self(reference_for(self._properties.profile, stopping=stopping))
         return self._replay.examples()
+
+    def together(self, subject: Subject) -> Outcome | None:
+        """Put the examples to a candidate that is known to be pointwise, many at once: what came of it, or None.
+
+        None where it is not known to be, and where anything failed: then nothing is known of it, and it has to be
+        asked anew, one question after the other. Raises InfrastructureError for a fault of ours.
+        """
+        if not (self._replay.complete and subject.oracle.program.pointwise):
+            return None
+        self._properties.settle()
+        return self._called(subject, by_heart=True) if self._replay.perform_together(subject) else None
 
     def replayed(self, subject: Subject) -> Outcome | None:
         """Put the examples that are known by heart to the candidate: what came of it, or None.

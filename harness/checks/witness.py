@@ -93,6 +93,8 @@ def hear(subject: Subject, second: Oracle, state: Rule, noise: Rule) -> tuple[li
         "asked_again": len(again),
         "one_in": kept.every,
     }
+    if subject.oracle.in_company:
+        told["in_company"] = subject.oracle.in_company
     if not subject.oracle.program.guarded:
         told["seconds_of_one_life"] = plan.seconds
     if not differing:

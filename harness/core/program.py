@@ -126,8 +126,9 @@ class Program:
     transformation. `lines[i]` is the candidate's own line for line i + 1 of `text`; empty means the
     lines are the same. `source` is the candidate's source, after a JSON reply or fence was taken off.
     `chosen` holds the values of the declared parameters; empty means the middle of each range. `entry_line` is where
-    the loss begins in the candidate's file (0 where unknown). `told` is for reports, and changes nothing. `contract`
-    says which tensors and numbers the sandbox is sent.
+    the loss begins in the candidate's file (0 where unknown). `told` is for reports, and changes nothing.
+    `pointwise` says that the text shows it to work row by row and to keep nothing (`harness.screen.pointwise`).
+    `contract` says which tensors and numbers the sandbox is sent.
     """
 
     text: str
@@ -139,6 +140,7 @@ class Program:
     chosen: tuple[tuple[str, float], ...] = ()
     entry_line: int = 0
     told: Told = field(default_factory=Told, compare=False)
+    pointwise: bool = False
     contract: Contract = field(default=PREFERENCE, repr=False)
 
     @property

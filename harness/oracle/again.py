@@ -53,9 +53,11 @@ class Kept:
         self._cap, self._bytes = cap, 0
         self._when = when
 
-    def take(self, batches: Sequence[Batch], answers: Sequence[Answer | Complaint]) -> None:
-        """Take what one request asked and got."""
-        alone = len(batches) == 1
+    def take(
+        self, batches: Sequence[Batch], answers: Sequence[Answer | Complaint], *, alone: bool | None = None
+    ) -> None:
+        """Take what one request asked and got; `alone` says whether that was all of it, and one batch."""
+        alone = len(batches) == 1 if alone is None else alone
         for batch, answer in zip(batches, answers, strict=True):
             self.calls += 1
             one = Exchange(self.calls, batch, answer, alone)
@@ -67,6 +69,11 @@ class Kept:
             self.every *= 2
             self._share = [e for e in self._share if e.number % self.every == 0]
             self._bytes = sum(map(_size, self._share))
+        self.count(0)
+
+    def count(self, more: int) -> None:
+        """Count batches that were answered and are not kept."""
+        self.calls += more
         if self._when is not None and self.calls >= self._when[0]:
             act, self._when = self._when[1], None
             act()

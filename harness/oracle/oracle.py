@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from harness.core.errors import CandidateFault, SandboxLostError
@@ -18,8 +19,6 @@ from harness.sandbox import wire as layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from harness.core.limits import Limits
     from harness.core.program import Program
@@ -56,8 +55,11 @@ class Oracle:
 
     `calls` counts the batches answered since the beginning, `life` those since a fork was last said to be fresh, and
     `born` is when that was (time.monotonic). `kept`, where there is one, is given all that is asked and answered on
-    the CPU. Raises CandidateFault for the candidate's faults, InfrastructureError for ours.
+    the CPU; `in_company` counts those that were answered as parts of others. Raises CandidateFault for the candidate's
+    faults, InfrastructureError for ours.
     """
+
+    in_company = 0
 
     def __init__(self, sandbox: Sandbox, program: Program, limits: Limits, *, gpu: bool = False) -> None:
         self._sandbox = sandbox
@@ -90,7 +92,7 @@ class Oracle:
     def restart(self) -> None:
         """Go on as if nothing had been asked: with a fresh fork, no calls counted and no time spent."""
         self.fresh()
-        self.calls = 0
+        self.calls = self.in_company = 0
         if self.kept is not None:
             self.kept.clear()
         self._sandbox.reset_clock()
@@ -132,14 +134,14 @@ class Oracle:
         *,
         echo: bool = False,
         gpu: bool = False,
-        weights: list[np.ndarray] | None = None,
+        weights: wire.Weights = None,
         packed: bytes | None = None,
     ) -> list[Answer | Complaint]:
         """Ask for several batches in one round trip; an exception inside is a Complaint.
 
         `echo` asks for the inputs as they are after the call, `gpu` runs on CUDA, `weights` (each of
-        shape (rows,)) replaces 1/rows in the sum of values that the gradients belong to. `packed` is the payload,
-        where the caller has it already.
+        shape (rows,), or None) replaces 1/rows in the sum of values that the gradients belong to; what is weighted is
+        not kept. `packed` is the payload, where the caller has it already.
         """
         if not self._running:
             raise SandboxLostError
@@ -155,9 +157,18 @@ class Oracle:
             answers = wire.parse_answers(reply, requests, echo=echo)
         except frames.WireError as error:
             raise self._sandbox.forged(str(error)) from None
-        if self.kept is not None and not gpu and weights is None:
-            self.kept.take(requests, answers)
+        if self.kept is not None and not gpu:
+            plain = [w is None for w in weights] if weights is not None else [True] * len(requests)
+            self.kept.take(list(compress(requests, plain)), list(compress(answers, plain)), alone=len(requests) == 1)
         return answers
+
+    def answered(self, count: int) -> None:
+        """Count batches that were answered as parts of others."""
+        self.calls += count
+        self.life += count
+        self.in_company += count
+        if self.kept is not None:
+            self.kept.count(count)
 
     def answers(
         self,
@@ -165,7 +176,7 @@ class Oracle:
         *,
         echo: bool = False,
         gpu: bool = False,
-        weights: list[np.ndarray] | None = None,
+        weights: wire.Weights = None,
     ) -> list[Answer]:
         """Ask like `ask`; the first Complaint is raised as CandidateFault with its batch as counterexample."""
         out = []

@@ -181,12 +181,12 @@ class Answer:
         """Whether it is one value for the whole batch."""
         return self.shape == ()
 
-    @property
+    @cached_property
     def finite_values(self) -> bool:
         """Whether every value is finite."""
         return bool(np.isfinite(self.values).all())
 
-    @property
+    @cached_property
     def finite_gradients(self) -> bool:
         """Whether every gradient is finite."""
         return all(np.isfinite(gradient).all() for gradient in self.gradients)

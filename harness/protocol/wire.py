@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from harness.core.program import Program
     from harness.protocol.batch import Batch
 
+    #: For each batch of a request its weights, shape (rows,); None for one whose rows all weigh 1/rows.
+    Weights = Sequence[np.ndarray | None] | None
+
 STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
 #: The dtype of each code, little-endian.
 DTYPES: dict[int, np.dtype[np.floating[Any]]] = {layout.F32: np.dtype("<f4"), layout.F64: np.dtype("<f8")}
@@ -73,24 +76,22 @@ def code_of(dtype: np.dtype[np.floating]) -> int:
     return layout.F32 if dtype == np.float32 else layout.F64
 
 
-def pack_batches(
-    batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False, weights: list[np.ndarray] | None = None
-) -> bytes:
+def pack_batches(batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False, weights: Weights = None) -> bytes:
     """The EVAL payload. Raises ValueError for too many batches or none, and for batches of several contracts."""
     if not 1 <= len(batches) <= _MAX_BATCHES:
         raise ValueError(f"a request holds 1 to {_MAX_BATCHES} batches")
     if any(batch.contract is not batches[0].contract for batch in batches):
         raise ValueError("the batches of a request are of one contract")
     flags = (layout.ECHO if echo else 0) | (layout.ON_GPU if gpu else 0)
-    flags |= layout.WEIGHTED if weights is not None else 0
     head = head_of(batches[0].contract)
     parts = [len(batches).to_bytes(2, "little")]
-    for i, batch in enumerate(batches):
+    for batch, weight in zip(batches, weights or [None] * len(batches), strict=True):
         code = code_of(batch.dtype)
-        parts.append(head.pack(code, flags, 0, *batch.sizes, *batch.scalars))
+        weighted = layout.WEIGHTED if weight is not None else 0
+        parts.append(head.pack(code, flags | weighted, 0, *batch.sizes, *batch.scalars))
         parts.append(batch.raw)
-        if weights is not None:
-            parts.append(weights[i].astype(DTYPES[code], copy=False).tobytes())
+        if weight is not None:
+            parts.append(weight.astype(DTYPES[code], copy=False).tobytes())
     return b"".join(parts)
 
 

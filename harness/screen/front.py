@@ -17,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from harness.core.candidate import SIZE_LIMIT
 from harness.core.contract import CONTRACTS, PREFERENCE, Contract
@@ -207,7 +208,7 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
         _malformed(str(value["defect"])[:500])
     if set(value) == {"faults"}:
         return _complaints(value["faults"])
-    if set(value) - {"told", "line"} != {"text", "lines", "source", "name", "plan"}:
+    if set(value) - {"told", "line", "pointwise"} != {"text", "lines", "source", "name", "plan"}:
         _malformed("other keys")
     lines = value["lines"]
     if not isinstance(lines, list) or not all(type(line) is int and line >= 0 for line in lines):
@@ -222,7 +223,15 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
     if type(line) is not int or line < 0:
         _malformed("a line")
     told = _told(value["told"]) if "told" in value else Told()
-    return Program(text, guarded, plan, name, source, tuple(lines), entry_line=line, told=told, contract=contract)
+    program = Program(text, guarded, plan, name, source, tuple(lines), entry_line=line, told=told, contract=contract)
+    return replace(program, pointwise=_is_pointwise(value))
+
+
+def _is_pointwise(value: dict[str, Any]) -> bool:
+    known = value.get("pointwise", False)
+    if type(known) is not bool:
+        _malformed("whether it is pointwise")
+    return known
 
 
 def _complaints(value: object) -> list[Complaint]:
