@@ -14,8 +14,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measure import Figure, ratio
+from bench.containers import HARNESS
+from bench.measure import Figure, ratio, seconds
 from harness.core.candidate import Candidate
+from harness.ladder.evaluations import MEASURED
+from harness.ladder.ladder import load
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
 from tests.ledger_postgres import running
@@ -27,17 +30,17 @@ if TYPE_CHECKING:
     from harness.ledger.records import Claim
 
 WORKERS, JOBS, CLAIMS = 4, 50, 100
-SHORT, LONG, SUBMITTED = 100, 100_000, 10_000
+SHORT, LONG, SUBMITTED, FINISHED = 100, 100_000, 10_000, 10_000
 #: Milliseconds that a job may cost on each database.
 OVERHEAD = {"sqlite": 15.0, "postgresql": 25.0}
 
 
-def overhead(database: str) -> Callable[[int], Figure]:
+def overhead(database: str, jobs: int = JOBS) -> Callable[[int], Figure]:
     """Wall-clock milliseconds for each job: submit, claim, three checkpoints of which the last ends the run."""
 
     def figure(times: int) -> Figure:
         with _url(database) as (folder, url):
-            values = [_jobs(folder, url, turn) for turn in range(times + 1)][1:]
+            values = [_jobs(folder, url, turn, jobs) for turn in range(times + 1)][1:]
         what = f"{database}: one no-op job with {WORKERS} workers (all seconds / all jobs)"
         parts = (("as one worker sees it", WORKERS * statistics.median(values) / 1000),)
         return Figure(f"ledger-{database}", what, tuple(values), OVERHEAD[database], unit="ms", parts=parts)
@@ -45,39 +48,77 @@ def overhead(database: str) -> Callable[[int], Figure]:
     return figure
 
 
-def claims(database: str) -> Callable[[int], Figure]:
+def claims(database: str, queued: int = LONG) -> Callable[[int], Figure]:
     """The time of a claim from a long queue over that from a short one, in turns."""
 
     def figure(times: int) -> Figure:
         with contextlib.ExitStack() as stack:
             sides = []
-            for queued in (LONG, SHORT):
+            for count in (queued, SHORT):
                 folder, url = stack.enter_context(_url(database))
                 ledger = stack.enter_context(Ledger(folder, database=url))
-                _submit(ledger, range(queued))
-                sides.append((f"{queued} queued", _claiming(ledger)))
+                _submit(ledger, range(count))
+                sides.append((f"{count} queued", _claiming(ledger)))
                 sides[-1][1]()  # once, so that all is in memory
-            what = f"{database}: a claim with {LONG} queued / with {SHORT}"
+            what = f"{database}: a claim with {queued} queued / with {SHORT}"
             return ratio(f"ledger-claim-{database}", what, 1.5, (sides[0], sides[1]), times)
 
     return figure
 
 
-def submissions(database: str) -> Callable[[int], Figure]:
+def submissions(database: str, count: int = SUBMITTED) -> Callable[[int], Figure]:
     """Seconds for many candidates through the API, each time into a new ledger."""
 
     def figure(times: int) -> Figure:
         values = []
         for _ in range(times):
             with _url(database) as (folder, url), Ledger(folder, database=url) as ledger:
-                entries = [_entry(number) for number in range(SUBMITTED)]
+                entries = [_entry(number) for number in range(count)]
                 started = time.perf_counter()
                 _submit_all(ledger, entries)
                 values.append(time.perf_counter() - started)
-        what = f"{database}: {SUBMITTED} submissions"
+        what = f"{database}: {count} submissions"
         return Figure(f"ledger-submit-{database}", what, tuple(values), 30.0, unit="s")
 
     return figure
+
+
+def leaderboard(times: int, finished: int = FINISHED) -> Figure:
+    """Seconds of `harness leaderboard`, the whole command, over so many runs that have ended on the bandit ladder."""
+    with _url("sqlite") as (folder, url):
+        with Ledger(folder, database=url) as ledger:
+            _finish(ledger, finished)
+        command = [str(HARNESS), "leaderboard", "--folder", str(folder), "--database", url]
+        seconds(command)
+        values = tuple(seconds(command) for _ in range(times))
+    return Figure("leaderboard", f"`harness leaderboard` with {finished} finished runs", values, 1.0, unit="s")
+
+
+def _finish(ledger: Ledger, count: int) -> None:
+    """Have so many runs climb the bandit ladder to its end, each with other scores."""
+    ladder = load("bandit")
+    entries = [_entry(number) for number in range(count)]
+    ledger.submit(entries, profile=ladder.name, profile_digest=ladder.digest, needs="cpu")
+    for number in range(count):
+        held = ledger.claim("bench", slot="bench", needs=("cpu",))
+        if held is None:
+            raise RuntimeError("a run that was just submitted is not there")
+        for place, plan in enumerate(ladder.rungs):
+            scores: list[Score] = []
+            if plan.gate is not None:
+                detail = {"rung": plan.name, "evaluation": str(place) * 64}
+                ledger.note(held, MEASURED, detail)
+                metrics = (plan.gate.metric, *(rail.metric for rail in plan.gate.rails))
+                at = number / count
+                scores = [Score(seed, name, at + seed / 100) for seed in range(plan.gate.looks[-1]) for name in metrics]
+            ledger.checkpoint(
+                held,
+                rung=plan.name,
+                scores=scores,
+                decision=Decision("promote", "a run of the bench", {}),
+                evaluation=str(place) * 64,
+                next_needs="cpu" if place + 1 < len(ladder.rungs) else None,
+            )
 
 
 @contextlib.contextmanager
@@ -118,10 +159,10 @@ def _claiming(ledger: Ledger) -> Callable[[], float]:
     return median
 
 
-def _jobs(folder: Path, url: str, turn: int) -> float:
+def _jobs(folder: Path, url: str, turn: int, jobs: int) -> float:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(WORKERS + 1)
-    workers = [context.Process(target=_work, args=(folder, url, turn, n, barrier)) for n in range(WORKERS)]
+    workers = [context.Process(target=_work, args=(folder, url, turn, n, jobs, barrier)) for n in range(WORKERS)]
     for worker in workers:
         worker.start()
     barrier.wait(120)
@@ -132,14 +173,14 @@ def _jobs(folder: Path, url: str, turn: int) -> float:
         worker.join()
     with Ledger(folder, database=url) as ledger:
         ended = ledger.counts()
-        if ended != {"completed": WORKERS * JOBS * (turn + 1)}:
+        if ended != {"completed": WORKERS * jobs * (turn + 1)}:
             raise RuntimeError(f"not every job has ended: {ended}")
-    return 1000 * passed / (WORKERS * JOBS)
+    return 1000 * passed / (WORKERS * jobs)
 
 
-def _work(folder: Path, url: str, turn: int, worker: int, barrier: Barrier) -> None:
+def _work(folder: Path, url: str, turn: int, worker: int, jobs: int, barrier: Barrier) -> None:
     with Ledger(folder, database=url) as ledger:
-        entries = [_entry((turn * WORKERS + worker) * JOBS + n) for n in range(JOBS)]
+        entries = [_entry((turn * WORKERS + worker) * jobs + n) for n in range(jobs)]
         ledger.counts()
         barrier.wait(120)
         for entry in entries:
