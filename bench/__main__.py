@@ -56,8 +56,11 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
 #: The same with less to do, to see that it can be measured: what takes minutes otherwise.
 SMALL: dict[str, Callable[[int], Figure]] = {
     "per-candidate": partial(per_candidate.figure, files=1),
-    "threads": partial(threads.figure, corpus=300, prompts=32),
-    "reviews-step": partial(reviews_step.figure, corpus=300, prompts=32),
+    "threads": partial(threads.figure, corpus=300, prompts=64),
+    "reviews-step": partial(reviews_step.figure, corpus=300, prompts=64),
+    "finetune-step": partial(finetune.step, steps=4),
+    "finetune-small-step": partial(finetune.small_step, steps=4),
+    "finetune-cached": partial(finetune.cached, steps=4),
     "leaderboard": partial(ledger.leaderboard, finished=20),
     **{f"ledger-{database}": ledger.overhead(database, jobs=2) for database in ledger.OVERHEAD},
     **{f"ledger-claim-{database}": ledger.claims(database, queued=300) for database in ledger.OVERHEAD},

@@ -1,7 +1,8 @@
-"""(a) A warm `harness check` of DPO, by a helper that has a sandbox ready, over `docker run` of the image alone."""
+"""(a) A warm `harness check` of DPO, by sandboxes that a helper has ready, over `docker run` of the image alone."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 
@@ -10,8 +11,9 @@ import click
 from bench.containers import HARNESS, ROOT, docker_run, sandbox_image
 from bench.measure import Figure, environment, ratio, seconds
 
-#: A helper may need so long to fill up between two checks, in seconds.
-_REFILL = 15.0
+#: A check takes so many sandboxes; the helper may need so long to have them ready, in seconds.
+_SANDBOXES, _PATIENCE = 2, 120.0
+_BETWEEN = 0.5
 
 
 class NoHelperError(click.ClickException):
@@ -25,28 +27,49 @@ class NoHelperError(click.ClickException):
 
 def require() -> None:
     """Raise NoHelperError where the command is not there."""
-    told = subprocess.run([str(HARNESS), "warm", "--help"], env=environment(), capture_output=True, check=False)
-    if told.returncode:
+    if _warm("--help").returncode:
         raise NoHelperError
 
 
 def figure(times: int) -> Figure:
-    """Both are whole commands in fresh processes. The helper fills up again before each check, which is not counted."""
+    """Whole commands in fresh processes. That the helper fills up again is waited for, and not counted; it ends here."""
     require()
     loss = str(ROOT / "examples" / "dpo.py")
     bare = docker_run(sandbox_image(), ["-W", "ignore", "-c", "import torch"])
-    with subprocess.Popen(
-        [str(HARNESS), "warm"], env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as helper:
 
-        def warm() -> float:
-            time.sleep(_REFILL)
-            return seconds([str(HARNESS), "check", loss])
+    def warm() -> float:
+        _filled()
+        return seconds([str(HARNESS), "check", "--warm", loss])
 
-        try:
-            warm(), seconds(bare)
-            sides = (("harness check, warm", warm), ("docker run, import torch", lambda: seconds(bare)))
-            what = "`harness check` of DPO with `harness warm` / `docker run` with `import torch`"
-            return ratio("warm", what, 0.4, sides, times)
-        finally:
-            helper.terminate()
+    begun = _warm()
+    if begun.returncode:
+        raise RuntimeError(f"no helper could be started: {begun.stderr}")
+    try:
+        warm(), seconds(bare)
+        sides = (("harness check, warm", warm), ("docker run, import torch", lambda: seconds(bare)))
+        what = "`harness check` of DPO with `harness warm` / `docker run` with `import torch`"
+        return ratio("warm", what, 0.4, sides, times)
+    finally:
+        _warm("--stop")
+
+
+def _filled() -> None:
+    """Wait until the helper has what a check takes."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        ready = re.search(r": (\d+) ready", _warm("--status").stdout)
+        if ready and int(ready[1]) >= _SANDBOXES:
+            return
+        time.sleep(_BETWEEN)
+    raise RuntimeError(f"the helper had no {_SANDBOXES} sandboxes ready in {_PATIENCE:.0f} s")
+
+
+def _warm(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(HARNESS), "warm", *words],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
