@@ -4,9 +4,9 @@ FOLDER is a checkout that is set up, with its own environment and image:
 
     git clone . OLD && git -C OLD checkout dc73fe1 && cd OLD && python3 -m harness.setup
 
-Both sides get the same files, those of FOLDER's `examples/`. What is asked of them is not the same: today's profile asks
-more than that of an older checkout, so that a ratio of 1 is the same time for more questions. Writes `against.json`; of
-fewer turns than count, or of a part of the files, nothing is kept.
+Both sides get the same files, those of FOLDER's `examples/`. What is asked of them is not the same: today's profile
+asks more than that of an older checkout, so that a ratio of 1 is the same time for more questions. Writes
+`against.json`; of fewer turns than count, or of a part of the files, nothing is kept.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _ratio(
 @click.option("--times", default=LEAST, show_default=True, type=click.IntRange(1), help="Repetitions of each side.")
 @click.option("--files", type=click.IntRange(1), help="Only so many examples are drained.")
 def main(names: tuple[str, ...], old: Path, times: int, files: int | None) -> None:
-    """Measure what is named (check, processor, drain; all), print it and keep it. Exit code 1 where a target is missed."""
+    """Measure what is named (check, processor, drain; all), print and keep it. Exit code 1 where a target is missed."""
     figures: dict[str, Callable[[], Figure]] = {
         "check": partial(check, old, times),
         "processor": partial(processor, old, times),

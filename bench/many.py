@@ -1,9 +1,9 @@
 """`python -m bench.many`: many files in one command: what the host keeps in memory, and whether the last is as quick.
 
-The candidates are the catalogue's and those that are broken on purpose (what breaks a property takes longest, and leaves
-most behind), mixed by a seeded draw, and checked as `harness check FOLDER --jobs N` does it. After each, the memory of
-the workers (the largest; resident) and of the command itself is read, and the clock. Writes `many.json` and its picture,
-`many.svg`. In place of a target, what is told is how the second half compares with the first.
+The candidates are the catalogue's and those that are broken on purpose (what breaks a property takes longest, and
+leaves most behind), mixed by a seeded draw, and checked as `harness check FOLDER --jobs N` does it. After each, the
+memory of the workers (the largest; resident) and of the command itself is read, and the clock. Writes `many.json` and
+its picture, `many.svg`. In place of a target, what is told is how the second half compares with the first.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def measure(paths: Sequence[Path], jobs: int) -> list[dict[str, float]]:
             raise RuntimeError(f"{result.path} was not decided: {result.verdict}")
         workers = [resident(process.pid or 0) for process in multiprocessing.active_children()]
         seconds = time.perf_counter() - started
-        rows.append({"files": len(rows) + 1, "seconds": seconds, "worker": max(workers, default=0.0), "own": resident()})
+        rows.append(
+            {"files": len(rows) + 1, "seconds": seconds, "worker": max(workers, default=0.0), "own": resident()}
+        )
 
     check(paths, Options(jobs=jobs, gpu="none"), lambda _, result: one(result))
     return rows
@@ -117,7 +119,13 @@ def main(files: int, jobs: int) -> None:
     click.echo(json.dumps(told))
     if files >= FILES:
         kept = [{key: round(value, 1) for key, value in row.items()} for row in rows]
-        content: dict[str, Any] = {"machine": machine.facts(), "load_before": before, "jobs": jobs, **told, "rows": kept}
+        content: dict[str, Any] = {
+            "machine": machine.facts(),
+            "load_before": before,
+            "jobs": jobs,
+            **told,
+            "rows": kept,
+        }
         RESULTS.write_text(json.dumps(content, indent=None, separators=(",", ":")) + "\n", "utf-8")
         draw(rows, PICTURE)
 

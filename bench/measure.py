@@ -103,7 +103,7 @@ def figures_table(figures: Sequence[Figure]) -> Table:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a user: bytecode may be kept, nothing is said about threads, and no helper has sandboxes ready."""
+    """The environment of a user: bytecode may be kept, nothing is said of threads, no helper has sandboxes ready."""
     own = {k: v for k, v in os.environ.items() if k not in {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}}
     return own | {"HARNESS_WARM": "0"}
 

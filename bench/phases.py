@@ -1,8 +1,8 @@
 """`python -m bench.phases [LOSS]`: where the time of one check goes, phase by phase.
 
-The phases run one after the other here, so that each can be told apart; `harness check` overlaps the host's imports with
-the sandbox's start. From the properties on it is the check itself, whose second sandbox starts while they run. Processor
-seconds of both sandboxes are the kernel's own accounting (`bench.used`).
+The phases run one after the other here, so that each can be told apart; `harness check` overlaps the host's imports
+with the sandbox's start. From the properties on it is the check itself, whose second sandbox starts while they run.
+Processor seconds of both sandboxes are the kernel's own accounting (`bench.used`).
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ def measured(ladder: str, loss: Path, folder: Path) -> tuple[float, int]:
         while climb.poll() is None:
             for container in engine.client.containers(filters={"label": ["harness.place"]}):
                 if "harness.trainer" in container["Command"]:
-                    used[container["Id"]] = max(used.get(container["Id"], 0.0), engine.processor(container["Id"]) or 0.0)
+                    used[container["Id"]] = max(
+                        used.get(container["Id"], 0.0), engine.processor(container["Id"]) or 0.0
+                    )
             time.sleep(_LOOK_SECONDS)
     engine.close()
     with Ledger(folder) as ledger:

@@ -16,7 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from bench.measure import environment
 from harness.containers.engine import Engine
@@ -33,7 +33,7 @@ _LOOK, _READ = 0.1, 0.02
 
 @dataclass(frozen=True)
 class Used:
-    """Seconds: by the clock, of processors on the host, of processors in sandboxes; and how many sandboxes there were."""
+    """Seconds by the clock, of processors on the host and in sandboxes; and how many sandboxes there were."""
 
     wall: float
     host: float
@@ -57,7 +57,7 @@ class Sandboxes:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._engine = Engine()
 
-    def __enter__(self) -> Sandboxes:
+    def __enter__(self) -> Self:
         """Begin to look."""
         self._thread.start()
         return self

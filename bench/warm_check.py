@@ -32,7 +32,7 @@ def require() -> None:
 
 
 def figure(times: int) -> Figure:
-    """Whole commands in fresh processes. That the helper fills up again is waited for, and not counted; it ends here."""
+    """Whole commands in fresh processes. The helper is waited for, which is not counted, and ends here."""
     require()
     loss = str(ROOT / "examples" / "dpo.py")
     bare = docker_run(sandbox_image(), ["-W", "ignore", "-c", "import torch"])

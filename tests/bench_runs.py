@@ -1,7 +1,7 @@
 """How each script of bench/ is run in a test: as people call it, with the least that it can have to do.
 
-Those that the documents name in a story (`doc_fates.py`) are run there. `test_bench.py` runs what is here, and sees that
-nothing is left out without a word.
+Those that the documents name in a story (`doc_fates.py`) are run there. `test_bench.py` runs what is here, and
+`test_bench_runs.py` sees that nothing is left out without a word.
 """
 
 from __future__ import annotations

@@ -47,7 +47,9 @@ def with_parts(begun: set[str]) -> set[str]:
 
 def begun() -> set[str]:
     """The modules that a test starts."""
-    in_stories = {name for story in STORIES.values() for step in story for name in _NAMED.findall(step.does or step.text)}
+    in_stories = {
+        name for story in STORIES.values() for step in story for name in _NAMED.findall(step.does or step.text)
+    }
     return {"__main__", *in_stories, *(words.split()[0].removeprefix("bench.") for words in (*SCRIPTS, *LONG_SCRIPTS))}
 
 
