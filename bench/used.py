@@ -26,7 +26,7 @@ from harness.core.errors import InfrastructureError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS, _PROCESSES = Path("/sys/fs/cgroup"), Path("/proc")
 #: Between two looks at what is running, and at what it has used, in seconds.
 _LOOK, _READ = 0.1, 0.02
 
@@ -115,7 +115,7 @@ class Sandboxes:
 
 def _parent(process: int) -> int:
     try:
-        stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+        stat = (_PROCESSES / str(process) / "stat").read_text("utf-8", "replace")
     except OSError:
         return 0
     return int(stat.rpartition(")")[2].split()[1])
@@ -123,7 +123,7 @@ def _parent(process: int) -> int:
 
 def accounting(process: int) -> Path:
     """The file in which the kernel counts the processor time of a process's cgroup."""
-    for line in Path(f"/proc/{process}/cgroup").read_text("utf-8").splitlines():
+    for line in (_PROCESSES / str(process) / "cgroup").read_text("utf-8").splitlines():
         _, controllers, where = line.split(":", 2)
         if "cpuacct" in controllers.split(","):
             return _CGROUPS / "cpuacct" / where.lstrip("/") / "cpuacct.usage"

@@ -284,7 +284,8 @@ def test_all_are_checked_in_order_and_a_fault_ends_nothing(boxes: Boxes, tmp_pat
 def test_each_starts_while_the_one_before_is_judged(
     boxes: Boxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged, started = judging.judged, []
+    judged = judging.judged
+    started: list[int] = []
 
     def judge(*given: Any) -> CheckResult:
         place = len(started)
