@@ -48,9 +48,9 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "finetune-cached": finetune.cached,
     "gvisor": gvisor.whole_check,
     "gvisor-call": gvisor.one_call,
-    "leaderboard": ledger.leaderboard,
     **{f"ledger-{database}": ledger.overhead(database) for database in ledger.OVERHEAD},
     **{f"ledger-claim-{database}": ledger.claims(database) for database in ledger.OVERHEAD},
+    "ledger-leaderboard": ledger.leaderboard,
     **{f"ledger-submit-{database}": ledger.submissions(database) for database in ledger.OVERHEAD},
 }
 #: The same with less to do, to see that it can be measured: what takes minutes otherwise.
@@ -61,7 +61,7 @@ SMALL: dict[str, Callable[[int], Figure]] = {
     "finetune-step": partial(finetune.step, steps=4),
     "finetune-small-step": partial(finetune.small_step, steps=4),
     "finetune-cached": partial(finetune.cached, steps=4),
-    "leaderboard": partial(ledger.leaderboard, finished=20),
+    "ledger-leaderboard": partial(ledger.leaderboard, finished=20),
     **{f"ledger-{database}": ledger.overhead(database, jobs=2) for database in ledger.OVERHEAD},
     **{f"ledger-claim-{database}": ledger.claims(database, queued=300) for database in ledger.OVERHEAD},
     **{f"ledger-submit-{database}": ledger.submissions(database, count=50) for database in ledger.OVERHEAD},

@@ -7,7 +7,7 @@ Those that the documents name in a story (`doc_fates.py`) are run there. `test_b
 from __future__ import annotations
 
 #: Figures of `python -m bench` that take a second or two each, without a container: `make test`.
-AT_ONCE = ("static", "scale", "leaderboard", "ledger-sqlite", "ledger-claim-sqlite", "ledger-submit-sqlite")
+AT_ONCE = ("static", "scale", "ledger-leaderboard", "ledger-sqlite", "ledger-claim-sqlite", "ledger-submit-sqlite")
 #: With a container, or a server: `make test-rest`.
 LATER = (
     "cold",
