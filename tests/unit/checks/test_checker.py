@@ -303,6 +303,26 @@ def test_each_starts_while_the_one_before_is_judged(
     assert started == [2, 3, 3]
 
 
+def test_one_that_is_refused_hides_nobodys_start(boxes: Boxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = judging.judged
+    started: dict[str, int] = {}
+
+    def judge(*given: Any) -> CheckResult:
+        name = given[2].screened.job.shown
+        end = time.monotonic() + 60
+        while name == "0.py" and len(boxes.made) < 2 and time.monotonic() < end:
+            time.sleep(0.002)
+        started[name] = len(boxes.made)
+        return judged(*given)
+
+    monkeypatch.setattr(judging, "judged", judge)
+    with checker_of() as checker:
+        checker.check_all(jobs(tmp_path, GOOD, REFUSED, REFUSED, GOOD), lambda *_: None, eager=False)
+    # The last one's was started while the first was judged.
+    assert started["0.py"] == 2
+    assert [*started] == ["0.py", "1.py", "2.py", "3.py"]
+
+
 @pytest.mark.parametrize("eager", [False, True])
 def test_no_sandbox_is_left_where_all_ends_early(boxes: Boxes, tmp_path: Path, *, eager: bool) -> None:
     def stops(_: Job, __: object) -> None:
