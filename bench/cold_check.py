@@ -12,4 +12,4 @@ def figure(times: int) -> Figure:
     bare = docker_run(sandbox_image(), ["-W", "ignore", "-c", "import torch"])
     seconds(check), seconds(bare)
     sides = (("harness check", lambda: seconds(check)), ("docker run, import torch", lambda: seconds(bare)))
-    return ratio("cold", "`harness check` of DPO / `docker run` with `import torch`", 1.6, sides, times)
+    return ratio("cold", "`harness check` of DPO / `docker run` with `import torch`", 1.2, sides, times)

@@ -23,19 +23,19 @@ LONGER = 30
 LARGER = (4, 256)
 
 
-def step(times: int) -> Figure:
+def step(times: int, steps: int = LONGER) -> Figure:
     """The larger model's step; see `_step`."""
-    return _step("finetune-step", "a step of the fine-tune, 4 layers of width 256, oracle / in-process", LARGER, times)
+    what = "a step of the fine-tune, 4 layers of width 256, oracle / in-process"
+    return _step("finetune-step", what, LARGER, times, steps)
 
 
-def small_step(times: int) -> Figure:
+def small_step(times: int, steps: int = LONGER) -> Figure:
     """The small model's step, of a tenth of a second; see `_step`."""
-    return _step(
-        "finetune-small-step", "a step of the fine-tune, 2 layers of width 128, oracle / in-process", (), times
-    )
+    what = "a step of the fine-tune, 2 layers of width 128, oracle / in-process"
+    return _step("finetune-small-step", what, (), times, steps)
 
 
-def _step(name: str, what: str, size: tuple[int, ...], times: int) -> Figure:
+def _step(name: str, what: str, size: tuple[int, ...], times: int, count: int) -> Figure:
     """A step through the oracle (socket, relay, sandbox, spot checks) over a step with the same loss in this process.
 
     Steps differ by their tokens more than the sides do, so each is held against the other side's step on the same
@@ -47,10 +47,10 @@ def _step(name: str, what: str, size: tuple[int, ...], times: int) -> Figure:
     with parts.world(*size) as world, parts.oracle(world) as oracle:
         losses = {"oracle": oracle, "in-process": parts.in_process()}
         for loss in losses.values():
-            parts.steps_of(world, loss, STEPS)
+            parts.steps_of(world, loss, min(STEPS, count))
         for turn in range(times):
             order = ("oracle", "in-process", "in-process", "oracle")[2 * (turn % 2) :][:2]
-            taken = {side: parts.steps_of(world, losses[side], LONGER) for side in order}
+            taken = {side: parts.steps_of(world, losses[side], count) for side in order}
             pairs = zip(taken["oracle"], taken["in-process"], strict=True)
             ratios.append(statistics.median(ours / theirs for ours, theirs in pairs))
             for side, steps in taken.items():
@@ -61,14 +61,14 @@ def _step(name: str, what: str, size: tuple[int, ...], times: int) -> Figure:
     return Figure(name, what, tuple(ratios), 1.01 if size else None, parts=middle)
 
 
-def cached(times: int) -> Figure:
+def cached(times: int, steps: int = STEPS) -> Figure:
     """Our trainer with kept reference log-probabilities over trl's as it comes, with a live reference."""
     parts = _parts()
     with parts.world() as world:
         loss = parts.in_process()
         sides = (
-            ("kept reference", lambda: parts.median_step(world, loss, STEPS)),
-            ("stock trl", lambda: parts.median_stock_step(world, STEPS)),
+            ("kept reference", lambda: parts.median_step(world, loss, steps)),
+            ("stock trl", lambda: parts.median_stock_step(world, steps)),
         )
         for _, side in sides:
             side()

@@ -1,5 +1,7 @@
 """(e) The ledger on both databases: overhead of a job that does nothing, a claim from a long queue, submissions.
 
+And the leaderboard of a long search.
+
 PostgreSQL is a server of the benchmark's own, on this machine, through a Unix socket, with every commit on the disk.
 """
 
@@ -7,17 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import multiprocessing
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measure import Figure, ratio
+import numpy as np
+from sqlalchemy import insert, update
+
+from bench.measure import Figure, ratio, seconds
 from harness.core.candidate import Candidate
+from harness.ladder.climb import BASELINE
+from harness.ladder.evaluations import MEASURED
+from harness.ladder.ladder import load
+from harness.ladder.rungs import declared_by
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
+from harness.ledger.tables import attachments, events, results, runs
 from tests.ledger_postgres import running
 
 if TYPE_CHECKING:
@@ -28,16 +40,18 @@ if TYPE_CHECKING:
 
 WORKERS, JOBS, CLAIMS = 4, 50, 100
 SHORT, LONG, SUBMITTED = 100, 100_000, 10_000
+#: Runs on the leaderboard, and seeds of each.
+FINISHED, SEEDS = 10_000, 4
 #: Milliseconds that a job may cost on each database.
 OVERHEAD = {"sqlite": 15.0, "postgresql": 25.0}
 
 
-def overhead(database: str) -> Callable[[int], Figure]:
+def overhead(database: str, jobs: int = JOBS) -> Callable[[int], Figure]:
     """Wall-clock milliseconds for each job: submit, claim, three checkpoints of which the last ends the run."""
 
     def figure(times: int) -> Figure:
         with _url(database) as (folder, url):
-            values = [_jobs(folder, url, turn) for turn in range(times + 1)][1:]
+            values = [_jobs(folder, url, turn, jobs) for turn in range(times + 1)][1:]
         what = f"{database}: one no-op job with {WORKERS} workers (all seconds / all jobs)"
         parts = (("as one worker sees it", WORKERS * statistics.median(values) / 1000),)
         return Figure(f"ledger-{database}", what, tuple(values), OVERHEAD[database], unit="ms", parts=parts)
@@ -45,39 +59,73 @@ def overhead(database: str) -> Callable[[int], Figure]:
     return figure
 
 
-def claims(database: str) -> Callable[[int], Figure]:
+def claims(database: str, queued: int = LONG) -> Callable[[int], Figure]:
     """The time of a claim from a long queue over that from a short one, in turns."""
 
     def figure(times: int) -> Figure:
         with contextlib.ExitStack() as stack:
             sides = []
-            for queued in (LONG, SHORT):
+            for count in (queued, SHORT):
                 folder, url = stack.enter_context(_url(database))
                 ledger = stack.enter_context(Ledger(folder, database=url))
-                _submit(ledger, range(queued))
-                sides.append((f"{queued} queued", _claiming(ledger)))
+                _submit(ledger, range(count))
+                sides.append((f"{count} queued", _claiming(ledger)))
                 sides[-1][1]()  # once, so that all is in memory
-            what = f"{database}: a claim with {LONG} queued / with {SHORT}"
+            what = f"{database}: a claim with {queued} queued / with {SHORT}"
             return ratio(f"ledger-claim-{database}", what, 1.5, (sides[0], sides[1]), times)
 
     return figure
 
 
-def submissions(database: str) -> Callable[[int], Figure]:
+def submissions(database: str, count: int = SUBMITTED) -> Callable[[int], Figure]:
     """Seconds for many candidates through the API, each time into a new ledger."""
 
     def figure(times: int) -> Figure:
         values = []
         for _ in range(times):
             with _url(database) as (folder, url), Ledger(folder, database=url) as ledger:
-                entries = [_entry(number) for number in range(SUBMITTED)]
+                entries = [_entry(number) for number in range(count)]
                 started = time.perf_counter()
                 _submit_all(ledger, entries)
                 values.append(time.perf_counter() - started)
-        what = f"{database}: {SUBMITTED} submissions"
+        what = f"{database}: {count} submissions"
         return Figure(f"ledger-submit-{database}", what, tuple(values), 30.0, unit="s")
 
     return figure
+
+
+def leaderboard(times: int, finished: int = FINISHED) -> Figure:
+    """Seconds of the command, from its start to its end, over a SQLite ledger with many finished runs."""
+    with _url("sqlite") as (folder, url), Ledger(folder, database=url) as ledger:
+        _finish(ledger, finished)
+        command = [sys.executable, "-m", "harness", "leaderboard", "--folder", str(folder)]
+        values = tuple(seconds(command) for _ in range(times + 1))[1:]
+    what = f"sqlite: `harness leaderboard` with {finished} finished runs of the ladder {load().name}"
+    return Figure("ledger-leaderboard", what, values, 1.0, unit="s")
+
+
+def _finish(ledger: Ledger, count: int) -> None:
+    """Runs that came to the end of the default ladder, with as many metrics and documents as a climb leaves."""
+    ladder, draw = load(), np.random.Generator(np.random.PCG64(0))
+    (plan,) = (plan for plan in ladder.rungs if plan.gate is not None)
+    metrics = [*declared_by(plan).metrics, *(f"score@{step}" for step in range(30, 151, 30))]
+    entries = [_entry(number) for number in range(count)]
+    made = ledger.submit(entries, profile=ladder.name, profile_digest=ladder.digest, needs="cpu")
+    kept = [ledger.keep(json.dumps(dict.fromkeys(metrics, 0.01 * seed)).encode()) for seed in range(SEEDS)]
+    by = {"rung": plan.name, "evaluation": "e" * 64, "untuned": "e" * 64, "attempt": 1}
+    with ledger.database.writing() as connection:
+        for one in made:
+            key = {"run": one.run, "rung": plan.name, "attempt": 1}
+            scores = [
+                {**key, "seed": seed, "metric": metric, "value": float(draw.normal()), "spelt": ""}
+                for seed in range(SEEDS)
+                for metric in metrics
+            ]
+            documents = [{**key, "name": BASELINE.format(seed), "artifact": kept[seed]} for seed in range(SEEDS)]
+            connection.execute(insert(results), scores)
+            connection.execute(insert(attachments), documents)
+            connection.execute(insert(events).values(run=one.run, time=1.0, kind=MEASURED, detail=by))
+        connection.execute(update(runs).values(state="completed", rung=len(ladder.rungs), attempt=1))
 
 
 @contextlib.contextmanager
@@ -118,10 +166,10 @@ def _claiming(ledger: Ledger) -> Callable[[], float]:
     return median
 
 
-def _jobs(folder: Path, url: str, turn: int) -> float:
+def _jobs(folder: Path, url: str, turn: int, jobs: int) -> float:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(WORKERS + 1)
-    workers = [context.Process(target=_work, args=(folder, url, turn, n, barrier)) for n in range(WORKERS)]
+    workers = [context.Process(target=_work, args=(folder, url, turn, n, jobs, barrier)) for n in range(WORKERS)]
     for worker in workers:
         worker.start()
     barrier.wait(120)
@@ -132,14 +180,14 @@ def _jobs(folder: Path, url: str, turn: int) -> float:
         worker.join()
     with Ledger(folder, database=url) as ledger:
         ended = ledger.counts()
-        if ended != {"completed": WORKERS * JOBS * (turn + 1)}:
+        if ended != {"completed": WORKERS * jobs * (turn + 1)}:
             raise RuntimeError(f"not every job has ended: {ended}")
-    return 1000 * passed / (WORKERS * JOBS)
+    return 1000 * passed / (WORKERS * jobs)
 
 
-def _work(folder: Path, url: str, turn: int, worker: int, barrier: Barrier) -> None:
+def _work(folder: Path, url: str, turn: int, worker: int, jobs: int, barrier: Barrier) -> None:
     with Ledger(folder, database=url) as ledger:
-        entries = [_entry((turn * WORKERS + worker) * JOBS + n) for n in range(JOBS)]
+        entries = [_entry((turn * WORKERS + worker) * jobs + n) for n in range(jobs)]
         ledger.counts()
         barrier.wait(120)
         for entry in entries:

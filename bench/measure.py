@@ -10,8 +10,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+#: So many turns are the fewest that a figure is kept of.
+LEAST = 7
 
 
 @dataclass(frozen=True)
@@ -72,20 +78,41 @@ def ratio(name: str, what: str, target: float | None, sides: tuple[Side, Side], 
     """The first side over the second, turn by turn. Whoever calls has run both once, so that all is in memory."""
     (one, ours), (other, theirs) = sides
     first, second = in_turns(ours, theirs, times)
-    parts = ((one, statistics.median(first)), (other, statistics.median(second)))
-    return Figure(name, what, tuple(a / b for a, b in zip(first, second, strict=True)), target, parts=parts)
+    ratios = tuple(a / b for a, b in zip(first, second, strict=True))
+    return Figure(name, what, ratios, target, parts=seconds_of({one: first, other: second}))
+
+
+def seconds_of(sides: Mapping[str, Sequence[float]]) -> tuple[tuple[str, float], ...]:
+    """What a figure is made of: the median of each side, in seconds."""
+    return tuple((name, statistics.median(values)) for name, values in sides.items())
+
+
+def figures_table(figures: Sequence[Figure]) -> Table:
+    """The figures, as a terminal shows them."""
+    table = Table()
+    for heading in ("figure", "median", "min", "max", "target", ""):
+        table.add_column(heading, justify="left" if heading in {"figure", ""} else "right")
+    for figure in figures:
+        numbers = (figure.median, min(figure.values), max(figure.values))
+        parts = "".join(f"\n  {name}: {1000 * value:.2f} ms" for name, value in figure.parts)
+        shown = [f"{n:.2f} {figure.unit}".strip() for n in numbers]
+        verdict = "[green]met[/]" if figure.met else "[red]missed[/]"
+        target = "none" if figure.target is None else f"≤ {figure.target:g} {figure.unit}".strip()
+        table.add_row(figure.what + parts, *shown, target, "" if figure.target is None else verdict)
+    return table
 
 
 def environment() -> dict[str, str]:
-    """The environment of a user: bytecode may be kept, and nothing is said about threads."""
-    return {k: v for k, v in os.environ.items() if k not in {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}}
+    """The environment of a user: bytecode may be kept, nothing is said of threads, no helper has sandboxes ready."""
+    own = {k: v for k, v in os.environ.items() if k not in {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}}
+    return own | {"HARNESS_WARM": "0"}
 
 
-def seconds(command: Sequence[str], *, expected: Sequence[int] = (0,)) -> float:
-    """Wall-clock seconds of a command; its end must be one of the expected ones."""
+def seconds(command: Sequence[str], *, expected: Sequence[int] = (0,), folder: Path | None = None) -> float:
+    """Wall-clock seconds of a command, in a folder; its end must be one of the expected ones."""
     started = time.perf_counter()
     done = subprocess.run(
-        command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, env=environment(), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     passed = time.perf_counter() - started
     if done.returncode not in expected:

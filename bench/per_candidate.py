@@ -22,9 +22,17 @@ if TYPE_CHECKING:
 AT_A_TIME = 2
 
 
-def figure(times: int) -> Figure:
-    """Seconds per candidate on either side, as a ratio."""
-    image, files = build(), candidates()
+#: Files of the catalogue, which has grown since the figure was first measured.
+FILES = 31
+
+
+def figure(times: int, files: int = FILES) -> Figure:
+    """Seconds per candidate on either side, as a ratio, over so many files."""
+    return _of(candidates()[:files], times)
+
+
+def _of(files: list[Path], times: int) -> Figure:
+    image = build()
     check = [str(HARNESS), "check", f"--jobs={AT_A_TIME}", *map(str, files)]
     same_verdicts(image, files)
     sides = (
@@ -32,7 +40,7 @@ def figure(times: int) -> Figure:
         ("naive, per candidate", lambda: _naively(image, files) / len(files)),
     )
     what = f"`harness check --jobs {AT_A_TIME}` over {len(files)} files / the naive way, {AT_A_TIME} at a time"
-    return ratio("per-candidate", what, 0.7, sides, times)
+    return ratio("per-candidate", what, 0.3, sides, times)
 
 
 def _naively(image: str, files: list[Path]) -> float:

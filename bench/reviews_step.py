@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WHAT = "a training step of rung 3 through the oracle / the same step with the loss in-process"
 
 
-def figure(times: int) -> Figure:
+def figure(times: int, **smaller: int) -> Figure:
     """Seconds per step with DPO, in turns. Refuses to tell a ratio of trainings that end in different weights."""
     from bench.reviews import prepared  # noqa: PLC0415 - needs what trainers need
     from bench.reviews_losses import loss  # noqa: PLC0415 - as above
@@ -24,7 +24,7 @@ def figure(times: int) -> Figure:
     from harness.trainer.torch import OracleLoss  # noqa: PLC0415 - as above
     from harness.training.serving import Serving  # noqa: PLC0415 - as above
 
-    settings = {**dict(load("reviews").rungs[-1].settings), "epochs": 1}
+    settings = {**dict(load("reviews").rungs[-1].settings), "epochs": 1, **smaller}
     data = prepared(0, settings, ROOT / "build" / "reviews")
     left: list[bytes] = []
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAIRS, CALLS = 64, 500
 _INSIDE = """
 import base64, sys, time, json
-from harness.sandbox.preload import load_torch
+from sandbox.preload import load_torch
 load_torch()
 from sandbox import worker
 program, payload = (base64.b64decode(line) for line in sys.stdin.read().split())

@@ -1,6 +1,6 @@
 """`python -m bench.rung_costs [LADDER]`: what each rung costs a candidate, in processor seconds, and whom it stops.
 
-Candidates of three kinds climb; host and sandbox are added up, the sandbox's by the engine's own accounting, so that
+Candidates of three kinds climb; host and sandboxes are added up, the sandboxes' by the kernel's accounting, so that
 other work on the machine does not count. Writes `rung_costs.json`, which `bench.scale` reads. Rungs that train in
 containers of their own have benches of their own, and end what is measured here. Baselines are measured once for a
 whole search, and are left out.
@@ -9,6 +9,7 @@ whole search, and are left out.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
 import tempfile
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.phases import _used
+from bench.used import Sandboxes
 from harness.checks.bench import Ready
 from harness.checks.checker import Checker
 from harness.checks.judging import judged
@@ -78,16 +79,14 @@ class Costs:
 
     def _properties(self, plan: RungPlan, one: Screened) -> dict[str, Any]:
         started = _now()
-        ready = Ready(one, Sandbox(self._checker.engine, self._checker.recipe))
-        try:
-            verdict = judged(self._checker, self._checker.suite, ready).verdict
-            inside = self._inside(ready.sandbox)
-        finally:
-            ready.dispose()
-        return {"rung": plan.name, "seconds": _now() - started + inside, "passed": isinstance(verdict, Accepted)}
-
-    def _inside(self, sandbox: Sandbox | None) -> float:
-        return _used(self._checker.engine, sandbox.container) if sandbox is not None and sandbox.container else 0.0
+        with Sandboxes(os.getpid()) as both:
+            ready = Ready(one, Sandbox(self._checker.engine, self._checker.recipe))
+            try:
+                verdict = judged(self._checker, self._checker.suite, ready).verdict
+            finally:
+                ready.dispose()
+        seconds = _now() - started + both.seconds
+        return {"rung": plan.name, "seconds": seconds, "passed": isinstance(verdict, Accepted)}
 
     def seeds(
         self, plan: RungPlan, one: Screened, count: int
@@ -103,7 +102,7 @@ class Costs:
                 if seed:
                     subject.fresh()
                 metrics = SEEDED[plan.kind](subject, plan, seed)
-                own, inside = _now() - started, _used(self._checker.engine, container)
+                own, inside = _now() - started, self._checker.engine.processor(container) or 0.0
                 yield own + inside - before, metrics, baseline
                 before = inside
 

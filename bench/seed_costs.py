@@ -16,7 +16,6 @@ from pathlib import Path
 import click
 
 from bench.containers import HARNESS, ROOT
-from bench.phases import _used
 from harness.containers.engine import Engine
 from harness.ladder.ladder import load
 from harness.ledger import Ledger
@@ -34,20 +33,15 @@ def measured(ladder: str, loss: Path, folder: Path) -> tuple[float, int]:
         while climb.poll() is None:
             for container in engine.client.containers(filters={"label": ["harness.place"]}):
                 if "harness.trainer" in container["Command"]:
-                    used[container["Id"]] = max(used.get(container["Id"], 0.0), _asked(engine, container["Id"]))
+                    used[container["Id"]] = max(
+                        used.get(container["Id"], 0.0), engine.processor(container["Id"]) or 0.0
+                    )
             time.sleep(_LOOK_SECONDS)
     engine.close()
     with Ledger(folder) as ledger:
         run = max(ledger.runs(limit=1_000_000), key=lambda one: one.id)
         scores = ledger.scores(run.id)[load(ladder).rungs[-1].name]
     return sum(used.values()), len({score.seed for score in scores})
-
-
-def _asked(engine: Engine, container: str) -> float:
-    try:
-        return _used(engine, container)
-    except Exception:  # noqa: BLE001 - it has ended meanwhile, whatever the engine calls that
-        return 0.0
 
 
 @click.command()

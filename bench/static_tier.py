@@ -31,7 +31,7 @@ def figure(times: int) -> Figure:
     command = [str(HARNESS), "check", "--static", "--screened-ok", loss]
     seconds(command)
     values = tuple(seconds(command) for _ in range(times))
-    return Figure("static", "`harness check --static`, and no heavy package loaded", values, 0.4, unit="s")
+    return Figure("static", "`harness check --static`, and no heavy package loaded", values, 0.12, unit="s")
 
 
 def heavy_modules(loss: str) -> list[str]:

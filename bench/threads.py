@@ -21,14 +21,14 @@ WHAT = "a training step of rung 3 with a torch thread for each core / with one, 
 _CORPUS, _PROMPTS = 1000, 128
 
 
-def figure(times: int) -> Figure:
+def figure(times: int, corpus: int = _CORPUS, prompts: int = _PROMPTS) -> Figure:
     """Seconds per step with DPO in-process, in turns."""
     import torch  # noqa: PLC0415 - needs what trainers need
 
     from bench.reviews import prepared  # noqa: PLC0415 - as above
     from bench.reviews_losses import loss  # noqa: PLC0415 - as above
 
-    less = {"epochs": 1, "corpus": _CORPUS, "prompts": _PROMPTS, "warm_steps": 50}
+    less = {"epochs": 1, "corpus": corpus, "prompts": prompts, "warm_steps": 50}
     settings = {**dict(load("reviews").rungs[-1].settings), **less}
     data = prepared(0, settings, ROOT / "build" / "reviews")
     cores = os.cpu_count() or 1

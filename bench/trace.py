@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST = Path(__file__).with_name("seccomp.json")
+LIST = ROOT / "dockerfiles" / "seccomp.json"
 #: `4711<python3> read(0, ...` or, where another process came between, `4711<python3> <... read resumed>`.
 _LINE = re.compile(r"^\d+<(?P<comm>[^>]*)>\s+(?:<\.\.\. )?(?P<name>\w+)(?:\(| resumed>)")
 _REFUSED = re.compile(r"= -1 (EPERM|ENOSYS)")

@@ -15,7 +15,6 @@ class Step:
 
 
 SMALL = "--burn-in dpo --confirm 0"
-FIGURE = "python -c \"import sys; from bench.__main__ import FIGURES; print(FIGURES['{}'](1))\""
 
 #: Run one after the other, each story in a checkout of its own. In the checkout: loss.py (DPO); proposals/ and losses/,
 #: whose losses end at the first question; mine.toml with the mistake that docs/gates.md shows; own.toml without.
@@ -78,7 +77,6 @@ STORIES = {
             code=1,
             does="harness check --contract lists examples/lists/negated.py",
         ),
-        Step("python -m bench.phases [LOSS]", does="python -m bench.phases loss.py"),
         Step("harness doctor"),
     ),
     "a search": (
@@ -108,11 +106,9 @@ STORIES = {
         Step("python -m bench.scale --gpus 1 --gpus 64"),
         Step("python -m bench.control", does="python -m bench.control --table"),
         Step("python -m bench.gates", does="python -m bench.gates --turns 2"),
-        Step("python -m bench cold", does=FIGURE.format("cold")),
-        Step("python -m bench NAME", does=FIGURE.format("round-trip")),
         Step(
             "python -m bench [NAME...] [--times N] [--json FILE]",
-            does="python -m bench ledger-claim-sqlite --times 5 --json figures.json || test -s figures.json",
+            does="python -m bench static --times 7 --json figures.json || test -s figures.json",
         ),
     ),
     "figures of containers": (
@@ -126,8 +122,6 @@ STORIES = {
         Step("python -m bench.reviews measure", does="python -m bench.reviews measure dpo --seeds 1"),
         Step("python -m bench.reviews diverge", does="python -m bench.reviews diverge --loss dpo --beta 1 --epochs 1"),
         Step("python -m bench.training_batches log", does="python -m bench.training_batches log fine-tune"),
-        Step("python -m bench finetune-step", does=FIGURE.format("finetune-step")),
-        Step("python -m bench finetune-cached", does=FIGURE.format("finetune-cached")),
     ),
     "a checkout": (
         Step("make lint"),
@@ -174,7 +168,16 @@ BY_TEST = {
         "unit/discover/test_evolve_proposer.py::test_200_candidates_from_a_cold_start_find_a_loss_at_least_as_good_as_dpo"
     ),
     "python -m harness.checks.draw_bank PROFILE": "unit/checks/test_bank.py::test_it_is_what_is_drawn_today",
-    "python -m bench.digits": "unit/trainer_images/test_images.py::test_digits_are_learnt_and_unlearnt",
+    "python -m bench NAME": "integration/test_bench.py::test_each_figure_is_measured_once",
+    "python -m bench NAME --small --times 1": "integration/test_bench.py::test_each_figure_is_measured_once",
+    "python -m bench cold": "integration/test_bench.py::test_each_figure_is_measured_once",
+    "python -m bench threads": "integration/test_bench.py::test_each_figure_is_measured_once",
+    "python -m bench finetune-step": "integration/test_bench.py::test_each_figure_is_measured_once",
+    "python -m bench finetune-cached": "integration/test_bench.py::test_each_figure_is_measured_once",
+    "python -m bench.phases [LOSS]": "integration/test_bench.py::test_each_script_runs_once",
+    "python -m bench.digits": "integration/test_bench.py::test_each_script_runs_once",
+    "python -m bench.many": "integration/test_bench.py::test_each_script_runs_once",
+    "python -m bench.against --old FOLDER": "integration/test_bench.py::test_each_script_runs_once",
     "python -m bench.reviews frontier": "unit/trainer_reviews/test_reviews_frontier.py::"
     "test_curves_are_kept_and_read_again",
 }
@@ -188,7 +191,6 @@ NOT_HERE = {
     "python -m harness.setup.relock --upgrade": "as `make lock`; what it asks for is held by unit/test_relock.py",
     "make trace": "it needs root and strace on the machine's own containerd",
     "python -m bench.trace": "as `make trace`",
-    "python -m bench threads": "minutes, with a busy process for each core",
     "harness discover --proposer openai:MODEL --generations 20": "it needs a key; run against a server of ours",
     "harness discover --contract classification --proposer openai:MODEL": "it needs a key",
     "harness run loss.py --profile cifar10 --data-dir FOLDER --gpu auto": "it needs a GPU and CIFAR-10",

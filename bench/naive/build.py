@@ -18,17 +18,19 @@ from bench.measure import environment
 PACKAGES = ("numpy", "hypothesis", "sortedcontainers", "pytest", "iniconfig", "packaging", "pluggy", "pygments")
 _BUILD = ROOT / "build" / "bench-naive"
 _HERE = Path(__file__).parent
+#: Rooms that are linked into `harness/` here, and lie in it there.
+_LINKED = ("property_tests", "sandbox")
 
 
 def build() -> str:
     """Give the tag of an image of today's sources; it is built where it is missing."""
     sandbox = sandbox_image()
-    sources = [p for name in ("harness", "property_tests") for p in sorted((ROOT / name).rglob("*.py"))]
-    sources += sorted((ROOT / "harness").rglob("*.toml")) + sorted(_HERE.iterdir())
+    sources = [p for name in ("harness", *_LINKED) for p in sorted((ROOT / name).rglob("*.py"))]
+    sources += sorted((ROOT / "harness").rglob("*.toml")) + sorted((ROOT / "property_tests").rglob("*.json"))
+    sources += sorted(p for p in _HERE.iterdir() if p.is_file())
     whole = hashlib.sha256(sandbox.encode())
     for path in sources:
-        if path.is_file():
-            whole.update(path.read_bytes())
+        whole.update(path.read_bytes())
     tag = f"harness-bench-naive:{whole.hexdigest()[:12]}"
     if subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode:
         _context(sources)
@@ -47,7 +49,8 @@ def _context(sources: list[Path]) -> None:
     _run([*pip, "download", *pinned, f"--dest={wheels}"])
     _run([*pip, "install", *pinned, "--no-index", "--no-compile", f"--find-links={wheels}", f"--target={site}"])
     for path in sources:
-        target = site / path.relative_to(ROOT)
+        inside = path.relative_to(ROOT)
+        target = site / ("harness" if inside.parts[0] in _LINKED else "") / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     shutil.copyfile(_HERE.parent / "__init__.py", site / "bench" / "__init__.py")

@@ -19,7 +19,7 @@ from harness.checks.static import Job, Screened, screened, screened_text
 from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, sweep
 from harness.containers.request import Recipe
-from harness.core.errors import InfrastructureError
+from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.profiles import load
 from harness.core.version import __version__
 from harness.oracle.prefetch import Prefetcher
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from harness.core.result import CheckResult
     from harness.core.verdict import Json
     from harness.subject.subject import Subject
+
+
+def _waits(ready: Ready) -> bool:
+    """Whether there is something to wait for: what the screen refused is judged at once, and hides no other's start."""
+    return ready.sandbox is not None or not isinstance(ready.screened.fault, CandidateFault)
 
 
 @dataclass
@@ -163,7 +168,7 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
     def check_all(self, jobs: Iterable[Job], emit: Callable[[Job, CheckResult], None], *, eager: bool) -> None:
         """Check every job in this process, one after the other; `eager` starts a sandbox before the screen ends."""
         # Sandboxes start in a thread of their own, while what judges is imported and the candidate before is judged.
-        prefetched = Prefetcher(self._prepare(jobs, eager=eager), Ready.dispose)
+        prefetched = Prefetcher(self._prepare(jobs, eager=eager), Ready.dispose, counts=_waits)
         gc.disable()  # imports make many objects and no garbage
         try:
             from harness.checks.judging import judged  # noqa: PLC0415 - see above

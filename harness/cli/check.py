@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +82,9 @@ def check_command(
     from harness.report import parse_report_option  # noqa: PLC0415 - after the options are known to be sound
 
     destinations = [parse_report_option(option) for option in reports]
+    if static:
+        # The screen is a process of its own, which is waited for: what shows its word is loaded meanwhile.
+        threading.Thread(target=_load_report, daemon=True).start()
     if plots is not None:
         from harness.plots.plots import require_folder, require_matplotlib  # noqa: PLC0415
 
@@ -105,6 +111,12 @@ def check_command(
 
         draw_all(report, plots)
     sys.exit(report.exit_code)
+
+
+def _load_report() -> None:
+    """Import what prints the report. A fault of it is told where the report is printed."""
+    with contextlib.suppress(Exception):
+        importlib.import_module("harness.report.text")
 
 
 def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:

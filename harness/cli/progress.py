@@ -6,7 +6,6 @@ Names of files, and through them whoever hands in candidates, reach these senten
 from __future__ import annotations
 
 import json
-import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -63,6 +62,8 @@ def say_usage(error: click.ClickException) -> None:
 
 def say_bug(error: Exception) -> None:
     """Say that the harness itself is wrong, with what a maintainer needs to know."""
+    import traceback  # noqa: PLC0415 - nobody needs it where nothing is wrong
+
     lines = "".join(traceback.format_exception(error))
     click.echo(sanitize.part_commands(sanitize.clean(lines[-sanitize.BLOCK_CAP :])), err=True)
     say(f"harness: a fault of the harness itself, {type(error).__name__}; nothing is known about the candidates")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.core.facts import LossFacts
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.core.facts import LossFacts
     from harness.core.verdict import Json, Verdict
 
 
@@ -37,6 +36,8 @@ class CheckResult:
     @property
     def loss_facts(self) -> LossFacts:
         """The facts, to be asked by name."""
+        from harness.core.facts import LossFacts  # noqa: PLC0415 - slow to import, and the screen alone finds none
+
         return LossFacts(self.facts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -278,6 +279,48 @@ def test_all_are_checked_in_order_and_a_fault_ends_nothing(boxes: Boxes, tmp_pat
         # Refused is refused, with an engine and without.
         assert told == [("0.py", "undecided"), ("1.py", "rejected")]
     assert checker.engine.closed == 1  # type: ignore[attr-defined]
+
+
+def test_each_starts_while_the_one_before_is_judged(
+    boxes: Boxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = judging.judged
+    started: list[int] = []
+
+    def judge(*given: Any) -> CheckResult:
+        place = len(started)
+        following = min(place + 2, 3)
+        end = time.monotonic() + 60
+        while len(boxes.made) < following and time.monotonic() < end:
+            time.sleep(0.002)
+        started.append(len(boxes.made))
+        return judged(*given)
+
+    monkeypatch.setattr(judging, "judged", judge)
+    with checker_of() as checker:
+        checker.check_all(jobs(tmp_path, GOOD, BROKEN, GOOD), lambda *_: None, eager=False)
+    # The next one, and none beyond it: a sandbox that waits takes memory.
+    assert started == [2, 3, 3]
+
+
+def test_one_that_is_refused_hides_nobodys_start(boxes: Boxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = judging.judged
+    started: dict[str, int] = {}
+
+    def judge(*given: Any) -> CheckResult:
+        name = given[2].screened.job.shown
+        end = time.monotonic() + 60
+        while name == "0.py" and len(boxes.made) < 2 and time.monotonic() < end:
+            time.sleep(0.002)
+        started[name] = len(boxes.made)
+        return judged(*given)
+
+    monkeypatch.setattr(judging, "judged", judge)
+    with checker_of() as checker:
+        checker.check_all(jobs(tmp_path, GOOD, REFUSED, REFUSED, GOOD), lambda *_: None, eager=False)
+    # The last one's was started while the first was judged.
+    assert started["0.py"] == 2
+    assert [*started] == ["0.py", "1.py", "2.py", "3.py"]
 
 
 @pytest.mark.parametrize("eager", [False, True])

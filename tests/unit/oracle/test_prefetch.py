@@ -132,3 +132,58 @@ def test_an_empty_source() -> None:
     assert list(ahead) == []
     ahead.close()
     ahead.close()
+
+
+def is_even(number: int) -> bool:
+    return number % 2 == 0
+
+
+def test_what_does_not_count_is_made_along_with_the_one_behind_it() -> None:
+    source = Source(7)
+    disposed: list[int] = []
+    ahead = Prefetcher(source, disposed.append, counts=is_even)
+    assert eventually(lambda: source.made == [0])
+    items = iter(ahead)
+    assert next(items) == 0
+    # 1 hides nobody's start, so that 2 is made as well.
+    assert eventually(lambda: source.made == [0, 1, 2])
+    time.sleep(0.02)
+    assert source.made == [0, 1, 2]
+    assert next(items) == 1
+    assert eventually(lambda: source.made == [0, 1, 2, 3, 4])
+    ahead.close()
+    assert disposed == [2, 3, 4]
+
+
+def test_where_nothing_counts_no_end_is_waited_for() -> None:
+    source = Source(1000)
+    ahead = Prefetcher(source, lambda _: None, counts=lambda _: False)
+    assert next(iter(ahead)) == 0
+    time.sleep(0.02)
+    assert len(source.made) < 100
+    ahead.close()
+
+
+def test_all_come_in_order_whatever_counts() -> None:
+    disposed: list[int] = []
+    for counts in (is_even, lambda number: number == 5, lambda _: False):
+        ahead = Prefetcher(Source(40), disposed.append, counts=counts)
+        assert list(ahead) == list(range(40))
+        ahead.close()
+    assert disposed == []
+
+
+def test_an_error_comes_behind_what_does_not_count() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        yield 3
+        raise KeyError("broken")
+
+    disposed: list[int] = []
+    ahead = Prefetcher(source(), disposed.append, counts=is_even)
+    items = iter(ahead)
+    assert [next(items), next(items)] == [1, 3]
+    with pytest.raises(KeyError, match="broken"):
+        next(items)
+    ahead.close()
+    assert disposed == []
