@@ -47,6 +47,7 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "gvisor-call": gvisor.one_call,
     **{f"ledger-{database}": ledger.overhead(database) for database in ledger.OVERHEAD},
     **{f"ledger-claim-{database}": ledger.claims(database) for database in ledger.OVERHEAD},
+    "ledger-leaderboard": ledger.leaderboard,
     **{f"ledger-submit-{database}": ledger.submissions(database) for database in ledger.OVERHEAD},
 }
 #: Measured by themselves only where the engine knows gVisor; asked for by name, its absence is an error.

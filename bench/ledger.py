@@ -1,5 +1,7 @@
 """(e) The ledger on both databases: overhead of a job that does nothing, a claim from a long queue, submissions.
 
+And the leaderboard of a long search.
+
 PostgreSQL is a server of the benchmark's own, on this machine, through a Unix socket, with every commit on the disk.
 """
 
@@ -7,17 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import multiprocessing
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measure import Figure, ratio
+import numpy as np
+from sqlalchemy import insert, update
+
+from bench.measure import Figure, ratio, seconds
 from harness.core.candidate import Candidate
+from harness.ladder.climb import BASELINE
+from harness.ladder.evaluations import MEASURED
+from harness.ladder.ladder import load
+from harness.ladder.rungs import declared_by
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
+from harness.ledger.tables import attachments, events, results, runs
 from tests.ledger_postgres import running
 
 if TYPE_CHECKING:
@@ -28,6 +40,8 @@ if TYPE_CHECKING:
 
 WORKERS, JOBS, CLAIMS = 4, 50, 100
 SHORT, LONG, SUBMITTED = 100, 100_000, 10_000
+#: Runs on the leaderboard, and seeds of each.
+FINISHED, SEEDS = 10_000, 4
 #: Milliseconds that a job may cost on each database.
 OVERHEAD = {"sqlite": 15.0, "postgresql": 25.0}
 
@@ -78,6 +92,40 @@ def submissions(database: str) -> Callable[[int], Figure]:
         return Figure(f"ledger-submit-{database}", what, tuple(values), 30.0, unit="s")
 
     return figure
+
+
+def leaderboard(times: int) -> Figure:
+    """Seconds of the command, from its start to its end, over a SQLite ledger with many finished runs."""
+    with _url("sqlite") as (folder, url), Ledger(folder, database=url) as ledger:
+        _finish(ledger)
+        command = [sys.executable, "-m", "harness", "leaderboard", "--folder", str(folder)]
+        values = tuple(seconds(command) for _ in range(times + 1))[1:]
+    what = f"sqlite: `harness leaderboard` with {FINISHED} finished runs of the ladder {load().name}"
+    return Figure("ledger-leaderboard", what, values, 1.0, unit="s")
+
+
+def _finish(ledger: Ledger) -> None:
+    """Runs that came to the end of the default ladder, with as many metrics and documents as a climb leaves."""
+    ladder, draw = load(), np.random.Generator(np.random.PCG64(0))
+    (plan,) = (plan for plan in ladder.rungs if plan.gate is not None)
+    metrics = [*declared_by(plan).metrics, *(f"score@{step}" for step in range(30, 151, 30))]
+    entries = [_entry(number) for number in range(FINISHED)]
+    made = ledger.submit(entries, profile=ladder.name, profile_digest=ladder.digest, needs="cpu")
+    kept = [ledger.keep(json.dumps(dict.fromkeys(metrics, 0.01 * seed)).encode()) for seed in range(SEEDS)]
+    by = {"rung": plan.name, "evaluation": "e" * 64, "untuned": "e" * 64, "attempt": 1}
+    with ledger.database.writing() as connection:
+        for one in made:
+            key = {"run": one.run, "rung": plan.name, "attempt": 1}
+            scores = [
+                {**key, "seed": seed, "metric": metric, "value": float(draw.normal()), "spelt": ""}
+                for seed in range(SEEDS)
+                for metric in metrics
+            ]
+            documents = [{**key, "name": BASELINE.format(seed), "artifact": kept[seed]} for seed in range(SEEDS)]
+            connection.execute(insert(results), scores)
+            connection.execute(insert(attachments), documents)
+            connection.execute(insert(events).values(run=one.run, time=1.0, kind=MEASURED, detail=by))
+        connection.execute(update(runs).values(state="completed", rung=len(ladder.rungs), attempt=1))
 
 
 @contextlib.contextmanager
