@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness.checks.bench import Bench, Ready
 from harness.checks.options import Options
 from harness.checks.static import Job, Screened, screened, screened_text
+from harness.containers.cgroup import group_of
 from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, sweep
 from harness.containers.request import Recipe
@@ -75,7 +76,14 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         limits = profile.limits(gpu=gpu is not None)
         disk, _ = disk_of(engine.url, info, podman=podman)
         recipe = Recipe(
-            digest or tag, limits, variant=variant, gpu=gpu, runtime=options.runtime, podman=podman, disk=disk
+            digest or tag,
+            limits,
+            variant=variant,
+            gpu=gpu,
+            runtime=options.runtime,
+            podman=podman,
+            disk=disk,
+            group=group_of(engine.url, info, podman=podman).parent,
         )
         environment: dict[str, Json] = {
             "harness": __version__,

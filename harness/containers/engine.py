@@ -34,6 +34,7 @@ _REMEDIES = (
         "make room where the engine keeps its data (`docker system df` says what takes it)",
     ),
     (("cannot allocate memory", "out of memory"), "see what takes this host's memory, and try again with fewer --jobs"),
+    (("cgroup",), "set HARNESS_CGROUP_PARENT=none: the harness then leaves the control group to the engine"),
     (("unknown runtime", "runtime specified"), "name a runtime that this engine has (`docker info` lists them)"),
 )
 _OTHERWISE = "run the check again; where the engine still refuses, its log says more (`journalctl -u docker`)"

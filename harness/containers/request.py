@@ -61,6 +61,8 @@ class Recipe:
     podman: bool = False
     #: The device that the engine keeps its data on, where reads from it can be limited (`harness.containers.devices`).
     disk: str | None = None
+    #: The control group that it lies in (`harness.containers.cgroup`), where that is not the engine's to choose.
+    group: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     #: Asked while anything is waited for; what waits then ends with StoppedError.
     stopping: Callable[[], bool] = lambda: False
@@ -110,6 +112,7 @@ def request_for(
     indices: tuple[int, ...] | None = None,
     ulimits: Iterable[tuple[str, int]],
     labels: tuple[tuple[str, str], ...],
+    group: str | None,
     host: dict[str, Any],
     **body: Any,
 ) -> dict[str, Any]:
@@ -134,6 +137,8 @@ def request_for(
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "Init": False,
     }
+    if group is not None:
+        settings["CgroupParent"] = group
     if gpu is not None:
         settings["DeviceRequests"] = [gpu.device_request(indices)]
     return {
@@ -179,6 +184,7 @@ def container_request(recipe: Recipe) -> dict[str, Any]:
         gpu=recipe.gpu,
         ulimits=ulimits,
         labels=recipe.labels,
+        group=recipe.group,
         host=host,
         Entrypoint=COMMAND,
         Cmd=[],
