@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.oracle.sandbox import Sandbox
+
 if TYPE_CHECKING:
     from harness.checks.options import Options
     from harness.checks.static import Screened
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from harness.containers.request import Recipe
     from harness.core.profiles import Profile
     from harness.core.verdict import Json
-    from harness.oracle.sandbox import Sandbox
+    from harness.oracle.supply import Supply
 
 
 @dataclass
@@ -37,3 +39,10 @@ class Bench:
     profile: Profile
     options: Options
     environment: dict[str, Json]
+    #: Where sandboxes are started ahead; None where each is started when it is needed.
+    supply: Supply | None = None
+
+    def opened(self, engine: Engine | None = None, recipe: Recipe | None = None) -> Sandbox:
+        """A sandbox for one candidate: of this recipe, or another, by this connection, or another."""
+        engine, recipe = engine or self.engine, recipe or self.recipe
+        return Sandbox(engine, recipe) if self.supply is None else self.supply.take(engine, recipe)

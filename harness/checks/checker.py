@@ -148,7 +148,7 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         one = candidate if isinstance(candidate, Screened) else self.screen(candidate)
         if one.fault is not None:
             raise one.fault
-        sandbox = Sandbox(self.engine, self.recipe)
+        sandbox = self.opened()
         try:
             sandbox.wait_ready()
             yield subject_of(self, sandbox, one)
@@ -204,6 +204,6 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
 
     def _start(self) -> Sandbox | InfrastructureError:
         try:
-            return Sandbox(self.engine, self.recipe)
+            return self.opened()
         except InfrastructureError as error:
             return error

@@ -113,7 +113,7 @@ def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Out
     one, plan = ready.screened, bench.profile.witness
     recipe = ready.sandbox.recipe if ready.sandbox is not None else bench.recipe
     with contextlib.ExitStack() as stack:
-        second = None if plan is None else stack.enter_context(contextlib.closing(Waiting(bench.engine, recipe)))
+        second = None if plan is None else stack.enter_context(contextlib.closing(Waiting(bench, recipe)))
         subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready, second))
         found = _timed(one, "facts", lambda: _facts(bench, ready, subject, outcome))
         if subject.fault is None:

@@ -144,6 +144,11 @@ class Engine:
             answer: dict[str, Any] = self.client.inspect_container(container)
             return answer
 
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name."""
+        with engine_faults("naming the sandbox"):
+            self.client.rename(container, name)
+
     def state(self, container: str) -> dict[str, Any]:
         """The container's state (Running, OOMKilled, ExitCode, Error); empty where it is gone."""
         with engine_faults("asking about the sandbox"):
@@ -199,9 +204,26 @@ def sweep(engine: Engine) -> int:
 
 
 def remove_labelled(engine: Engine, label: tuple[str, str]) -> int:
-    """Remove sandboxes that carry a label, whoever owns them; give how many there were."""
+    """Remove sandboxes that carry a label, or were taken under it, whoever owns them; give how many there were.
+
+    Those that this very process has started ahead, and that nobody has taken, are nobody's leavings.
+    """
+    key, value = label
     with engine_faults("looking for abandoned sandboxes"):
-        found = engine.client.containers(all=True, filters={"label": [request.LABEL, "=".join(label)]})
-    for container in found:
+        found = engine.client.containers(all=True, filters={"label": [request.LABEL]})
+    left = [one for one in found if one["Labels"].get(key) == value or _is_named(one, request.name_of(label))]
+    left = [one for one in left if not _waits(one)]
+    for container in left:
         engine.remove(container["Id"])
-    return len(found)
+    return len(left)
+
+
+def _is_named(container: dict[str, Any], beginning: str) -> bool:
+    return any(str(name).lstrip("/").startswith(beginning) for name in container.get("Names") or ())
+
+
+def _waits(container: dict[str, Any]) -> bool:
+    """Whether this process has started it ahead and still has it to hand out."""
+    labels = container["Labels"]
+    mine = request.AHEAD_LABEL in labels and labels.get(request.OWNER_LABEL) == request.owner()
+    return mine and not _is_named(container, "harness-")

@@ -5,6 +5,7 @@ A pure function, so that a test can hold every limit against the request that wo
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import json
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ ENVIRONMENT = {
 USER = "65532:65532"
 LABEL = "harness.sandbox"
 OWNER_LABEL = "harness.owner"
+#: What is started before anybody needs it has this one, and is known by its name from when it was taken.
+AHEAD_LABEL = "harness.ahead"
 #: Folders of the engine's in which things are made that are counted once for the whole host: terminals, and queues that
 #: a user has. An empty folder that cannot be written lies over each. (Pseudo-terminals: `kernel.pty.max`.)
 COVERED = ("/dev/pts", "/dev/mqueue")
@@ -66,6 +69,11 @@ class Recipe:
     labels: tuple[tuple[str, str], ...] = ()
     #: Asked while anything is waited for; what waits then ends with StoppedError.
     stopping: Callable[[], bool] = lambda: False
+
+
+def name_of(label: tuple[str, str]) -> str:
+    """What the name of a container begins with that was taken by somebody who would have given it this label."""
+    return f"harness-{hashlib.sha256('='.join(label).encode()).hexdigest()[:20]}-"
 
 
 @cache

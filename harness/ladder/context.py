@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ class ClimbContext:
     folder: Path
     stopping: Callable[[], bool] = lambda: False
     watch: Callable[[Progress], None] = lambda _: None
+    #: Whether other runs wait behind this one.
+    more: bool = False
     #: The fault of ours that the last climb ended with.
     fault: InfrastructureError | None = None
 
@@ -91,6 +94,11 @@ class ClimbContext:
     def trainings(self, labels: dict[str, str]) -> TrainingService:
         """How this worker trains. Raises InfrastructureError where it cannot."""
         return trainings_of(self.checker, self.folder, labels, self.stopping)
+
+    def foresee(self, sandboxes: float) -> None:
+        """The run will take so many sandboxes soon, as far as is known: they are started ahead, as are others'."""
+        if self.checker.supply is not None:
+            self.checker.supply.expect(math.inf if self.more and sandboxes else sandboxes)
 
     def measuring(self, plan: RungPlan, one: Screened, labels: dict[str, str]) -> Measuring:
         """What measures a candidate at a rung."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.containers import isolation
 from harness.containers.isolation import Evidence, NotIsolatedError, Problem, problems
-from harness.containers.request import container_request
+from harness.containers.request import container_request, name_of
 from harness.containers.stream import DeadlineError, FloodError, StreamClosedError, Streams
 from harness.core.errors import CandidateFault, HostBusyError, InfrastructureError, KernelLostError, SandboxLostError
 from harness.oracle.overdue import CANDIDATE, NOBODY, Overdue
@@ -96,8 +96,10 @@ class Sandbox:
         """Wait until torch is loaded inside, and see that the sandbox isolates.
 
         Raises NotIsolatedError, with every layer that does not hold, before any candidate could be sent. Any
-        other failure here is ours too.
+        other failure here is ours too. Of one that is ready already nothing is asked again.
         """
+        if self.evidence is not None:
+            return
         deadline = time.monotonic() + self._limits.start
         _, payload = self._receive(0, (layout.READY,), deadline)
         try:
@@ -108,6 +110,16 @@ class Sandbox:
         self.versions = ready.versions
         self.evidence = Evidence(self._warnings, self._built, ready.confinement)
         self._isolated(self.evidence)
+
+    def hand_over(self, engine: Engine, recipe: Recipe) -> None:
+        """Let somebody else have one that no candidate has seen, by a connection of theirs; the name says whose it is.
+
+        `recipe` is what it was made of, with their labels. Raises InfrastructureError where the engine will not.
+        """
+        label = next((one for one in recipe.labels if one not in self.recipe.labels), ("", ""))
+        engine.rename(self.container, f"{name_of(label)}{self.container[:12]}")
+        self._engine, self.recipe = engine, replace(recipe, disk=self.recipe.disk)
+        self._streams.heed(recipe.stopping)
 
     def _isolated(self, evidence: Evidence) -> None:
         """See that every layer holds that was asked for, and let nobody send a candidate where one does not."""

@@ -11,8 +11,8 @@ from in_process import of_program
 from judging import DPO as BY_FORMULA
 from judging import subject as subject_by
 
+from harness.checks import bench, judging
 from harness.checks import checker as service
-from harness.checks import judging
 from harness.checks import suite as suites
 from harness.checks.checker import Checker
 from harness.checks.options import Options
@@ -124,6 +124,7 @@ def boxes(monkeypatch: pytest.MonkeyPatch) -> Boxes:
             super().__init__(made, recipe)
 
     monkeypatch.setattr(service, "Sandbox", Sandbox)
+    monkeypatch.setattr(bench, "Sandbox", Sandbox)
     monkeypatch.setattr(judging, "subject_of", made.subject)
     monkeypatch.setattr(judging, "facts_of", lambda _: {})  # they are not what is asked about here, and take seconds
     return made

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.containers import cgroup
 from harness.containers.cgroup import VARIABLE, Group, group_of
 from harness.containers.request import Recipe, container_request
 from harness.containers.trainer_request import TrainerLimits, trainer_request
@@ -53,7 +53,7 @@ def test_it_is_asked_for_though_nobody_may_weigh_it(tmp_path: Path) -> None:
 
 def test_systemd_is_told_by_its_own_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(cgroup.subprocess, "run", lambda command, **_: asked.append(command))
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
     top = host(tmp_path, 2)
     assert found(SYSTEMD, tmp_path) == Group("harness.slice", "harness.slice: it counts as much as 4 processes", True)  # noqa: FBT003 - as its fields stand
     assert asked == [["systemctl", "set-property", "--runtime", "harness.slice", "CPUWeight=400"]]
