@@ -211,7 +211,8 @@ def _seeded(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -
         context.ledger.note(held, "baseline-again", {"rung": plan.name, "why": told})
         context.watch(Progress(plan.name, told=told))
     baseline = {seed: context.baselines.scores(plan, evaluation, seed) for seed in known}
-    with seeds_of(context, plan, evaluation, one, labels_of(context.ledger, held)) as seeds:
+    labels = labels_of(context.ledger, held)
+    with context.one_baseline(), seeds_of(context, plan, evaluation, one, labels) as seeds:
         for seed in range(gate.looks[-1]):
             if seed == 0 or seed in gate.looks:
                 seeds.foresee([s for s in range(seed, min(n for n in gate.looks if n > seed)) if s not in known])
