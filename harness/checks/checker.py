@@ -77,6 +77,10 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         recipe = Recipe(
             digest or tag, limits, variant=variant, gpu=gpu, runtime=options.runtime, podman=podman, disk=disk
         )
+        if options.warm:
+            from harness.warm.take import take  # noqa: PLC0415 - not for those who want none
+
+            recipe = replace(recipe, supply=take)
         environment: dict[str, Json] = {
             "harness": __version__,
             "profile_digest": profile.digest,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import queue
 import signal
 import threading
 import warnings
@@ -16,6 +14,7 @@ from harness.core.result import CheckReport, CheckResult
 from harness.core.verdict import Undecided
 
 if TYPE_CHECKING:
+    import multiprocessing
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.process import BaseProcess
     from pathlib import Path
@@ -95,6 +94,8 @@ def _check_here(jobs: Iterator[Job], options: Options, emit: Emit, *, eager: boo
 
 def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
     """Give the jobs to worker processes, one at a time as they ask for them."""
+    import multiprocessing  # noqa: PLC0415 - one candidate needs no processes
+
     context = multiprocessing.get_context("spawn")
     with safe_children():
         todo, done = context.Queue(), context.Queue()
@@ -124,6 +125,8 @@ def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
 
 def _collect(workers: list[BaseProcess], done: multiprocessing.Queue[object], count: int, emit: Emit) -> None:
     """Take results until all are in, or no worker is left that could send one."""
+    import queue  # noqa: PLC0415 - as above
+
     while count:
         try:
             item = done.get(timeout=_PATIENCE)
@@ -183,6 +186,8 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
 
 def _stop_with_parent() -> None:
     """A parent that is killed tells nobody: its workers would check on, and wait for a reader of their results."""
+    import multiprocessing  # noqa: PLC0415 - as above
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -51,6 +51,13 @@ if TYPE_CHECKING:
     help="Off: only the text's form is looked at; the container holds alone.",
 )
 @click.option("--image", metavar="TAG", help="Another sandbox image than the current one.")
+@click.option(
+    "--warm/--no-warm",
+    default=True,
+    show_default=True,
+    envvar="HARNESS_WARM",
+    help="Take sandboxes that `harness warm` keeps.",
+)
 def check_command(
     paths: tuple[Path, ...],
     *,
@@ -68,6 +75,7 @@ def check_command(
     plots: Path | None,
     screen_mode: str,
     image: str | None,
+    warm: bool,
 ) -> None:
     """Check untrusted losses, each in a container of its own.
 
@@ -96,6 +104,7 @@ def check_command(
         exclude=exclude,
         screen=screen_mode == "on",
         image=image,
+        warm=warm,
     )
     report = _with_progress(paths, options)
     tell_excluded(paths, exclude)

@@ -15,9 +15,11 @@ from harness.containers.devices import GPU_ENVIRONMENT
 from harness.core import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.containers.devices import GpuChoice
+    from harness.containers.engine import Engine
+    from harness.containers.started import Started
     from harness.core.limits import Limits
 
 #: The engine starts exactly this; what the image says about it does not matter.
@@ -43,10 +45,29 @@ COUNTED = (("core", 1), ("msgqueue", 0), ("sigpending", 256))
 DISK_BYTES, DISK_REQUESTS = 100 << 20, 4000
 #: The name of this process, which stands behind that label.
 owner = processes.this
+#: How the name of a container begins that was handed over to another process than the one that made it.
+_TAKEN = "harness-taken-"
 #: Runtimes whose processes are the host's, one for one.
 _SHARE_THE_KERNEL = (None, "", "runc", "crun", "io.containerd.runc.v2")
 #: Tasks of the host that one process in gVisor may stand for, those of the kernel itself included.
 _GVISOR_TASKS = 8
+
+
+def name_for_taker(container: str) -> str:
+    """The name that says that a container belongs to this process from now on: a label cannot be changed."""
+    return f"{_TAKEN}{owner().replace(':', '_')}_{container[:12]}"
+
+
+def taker_of(name: str) -> str:
+    """The name of the process that took a container, by the container's name; empty where nobody has."""
+    _, mark, rest = name.partition(_TAKEN)
+    return rest.rpartition("_")[0].replace("_", ":") if mark else ""
+
+
+def owner_of(listed: Mapping[str, Any]) -> str:
+    """The name of the process that a container belongs to, by the engine's list of containers."""
+    taker = next((found for name in listed.get("Names") or () if (found := taker_of(str(name)))), "")
+    return taker or str((listed.get("Labels") or {}).get(OWNER_LABEL, ""))
 
 
 @dataclass(frozen=True)
@@ -64,6 +85,8 @@ class Recipe:
     labels: tuple[tuple[str, str], ...] = ()
     #: Asked while anything is waited for; what waits then ends with StoppedError.
     stopping: Callable[[], bool] = lambda: False
+    #: Asked for a container of this recipe that is running and was never used, before one is made.
+    supply: Callable[[Engine, Recipe], Started | None] | None = None
 
 
 @cache
