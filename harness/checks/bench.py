@@ -23,9 +23,9 @@ class Ready:
     sandbox: Sandbox | None = None
 
     def dispose(self) -> None:
-        """Remove the sandbox, used or not."""
+        """Have the sandbox removed, used or not: the engine's `settle` waits for that, or its `close`."""
         if self.sandbox is not None:
-            self.sandbox.close()
+            self.sandbox.dismiss()
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
             return judged(self, self.suite, ready)
         finally:
             ready.dispose()
+            self.engine.settle()
 
     def _ready(self, one: Screened, early: Sandbox | InfrastructureError | None = None) -> Ready:
         """What was screened with a sandbox: the one that was started `early`, else a new one where it passed."""

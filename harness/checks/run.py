@@ -32,8 +32,12 @@ _STOPPED = 130
 _FAREWELL = 30.0
 
 
-def check(paths: Sequence[Path], options: Options, progress: Emit | None = None) -> CheckReport:
+def check(
+    paths: Sequence[Path], options: Options, progress: Emit | None = None, *, leaving: bool = False
+) -> CheckReport:
     """Check the candidates at `paths` (files, or folders that hold some); results keep that order.
+
+    `leaving` says that this process ends after it: removals that the engine was told of are not waited for.
 
     Raises UserError for paths and options that make no sense. A fault of ours ends in verdicts of
     Undecided, and never in an exception that would lose the verdicts that there are.
@@ -60,7 +64,7 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
 
     lost = InfrastructureError("nothing came of its check", remedy="run the check again")
     try:
-        _dispatch(jobs, options, emit)
+        _dispatch(jobs, options, emit, leaving=leaving)
     except InfrastructureError as error:
         lost = error
     for job in jobs:
@@ -72,7 +76,7 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
     return CheckReport(options.profile, options.seed, told, left_out, screened_ok=options.screened_ok)
 
 
-def _dispatch(jobs: list[Job], options: Options, emit: Emit) -> None:
+def _dispatch(jobs: list[Job], options: Options, emit: Emit, *, leaving: bool) -> None:
     if options.static:
         from harness.checks.static import screen_result, screened  # noqa: PLC0415 - loads no docker, no properties
 
@@ -80,19 +84,21 @@ def _dispatch(jobs: list[Job], options: Options, emit: Emit) -> None:
             emit(job, screen_result(screened(job, options)))
         return
     if min(options.jobs, len(jobs)) <= 1:
-        _check_here(iter(jobs), options, emit, eager=len(jobs) == 1)
+        _check_here(iter(jobs), options, emit, eager=len(jobs) == 1, leaving=leaving)
         return
-    _check_apart(jobs, options, emit)
+    _check_apart(jobs, options, emit, leaving=leaving)
 
 
-def _check_here(jobs: Iterator[Job], options: Options, emit: Emit, *, eager: bool = False) -> None:
+def _check_here(jobs: Iterator[Job], options: Options, emit: Emit, *, leaving: bool, eager: bool = False) -> None:
     from harness.checks.checker import Checker  # noqa: PLC0415 - as above
 
     with Checker.open(options) as checker:
         checker.check_all(jobs, emit, eager=eager)
+        if leaving and not checker.recipe.podman:  # nobody has seen what that one does with one who has gone
+            checker.engine.leave()
 
 
-def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
+def _check_apart(jobs: list[Job], options: Options, emit: Emit, *, leaving: bool) -> None:
     """Give the jobs to worker processes, one at a time as they ask for them."""
     import multiprocessing  # noqa: PLC0415 - one candidate needs no processes
 
@@ -105,7 +111,7 @@ def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
     for _ in range(count):
         todo.put(None)
     workers: list[BaseProcess] = [
-        context.Process(target=_worker, args=(todo, done, options), daemon=False) for _ in range(count)
+        context.Process(target=_worker, args=(todo, done, options, leaving), daemon=False) for _ in range(count)
     ]
     try:
         with safe_children():
@@ -160,7 +166,12 @@ def _end(worker: BaseProcess) -> None:
         worker.join()
 
 
-def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue[object], options: Options) -> None:
+def _worker(
+    todo: multiprocessing.Queue[Job | None],
+    done: multiprocessing.Queue[object],
+    options: Options,
+    leaving: bool,  # noqa: FBT001 - how a process is started gives no names
+) -> None:
     """One worker process."""
     # Ctrl-C reaches the whole group: the parent decides, and tells its workers by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -169,7 +180,7 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         try:
-            _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)))
+            _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)), leaving=leaving)
         except (InfrastructureError, UserError) as error:
             # As one of these two: what else it carries may not cross to another process.
             kind = UserError if isinstance(error, UserError) else InfrastructureError

@@ -119,7 +119,7 @@ def check_command(
 def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
     """Check, with a progress bar where somebody watches."""
     if not sys.stderr.isatty() or os.environ.get("CI") or options.static:
-        return check(paths, options)
+        return check(paths, options, leaving=True)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     from harness.core import text as sanitize  # noqa: PLC0415
@@ -139,7 +139,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
         def advance(job: Job, result: CheckResult) -> None:
             bar.update(task, advance=1, last=f"{sanitize.path(job.path.name[:40])}: {result.verdict.word}")
 
-        return check(paths, options, advance)
+        return check(paths, options, advance, leaving=True)
 
 
 def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None:

@@ -226,6 +226,8 @@ class Engine:
         if not isinstance(self._api, SocketApi):
             self.remove(container)
             return
+        for earlier in self._removals.failed(wait=False):
+            self.remove(earlier)
         with engine_faults("removing the sandbox"):
             sent = self._api.begin("DELETE", f"/containers/{container}", **_FORCED)
         self._removals.add(container, sent)

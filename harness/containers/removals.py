@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import select
 import threading
 
 from harness.containers.api import RefusedError, answer_of
@@ -28,18 +29,20 @@ class Removals:
         with self._lock:
             self._sent.append((container, sent))
 
-    def failed(self) -> list[str]:
-        """Wait for all answers, and give the containers that may still be there."""
-        return [container for container, sent in self._taken() if not _is_removed(sent)]
+    def failed(self, *, wait: bool = True) -> list[str]:
+        """Take the answers, all or those that are there, and give the containers that may still be there."""
+        return [container for container, sent in self._taken(answered=not wait) if not _is_removed(sent)]
 
     def forget(self) -> None:
         """Wait for no answer."""
         for _, sent in self._taken():
             sent.close()
 
-    def _taken(self) -> list[tuple[str, http.client.HTTPConnection]]:
+    def _taken(self, *, answered: bool = False) -> list[tuple[str, http.client.HTTPConnection]]:
         with self._lock:
-            taken, self._sent = self._sent, []
+            here = set(select.select([sent.sock for _, sent in self._sent], [], [], 0.0)[0]) if answered else set()
+            taken = [one for one in self._sent if not answered or one[1].sock in here]
+            self._sent = [one for one in self._sent if one not in taken]
         return taken
 
 

@@ -1,4 +1,4 @@
-"""Starting a helper apart from the command that asks for it; asking all helpers of this user how they are, or to end."""
+"""Starting a helper apart from the command that asks for it; asking all of this user's how they are, or to end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.warm import place, talk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import TextIO
 
 #: Longest line that a helper says before it is left alone.
@@ -88,7 +89,7 @@ def ask_all(word: str) -> list[Told]:
         raise UserError(f"the helpers' folder cannot be used: {error}", remedy="remove it, or make it yours") from error
 
 
-def _asked(folder: place.Path, key: str, word: str) -> Told | None:
+def _asked(folder: Path, key: str, word: str) -> Told | None:
     try:
         with talk.connect(folder, key) as sock:
             talk.send(sock, {"ask": word})

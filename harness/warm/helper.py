@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.containers.engine import Engine
-from harness.core.errors import InfrastructureError, UserError
+from harness.core.errors import UserError
 from harness.core.waiting import opened, taken
 from harness.warm import place, talk
 from harness.warm.supply import Supply
@@ -132,7 +132,7 @@ class Helper:
 def run(url: str, recipe: Recipe, *, count: int, idle: float, ready: Callable[[], None]) -> None:
     """Be the helper for a recipe; `ready` is called when the first sandbox is there.
 
-    Raises InfrastructureError where there is one already, and where no sandbox can be started.
+    Raises UserError where there is one already or none can be, InfrastructureError where no sandbox can be started.
     """
     key = place.key_of(url, recipe)
     if not key:
@@ -146,9 +146,7 @@ def run(url: str, recipe: Recipe, *, count: int, idle: float, ready: Callable[[]
         contextlib.closing(Engine(url)) as engine,
     ):
         if not taken(lock):
-            raise InfrastructureError(
-                "there is a helper for these sandboxes already", remedy="see `harness warm --status`"
-            )
+            raise UserError("there is a helper for these sandboxes already", remedy="see `harness warm --status`")
         with contextlib.closing(talk.listen(folder, key)) as listener:
             supply = Supply(engine, recipe, count)
             try:

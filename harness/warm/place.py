@@ -1,4 +1,4 @@
-"""Where a helper listens: a folder of this user's that nobody else can enter, and a socket by the name of what it keeps.
+"""Where a helper listens: a folder of this user's that nobody else can enter, a socket by the name of what it keeps.
 
 Covered: whose the folder is and who may enter it, asked of the open folder and not of its path; names too long for a
 socket's address; a socket that a killed helper left. Not covered: other processes of the same user, who may do all that

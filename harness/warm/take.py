@@ -12,6 +12,7 @@ that lies about use and restores what shows it; such a process may ask the engin
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _AGAIN_SECONDS = 2.0
 #: Longest READY payload, in bytes, and most warnings of an engine about one request.
 _READY_CAP, _MOST_WARNINGS = 1 << 10, 100
-_ID_LENGTH = 64
+_ID = re.compile(r"[0-9a-f]{64}")
 _WRONG = (
     InfrastructureError,
     OSError,
@@ -98,10 +99,8 @@ def _ask(key: str) -> _Given | None:
             helper.close()
             talk.close_all(descriptors)
             return None
-        plain = (
-            isinstance(container, str) and len(container) == _ID_LENGTH and set(container) <= set("0123456789abcdef")
-        )
-        if not plain or not isinstance(warnings, list) or len(warnings) > _MOST_WARNINGS or not descriptors:
+        named = isinstance(container, str) and _ID.fullmatch(container)
+        if not named or not isinstance(warnings, list) or len(warnings) > _MOST_WARNINGS or not descriptors:
             raise RefusedError("what the helper says names no container")
         return _Given(helper, tuple(descriptors), container, tuple(map(str, warnings)))
     except BaseException:

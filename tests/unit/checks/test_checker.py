@@ -61,11 +61,15 @@ class Engine:
     """An engine that is only closed, or connected to once more."""
 
     closed: int = 0
+    settled: int = 0
     others: list[Engine] = field(default_factory=list)
 
     def another(self) -> Engine:
         self.others.append(Engine())
         return self.others[-1]
+
+    def settle(self) -> None:
+        self.settled += 1
 
     def close(self) -> None:
         self.closed += 1
@@ -80,7 +84,7 @@ def checker_of(profile: Any = SMALL, **named: Any) -> Checker:
 class Box:
     """A sandbox that is none: candidates answer in this process."""
 
-    versions, output = ("3", "2"), ""
+    versions, output, handed_over = ("3", "2"), "", None
 
     def __init__(self, boxes: Boxes, recipe: Recipe) -> None:
         self.boxes, self.recipe = boxes, recipe
@@ -94,6 +98,8 @@ class Box:
 
     def close(self) -> None:
         self.boxes.open -= 1
+
+    dismiss = close
 
 
 @dataclass
