@@ -8,10 +8,10 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
+from harness.checks.job import Job
+from harness.core.candidate import discover
 from harness.core.errors import HarnessError, InfrastructureError, UserError
-from harness.core.imports import safe_children
-from harness.core.result import CheckReport, CheckResult
-from harness.core.verdict import Undecided
+from harness.core.profiles import load
 
 if TYPE_CHECKING:
     import multiprocessing
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.checks.options import Options
-    from harness.checks.static import Job
+    from harness.core.result import CheckReport, CheckResult
 
     Emit = Callable[[Job, CheckResult], None]
 
@@ -42,10 +42,6 @@ def check(
     Raises UserError for paths and options that make no sense. A fault of ours ends in verdicts of
     Undecided, and never in an exception that would lose the verdicts that there are.
     """
-    from harness.checks.static import Job  # noqa: PLC0415
-    from harness.core.candidate import discover  # noqa: PLC0415 - a cycle otherwise
-    from harness.core.profiles import load  # noqa: PLC0415
-
     load(options.profile)
     if options.jobs < 1:
         raise UserError("--jobs takes a number from 1 up")
@@ -67,6 +63,9 @@ def check(
         _dispatch(jobs, options, emit, leaving=leaving)
     except InfrastructureError as error:
         lost = error
+    from harness.core.result import CheckReport, CheckResult  # noqa: PLC0415 - after the sandbox was asked for
+    from harness.core.verdict import Undecided  # noqa: PLC0415
+
     for job in jobs:
         if job.place not in results:
             verdict = Undecided(lost.message, lost.remedy)
@@ -101,6 +100,8 @@ def _check_here(jobs: Iterator[Job], options: Options, emit: Emit, *, leaving: b
 def _check_apart(jobs: list[Job], options: Options, emit: Emit, *, leaving: bool) -> None:
     """Give the jobs to worker processes, one at a time as they ask for them."""
     import multiprocessing  # noqa: PLC0415 - one candidate needs no processes
+
+    from harness.core.imports import safe_children  # noqa: PLC0415
 
     context = multiprocessing.get_context("spawn")
     with safe_children():

@@ -11,13 +11,11 @@ import click
 
 from harness.checks.options import Options
 from harness.checks.run import check
-from harness.cli.progress import say, tell_excluded
-from harness.core.candidate import discover
 from harness.core.contract import CONTRACTS
 from harness.core.profiles import profile_for
 
 if TYPE_CHECKING:
-    from harness.checks.static import Job
+    from harness.checks.job import Job
     from harness.core.result import CheckReport, CheckResult
     from harness.report import Format
 
@@ -107,6 +105,8 @@ def check_command(
         warm=warm,
     )
     report = _with_progress(paths, options)
+    from harness.cli.progress import tell_excluded  # noqa: PLC0415 - after the sandbox was asked for
+
     tell_excluded(paths, exclude)
     _write(report, destinations)
     if plots is not None:
@@ -123,6 +123,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.core.candidate import discover  # noqa: PLC0415
     from harness.report.terminal import Terminal  # noqa: PLC0415 - only where it is shown
 
     total = len(discover(paths, options.exclude).candidates)
@@ -156,4 +157,6 @@ def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None
     try:
         append_step_summary(report, os.environ)
     except OSError as error:
+        from harness.cli.progress import say  # noqa: PLC0415 - seldom
+
         say(f"harness: the step summary at GITHUB_STEP_SUMMARY could not be written ({error})")

@@ -5,10 +5,10 @@ A pure function, so that a test can hold every limit against the request that wo
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.containers.devices import GPU_ENVIRONMENT
@@ -43,6 +43,8 @@ COVERED = ("/dev/pts", "/dev/mqueue")
 COUNTED = (("core", 1), ("msgqueue", 0), ("sigpending", 256))
 #: What a sandbox may read a second from the host's disk, where it is known: bytes, requests.
 DISK_BYTES, DISK_REQUESTS = 100 << 20, 4000
+#: By path: `importlib.resources` would be imported for this alone.
+_DOCKERFILES = Path(__file__).parents[1] / "dockerfiles"
 #: The name of this process, which stands behind that label.
 owner = processes.this
 #: How the name of a container begins that was handed over to another process than the one that made it.
@@ -93,7 +95,7 @@ class Recipe:
 def seccomp_profile(variant: str, *, by_path: bool = False) -> str:
     """Seccomp allow-list of an image variant: compact JSON, or the path of the file that Podman wants."""
     name = "seccomp-cuda.json" if variant == "cuda" else "seccomp.json"
-    file = importlib.resources.files("harness.dockerfiles").joinpath(name)
+    file = _DOCKERFILES / name
     return str(file) if by_path else json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
 
 

@@ -52,6 +52,16 @@ class Started:
     not_limited: str = ""
     handed_over: HandedOver | None = field(default=None, repr=False)
 
+    def discard(self, engine: Engine) -> None:
+        """Remove it: nobody will exchange a frame with it."""
+        try:
+            engine.remove(self.container)
+        finally:
+            getattr(self.attached, "_sock", self.attached).close()
+            self.attached.close()
+            if self.handed_over is not None:
+                self.handed_over.keep()
+
 
 def start(engine: Engine, recipe: Recipe) -> Started:
     """One that is handed over where the recipe's `supply` has one, else a new one. Raises InfrastructureError."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,6 @@ from harness.sandbox import wire as layout
 from harness.warm import place, talk
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping
 
     from harness.containers.engine import Engine
@@ -65,13 +65,13 @@ class _Given:
     """What a helper gave: a container, what the engine said when it was made, and what holds its stdin open."""
 
     helper: socket.socket
-    descriptors: tuple[int, ...]
+    stdin: socket.socket
     container: str
     warnings: tuple[str, ...]
 
     def let_go(self) -> None:
         """Close what holds it: it ends by itself then, unless somebody else is attached."""
-        talk.close_all(self.descriptors)
+        self.stdin.close()
         self.helper.close()
 
 
@@ -80,13 +80,12 @@ def take(engine: Engine, recipe: Recipe) -> Started | None:
     began = time.monotonic()
     try:
         key = place.key_of(engine.url, recipe)
-        given = _ask(key) if key else None
-        return None if given is None else _verified(engine, recipe, key, given, began)
+        return _verified(engine, recipe, key, _ask(key), began) if key else None
     except _WRONG:
         return None
 
 
-def _ask(key: str) -> _Given | None:
+def _ask(key: str) -> _Given:
     with place.folder(place.folder_path()) as folder:
         # Open as long as the sandbox is: the helper starts no other one meanwhile, beside the work of this one.
         helper = talk.connect(folder, key)
@@ -95,14 +94,11 @@ def _ask(key: str) -> _Given | None:
         talk.send(helper, {"ask": talk.TAKE})
         message, descriptors = talk.receive(helper)
         container, warnings = message["container"], message["warnings"]
-        if container is None:
-            helper.close()
-            talk.close_all(descriptors)
-            return None
         named = isinstance(container, str) and _ID.fullmatch(container)
-        if not named or not isinstance(warnings, list) or len(warnings) > _MOST_WARNINGS or not descriptors:
-            raise RefusedError("what the helper says names no container")
-        return _Given(helper, tuple(descriptors), container, tuple(map(str, warnings)))
+        if not named or not isinstance(warnings, list) or len(warnings) > _MOST_WARNINGS or len(descriptors) != 1:
+            raise RefusedError("the helper gives no container")
+        # As a socket, which is closed once, however often that is asked for.
+        return _Given(helper, socket.socket(fileno=descriptors[0]), container, tuple(map(str, warnings)))
     except BaseException:
         talk.close_all(descriptors)
         helper.close()
@@ -114,6 +110,8 @@ def _verified(engine: Engine, recipe: Recipe, key: str, given: _Given, began: fl
     container, attached, own = given.container, None, False
     try:
         built = engine.describe(container)
+        if built["Id"] != container:
+            raise RefusedError("the engine knows it by another name")
         if wrong := not_as_asked(engine, built, recipe, key):
             raise RefusedError(wrong)
         # For whoever looks for what dead processes left.
@@ -141,7 +139,7 @@ def not_as_asked(engine: Engine, built: Mapping[str, Any], recipe: Recipe, key: 
     asked = container_request(recipe)
     config, host = built["Config"], built["HostConfig"]
     state = built["State"]
-    if str(built["Image"]) != recipe.image:
+    if built["Image"] != recipe.image:
         return "it is of another image"
     if not state["Running"] or state["Paused"] or state["Restarting"] or built["RestartCount"] or built.get("ExecIDs"):
         return "it does not run, or was not left alone"

@@ -13,8 +13,8 @@ from hostile_texts import HOSTILE
 from text_judges import judge_characters, judge_log, judge_terminal
 
 from harness import cli
+from harness.checks.job import Job
 from harness.checks.options import Options
-from harness.checks.static import Job
 from harness.cli import check as check_module
 from harness.core import text as sanitize
 from harness.core.errors import InfrastructureError
