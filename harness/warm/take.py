@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.containers.isolation import Evidence, problems
+from harness.containers.isolation import built as isolated
 from harness.containers.request import LABEL as SANDBOX_LABEL
 from harness.containers.request import container_request, name_for_taker, taker_of
 from harness.containers.started import HandedOver, Started
@@ -139,8 +140,8 @@ def not_as_asked(engine: Engine, built: Mapping[str, Any], recipe: Recipe, key: 
     asked = container_request(recipe)
     config, host = built["Config"], built["HostConfig"]
     state = built["State"]
-    if built["Image"] != recipe.image:
-        return "it is of another image"
+    if loose := next(isolated(built, recipe), None):
+        return str(loose)
     if not state["Running"] or state["Paused"] or state["Restarting"] or built["RestartCount"] or built.get("ExecIDs"):
         return "it does not run, or was not left alone"
     if taker_of(str(built["Name"])):

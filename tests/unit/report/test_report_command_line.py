@@ -136,7 +136,8 @@ def test_a_name_is_text_beside_the_progress_bar(tmp_path, monkeypatch):
     for path in paths:
         path.write_text("")
 
-    def told(_, options, progress):
+    def told(_, options, progress, *, leaving):
+        assert leaving
         for number, name in enumerate(names):
             progress(Job(number, tmp_path / name, name), CheckResult(name, "", "x", Accepted()))
         return CheckReport(options.profile, 0, ())
