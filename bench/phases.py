@@ -56,6 +56,7 @@ def main(loss: str) -> None:
         importlib.import_module("harness.cli.check")
     with phases.phase("import: Docker SDK and the oracle"):
         checkers: Any = importlib.import_module("harness.checks.checker")
+        boxes: Any = importlib.import_module("harness.oracle.sandbox")
     with phases.phase("import: numpy, Hypothesis, properties"):
         judging: Any = importlib.import_module("harness.checks.judging")
     options = importlib.import_module("harness.checks.options").Options()
@@ -64,7 +65,7 @@ def main(loss: str) -> None:
     with phases.phase("screen"):
         one = checker.screen(Path(loss))
     with phases.phase("engine: create, attach, start"):
-        sandbox: Sandbox = checkers.Sandbox(checker.engine, checker.recipe)
+        sandbox: Sandbox = boxes.Sandbox(checker.engine, checker.recipe)
     container = sandbox.container
     with phases.phase("sandbox: Python, torch"):
         sandbox.wait_ready()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.oracle.sandbox import Sandbox
-
 if TYPE_CHECKING:
     from harness.checks.options import Options
     from harness.checks.static import Screened
@@ -14,6 +12,7 @@ if TYPE_CHECKING:
     from harness.containers.request import Recipe
     from harness.core.profiles import Profile
     from harness.core.verdict import Json
+    from harness.oracle.sandbox import Sandbox
     from harness.oracle.supply import Supply
 
 
@@ -25,9 +24,9 @@ class Ready:
     sandbox: Sandbox | None = None
 
     def dispose(self) -> None:
-        """Remove the sandbox, used or not."""
+        """Have the sandbox removed, used or not: the engine's `settle` waits for that, or its `close`."""
         if self.sandbox is not None:
-            self.sandbox.close()
+            self.sandbox.dismiss()
 
 
 @dataclass(frozen=True)
@@ -44,5 +43,7 @@ class Bench:
 
     def opened(self, engine: Engine | None = None, recipe: Recipe | None = None) -> Sandbox:
         """A sandbox for one candidate: of this recipe, or another, by this connection, or another."""
+        from harness.oracle.sandbox import Sandbox  # noqa: PLC0415 - a check asks for its container before it is needed
+
         engine, recipe = engine or self.engine, recipe or self.recipe
         return Sandbox(engine, recipe) if self.supply is None else self.supply.take(engine, recipe)

@@ -52,6 +52,8 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started
+        if sandbox.handed_over is not None:
+            one.timings["handover"] = sandbox.handed_over.seconds
         outcome, found = _twice_where_the_kernel_ends(bench, suite, ready)
         one.timings |= outcome.seconds
         unanswered = outcome.unanswered(dict(bench.profile.not_run))

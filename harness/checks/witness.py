@@ -62,7 +62,7 @@ class Waiting:
         engine = self._bench.engine.another()
         self._made.callback(engine.close)
         sandbox = self._bench.opened(engine, self._recipe)
-        self._made.callback(sandbox.close)
+        self._made.callback(sandbox.dismiss)
         sandbox.wait_ready()
         return sandbox
 
@@ -72,7 +72,7 @@ class Waiting:
         return cast("Future[Sandbox]", self._ready).result()
 
     def close(self) -> None:
-        """Remove it."""
+        """Have it removed: the first connection's `settle` waits for that."""
         self._thread.shutdown()
         self._made.close()
 

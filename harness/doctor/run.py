@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from harness.containers.cgroup import group_of
 from harness.containers.devices import choose, disk_of
-from harness.containers.engine import Engine, engine_faults, sweep
+from harness.containers.engine import Engine, sweep
 from harness.containers.request import Recipe
 from harness.core.errors import InfrastructureError
 from harness.core.profiles import DEFAULT, load
@@ -117,8 +117,7 @@ def _with_engine(
         return
     yield engine.image_intact(wishes.image, variant)
     try:
-        with engine_faults("asking about the image"):
-            described = connection.client.inspect_image(digest)
+        described = connection.image(digest)
     except InfrastructureError as error:
         yield engine.CONFIGURED.failed(error.message, error.remedy)
         return

@@ -36,8 +36,7 @@ RUN = ("harness.run", "ledger/1")
 
 def ahead(engine: Engine, label: str = AHEAD_LABEL) -> list[dict[str, Any]]:
     """The containers that were started ahead, taken or not, as the engine lists them."""
-    found: list[dict[str, Any]] = engine.client.containers(all=True, filters={"label": [LABEL, label]})
-    return found
+    return engine.listed(LABEL, label)
 
 
 def of(folder: Path, engine: Engine) -> set[str]:

@@ -284,7 +284,7 @@ def test_several_threads_never_get_the_same(supply: Supply) -> None:
 
 
 def test_a_bench_without_one_starts_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.checks.bench.Sandbox", lambda engine, recipe: (engine, recipe))
+    monkeypatch.setattr("harness.oracle.sandbox.Sandbox", lambda engine, recipe: (engine, recipe))
     one: Any = Bench("engine", RECIPE, None, None, {})  # type: ignore[arg-type]
     assert one.opened() == ("engine", RECIPE)
     assert one.opened("other", OTHERS["limits"]) == ("other", OTHERS["limits"])
@@ -294,13 +294,13 @@ def test_a_bench_without_one_starts_what_it_needs(monkeypatch: pytest.MonkeyPatc
 
 
 class Client:
-    """The SDK's client, with containers of this host."""
+    """An engine's account, with containers of this host."""
 
     def __init__(self, *containers: dict[str, Any]) -> None:
         self.there = list(containers)
         self.renamed: list[tuple[str, str]] = []
 
-    def containers(self, **_: object) -> list[dict[str, Any]]:
+    def listed(self, *_: str) -> list[dict[str, Any]]:
         return self.there
 
     def remove(self, container: str) -> None:
@@ -317,7 +317,7 @@ def container(name: str, **labels: str) -> dict[str, Any]:
 
 def engine_over(client: Client) -> Any:
     engine: Any = type("EngineOver", (), {})()
-    engine.client, engine.remove = client, client.remove
+    engine.listed, engine.remove = client.listed, client.remove
     return engine
 
 
