@@ -42,15 +42,15 @@ def main() -> None:
     # A process that is not dumpable cannot be opened by a fork of the same user through /proc.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
     torch = load_torch()
-    versions = f"{platform.python_version()} {torch.__version__}".encode()
-    wire.write_frame(replies, wire.READY, 0, facts + versions)
+    ready = facts + f"{platform.python_version()} {torch.__version__}".encode()
+    wire.write_frame(replies, wire.READY, 0, ready)
     try:
-        _serve(requests, replies)
+        _serve(requests, replies, ready)
     except (EOFError, BrokenPipeError):
         _end(requests)
 
 
-def _serve(requests: int, replies: int) -> None:
+def _serve(requests: int, replies: int, ready: bytes) -> None:
     program: dict[str, Any] | None = None
     until = 0.0
     while True:
@@ -63,6 +63,9 @@ def _serve(requests: int, replies: int) -> None:
             status = _fork(requests, replies, program, sequence, until)
             # An end answers no request, so it carries no request's number.
             wire.write_frame(replies, wire.ENDED, 0, status.to_bytes(4, "little") + bytes([_starved()]))
+        elif kind == wire.READY and program is None:
+            # Asked by one that this container was handed over to. With a candidate in here, nothing is to be believed.
+            wire.write_frame(replies, wire.READY, sequence, ready)
         elif kind == wire.MARK:
             os.write(2, payload)  # behind all that was printed: the two streams reach the host each in its own time
 

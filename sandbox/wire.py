@@ -17,7 +17,7 @@ HEADER = struct.Struct("<4sB3xII")  # magic, kind, sequence number, payload leng
 
 # Requests, host to sandbox.
 LOAD, START, EVAL, STOP, MARK = 1, 2, 3, 4, 5
-# Replies, sandbox to host.
+# Replies, sandbox to host. READY is a request as well: to say it again.
 READY, LOADED, STARTED, ANSWER, FAULT, ENDED = 16, 17, 18, 19, 20, 21
 
 # One batch of an EVAL request: dtype, flags, 0; then the size of each dimension and each number that the loss is given

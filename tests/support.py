@@ -90,6 +90,15 @@ class Run:
         return {f["rule"] for r in self.results for f in r["findings"]}
 
 
+def gone(engine: Engine, containers: Sequence[str], *, running: bool = False) -> None:
+    """Wait until the engine knows none of these, or none is `running`: a command does not wait for its removals."""
+    end = time.monotonic() + 300.0
+    left = list(containers)
+    while left := [c for c in left if (state := engine.state(c)) and (state.get("Running") or not running)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
+
+
 #: A host with other work decides nothing about who waits: `decided` asks again for so many seconds.
 _UNTIL_IT_IS_LESS_BUSY = 900.0
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harness.core.profiles import Profile
     from harness.core.verdict import Json
     from harness.oracle.sandbox import Sandbox
+    from harness.oracle.supply import Supply
 
 
 @dataclass
@@ -23,9 +24,9 @@ class Ready:
     sandbox: Sandbox | None = None
 
     def dispose(self) -> None:
-        """Remove the sandbox, used or not."""
+        """Have the sandbox removed, used or not: the engine's `settle` waits for that, or its `close`."""
         if self.sandbox is not None:
-            self.sandbox.close()
+            self.sandbox.dismiss()
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,12 @@ class Bench:
     profile: Profile
     options: Options
     environment: dict[str, Json]
+    #: Where sandboxes are started ahead; None where each is started when it is needed.
+    supply: Supply | None = None
+
+    def opened(self, engine: Engine | None = None, recipe: Recipe | None = None) -> Sandbox:
+        """A sandbox for one candidate: of this recipe, or another, by this connection, or another."""
+        from harness.oracle.sandbox import Sandbox  # noqa: PLC0415 - a check asks for its container before it is needed
+
+        engine, recipe = engine or self.engine, recipe or self.recipe
+        return Sandbox(engine, recipe) if self.supply is None else self.supply.take(engine, recipe)

@@ -9,29 +9,33 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.checks.bench import Bench, Ready
+from harness.checks.job import Job
 from harness.checks.options import Options
-from harness.checks.static import Job, Screened, screened, screened_text
+from harness.containers.cgroup import group_of
 from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, sweep
 from harness.containers.request import Recipe
+from harness.containers.started import Started, start
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.profiles import load
 from harness.core.version import __version__
-from harness.oracle.prefetch import Prefetcher
-from harness.oracle.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from harness.checks.static import Screened
     from harness.checks.suite import Suite
     from harness.core.candidate import Candidate
     from harness.core.result import CheckResult
     from harness.core.verdict import Json
+    from harness.oracle.prefetch import Prefetcher
+    from harness.oracle.sandbox import Sandbox
     from harness.subject.subject import Subject
 
 
@@ -80,8 +84,19 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         limits = profile.limits(gpu=gpu is not None)
         disk, _ = disk_of(engine.url, info, podman=podman)
         recipe = Recipe(
-            digest or tag, limits, variant=variant, gpu=gpu, runtime=options.runtime, podman=podman, disk=disk
+            digest or tag,
+            limits,
+            variant=variant,
+            gpu=gpu,
+            runtime=options.runtime,
+            podman=podman,
+            disk=disk,
+            group=group_of(engine.url, info, podman=podman).parent,
         )
+        if options.warm:
+            from harness.warm.take import take  # noqa: PLC0415 - not for those who want none
+
+            recipe = replace(recipe, supply=take)
         environment: dict[str, Json] = {
             "harness": __version__,
             "profile_digest": profile.digest,
@@ -109,6 +124,8 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
 
     def screen(self, candidate: Candidate | Path | str) -> Screened:
         """Read and screen a candidate; what it is refused for is kept as its fault."""
+        from harness.checks.static import screened, screened_text  # noqa: PLC0415 - see above
+
         if isinstance(candidate, (Path, str)):
             return screened(Job(0, Path(candidate), str(candidate)), self.options)
         return screened_text(candidate, self.profile, self.options)
@@ -126,6 +143,7 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
             return judged(self, self.suite, ready)
         finally:
             ready.dispose()
+            self.engine.settle()
 
     def _ready(self, one: Screened, early: Sandbox | InfrastructureError | None = None) -> Ready:
         """What was screened with a sandbox: the one that was started `early`, else a new one where it passed."""
@@ -141,11 +159,12 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         Raises the faults as they are: CandidateFault, InfrastructureError, UserError.
         """
         from harness.checks.judging import subject_of  # noqa: PLC0415 - see above
+        from harness.checks.static import Screened  # noqa: PLC0415
 
         one = candidate if isinstance(candidate, Screened) else self.screen(candidate)
         if one.fault is not None:
             raise one.fault
-        sandbox = Sandbox(self.engine, self.recipe)
+        sandbox = self.opened()
         try:
             sandbox.wait_ready()
             yield subject_of(self, sandbox, one)
@@ -166,11 +185,18 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
             engine.close()
 
     def check_all(self, jobs: Iterable[Job], emit: Callable[[Job, CheckResult], None], *, eager: bool) -> None:
-        """Check every job in this process, one after the other; `eager` starts a sandbox before the screen ends."""
-        # Sandboxes start in a thread of their own, while what judges is imported and the candidate before is judged.
-        prefetched = Prefetcher(self._prepare(jobs, eager=eager), Ready.dispose, counts=_waits)
+        """Check every job in this process, one after the other.
+
+        `eager` is for one job: its sandbox is started before anything is imported, the screen included.
+        """
         gc.disable()  # imports make many objects and no garbage
+        early = _Early(self.engine, self.recipe) if eager else None
+        prefetched: Prefetcher[Ready] | None = None
         try:
+            from harness.oracle.prefetch import Prefetcher  # noqa: PLC0415 - see above
+
+            # Sandboxes start in a thread of their own, while what judges is imported and the one before is judged.
+            prefetched = Prefetcher(self._prepare(jobs, early), Ready.dispose, counts=_waits)
             from harness.checks.judging import judged  # noqa: PLC0415 - see above
 
             suite = self.suite
@@ -184,23 +210,58 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
                     ready.dispose()
         finally:
             gc.enable()
-            prefetched.close()
+            if prefetched is not None:
+                prefetched.close()
+            if early is not None:
+                early.close()
 
-    def _prepare(self, jobs: Iterable[Job], *, eager: bool) -> Iterator[Ready]:
-        """Screen each candidate and start a sandbox for those that pass."""
+    def _prepare(self, jobs: Iterable[Job], early: _Early | None) -> Iterator[Ready]:
+        """Screen each candidate and start a sandbox for those that pass; the first has one that was started `early`."""
+        from harness.checks.static import screened  # noqa: PLC0415 - see above
+
         for job in jobs:
-            early = self._start() if eager else None
-            try:
-                one = screened(job, self.options)
-            except BaseException:
-                # A user's mistake, such as a path that does not exist: nobody will take the sandbox.
-                if isinstance(early, Sandbox):
-                    early.close()
-                raise
-            yield self._ready(one, early)
+            # One that raises is a user's mistake, such as a path that does not exist.
+            one = screened(job, self.options)
+            sandbox = None if early is None else self._start(early)
+            early = None
+            yield self._ready(one, sandbox)
 
-    def _start(self) -> Sandbox | InfrastructureError:
+    def _start(self, early: _Early | None = None) -> Sandbox | InfrastructureError:
+        from harness.oracle.sandbox import Sandbox  # noqa: PLC0415 - see above
+
         try:
-            return Sandbox(self.engine, self.recipe)
+            return self.opened() if early is None else Sandbox(self.engine, self.recipe, early.take())
         except InfrastructureError as error:
             return error
+
+
+class _Early:
+    """A container that is being started, in a thread of its own; `close` removes it where nobody took it."""
+
+    def __init__(self, engine: Engine, recipe: Recipe) -> None:
+        self._engine, self._recipe = engine, recipe
+        self._made: Started | InfrastructureError | None = None
+        self._thread = threading.Thread(target=self._work, name="early", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._made = start(self._engine, self._recipe)
+        except InfrastructureError as error:
+            self._made = error
+
+    def take(self) -> Started:
+        """The container, which is the caller's from now on. Raises InfrastructureError."""
+        self._thread.join()
+        made, self._made = self._made, None
+        if isinstance(made, InfrastructureError):
+            raise made
+        if made is None:
+            raise InfrastructureError("the sandbox could not be started", remedy="run the check again")
+        return made
+
+    def close(self) -> None:
+        """Remove the container, unless somebody took it."""
+        self._thread.join()
+        if isinstance(self._made, Started):
+            self._made.discard(self._engine)

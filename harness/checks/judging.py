@@ -52,6 +52,8 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
         one.timings["wait"] = time.perf_counter() - started
+        if sandbox.handed_over is not None:
+            one.timings["handover"] = sandbox.handed_over.seconds
         outcome, found = _twice_where_the_kernel_ends(bench, suite, ready)
         one.timings |= outcome.seconds
         unanswered = outcome.unanswered(dict(bench.profile.not_run))
@@ -113,7 +115,7 @@ def _properties_and_facts(bench: Bench, suite: Suite, ready: Ready) -> tuple[Out
     one, plan = ready.screened, bench.profile.witness
     recipe = ready.sandbox.recipe if ready.sandbox is not None else bench.recipe
     with contextlib.ExitStack() as stack:
-        second = None if plan is None else stack.enter_context(contextlib.closing(Waiting(bench.engine, recipe)))
+        second = None if plan is None else stack.enter_context(contextlib.closing(Waiting(bench, recipe)))
         subject, outcome = _timed(one, "properties", lambda: _properties(bench, suite, ready, second))
         found = _timed(one, "facts", lambda: _facts(bench, ready, subject, outcome))
         if subject.fault is None:

@@ -14,7 +14,8 @@ class Options:
     `gpu` is auto, none or a number; `runtime` an engine runtime such as runsc; `image` replaces the
     current sandbox image by a tag of the user's own. `data_dir` is a folder of the user's for rungs
     that train on one. `static` stops after the screen, and `screened_ok` makes what passes it count as success.
-    `exclude` are patterns of files that are left out of folders.
+    `exclude` are patterns of files that are left out of folders. `warm` takes sandboxes that `harness warm` keeps,
+    where there are any; it decides about nothing but the time.
     """
 
     profile: str = DEFAULT
@@ -29,3 +30,4 @@ class Options:
     screen: bool = True
     image: str | None = None
     data_dir: str | None = None
+    warm: bool = False

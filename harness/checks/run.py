@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import queue
 import signal
 import threading
 import warnings
 from typing import TYPE_CHECKING
 
+from harness.checks.job import Job
+from harness.core.candidate import discover
 from harness.core.errors import HarnessError, InfrastructureError, UserError
-from harness.core.imports import safe_children
-from harness.core.result import CheckReport, CheckResult
-from harness.core.verdict import Undecided
+from harness.core.profiles import load
 
 if TYPE_CHECKING:
+    import multiprocessing
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
     from harness.checks.options import Options
-    from harness.checks.static import Job
+    from harness.core.result import CheckReport, CheckResult
 
     Emit = Callable[[Job, CheckResult], None]
 
@@ -33,16 +32,16 @@ _STOPPED = 130
 _FAREWELL = 30.0
 
 
-def check(paths: Sequence[Path], options: Options, progress: Emit | None = None) -> CheckReport:
+def check(
+    paths: Sequence[Path], options: Options, progress: Emit | None = None, *, leaving: bool = False
+) -> CheckReport:
     """Check the candidates at `paths` (files, or folders that hold some); results keep that order.
+
+    `leaving` says that this process ends after it: removals that the engine was told of are not waited for.
 
     Raises UserError for paths and options that make no sense. A fault of ours ends in verdicts of
     Undecided, and never in an exception that would lose the verdicts that there are.
     """
-    from harness.checks.static import Job  # noqa: PLC0415
-    from harness.core.candidate import discover  # noqa: PLC0415 - a cycle otherwise
-    from harness.core.profiles import load  # noqa: PLC0415
-
     load(options.profile)
     if options.jobs < 1:
         raise UserError("--jobs takes a number from 1 up")
@@ -61,9 +60,12 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
 
     lost = InfrastructureError("nothing came of its check", remedy="run the check again")
     try:
-        _dispatch(jobs, options, emit)
+        _dispatch(jobs, options, emit, leaving=leaving)
     except InfrastructureError as error:
         lost = error
+    from harness.core.result import CheckReport, CheckResult  # noqa: PLC0415 - after the sandbox was asked for
+    from harness.core.verdict import Undecided  # noqa: PLC0415
+
     for job in jobs:
         if job.place not in results:
             verdict = Undecided(lost.message, lost.remedy)
@@ -73,7 +75,7 @@ def check(paths: Sequence[Path], options: Options, progress: Emit | None = None)
     return CheckReport(options.profile, options.seed, told, left_out, screened_ok=options.screened_ok)
 
 
-def _dispatch(jobs: list[Job], options: Options, emit: Emit) -> None:
+def _dispatch(jobs: list[Job], options: Options, emit: Emit, *, leaving: bool) -> None:
     if options.static:
         from harness.checks.static import screen_result, screened  # noqa: PLC0415 - loads no docker, no properties
 
@@ -81,20 +83,26 @@ def _dispatch(jobs: list[Job], options: Options, emit: Emit) -> None:
             emit(job, screen_result(screened(job, options)))
         return
     if min(options.jobs, len(jobs)) <= 1:
-        _check_here(iter(jobs), options, emit, eager=len(jobs) == 1)
+        _check_here(iter(jobs), options, emit, eager=len(jobs) == 1, leaving=leaving)
         return
-    _check_apart(jobs, options, emit)
+    _check_apart(jobs, options, emit, leaving=leaving)
 
 
-def _check_here(jobs: Iterator[Job], options: Options, emit: Emit, *, eager: bool = False) -> None:
+def _check_here(jobs: Iterator[Job], options: Options, emit: Emit, *, leaving: bool, eager: bool = False) -> None:
     from harness.checks.checker import Checker  # noqa: PLC0415 - as above
 
     with Checker.open(options) as checker:
         checker.check_all(jobs, emit, eager=eager)
+        if leaving and not checker.recipe.podman:  # nobody has seen what that one does with one who has gone
+            checker.engine.leave()
 
 
-def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
+def _check_apart(jobs: list[Job], options: Options, emit: Emit, *, leaving: bool) -> None:
     """Give the jobs to worker processes, one at a time as they ask for them."""
+    import multiprocessing  # noqa: PLC0415 - one candidate needs no processes
+
+    from harness.core.imports import safe_children  # noqa: PLC0415
+
     context = multiprocessing.get_context("spawn")
     with safe_children():
         todo, done = context.Queue(), context.Queue()
@@ -104,7 +112,7 @@ def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
     for _ in range(count):
         todo.put(None)
     workers: list[BaseProcess] = [
-        context.Process(target=_worker, args=(todo, done, options), daemon=False) for _ in range(count)
+        context.Process(target=_worker, args=(todo, done, options, leaving), daemon=False) for _ in range(count)
     ]
     try:
         with safe_children():
@@ -124,6 +132,8 @@ def _check_apart(jobs: list[Job], options: Options, emit: Emit) -> None:
 
 def _collect(workers: list[BaseProcess], done: multiprocessing.Queue[object], count: int, emit: Emit) -> None:
     """Take results until all are in, or no worker is left that could send one."""
+    import queue  # noqa: PLC0415 - as above
+
     while count:
         try:
             item = done.get(timeout=_PATIENCE)
@@ -157,7 +167,12 @@ def _end(worker: BaseProcess) -> None:
         worker.join()
 
 
-def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue[object], options: Options) -> None:
+def _worker(
+    todo: multiprocessing.Queue[Job | None],
+    done: multiprocessing.Queue[object],
+    options: Options,
+    leaving: bool,  # noqa: FBT001 - how a process is started gives no names
+) -> None:
     """One worker process."""
     # Ctrl-C reaches the whole group: the parent decides, and tells its workers by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -166,7 +181,7 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         try:
-            _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)))
+            _check_here(iter(todo.get, None), options, lambda job, result: done.put((job, result)), leaving=leaving)
         except (InfrastructureError, UserError) as error:
             # As one of these two: what else it carries may not cross to another process.
             kind = UserError if isinstance(error, UserError) else InfrastructureError
@@ -183,6 +198,8 @@ def _worker(todo: multiprocessing.Queue[Job | None], done: multiprocessing.Queue
 
 def _stop_with_parent() -> None:
     """A parent that is killed tells nobody: its workers would check on, and wait for a reader of their results."""
+    import multiprocessing  # noqa: PLC0415 - as above
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.checks.job import Job
 from harness.checks.options import Options
 from harness.core.candidate import read_candidate
 from harness.core.errors import CandidateFault, InfrastructureError
@@ -24,15 +25,6 @@ if TYPE_CHECKING:
     from harness.core.profiles import Profile
     from harness.core.program import Program
     from harness.core.verdict import Json, Verdict
-
-
-@dataclass(frozen=True)
-class Job:
-    """A candidate to check, and its place in the report."""
-
-    place: int
-    path: Path
-    shown: str
 
 
 @dataclass

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from harness.core.errors import InfrastructureError
-from harness.oracle.sandbox import Sandbox
 from harness.property_tests.common.same import difference
 from harness.protocol.batch import Complaint
 
@@ -24,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
-    from harness.containers.engine import Engine
+    from harness.checks.bench import Bench
     from harness.containers.request import Recipe
     from harness.core.rules import Rule
     from harness.core.verdict import Finding, Json
     from harness.oracle.again import Exchange
     from harness.oracle.oracle import Oracle
+    from harness.oracle.sandbox import Sandbox
     from harness.protocol.batch import Answer
     from harness.subject.subject import Subject
 
@@ -46,8 +46,8 @@ _Differing: TypeAlias = "tuple[Exchange, Answer | Complaint, str]"
 class Waiting:
     """The second container: started in a thread of its own, taken once, closed in any case."""
 
-    def __init__(self, engine: Engine, recipe: Recipe) -> None:
-        self._first, self._recipe = engine, recipe
+    def __init__(self, bench: Bench, recipe: Recipe) -> None:
+        self._bench, self._recipe = bench, recipe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="witness")
         self._ready: Future[Sandbox] | None = None
         self._made = contextlib.ExitStack()
@@ -59,10 +59,10 @@ class Waiting:
 
     def _work(self) -> Sandbox:
         # A connection is not to be shared between threads.
-        engine = self._first.another()
+        engine = self._bench.engine.another()
         self._made.callback(engine.close)
-        sandbox = Sandbox(engine, self._recipe)
-        self._made.callback(sandbox.close)
+        sandbox = self._bench.opened(engine, self._recipe)
+        self._made.callback(sandbox.dismiss)
         sandbox.wait_ready()
         return sandbox
 
@@ -72,7 +72,7 @@ class Waiting:
         return cast("Future[Sandbox]", self._ready).result()
 
     def close(self) -> None:
-        """Remove it."""
+        """Have it removed: the first connection's `settle` waits for that."""
         self._thread.shutdown()
         self._made.close()
 

@@ -19,6 +19,7 @@ from harness.core.version import __version__
 _COMMANDS = {
     "check": ("harness.cli.check", "check_command"),
     "doctor": ("harness.cli.doctor", "doctor_command"),
+    "warm": ("harness.cli.warm", "warm_command"),
     "explain": ("harness.cli.explain", "explain_command"),
     "rules": ("harness.cli.rules", "rules_command"),
     "profiles": ("harness.cli.profiles", "profiles_command"),

@@ -14,13 +14,11 @@ import click
 
 from harness.checks.options import Options
 from harness.checks.run import check
-from harness.cli.progress import say, tell_excluded
-from harness.core.candidate import discover
 from harness.core.contract import CONTRACTS
 from harness.core.profiles import profile_for
 
 if TYPE_CHECKING:
-    from harness.checks.static import Job
+    from harness.checks.job import Job
     from harness.core.result import CheckReport, CheckResult
     from harness.report import Format
 
@@ -54,6 +52,13 @@ if TYPE_CHECKING:
     help="Off: only the text's form is looked at; the container holds alone.",
 )
 @click.option("--image", metavar="TAG", help="Another sandbox image than the current one.")
+@click.option(
+    "--warm/--no-warm",
+    default=True,
+    show_default=True,
+    envvar="HARNESS_WARM",
+    help="Take sandboxes that `harness warm` keeps.",
+)
 def check_command(
     paths: tuple[Path, ...],
     *,
@@ -71,6 +76,7 @@ def check_command(
     plots: Path | None,
     screen_mode: str,
     image: str | None,
+    warm: bool,
 ) -> None:
     """Check untrusted losses, each in a container of its own.
 
@@ -102,8 +108,11 @@ def check_command(
         exclude=exclude,
         screen=screen_mode == "on",
         image=image,
+        warm=warm,
     )
     report = _with_progress(paths, options)
+    from harness.cli.progress import tell_excluded  # noqa: PLC0415 - after the sandbox was asked for
+
     tell_excluded(paths, exclude)
     _write(report, destinations)
     if plots is not None:
@@ -122,10 +131,11 @@ def _load_report() -> None:
 def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
     """Check, with a progress bar where somebody watches."""
     if not sys.stderr.isatty() or os.environ.get("CI") or options.static:
-        return check(paths, options)
+        return check(paths, options, leaving=True)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.core.candidate import discover  # noqa: PLC0415
     from harness.report.terminal import Terminal  # noqa: PLC0415 - only where it is shown
 
     total = len(discover(paths, options.exclude).candidates)
@@ -142,7 +152,7 @@ def _with_progress(paths: tuple[Path, ...], options: Options) -> CheckReport:
         def advance(job: Job, result: CheckResult) -> None:
             bar.update(task, advance=1, last=f"{sanitize.path(job.path.name[:40])}: {result.verdict.word}")
 
-        return check(paths, options, advance)
+        return check(paths, options, advance, leaving=True)
 
 
 def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None:
@@ -159,4 +169,6 @@ def _write(report: CheckReport, destinations: list[tuple[Format, Path]]) -> None
     try:
         append_step_summary(report, os.environ)
     except OSError as error:
+        from harness.cli.progress import say  # noqa: PLC0415 - seldom
+
         say(f"harness: the step summary at GITHUB_STEP_SUMMARY could not be written ({error})")

@@ -13,8 +13,8 @@ from rich.text import Text
 from harness.cli.differences import as_json
 from harness.cli.ledgers import ladder_option, ledger_options, name_of, read_ledger, state_style
 from harness.cli.progress import tell_json
-from harness.ladder.board import references, standings
-from harness.ladder.ladder import called, load, named, namesakes
+from harness.ladder.board import board
+from harness.ladder.ladder import called, load, named
 from harness.ledger.records import plain
 from harness.report.terminal import Terminal
 
@@ -66,9 +66,9 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
         load(profile)  # what is wrong with the file is told first
     with read_ledger(folder, database) as ledger:
         ladder = named(ledger, profile)
-        every = standings(ledger, ladder)
-        rows, beside = every[:limit], references(ledger, ladder, every)
-        others = [run for run in namesakes(ledger, ladder.name) if run.profile_digest != ladder.digest]
+        found = board(ledger, ladder, limit)
+        rows, beside = found.rows, found.baselines
+        others = [run for run in ledger.namesakes(ladder.name) if run.profile_digest != ladder.digest]
     if json_wanted:
         tell_json(_document(profile, ladder, rows, beside))
         return

@@ -33,13 +33,12 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     out: list[Path] = []
     told: dict[str, dict[int, Any]] = defaultdict(dict)
     beside = baselines_of(ledger, run.id)
-    for one in ledger.attachments(run.id):
-        if one.name == "report.json":
-            result = json.loads(ledger.document(one.sha256))["results"][0]
-            shown = CheckResult(run.path, run.candidate, run.name, Accepted(()), result["facts"])
-            out += plots.draw(shown, folder, stem="candidate")
-        elif found := _CURVE.fullmatch(one.name):
-            told[one.rung][int(found[1])] = json.loads(ledger.document(one.sha256))
+    for _, data in ledger.documents(run.id, "report.json"):
+        shown = CheckResult(run.path, run.candidate, run.name, Accepted(()), json.loads(data)["results"][0]["facts"])
+        out += plots.draw(shown, folder, stem="candidate")
+    for one, data in ledger.documents(run.id, "curve-%.json"):
+        if found := _CURVE.fullmatch(one.name):
+            told[one.rung][int(found[1])] = json.loads(data)
     for rung, seeds in told.items():
         out += picture_learning.draw(f"{run.name} at {rung}", seeds, folder, stem=f"{rung}-learning")
     for rung, scores in ledger.scores(run.id).items():

@@ -83,8 +83,7 @@ def _document(ledger: Ledger, limit: int, *, everything: bool) -> dict[str, Any]
 
 def _lapsed(ledger: Ledger) -> set[int]:
     """The runs whose worker has died or gone away, and that nobody has taken over yet."""
-    holders = {run.id: ledger.holder(run.id) for run in ledger.runs(states=(State.RUNNING,))}
-    return {run for run, holder in holders.items() if holder is not None and holder.lapsed}
+    return {run for run, holder in ledger.holders().items() if holder.lapsed}
 
 
 def _underway(ledger: Ledger, lapsed: set[int]) -> dict[int, list[Underway]]:

@@ -137,7 +137,7 @@ def get_json(url: str, path: str, seconds: float = 60.0) -> Any:
         ) from problem
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: str, seconds: float) -> None:
@@ -153,7 +153,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def _get(engine: str, path: str, seconds: float) -> tuple[int, bytes]:
     """GET a path of the API of the engine behind a socket file: the status and the body of its answer."""
-    with contextlib.closing(_UnixConnection(engine, seconds)) as connection:
+    with contextlib.closing(UnixConnection(engine, seconds)) as connection:
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, response.read()

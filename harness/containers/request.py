@@ -5,19 +5,22 @@ A pure function, so that a test can hold every limit against the request that wo
 
 from __future__ import annotations
 
-import importlib.resources
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.containers.devices import GPU_ENVIRONMENT
 from harness.core import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.containers.devices import GpuChoice
+    from harness.containers.engine import Engine
+    from harness.containers.started import Started
     from harness.core.limits import Limits
 
 #: The engine starts exactly this; what the image says about it does not matter.
@@ -33,6 +36,8 @@ ENVIRONMENT = {
 USER = "65532:65532"
 LABEL = "harness.sandbox"
 OWNER_LABEL = "harness.owner"
+#: What is started before anybody needs it has this one, and is known by its name from when it was taken.
+AHEAD_LABEL = "harness.ahead"
 #: Folders of the engine's in which things are made that are counted once for the whole host: terminals, and queues that
 #: a user has. An empty folder that cannot be written lies over each. (Pseudo-terminals: `kernel.pty.max`.)
 COVERED = ("/dev/pts", "/dev/mqueue")
@@ -41,12 +46,33 @@ COVERED = ("/dev/pts", "/dev/mqueue")
 COUNTED = (("core", 1), ("msgqueue", 0), ("sigpending", 256))
 #: What a sandbox may read a second from the host's disk, where it is known: bytes, requests.
 DISK_BYTES, DISK_REQUESTS = 100 << 20, 4000
+#: By path: `importlib.resources` would be imported for this alone.
+_DOCKERFILES = Path(__file__).parents[1] / "dockerfiles"
 #: The name of this process, which stands behind that label.
 owner = processes.this
+#: How the name of a container begins that was handed over to another process than the one that made it.
+_TAKEN = "harness-taken-"
 #: Runtimes whose processes are the host's, one for one.
 _SHARE_THE_KERNEL = (None, "", "runc", "crun", "io.containerd.runc.v2")
 #: Tasks of the host that one process in gVisor may stand for, those of the kernel itself included.
 _GVISOR_TASKS = 8
+
+
+def name_for_taker(container: str) -> str:
+    """The name that says that a container belongs to this process from now on: a label cannot be changed."""
+    return f"{_TAKEN}{owner().replace(':', '_')}_{container[:12]}"
+
+
+def taker_of(name: str) -> str:
+    """The name of the process that took a container, by the container's name; empty where nobody has."""
+    _, mark, rest = name.partition(_TAKEN)
+    return rest.rpartition("_")[0].replace("_", ":") if mark else ""
+
+
+def owner_of(listed: Mapping[str, Any]) -> str:
+    """The name of the process that a container belongs to, by the engine's list of containers."""
+    taker = next((found for name in listed.get("Names") or () if (found := taker_of(str(name)))), "")
+    return taker or str((listed.get("Labels") or {}).get(OWNER_LABEL, ""))
 
 
 @dataclass(frozen=True)
@@ -61,16 +87,25 @@ class Recipe:
     podman: bool = False
     #: The device that the engine keeps its data on, where reads from it can be limited (`harness.containers.devices`).
     disk: str | None = None
+    #: The control group that it lies in (`harness.containers.cgroup`), where that is not the engine's to choose.
+    group: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     #: Asked while anything is waited for; what waits then ends with StoppedError.
     stopping: Callable[[], bool] = lambda: False
+    #: Asked for a container of this recipe that is running and was never used, before one is made.
+    supply: Callable[[Engine, Recipe], Started | None] | None = None
+
+
+def name_of(label: tuple[str, str]) -> str:
+    """What the name of a container begins with that was taken by somebody who would have given it this label."""
+    return f"harness-{hashlib.sha256('='.join(label).encode()).hexdigest()[:20]}-"
 
 
 @cache
 def seccomp_profile(variant: str, *, by_path: bool = False) -> str:
     """Seccomp allow-list of an image variant: compact JSON, or the path of the file that Podman wants."""
     name = "seccomp-cuda.json" if variant == "cuda" else "seccomp.json"
-    file = importlib.resources.files("harness.dockerfiles").joinpath(name)
+    file = _DOCKERFILES / name
     return str(file) if by_path else json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
 
 
@@ -110,6 +145,7 @@ def request_for(
     indices: tuple[int, ...] | None = None,
     ulimits: Iterable[tuple[str, int]],
     labels: tuple[tuple[str, str], ...],
+    group: str | None,
     host: dict[str, Any],
     **body: Any,
 ) -> dict[str, Any]:
@@ -134,6 +170,8 @@ def request_for(
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "Init": False,
     }
+    if group is not None:
+        settings["CgroupParent"] = group
     if gpu is not None:
         settings["DeviceRequests"] = [gpu.device_request(indices)]
     return {
@@ -179,6 +217,7 @@ def container_request(recipe: Recipe) -> dict[str, Any]:
         gpu=recipe.gpu,
         ulimits=ulimits,
         labels=recipe.labels,
+        group=recipe.group,
         host=host,
         Entrypoint=COMMAND,
         Cmd=[],

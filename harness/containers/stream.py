@@ -61,6 +61,10 @@ class Streams:
         self._late: bytearray | None = None
         self.output = bytearray()
 
+    def heed(self, stopping: Callable[[], bool]) -> None:
+        """From now on whoever waits here ends when this says so."""
+        self._stopping = stopping
+
     def write(self, data: bytes, deadline: float) -> None:
         """Write all of `data`."""
         left = memoryview(data)

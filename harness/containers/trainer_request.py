@@ -83,6 +83,7 @@ def trainer_request(
     user: str,
     gpu: GpuChoice | None = None,
     labels: tuple[tuple[str, str], ...] = (),
+    group: str | None = None,
 ) -> dict[str, Any]:
     """The body of POST /containers/create. `job` is the path of the job's file inside."""
     host: dict[str, Any] = {
@@ -102,6 +103,7 @@ def trainer_request(
         indices=None if gpu is None else gpu.whole[: limits.processes],
         ulimits=(("nofile", _DESCRIPTORS), ("fsize", limits.disk), ("core", 0)),
         labels=labels,
+        group=group,
         host=host,
         Entrypoint=launch if limits.processes > 1 else COMMAND,
         Cmd=[job, "--lifeline"],

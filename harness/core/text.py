@@ -16,8 +16,6 @@ import html as _html
 import re
 import unicodedata
 
-from rich.markup import escape as _escape_markup
-
 #: Longest name, path, sentence and block of text in a report, in characters.
 NAME_CAP = 120
 PATH_CAP = 500
@@ -157,7 +155,9 @@ def _spelt(char: str) -> str:
 
 def terminal(text: str, cap: int = LINE_CAP) -> str:
     """For a place where Rich reads markup: one line, with `[...]` taken literally."""
-    return _escape_markup(one_line(text, cap))
+    from rich.markup import escape  # noqa: PLC0415 - slow to import, and needed when a report is shown
+
+    return escape(one_line(text, cap))
 
 
 def html(text: str, cap: int = BLOCK_CAP) -> str:

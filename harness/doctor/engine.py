@@ -6,10 +6,11 @@ covered: whether it tells the truth; the probes look for themselves. Nothing is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from harness.containers.cgroup import Group
 from harness.containers.request import DISK_BYTES, DISK_REQUESTS, USER
 from harness.core.errors import ImageMissingError, UserError
 from harness.doctor import versions
@@ -92,8 +93,14 @@ DISK = Check(
     "What a sandbox reads from the engine's disk each second can be limited.",
     "use a rootful Docker on this host, its data on an ordinary disk; else a candidate may keep the disk busy",
 )
+GROUP = Check(
+    "D113",
+    "control-group",
+    "Sandboxes lie in a control group of their own, which counts for more than a process of this host.",
+    "use a rootful Docker on this host, and run the harness as root once; else busy neighbours make checks slow",
+)
 CHECKS = (
-    ANSWERS, ADDRESS, REMAPPED, SECCOMP, ACCESS_CONTROL, LIMITS, RUNTIME, RUNC, DESKTOP, TOOLKIT, WARNINGS, DISK,
+    ANSWERS, ADDRESS, REMAPPED, SECCOMP, ACCESS_CONTROL, LIMITS, RUNTIME, RUNC, DESKTOP, TOOLKIT, WARNINGS, DISK, GROUP,
 )  # fmt: skip
 _BACKPORTS = "distributions mend old versions, so the number alone proves nothing"
 #: What the bridge's own filters are told; no sandbox has a bridge.
@@ -121,7 +128,7 @@ class EngineView:
 
     `socket_mode` are the permission bits of a socket file; `toolkit` is what the NVIDIA toolkit's own command
     says about its version, empty where there is none. `disk` is the device that images are read from, or None for
-    the reason in `about_disk`.
+    the reason in `about_disk`; `group` is the control group of the sandboxes.
     """
 
     url: str
@@ -133,6 +140,7 @@ class EngineView:
     toolkit: str = ""
     disk: str | None = None
     about_disk: str = ""
+    group: Group = field(default_factory=lambda: Group(None, "nobody has looked"))
 
     @property
     def security(self) -> tuple[str, ...]:
@@ -170,6 +178,13 @@ def examine(view: EngineView) -> Iterator[Outcome]:
     yield _warnings(view)
     known = f"{view.disk}, {DISK_BYTES >> 20} MiB and {DISK_REQUESTS} requests a second"
     yield DISK.ok(known) if view.disk else DISK.warning(f"it is not known which disk that is: {view.about_disk}")
+    yield _group(view.group)
+
+
+def _group(group: Group) -> Outcome:
+    if group.parent is None:
+        return GROUP.warning(f"they lie where the engine puts its containers: {group.told}")
+    return GROUP.ok(group.told) if group.weighted else GROUP.warning(group.told)
 
 
 def _address(view: EngineView) -> Outcome:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from harness.containers.cgroup import group_of
 from harness.containers.devices import choose, disk_of
-from harness.containers.engine import Engine, engine_faults, sweep
+from harness.containers.engine import Engine, sweep
 from harness.containers.request import Recipe
 from harness.core.errors import InfrastructureError
 from harness.core.profiles import DEFAULT, load
@@ -84,6 +85,7 @@ def _with_engine(
     version, podman = connection.version()
     gpu = choose(wishes.gpu, info)
     disk, about_disk = disk_of(connection.url, info, podman=podman)
+    group = group_of(connection.url, info, podman=podman)
     view = engine.EngineView(
         connection.url,
         connection.account(),
@@ -94,6 +96,7 @@ def _with_engine(
         toolkit=_toolkit_version() if gpu else "",
         disk=disk,
         about_disk=about_disk,
+        group=group,
     )
     about |= {
         "engine": f"{'Podman' if podman else 'Docker'} {version}",
@@ -114,8 +117,7 @@ def _with_engine(
         return
     yield engine.image_intact(wishes.image, variant)
     try:
-        with engine_faults("asking about the image"):
-            described = connection.client.inspect_image(digest)
+        described = connection.image(digest)
     except InfrastructureError as error:
         yield engine.CONFIGURED.failed(error.message, error.remedy)
         return
@@ -126,7 +128,16 @@ def _with_engine(
     sweep(connection)
     # The sandbox that `harness check` would start.
     limits = load(DEFAULT).limits(gpu=gpu is not None)
-    recipe = Recipe(digest, limits, variant=variant, gpu=gpu, runtime=wishes.runtime, podman=podman, disk=disk)
+    recipe = Recipe(
+        digest,
+        limits,
+        variant=variant,
+        gpu=gpu,
+        runtime=wishes.runtime,
+        podman=podman,
+        disk=disk,
+        group=group.parent,
+    )
     with _canary() as (path, secret):
         lab = probing.Lab(connection.url, recipe, path)
         for outcomes in _side_by_side(lab.jobs(), say):

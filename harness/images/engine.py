@@ -60,7 +60,7 @@ def labelled(url: str | None = None) -> tuple[EngineImage, ...]:
 
 def client(seconds: float = SLOW_SECONDS) -> APIClient:
     """The Docker SDK's client for the engine that find_engine names; for builds, imports and pulls."""
-    from harness.containers.engine import connect  # noqa: PLC0415 - slow to import, and needed for builds alone
+    from harness.containers.sdk import connect  # noqa: PLC0415 - slow to import, and needed for builds alone
 
     return connect(find_engine(), seconds)
 

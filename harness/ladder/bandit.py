@@ -21,14 +21,19 @@ from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import COUNT, SHARE, Declared, StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from harness.protocol.batch import Answer
     from harness.protocol.job import Setting
     from harness.subject.subject import Subject
 
     Array = NDArray[np.float64]
+    #: The policy's logits, None where it did not stay finite; its expected reward by step of the learning curve.
+    Trained = tuple[Array | None, dict[int, float]]
+    #: A training that asks for answers.
+    Training = Generator[PairBatch, Answer, Trained]
 
 #: Share of labels that are turned round, by the name of the task.
 TASKS = {"clean": 0.0, "noisy": 0.2}
@@ -130,12 +135,17 @@ def measure(subject: Subject, seed: int, settings: Settings | None = None) -> di
     `best` and `worst` those of single betas, `kl` the largest of all, `finite` the share of trainings that did not end
     in NaN or infinity: one that did is worth as much as the worst policy. `score@STEP` is the mean score of all tasks
     and betas after so many steps, the learning curve: it ends where the first of the trainings broke off. Raises
-    CandidateFault where the candidate does not answer.
+    CandidateFault where the candidate does not answer. All trainings of a seed go on side by side: none knows of
+    another, and each step of all of them is one request.
     """
     settings = settings or Settings()
     tasks = {name: draw_task(settings, flipped, seed) for name, flipped in TASKS.items()}
+    size = subject.size(settings.batch)
+    pairs = [(beta, name) for beta in settings.betas for name in tasks]
+    ended = _side_by_side(subject, [_train(size, tasks[name], beta, settings, seed) for beta, name in pairs], seed)
+    trained = dict(zip(pairs, ended, strict=True))
     curves: list[dict[int, float]] = []
-    tried = [_at(subject, tasks, beta, settings, seed, curves) for beta in settings.betas]
+    tried = [_at(tasks, {name: trained[beta, name] for name in tasks}, curves) for beta in settings.betas]
     out = {name: sum(metrics[name] for metrics in tried) / len(tried) for name in tried[0]}
     scores = [metrics["score"] for metrics in tried]
     out |= {"best": max(scores), "worst": min(scores), "kl": max(metrics["kl"] for metrics in tried)}
@@ -143,20 +153,32 @@ def measure(subject: Subject, seed: int, settings: Settings | None = None) -> di
     return out | {f"score@{step}": sum(curve[step] for curve in curves) / len(curves) for step in shared}
 
 
-def _at(
-    subject: Subject,
-    tasks: dict[str, Task],
-    beta: float,
-    settings: Settings,
-    seed: int,
-    curves: list[dict[int, float]],
-) -> dict[str, float]:
+def _side_by_side(subject: Subject, trainings: Sequence[Training], seed: int) -> list[Trained]:
+    """What each training comes to: the next batch of all of them is asked at once, until each has ended.
+
+    They are asked in another order each time: of all answers one in so many is asked again, and that has to meet each.
+    """
+    draw = np.random.Generator(np.random.PCG64([seed, 13]))
+    out: dict[int, Trained] = {}
+    waiting = dict(enumerate(map(next, trainings)))
+    while waiting:
+        order = draw.permutation([*waiting]).tolist()
+        answers = subject.answers([waiting[place] for place in order])
+        for place, answer in zip(order, answers, strict=True):
+            try:
+                waiting[place] = trainings[place].send(answer)
+            except StopIteration as ended:
+                out[place] = ended.value
+                del waiting[place]
+    return [out[place] for place in range(len(trainings))]
+
+
+def _at(tasks: dict[str, Task], trained: Mapping[str, Trained], curves: list[dict[int, float]]) -> dict[str, float]:
     """The metrics at one beta; `curves` gets the scores by step of each training."""
     out: dict[str, float] = {}
     finite = len(tasks)
     for name, task in tasks.items():
-        rewards: dict[int, float] = {}
-        logits = _train(subject, task, beta, settings, seed, rewards)
+        logits, rewards = trained[name]
         base, best = expected_reward(task, task.reference), float(task.rewards.max(axis=1).mean())
         curves.append({step: (reward - base) / (best - base) for step, reward in rewards.items()})
         if logits is None:
@@ -182,27 +204,25 @@ def _drift(task: Task, logits: Array, name: str) -> dict[str, float]:
     }
 
 
-def _train(
-    subject: Subject, task: Task, beta: float, settings: Settings, seed: int, rewards: dict[int, float]
-) -> Array | None:
-    """Adam on the policy's logits; None where a gradient or the policy is no longer finite.
+def _train(size: int, task: Task, beta: float, settings: Settings, seed: int) -> Training:
+    """Adam on the policy's logits: gives batches, takes answers. At its end the policy, and the learning curve.
 
-    `rewards` gets the policy's expected reward at the steps of the learning curve.
+    The policy is None where a gradient or the policy itself is no longer finite.
     """
+    rewards: dict[int, float] = {}
     told = {settings.steps * part // _POINTS for part in range(1, _POINTS + 1)}
     draw = np.random.Generator(np.random.PCG64([seed, 12]))
     logits, before = task.reference.copy(), log_softmax(task.reference)
     mean, square = np.zeros_like(logits), np.zeros_like(logits)
-    size = subject.size(settings.batch)
     for step in range(settings.steps):
         context, chosen, rejected = task.pairs[draw.integers(settings.pairs, size=size)].T
         now = log_softmax(logits)
         vectors = (now[context, chosen], now[context, rejected], before[context, chosen], before[context, rejected])
         lengths = np.ones(size), np.ones(size)
         batch = PairBatch.of((v.astype(np.float32) for v in (*vectors, *lengths)), beta, progress=step / settings.steps)
-        answer = subject.answer(batch)
+        answer = yield batch
         if not answer.finite_gradients or not answer.finite_values:
-            return None
+            return None, rewards
         gradient = _through_softmax(now, context, chosen, rejected, answer.grad_chosen, answer.grad_rejected)
         mean = 0.9 * mean + 0.1 * gradient
         square = 0.999 * square + 0.001 * gradient**2
@@ -210,10 +230,10 @@ def _train(
         rate = settings.rate * (1.0 - step / settings.steps)
         logits = logits - rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
         if not np.isfinite(logits).all():
-            return None
+            return None, rewards
         if step + 1 in told:
             rewards[step + 1] = expected_reward(task, logits)
-    return logits
+    return logits, rewards
 
 
 def _through_softmax(

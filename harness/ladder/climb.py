@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from harness.checks.static import screen_result
@@ -16,7 +17,7 @@ from harness.ladder.context import ClimbContext, Progress
 from harness.ladder.curves import by_seed
 from harness.ladder.duplicates import compared
 from harness.ladder.evaluations import MEASURED
-from harness.ladder.rungs import GATED
+from harness.ladder.rungs import GATED, SEEDED, TRAINED
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.queue import LeaseLostError
 from harness.ledger.records import Decision, Score, State, plain
@@ -89,6 +90,7 @@ def _climb(context: ClimbContext, held: Claim) -> State:
         if context.stopping():
             raise StoppedError
         context.watch(Progress(plan.name))
+        context.foresee(_sandboxes(context, plan, one))
         if plan.kind in GATED:
             one, fallen = _tuned(context, held, plan, one)
             decision = fallen or _seeded(context, held, plan, one)
@@ -102,6 +104,26 @@ def _climb(context: ClimbContext, held: Claim) -> State:
         if state is not State.RUNNING:
             return state
     raise InfrastructureError(f"run {held.run.id} stands above the last rung of {context.ladder.name}")
+
+
+#: Trials that are not made yet are too many to be all made ahead.
+_MANY = math.inf
+
+
+def _sandboxes(context: ClimbContext, plan: RungPlan, one: Screened) -> float:
+    """How many sandboxes a rung takes at the least that is likely, for which some are started ahead.
+
+    A training has one for as long as it lasts, with other limits; what would wait beside it would only take memory.
+    """
+    if one.fault is not None or plan.kind in TRAINED:
+        return 0
+    if plan.kind == "screen":
+        return 1
+    if plan.kind in SEEDED and is_open(one):
+        return _MANY
+    # The second is held against the first; the properties are seldom the last rung.
+    witnessed = context.checker.profile.witness is not None
+    return (2 if witnessed else 1) + (plan.kind == "properties")
 
 
 def _screened(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -> Verdict:
@@ -189,7 +211,8 @@ def _seeded(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -
         context.ledger.note(held, "baseline-again", {"rung": plan.name, "why": told})
         context.watch(Progress(plan.name, told=told))
     baseline = {seed: context.baselines.scores(plan, evaluation, seed) for seed in known}
-    with seeds_of(context, plan, evaluation, one, labels_of(context.ledger, held)) as seeds:
+    labels = labels_of(context.ledger, held)
+    with context.one_baseline(), seeds_of(context, plan, evaluation, one, labels) as seeds:
         for seed in range(gate.looks[-1]):
             if seed == 0 or seed in gate.looks:
                 seeds.foresee([s for s in range(seed, min(n for n in gate.looks if n > seed)) if s not in known])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from harness.ladder.measuring import Measuring, ours, trainings_of
 from harness.ladder.rungs import TRAINED, evaluation_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from harness.checks.checker import Checker
@@ -62,6 +64,8 @@ class ClimbContext:
     folder: Path
     stopping: Callable[[], bool] = lambda: False
     watch: Callable[[Progress], None] = lambda _: None
+    #: Whether other runs wait behind this one.
+    more: bool = False
     #: The fault of ours that the last climb ended with.
     fault: InfrastructureError | None = None
 
@@ -70,6 +74,8 @@ class ClimbContext:
         check(self.ladder)
         self.baselines = Baselines(self.folder / "baselines", self._measure_baseline, self.stopping)
         self._evaluations: dict[str, str] = {}
+        self._kept: contextlib.ExitStack | None = None
+        self._baseline: Measuring | None = None
 
     @property
     def image(self) -> str:
@@ -92,6 +98,11 @@ class ClimbContext:
         """How this worker trains. Raises InfrastructureError where it cannot."""
         return trainings_of(self.checker, self.folder, labels, self.stopping)
 
+    def foresee(self, sandboxes: float) -> None:
+        """The run will take so many sandboxes soon, as far as is known: they are started ahead, as are others'."""
+        if self.checker.supply is not None:
+            self.checker.supply.expect(math.inf if self.more and sandboxes else sandboxes)
+
     def measuring(self, plan: RungPlan, one: Screened, labels: dict[str, str]) -> Measuring:
         """What measures a candidate at a rung."""
         name = f"{one.sha256}/{self.evaluation(plan, one)}"
@@ -105,6 +116,22 @@ class ClimbContext:
         """What hands the progress of a training on."""
         return lambda step, at: self.watch(Progress(plan.name, training=Training(whose, seed, step, at)))
 
+    @contextlib.contextmanager
+    def one_baseline(self) -> Iterator[None]:
+        """In here all seeds of a rung's baseline are measured in the same sandboxes, as those of a candidate are."""
+        self._baseline = None
+        with contextlib.ExitStack() as stack:
+            self._kept = stack
+            try:
+                yield
+            finally:
+                self._kept = None
+
     def _measure_baseline(self, candidate: Candidate, plan: RungPlan, seed: int) -> dict[str, float]:
-        with self.measuring(plan, self.checker.screen(candidate), {}) as measure:
-            return measure(seed, self.tell(plan, seed, plan.baseline)).metrics
+        tell = self.tell(plan, seed, plan.baseline)
+        if self._kept is None:
+            with self.measuring(plan, self.checker.screen(candidate), {}) as measure:
+                return measure(seed, tell).metrics
+        if self._baseline is None:
+            self._baseline = self._kept.enter_context(self.measuring(plan, self.checker.screen(candidate), {}))
+        return self._baseline(seed, tell).metrics

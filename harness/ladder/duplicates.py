@@ -15,7 +15,6 @@ import numpy as np
 from harness.checks.judging import subject_of
 from harness.checks.settings import settings
 from harness.core.errors import CandidateFault
-from harness.oracle.sandbox import Sandbox
 from harness.subject.identity import QUESTIONS, asked, difference
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from harness.checks.checker import Checker
     from harness.checks.static import Screened
     from harness.core.program import Parameter
+    from harness.oracle.sandbox import Sandbox
     from harness.protocol.batch import Batch
     from harness.subject.identity import Answers
 
@@ -76,7 +76,7 @@ def _settings(ones: Sequence[Parameter], others: Sequence[Parameter], draw: np.r
 
 def _asked(checker: Checker, one: Screened, at: Sequence[Values], seed: int) -> list[Asked] | None:
     """What one side answers at each setting; None where it fails by its own fault."""
-    sandbox = Sandbox(checker.engine, checker.recipe)
+    sandbox = checker.opened()
     try:
         sandbox.wait_ready()
         return [

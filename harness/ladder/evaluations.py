@@ -31,7 +31,11 @@ MEASURED = "measured-by"
 
 def measured_by(ledger: Ledger, run: int) -> dict[str, tuple[float, str]]:
     """By rung, when its seeds were last begun and the digest of the evaluation, tuned values left out of it."""
-    events = [event for event in ledger.events(run) if event.kind == MEASURED]
+    return of_events([event for event in ledger.events(run) if event.kind == MEASURED])
+
+
+def of_events(events: Sequence[Event]) -> dict[str, tuple[float, str]]:
+    """The same, from the events of a run that say so."""
     return {str(e.detail["rung"]): (e.time, str(e.detail.get("untuned", e.detail["evaluation"]))) for e in events}
 
 

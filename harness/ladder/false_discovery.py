@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.ladder.curves import by_seed
 from harness.ladder.evidence import by_t
 from harness.ladder.gate import comparison, interval, paired
 
@@ -102,10 +101,8 @@ def over_ladder(
     plan = next((plan for plan in ladder.rungs if plan.name == rung), None)
     if plan is None:
         raise ValueError(f"the ladder {ladder.name} has no rung {rung!r}")
-    every = {
-        run.id: by_seed(ledger.scores(run.id).get(rung, ()))
-        for run in ledger.runs(profile_digest=ladder.digest, limit=1_000_000)
-    }
-    runs = {run: measured for run, measured in every.items() if measured}
+    metrics = {rung: plan.gate.metric} if plan.gate is not None else {}
+    every = ledger.ladder_scores(ladder.digest, metrics)
+    runs = {run: measured[rung] for run, measured in sorted(every.items())}
     seeds = sorted({seed for measured in runs.values() for seed in measured})
     return among(runs, {seed: baseline(plan, seed) for seed in seeds}, plan, alpha)

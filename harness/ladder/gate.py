@@ -13,6 +13,7 @@ to 0.020".
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -185,16 +186,22 @@ def paired(candidate: Measured, baseline: Measured, metric: str) -> list[float]:
 
 def interval(differences: Sequence[float], alpha: float) -> tuple[float, float]:
     """Student's two-sided interval of a mean at error `alpha`; infinitely wide for fewer than two values."""
-    from scipy import stats  # noqa: PLC0415 - takes a second to import, and most commands never decide
-
     values = np.asarray(differences, dtype=np.float64)
     if values.size < 2 or not np.isfinite(values).all():
         return -math.inf, math.inf
     mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
     if error == 0.0:
         return mean, mean
-    half = float(stats.t.ppf(1.0 - alpha / 2.0, values.size - 1)) * error
+    half = _quantile(1.0 - alpha / 2.0, values.size - 1) * error
     return mean - half, mean + half
+
+
+@functools.cache
+def _quantile(share: float, freedom: int) -> float:
+    """Student's t below which a share lies: what `scipy.stats.t.ppf` computes, without the second of its import."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - most commands never decide
+
+    return float(stdtrit(freedom, share))
 
 
 def comparison(metric: str, against: str, found: tuple[float, float, float], *, confidence: float, units: str) -> str:

@@ -6,6 +6,7 @@ fault a worker claims nothing before a known-good loss has passed through a sand
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from harness.core.errors import InfrastructureError
 from harness.core.verdict import Accepted, Undecided
 from harness.core.waiting import growing
 from harness.ladder.baselines import baseline_candidate
+from harness.oracle.supply import Supply
 
 if TYPE_CHECKING:
     from harness.checks.options import Options
@@ -35,16 +37,26 @@ def checker_when_it_answers(options: Options, patience: Patience) -> Checker:
     return patience.until_it_works(lambda: Checker.open(options), "the engine", first=_FIRST, longest=_LONGEST)
 
 
-class Health:
-    """One worker's place: its label, what is left in it, whether work is possible there, how often it was not."""
+class Health(contextlib.AbstractContextManager["Health"]):
+    """One worker's place: its label, what is left in it, whether work is possible there, how often it was not.
+
+    Used in a `with`: sandboxes are started ahead for what is worked on there, and are gone at its end.
+    """
 
     def __init__(self, checker: Checker, ledger_name: str, place: str, patience: Patience) -> None:
+        """Nothing is started ahead before somebody says how many sandboxes will be needed: `checker.supply`."""
         self._label = (PLACE_LABEL, f"{ledger_name}/{place}")
         labels = (*checker.recipe.labels, self._label)
         #: Its sandboxes are known by their place, and are waited for no longer than the worker is to work.
-        self.checker = replace(checker, recipe=replace(checker.recipe, labels=labels, stopping=patience.stopping))
+        recipe = replace(checker.recipe, labels=labels, stopping=patience.stopping)
+        self.supply = Supply(checker.engine, recipe)
+        self.checker = replace(checker, recipe=recipe, supply=self.supply)
         self._patience = patience
         self._in_a_row = 0
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what was started ahead."""
+        self.supply.close()
 
     def clear(self) -> int:
         """Remove what was left here by whoever worked here before, for whichever run; give how many there were.
@@ -60,6 +72,7 @@ class Health:
     def on_fault(self, why: str) -> None:
         """After a fault of ours: wait until a known-good loss can be judged here, or until it is to stop."""
         self._in_a_row += 1
+        self.supply.drop()  # whatever it was, it may be wrong with these too
         waits = growing(_FIRST * 2.0 ** max(self._in_a_row - MANY_FAULTS + 1, 0), _LONGEST)
         if self._in_a_row >= MANY_FAULTS:
             pause = next(waits)

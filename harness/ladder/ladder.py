@@ -204,13 +204,6 @@ def called(name: str, digest: str) -> str:
     return name if name in names() and digest_of(name) == digest else f"{name}@{digest[:_SHOWN]}"
 
 
-def namesakes(ledger: Ledger, name: str) -> list[Run]:
-    """One run of each ladder of that name in a ledger, the newest first."""
-    runs = [run for run in ledger.runs(limit=1_000_000) if run.profile == name]
-    newest = {run.profile_digest: run for run in sorted(runs, key=lambda run: run.id)}
-    return sorted(newest.values(), key=lambda run: -run.id)
-
-
 def named(ledger: Ledger, words: str) -> Ladder:
     """The ladder of these words: a name of the package's, a .toml file, or one of the ledger's as NAME or NAME@DIGEST.
 
@@ -219,7 +212,7 @@ def named(ledger: Ledger, words: str) -> Ladder:
     name, at, digest = words.partition("@")
     if words.endswith(".toml"):
         return load(words)
-    runs = [run for run in namesakes(ledger, name) if run.profile_digest.startswith(digest)]
+    runs = [run for run in ledger.namesakes(name) if run.profile_digest.startswith(digest)]
     if name not in names() and (at or runs):
         if len(runs) > 1:
             told = ", ".join(called(run.profile, run.profile_digest) for run in runs)

@@ -129,7 +129,7 @@ def _where(checker: Checker, labels: dict[str, str]) -> StepRunner:
 
     image = current("trainer-cpu" if checker.recipe.gpu is None else "trainer-cuda")
     recipe = checker.labelled(labels).recipe
-    return Containers(checker.engine, image.digest, gpu=recipe.gpu, labels=recipe.labels)
+    return Containers(checker.engine, image.digest, gpu=recipe.gpu, labels=recipe.labels, group=recipe.group)
 
 
 @dataclass

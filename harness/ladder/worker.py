@@ -201,14 +201,15 @@ def work(
         with (
             checker_when_it_answers(options, patience) as checker,
             PatientLedger(patience, orders.folder, database=orders.database) as ledger,
+            Health(checker, ledger.name, place.name, patience) as health,
         ):
-            health = Health(checker, ledger.name, place.name, patience)
             worker = _Worker(place, orders, ledger, health, stopping, watch)
             while not stopping():
                 held = ledger.claim(owner, slot=place.name, needs=place.needs, lease=orders.lease, only=orders.only)
                 if held is None:
                     if _finished(ledger, orders):
                         break
+                    health.supply.drop()  # nobody knows when there is work again
                     if orders.only is not None and (holder := ledger.holder(orders.only)) is not None:
                         waiting(holder)
                     patience.wait(_IDLE)
@@ -309,6 +310,7 @@ class _Worker:
             self.orders.folder,
             stopping=lambda: self.stopping() or keeper.lost.is_set(),
             watch=watch,
+            more=self.orders.only is None and bool(self.ledger.counts().get(State.QUEUED)),
         )
 
 

@@ -109,16 +109,17 @@ def _packed(data: bytes, name: str) -> tuple[str, dict[str, object]]:
     return digest, {"sha256": digest, "data": zlib.compress(data, 6), "size": len(data)}
 
 
+_ATTACHED = (
+    select(attachments.c.rung, attachments.c.name, attachments.c.artifact, artifacts.c.size)
+    .join(artifacts, artifacts.c.sha256 == attachments.c.artifact)
+    .order_by(attachments.c.rung, attachments.c.name)
+)
+
+
 def attachments_of(database: Database, run: int) -> list[Attachment]:
     """The documents of a run, by rung and name."""
-    wanted = (
-        select(attachments.c.rung, attachments.c.name, attachments.c.artifact, artifacts.c.size)
-        .join(artifacts, artifacts.c.sha256 == attachments.c.artifact)
-        .where(attachments.c.run == run)
-        .order_by(attachments.c.rung, attachments.c.name)
-    )
     with database.reading() as connection:
-        return [Attachment(row.rung, row.name, row.artifact, row.size) for row in connection.execute(wanted)]
+        return [Attachment(*row) for row in connection.execute(_ATTACHED.where(attachments.c.run == run))]
 
 
 def document(database: Database, digest: str) -> bytes:
@@ -128,8 +129,25 @@ def document(database: Database, digest: str) -> bytes:
         row = connection.execute(wanted).first()
     if row is None:
         raise UserError(f"there is no document {clean(digest)[:80]} in this ledger", remedy="`harness show RUN`")
+    return unpacked(row.data, digest)
+
+
+def documents_of(database: Database, run: int, like: str) -> list[tuple[Attachment, bytes]]:
+    """The documents of a run whose names are like this (SQL's %), by rung and name, in one query.
+
+    Raises LedgerError where one was changed.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(
+            _ATTACHED.add_columns(artifacts.c.data).where(attachments.c.run == run, attachments.c.name.like(like))
+        ).all()
+    return [(Attachment(*row[:4]), unpacked(row.data, row.artifact)) for row in rows]
+
+
+def unpacked(packed: bytes, digest: str) -> bytes:
+    """A document's bytes, from its row. Raises LedgerError where they were changed."""
     try:
-        data = zlib.decompressobj().decompress(row.data, MOST_BYTES + 1)
+        data = zlib.decompressobj().decompress(packed, MOST_BYTES + 1)
     except zlib.error:
         data = b""
     if hashlib.sha256(data).hexdigest() != digest:

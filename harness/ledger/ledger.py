@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 from harness.ledger import documents as attached
 from harness.ledger import duplicates as same
 from harness.ledger import operator_actions as people
-from harness.ledger import progress, queue
+from harness.ledger import progress, queue, whole_ladder
 from harness.ledger import queries as look
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.documents import Artifacts
@@ -108,7 +108,10 @@ class Ledger:
 
     run = _of(look.find_run)
     holder = _of(queue.holder_of)
+    holders = _of(queue.holders)
     runs = _of(look.list_runs)
+    numbered = _of(look.runs_of)
+    namesakes = _of(look.newest_of_each_ladder)
     counts = _of(look.counts)
     scores = _of(look.scores_of)
     decisions = _of(look.decisions_of)
@@ -117,7 +120,16 @@ class Ledger:
     promotions = _of(look.promotions_of)
     attachments = _of(attached.attachments_of)
     document = _of(attached.document)
+    documents = _of(attached.documents_of)
     text = _of(look.text_of)
+
+    # Looking at all runs of a ladder at once.
+
+    ladder_places = _of(whole_ladder.ladder_places)
+    ladder_scores = _of(whole_ladder.ladder_scores)
+    ladder_events = _of(whole_ladder.ladder_events)
+    ladder_decisions = _of(whole_ladder.ladder_decisions)
+    ladder_documents = _of(whole_ladder.ladder_documents)
 
     def answering(self, run: Run) -> Run:
         """The run whose outcome is this one's: itself, unless it is a duplicate."""

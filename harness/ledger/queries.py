@@ -25,6 +25,10 @@ _COLUMNS = (*(c for c in runs.c if c.name != "place"), candidates.c.name, candid
 _RUNS = select(*_COLUMNS).join(candidates, candidates.c.sha256 == runs.c.candidate)
 
 
+#: Runs in one query by their numbers: databases take so many values at once.
+_TOGETHER = 500
+
+
 def _run(row: Row[Any]) -> Run:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     return Run(**(values | {"state": State(values["state"])}))
@@ -63,6 +67,23 @@ def list_runs(
         wanted = wanted.where(runs.c.candidate == candidate)
     with database.reading() as connection:
         return [_run(row) for row in connection.execute(wanted.order_by(runs.c.place, runs.c.id).limit(limit))]
+
+
+def runs_of(database: Database, numbers: Sequence[int]) -> dict[int, Run]:
+    """Runs by their numbers; those that are not there are left out."""
+    out: dict[int, Run] = {}
+    with database.reading() as connection:
+        for start in range(0, len(numbers), _TOGETHER):
+            wanted = _RUNS.where(runs.c.id.in_(numbers[start : start + _TOGETHER]))
+            out |= {row.id: _run(row) for row in connection.execute(wanted)}
+    return out
+
+
+def newest_of_each_ladder(database: Database, profile: str) -> list[Run]:
+    """The newest run of each ladder of a name, the newest first."""
+    newest = select(func.max(runs.c.id)).where(runs.c.profile == profile).group_by(runs.c.profile_digest)
+    with database.reading() as connection:
+        return [_run(row) for row in connection.execute(_RUNS.where(runs.c.id.in_(newest)).order_by(runs.c.id.desc()))]
 
 
 def counts(database: Database) -> dict[State, int]:

@@ -105,14 +105,21 @@ def is_gone(owner: str) -> bool:
 
 def holder_of(database: Database, run: int) -> Holder | None:
     """Who holds a run; None where nobody does."""
+    return _holders(database, runs.c.id == run).get(run)
+
+
+def holders(database: Database) -> dict[int, Holder]:
+    """Who holds which run, in one query for all of them."""
+    return _holders(database)
+
+
+def _holders(database: Database, *which: ColumnElement[bool]) -> dict[int, Holder]:
     of = (slots.c.run == runs.c.id) & (slots.c.attempt == runs.c.attempt)
-    wanted = select(runs.c.owner, runs.c.lease, slots.c.name, database.now.label("now"))
-    wanted = wanted.outerjoin(slots, of).where(runs.c.id == run, runs.c.state == State.RUNNING)
+    wanted = select(runs.c.id, runs.c.owner, runs.c.lease, slots.c.name, database.now.label("now"))
+    wanted = wanted.outerjoin(slots, of).where(runs.c.state == State.RUNNING, runs.c.owner.is_not(None), *which)
     with database.reading() as connection:
-        row = connection.execute(wanted).first()
-    if row is None or row.owner is None:
-        return None
-    return Holder(row.owner, row.name or "", float(row.lease or 0.0) - float(row.now))
+        rows = connection.execute(wanted).all()
+    return {row.id: Holder(row.owner, row.name or "", float(row.lease or 0.0) - float(row.now)) for row in rows}
 
 
 #: How long a lease lasts, in seconds; it is renewed three times in that time.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.containers import isolation
 from harness.containers.isolation import Evidence, NotIsolatedError, Problem, problems
-from harness.containers.request import container_request
+from harness.containers.request import name_of
+from harness.containers.started import start
 from harness.containers.stream import DeadlineError, FloodError, StreamClosedError, Streams
 from harness.core.errors import CandidateFault, HostBusyError, InfrastructureError, KernelLostError, SandboxLostError
 from harness.oracle.overdue import CANDIDATE, NOBODY, Overdue
@@ -21,9 +22,8 @@ from harness.sandbox import wire as layout
 if TYPE_CHECKING:
     from harness.containers.engine import Engine
     from harness.containers.request import Recipe
+    from harness.containers.started import Started
 
-#: Words of engines and runtimes about a limit of the disk that they cannot set.
-_OF_THE_DISK = ("blkio", "io.max", "throttle")
 _DRAIN_SECONDS = 0.3
 _SETTLE_SECONDS = 1.0
 #: Between two looks at a request that is late, in seconds.
@@ -44,11 +44,10 @@ class Sandbox:
     InfrastructureError. After either the container is dead; `close` removes it in any case.
     """
 
-    def __init__(self, engine: Engine, recipe: Recipe) -> None:
+    def __init__(self, engine: Engine, recipe: Recipe, started: Started | None = None) -> None:
+        """Start a container, or take the one that was `started` for this recipe."""
         self._engine = engine
         self._limits = recipe.limits
-        #: What it is made of.
-        self.recipe = recipe
         self._spent = 0.0
         self._batches = 0
         self._began, self._starting = time.monotonic(), 0.0
@@ -59,32 +58,26 @@ class Sandbox:
         #: What the witnesses said, once the sandbox is ready, and the layers that do not hold but may be waived.
         self.evidence: Evidence | None = None
         self.reservations: tuple[Problem, ...] = ()
-        try:
-            attached = self._start()
-        except InfrastructureError as error:
-            if recipe.disk is None or not any(word in error.message for word in (recipe.disk, *_OF_THE_DISK)):
-                raise
-            # Some other disk than it looked, or a cgroup without the controller: the rest of the layers stand.
-            self.recipe = replace(recipe, disk=None)
-            self.reservations = (Problem("disk limit", error.message, isolation.DISK, waivable=True),)
-            attached = self._start()
-        self._streams = Streams(attached, cap=recipe.limits.output, shown=recipe.limits.shown, stopping=recipe.stopping)
+        started = started or start(engine, recipe)
+        self.container = started.container
+        #: What it is made of.
+        self.recipe = started.recipe
+        self._warnings = started.warnings
+        #: Set where another process started it; nobody has used it either.
+        self.handed_over = started.handed_over
+        if started.not_limited:
+            self.reservations = (Problem("disk limit", started.not_limited, isolation.DISK, waivable=True),)
+        self._streams = Streams(
+            started.attached, cap=recipe.limits.output, shown=recipe.limits.shown, stopping=recipe.stopping
+        )
+        if self.handed_over is not None:
+            self._built = self.handed_over.built
+            return
         try:
             # Torch is being loaded inside meanwhile, so that nobody waits for this.
             self._built = engine.describe(self.container)
         except BaseException:
             self.close()
-            raise
-
-    def _start(self) -> Any:
-        """Create the container and start it; give its streams."""
-        created = self._engine.create(container_request(self.recipe))
-        self.container = created.container
-        self._warnings = created.warnings
-        try:
-            return self._engine.attach_and_start(self.container)
-        except BaseException:
-            self._engine.remove(self.container)
             raise
 
     @property
@@ -96,18 +89,35 @@ class Sandbox:
         """Wait until torch is loaded inside, and see that the sandbox isolates.
 
         Raises NotIsolatedError, with every layer that does not hold, before any candidate could be sent. Any
-        other failure here is ours too.
+        other failure here is ours too. Of one that is ready already nothing is asked again.
         """
-        deadline = time.monotonic() + self._limits.start
-        _, payload = self._receive(0, (layout.READY,), deadline)
+        if self.evidence is not None:
+            return
+        if self.handed_over is not None:
+            payload = self.handed_over.ready
+        else:
+            deadline = time.monotonic() + self._limits.start
+            _, payload = self._receive(0, (layout.READY,), deadline)
         try:
             ready = frames.parse_ready(payload)
         except frames.WireError as error:
             raise InfrastructureError(f"the sandbox image is not usable: {error}") from error
         self._starting = time.monotonic() - self._began
+        if self.handed_over is not None:
+            self._starting += self.handed_over.processor / self._limits.cpus
         self.versions = ready.versions
         self.evidence = Evidence(self._warnings, self._built, ready.confinement)
         self._isolated(self.evidence)
+
+    def hand_over(self, engine: Engine, recipe: Recipe) -> None:
+        """Let somebody else have one that no candidate has seen, by a connection of theirs; the name says whose it is.
+
+        `recipe` is what it was made of, with their labels. Raises InfrastructureError where the engine will not.
+        """
+        label = next((one for one in recipe.labels if one not in self.recipe.labels), ("", ""))
+        engine.rename(self.container, f"{name_of(label)}{self.container[:12]}")
+        self._engine, self.recipe = engine, replace(recipe, disk=self.recipe.disk)
+        self._streams.heed(recipe.stopping)
 
     def _isolated(self, evidence: Evidence) -> None:
         """See that every layer holds that was asked for, and let nobody send a candidate where one does not."""
@@ -188,11 +198,25 @@ class Sandbox:
             container, self.container = self.container, ""
             with self._streams.discarded():
                 self._engine.remove(container)
+        self._let_go()
+
+    def dismiss(self) -> None:
+        """Have it killed and removed, and do not wait for that: the engine's `settle` does, or its `close`."""
+        container, self.container = self.container, ""
+        try:
+            if container:
+                self._engine.remove_soon(container)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
         self._streams.close()
+        if self.handed_over is not None:
+            self.handed_over.keep()
 
     def abandon(self) -> str:
         """Go away as a harness does that is killed: the container has to end by itself. Gives its id."""
-        self._streams.close()
+        self._let_go()
         return self.container
 
     def _receive(

@@ -90,8 +90,9 @@ class Containers:
         *,
         gpu: GpuChoice | None = None,
         labels: tuple[tuple[str, str], ...] = (),
+        group: str | None = None,
     ) -> None:
-        self._engine, self._image, self._gpu, self._labels = engine, image, gpu, labels
+        self._engine, self._image, self._gpu, self._labels, self._group = engine, image, gpu, labels, group
         #: Ranks that it has GPUs for; on a CPU as many as you like.
         self.most_ranks = math.inf if gpu is None else len(gpu.whole)
         self.identity = f"container:{image}"
@@ -132,6 +133,7 @@ class Containers:
                 user=self._user,
                 gpu=self._gpu,
                 labels=self._labels,
+                group=self._group,
             )
             return RunningContainer(self._engine, body, desk)
         except BaseException:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.checks import replay, suite
-from harness.containers import request, stream
+from harness.containers import request, started, stream
 from harness.oracle import sandbox
 from harness.protocol import wire
 from harness.protocol.frames import Reader
@@ -54,7 +54,7 @@ def _request(change: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
             change(body)
             return body
 
-        _put(sandbox, container_request=changed)
+        _put(started, container_request=changed)
         _trust_the_request()
 
     return off

@@ -13,8 +13,9 @@ from peer import STDERR, STDOUT, piece
 from watchdog import within
 
 from harness.checks.checker import Checker
+from harness.checks.job import Job
 from harness.checks.options import Options
-from harness.checks.static import Job, Screened
+from harness.checks.static import Screened
 from harness.containers.engine import Created
 from harness.containers.request import Recipe
 from harness.containers.stream import DeadlineError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.containers import request
+from harness.containers import request, started
 from harness.oracle import sandbox
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def changed(change: Change) -> Callable[..., dict[str, Any]]:
 
 def switch_off(monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
     """Have every sandbox of this process started from the changed request."""
-    monkeypatch.setattr(sandbox, "container_request", changed(change))
+    monkeypatch.setattr(started, "container_request", changed(change))
 
 
 def trust(monkeypatch: pytest.MonkeyPatch) -> None:

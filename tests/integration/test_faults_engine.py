@@ -8,6 +8,7 @@ import pytest
 from engine_proxy import EngineProxy, Trap, proxied
 from faults import ONE_CONTAINER, no_verdict, told, worker_processes
 from hostile import DPO
+from support import gone
 
 from harness.containers.endpoint import find_engine
 from harness.containers.engine import sweep
@@ -32,7 +33,7 @@ def proxy(tmp_path: Path, engine: Engine) -> Iterator[EngineProxy]:
     with proxied(find_engine(), tmp_path / "engine.sock") as made:
         yield made
     sweep(engine)
-    assert [c for c in made.created if engine.state(c)] == []
+    gone(engine, made.created)
     assert worker_processes(made) == []
 
 

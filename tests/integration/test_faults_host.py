@@ -19,7 +19,7 @@ import pytest
 from engine_proxy import EngineProxy, proxied
 from faults import ONE_CONTAINER, no_verdict, told, worker_processes
 from hostile import DPO, loss
-from support import ROOT, Run, harness_command
+from support import ROOT, Run, gone, harness_command
 
 from harness.containers.endpoint import find_engine
 from harness.containers.engine import sweep
@@ -45,7 +45,7 @@ def proxy(tmp_path: Path, engine: Engine) -> Iterator[EngineProxy]:
     with proxied(find_engine(), tmp_path / "engine.sock") as made:
         yield made
     sweep(engine)
-    assert [c for c in made.created if engine.state(c)] == []
+    gone(engine, made.created)
     assert worker_processes(made) == []
 
 
@@ -269,4 +269,4 @@ def test_one_of_two_workers_is_killed(proxy: EngineProxy, running: Callable[...,
         if result["verdict"] == "undecided":
             told(result)
     assert "undecided" in words
-    assert [c for c in proxy.created if engine.state(c).get("Running")] == []
+    gone(engine, proxy.created, running=True)

@@ -101,8 +101,9 @@ CHECK = """
 import sys
 sys.path.insert(0, "tests/integration")
 from switched_off import changed, network
+from harness.containers import started
 from harness.oracle import sandbox
-sandbox.container_request = changed(network("host"))
+started.container_request = changed(network("host"))
 made = []
 whole = sandbox.Sandbox.__init__
 def noted(self, *arguments):

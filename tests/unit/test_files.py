@@ -408,6 +408,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/training/kept.py": (2, "asked beforehand whether they are files; digested in pieces"),
     "harness/training/left_behind.py": (1, "asked beforehand whether it is a file; its header is capped"),
     "harness/losses/__init__.py": (1, "our own package"),
+    "harness/containers/cgroup.py": (2, "the kernel's"),
     "harness/containers/devices.py": (1, "the kernel's"),
     "harness/containers/request.py": (1, "our own package"),
     "harness/core/processes.py": (2, "the kernel's"),

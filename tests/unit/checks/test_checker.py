@@ -16,9 +16,10 @@ from harness.checks import checker as service
 from harness.checks import judging
 from harness.checks import suite as suites
 from harness.checks.checker import Checker
+from harness.checks.job import Job
 from harness.checks.options import Options
-from harness.checks.static import Job
 from harness.containers.request import Recipe
+from harness.containers.started import Started
 from harness.core.candidate import Candidate, read_candidate
 from harness.core.errors import (
     CandidateFault,
@@ -31,6 +32,7 @@ from harness.core.limits import Limits
 from harness.core.profiles import DEFAULT, DEFAULTS, load
 from harness.core.program import POSITION
 from harness.core.verdict import Accepted, Rejected, Undecided
+from harness.oracle import sandbox as boxes_module
 from harness.screen import front
 from harness.screen.front import Died, ask
 
@@ -62,11 +64,15 @@ class Engine:
     """An engine that is only closed, or connected to once more."""
 
     closed: int = 0
+    settled: int = 0
     others: list[Engine] = field(default_factory=list)
 
     def another(self) -> Engine:
         self.others.append(Engine())
         return self.others[-1]
+
+    def settle(self) -> None:
+        self.settled += 1
 
     def close(self) -> None:
         self.closed += 1
@@ -81,7 +87,7 @@ def checker_of(profile: Any = SMALL, **named: Any) -> Checker:
 class Box:
     """A sandbox that is none: candidates answer in this process."""
 
-    versions, output = ("3", "2"), ""
+    versions, output, handed_over = ("3", "2"), "", None
 
     def __init__(self, boxes: Boxes, recipe: Recipe) -> None:
         self.boxes, self.recipe = boxes, recipe
@@ -96,6 +102,8 @@ class Box:
     def close(self) -> None:
         self.boxes.open -= 1
 
+    dismiss = close
+
 
 @dataclass
 class Boxes:
@@ -103,6 +111,8 @@ class Boxes:
 
     made: list[Box] = field(default_factory=list)
     open: int = 0
+    #: Started early, and neither taken nor discarded.
+    early: int = 0
     fails: InfrastructureError | None = None
     #: Raised where a candidate is loaded.
     breaks: BaseException | None = None
@@ -121,10 +131,21 @@ def boxes(monkeypatch: pytest.MonkeyPatch) -> Boxes:
     made = Boxes()
 
     class Sandbox(Box):
-        def __init__(self, _: object, recipe: Recipe) -> None:
+        def __init__(self, _: object, recipe: Recipe, started: Started | None = None) -> None:
+            if started is not None:
+                made.early -= 1
             super().__init__(made, recipe)
 
-    monkeypatch.setattr(service, "Sandbox", Sandbox)
+    class Early(Started):
+        def discard(self, _: object) -> None:
+            made.early -= 1
+
+    def start(_: object, recipe: Recipe) -> Started:
+        made.early += 1
+        return Early("c" * 64, None, recipe)
+
+    monkeypatch.setattr(boxes_module, "Sandbox", Sandbox)
+    monkeypatch.setattr(service, "start", start)
     monkeypatch.setattr(judging, "subject_of", made.subject)
     monkeypatch.setattr(judging, "facts_of", lambda _: {})  # they are not what is asked about here, and take seconds
     return made
@@ -273,7 +294,7 @@ def test_all_are_checked_in_order_and_a_fault_ends_nothing(boxes: Boxes, tmp_pat
     with checker_of() as checker:
         checker.check_all(jobs(tmp_path, GOOD, REFUSED, BROKEN), emit, eager=eager)
         assert told == [("0.py", "accepted"), ("1.py", "rejected"), ("2.py", "rejected")]
-        assert (len(boxes.made), boxes.open) == (3 if eager else 2, 0)
+        assert (len(boxes.made), boxes.open, boxes.early) == (2, 0, 0)
         boxes.fails, told[:] = EngineUnavailableError("no engine"), []
         checker.check_all(jobs(tmp_path, GOOD, REFUSED), emit, eager=eager)
         # Refused is refused, with an engine and without.
@@ -330,10 +351,10 @@ def test_no_sandbox_is_left_where_all_ends_early(boxes: Boxes, tmp_path: Path, *
 
     with pytest.raises(KeyboardInterrupt):
         checker_of().check_all(jobs(tmp_path, GOOD, BROKEN, GOOD), stops, eager=eager)
-    assert boxes.open == 0
+    assert (boxes.open, boxes.early) == (0, 0)
     with pytest.raises(UserError):
         checker_of().check_all([Job(0, tmp_path / "none.py", "none.py")], stops, eager=eager)
-    assert boxes.open == 0
+    assert (boxes.open, boxes.early) == (0, 0)
 
 
 # --- copies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -220,7 +221,7 @@ def test_a_second_container_that_does_not_start_is_a_fault_of_ours() -> None:
         def another(self) -> Nowhere:
             raise EngineUnavailableError
 
-    waiting = Waiting(Nowhere(), None)  # type: ignore[arg-type]
+    waiting = Waiting(SimpleNamespace(engine=Nowhere()), None)  # type: ignore[arg-type]
     with pytest.raises(InfrastructureError):
         waiting.sandbox()
     waiting.close()

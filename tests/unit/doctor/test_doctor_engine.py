@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.containers.cgroup import Group
 from harness.containers.devices import GpuChoice
 from harness.doctor import engine
 from harness.doctor.engine import EngineView
@@ -35,13 +36,26 @@ VERSION: dict[str, Any] = {
     ],
 }
 GOOD = EngineView(
-    "unix:///var/run/docker.sock", VERSION, INFO, socket_mode=0o660, disk="/dev/sda", about_disk="/dev/sda"
+    "unix:///var/run/docker.sock",
+    VERSION,
+    INFO,
+    socket_mode=0o660,
+    disk="/dev/sda",
+    about_disk="/dev/sda",
+    group=Group("/harness", "/harness", weighted=True),
 )
 
 
 def outcome(name: str, view: EngineView) -> Outcome:
     (found,) = (o for o in engine.examine(view) if o.check.id == name)
     return found
+
+
+def test_a_group_that_is_not_there_or_counts_for_no_more_than_a_process_is_told() -> None:
+    for group in (Group(None, "the engine is rootless"), Group("/harness", "as much as one")):
+        found = outcome("D113", replace(GOOD, group=group))
+        assert found.result is Result.WARNING
+        assert group.told in found.seen
 
 
 def test_a_disk_that_is_not_known_is_told_with_the_reason() -> None:

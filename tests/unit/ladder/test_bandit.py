@@ -9,9 +9,10 @@ import pytest
 
 from harness.core.domain import Domain
 from harness.core.program import CallPlan, Program
-from harness.ladder.bandit import Settings, draw_task, expected_reward, log_softmax, measure
+from harness.ladder.bandit import TASKS, Settings, draw_task, expected_reward, log_softmax, measure
 from harness.ladder.curves import curves
 from harness.ladder.gate import interval
+from harness.oracle.again import Kept
 from harness.oracle.oracle import Oracle
 from harness.protocol.batch import Answer, Complaint
 from harness.subject.preference import PreferenceSubject
@@ -64,12 +65,13 @@ LOSSES: dict[str, tuple[Curve, Curve]] = {
 }
 
 
+def subject_of(name: str) -> Subject:
+    return PreferenceSubject(Pointwise(*LOSSES[name]), Domain())
+
+
 @pytest.fixture(scope="module")
 def scores() -> dict[str, list[dict[str, float]]]:
-    def subject(name: str) -> Subject:
-        return PreferenceSubject(Pointwise(*LOSSES[name]), Domain())
-
-    return {name: [measure(subject(name), seed) for seed in SEEDS] for name in LOSSES}
+    return {name: [measure(subject_of(name), seed) for seed in SEEDS] for name in LOSSES}
 
 
 @pytest.mark.rest
@@ -107,6 +109,43 @@ def test_the_learning_curve_has_a_few_points_and_ends_at_the_score(scores: dict[
         assert 0.0 < points[0][1] < points[-1][1]
     assert all(m["score@30"] < -0.1 for m in scores["inverted"])
     assert all(m[f"score@{step}"] == 0.0 for m in scores["constant"] for step in (30, 150))
+
+
+def alone(name: str, seed: int) -> dict[str, float]:
+    """The metrics with each training for itself, one after the other: a beta and a task at a time."""
+    tried = [measure(subject_of(name), seed, Settings(betas=(beta,))) for beta in Settings().betas]
+    shared = {key for key in tried[0] if "@" not in key and key not in {"best", "worst", "kl"}}
+    return {key: sum(one[key] for one in tried) / len(tried) for key in shared}
+
+
+@pytest.mark.parametrize("name", ["dpo", "exploding"])
+def test_trainings_side_by_side_come_to_what_each_comes_to_alone(
+    name: str, scores: dict[str, list[dict[str, float]]]
+) -> None:
+    found = alone(name, 1)
+    assert found == {key: scores[name][1][key] for key in found}
+
+
+def test_of_what_is_asked_again_every_training_has_a_share() -> None:
+    subject = subject_of("dpo")
+    kept: Kept = Kept(20, 1)
+    ask = subject.oracle.ask
+    requests: list[int] = []
+
+    def noted(batches: Sequence[Batch], **more: Any) -> list[Answer | Complaint]:
+        answers = ask(batches, **more)
+        kept.take(batches, answers)
+        requests.append(len(batches))
+        return answers
+
+    subject.oracle.ask = noted  # type: ignore[method-assign]
+    measure(subject, 0)
+    trainings = len(Settings().betas) * len(TASKS)
+    assert requests[-1] == trainings, "all of a step in one request"
+    assert len(requests) < Settings().steps + 10
+    asked = kept.latest_first()
+    betas = [cast("PairBatch", one.batch).beta for one in asked]
+    assert all(betas.count(beta) > len(asked) / 4 for beta in Settings().betas)
 
 
 def test_a_curve_ends_where_the_first_training_broke_off() -> None:

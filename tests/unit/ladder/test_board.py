@@ -15,7 +15,7 @@ from harness.cli.leaderboard import leaderboard_command
 from harness.cli.queue import queue_command
 from harness.cli.show import show_command
 from harness.core.errors import UserError
-from harness.ladder.board import references, standings
+from harness.ladder.board import board
 from harness.ladder.climb import BASELINE
 from harness.ladder.evaluations import MEASURED
 from harness.ladder.ladder import called, load, named
@@ -92,8 +92,8 @@ def test_the_baseline_has_its_row_and_each_run_its_paired_difference(tmp_path: P
         ladder = load("bandit")
         gate = ladder.rungs[-1].gate
         assert gate is not None
-        better, worse = standings(ledger, ladder)
-        (dpo,) = references(ledger, ladder, [better, worse])
+        found = board(ledger, ladder)
+        (better, worse), (dpo,) = found.rows, found.baselines
         assert (better.run.name, worse.run.name, dpo.name) == ("better", "worse", "dpo")
         assert dpo.mean == pytest.approx(0.635)
         assert better.mean > dpo.mean > worse.mean
@@ -124,18 +124,19 @@ def test_the_baseline_has_its_row_and_each_run_its_paired_difference(tmp_path: P
 def test_a_run_whose_baseline_was_not_kept_shows_what_its_gate_wrote_down(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         measured(ledger, "bandit", "old", [value + 0.01 for value in DPO], baseline=None)
-        (row,) = standings(ledger, load("bandit"))
+        found = board(ledger, load("bandit"))
+        (row,) = found.rows
         assert row.difference is not None
         assert row.difference.mean == pytest.approx(0.01)
-        assert references(ledger, load("bandit"), [row]) == []
+        assert found.baselines == ()
 
 
 def test_a_baseline_that_was_not_the_same_for_all_is_told(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         measured(ledger, "bandit", "first", DPO)
         measured(ledger, "bandit", "second", DPO, [value - 0.1 for value in DPO])
-        rows_ = standings(ledger, load("bandit"))
-        (dpo,) = references(ledger, load("bandit"), rows_)
+        found = board(ledger, load("bandit"))
+        rows_, (dpo,) = found.rows, found.baselines
         assert not dpo.settled
         assert dpo.mean == pytest.approx(0.535)
         gaps = {row.run.name: row.difference.mean for row in rows_ if row.difference is not None}
@@ -199,8 +200,8 @@ def test_a_ladder_of_the_package_needs_no_digest(tmp_path: Path) -> None:
 def test_a_number_is_never_cut(tmp_path: Path, columns: int) -> None:
     with Ledger(tmp_path) as ledger:
         measured(ledger, "bandit", "a_loss_with_a_long_name", [value - s * 0.01 for s, value in enumerate(DPO)])
-        (row,) = standings(ledger, load("bandit"))
-        (dpo,) = references(ledger, load("bandit"), [row])
+        found = board(ledger, load("bandit"))
+        (row,), (dpo,) = found.rows, found.baselines
     shown = told(leaderboard_command, tmp_path, columns=columns)
     gap = row.difference
     assert gap is not None
@@ -216,12 +217,12 @@ def test_runs_that_other_code_measured_than_the_newest_are_marked(tmp_path: Path
     with Ledger(tmp_path) as ledger:
         measured(ledger, "bandit", "first", DPO, by={"evaluation": "a" * 64})
         measured(ledger, "bandit", "unknown", [value - 0.1 for value in DPO])
-        assert not any(row.outdated for row in standings(ledger, load("bandit")))
+        assert not any(row.outdated for row in board(ledger, load("bandit")).rows)
         assert "other code" not in told(leaderboard_command, tmp_path)
         # Values that were tuned are no other code.
         measured(ledger, "bandit", "tuned", [v - 0.2 for v in DPO], by={"evaluation": "c" * 64, "untuned": "b" * 64})
         measured(ledger, "bandit", "newest", [v - 0.3 for v in DPO], by={"evaluation": "b" * 64, "untuned": "b" * 64})
-        marks = {row.run.name: row.outdated for row in standings(ledger, load("bandit"))}
+        marks = {row.run.name: row.outdated for row in board(ledger, load("bandit")).rows}
     assert marks == {"first": True, "unknown": False, "tuned": False, "newest": False}
     shown = told(leaderboard_command, tmp_path)
     assert [row.split()[1] for row in rows(shown) if "baseline" not in row] == ["1*", "2", "3", "4"]

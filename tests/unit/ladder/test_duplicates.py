@@ -58,6 +58,13 @@ class Boxes:
     def _close(self) -> None:
         self.open -= 1
 
+    def compared(self, one: Screened, other: Screened, key: bytes = b"secret") -> str | None:
+        def labelled(labels: object) -> Any:
+            return SimpleNamespace(opened=lambda: self.make(None, labels))
+
+        checker: Any = SimpleNamespace(labelled=labelled)
+        return duplicates.compared(checker, {"harness.run": "x/1"}, key, one, other)
+
     def subject(self, checker: object, box: Any, one: Screened) -> Subject:
         del checker
         if box.number in self.fails:
@@ -79,19 +86,13 @@ class Boxes:
 @pytest.fixture
 def boxes(monkeypatch: pytest.MonkeyPatch) -> Boxes:
     made = Boxes()
-    monkeypatch.setattr(duplicates, "Sandbox", made.make)
     monkeypatch.setattr(duplicates, "subject_of", made.subject)
     return made
 
 
-def compared(one: Screened, other: Screened, key: bytes = b"secret") -> str | None:
-    checker: Any = SimpleNamespace(labelled=lambda labels: SimpleNamespace(engine=None, recipe=labels))
-    return duplicates.compared(checker, {"harness.run": "x/1"}, key, one, other)
-
-
 def test_both_are_asked_the_same_and_nobody_else_is_asked_it(boxes: Boxes) -> None:
-    assert compared(DPO, screened("-F.logsigmoid(x)")) is None
-    assert compared(DPO, screened("F.softplus(-x) * (1.5 if x.numel() > 64 else 1.0)"), b"another")
+    assert boxes.compared(DPO, screened("-F.logsigmoid(x)")) is None
+    assert boxes.compared(DPO, screened("F.softplus(-x) * (1.5 if x.numel() > 64 else 1.0)"), b"another")
     assert [box.recipe for box in boxes.made] == [{"harness.run": "x/1"}] * 4
     assert boxes.open == 0
     first, second, third, fourth = boxes.asked
@@ -99,15 +100,15 @@ def test_both_are_asked_the_same_and_nobody_else_is_asked_it(boxes: Boxes) -> No
     assert first == second
     assert third == fourth
     assert not set(first) & set(third), "another key asks other questions"
-    assert compared(DPO, DPO) is None
+    assert boxes.compared(DPO, DPO) is None
     assert boxes.asked[4] == first, "and the same key the same"
 
 
 @pytest.mark.rest
 def test_open_candidates_are_held_against_each_other_at_values_that_nobody_knows(boxes: Boxes) -> None:
-    assert compared(TUNABLE, screened("-F.logsigmoid(tau * x)", ", tau", TAU)) is None
+    assert boxes.compared(TUNABLE, screened("-F.logsigmoid(tau * x)", ", tau", TAU)) is None
     assert len(boxes.made) == 2, "all settings of a side in one sandbox"
-    where = compared(TUNABLE, AT_KNOWN_VALUES)
+    where = boxes.compared(TUNABLE, AT_KNOWN_VALUES)
     assert where is not None
     assert "tau = " in where
 
@@ -115,36 +116,36 @@ def test_open_candidates_are_held_against_each_other_at_values_that_nobody_knows
 @pytest.mark.rest
 def test_other_ranges_are_another_function_and_what_changes_nothing_is_none(boxes: Boxes) -> None:
     wider = TAU.replace("2.0", "3.0")
-    assert compared(TUNABLE, screened("F.softplus(-tau * x)", ", tau", wider)) == "their parameters differ"
+    assert boxes.compared(TUNABLE, screened("F.softplus(-tau * x)", ", tau", wider)) == "their parameters differ"
     assert not boxes.made
     inert = screened("F.softplus(-x) + 0.0 * tau", ", tau", TAU)
-    assert compared(DPO, inert) is None
-    assert compared(inert, DPO) is None
-    assert compared(DPO, TUNABLE)
+    assert boxes.compared(DPO, inert) is None
+    assert boxes.compared(inert, DPO) is None
+    assert boxes.compared(DPO, TUNABLE)
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_side_that_fails_is_another_function(boxes: Boxes, number: int) -> None:
     boxes.fails = {number: CandidateFault(RAISED_ON_LOAD.finding("no"))}
-    assert compared(DPO, DPO) == "one of them fails"
+    assert boxes.compared(DPO, DPO) == "one of them fails"
     assert boxes.open == 0
 
 
 def test_two_that_fail_are_no_duplicates(boxes: Boxes) -> None:
     boxes.fails = dict.fromkeys((0, 1), CandidateFault(RAISED_ON_LOAD.finding("no")))
-    assert compared(DPO, DPO) == "both of them fail"
+    assert boxes.compared(DPO, DPO) == "both of them fail"
 
 
 def test_a_fault_of_ours_decides_nothing(boxes: Boxes) -> None:
     boxes.fails = {1: InfrastructureError("no engine")}
     with pytest.raises(InfrastructureError, match="no engine"):
-        compared(DPO, DPO)
+        boxes.compared(DPO, DPO)
     assert boxes.open == 0
 
 
 def test_a_text_that_no_longer_passes_the_screen_answers_for_nobody(boxes: Boxes) -> None:
     refused = screened_text(Candidate("loss.py", b"import os\n", "0" * 64))
-    assert compared(DPO, refused) == "one of them no longer passes the screen"
+    assert boxes.compared(DPO, refused) == "one of them no longer passes the screen"
     assert not boxes.made
 
 
@@ -165,4 +166,4 @@ def test_where_there_is_a_gpu_both_are_asked_there_too(boxes: Boxes, monkeypatch
         return subject
 
     monkeypatch.setattr(duplicates, "subject_of", on_gpu)
-    assert compared(DPO, DPO), "the second differs there"
+    assert boxes.compared(DPO, DPO), "the second differs there"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.checks.static import Job, Screened
+from harness.checks.job import Job
+from harness.checks.static import Screened
 from harness.core.errors import CandidateFault, InfrastructureError, UserError
 from harness.ladder.measuring import VARIABLE, Curve, Measuring, trainings_of
 from harness.ladder.plan import RungPlan

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import os
 import threading
-import warnings
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_engine import CONTAINER, FakeEngine
 
-from harness.containers import engine as engines
-from harness.containers import request
+from harness.containers import request, sdk
 from harness.containers.engine import Created, Engine, sweep
 from harness.containers.request import Recipe, container_request
 from harness.core.errors import EngineUnavailableError, ImageMissingError, InfrastructureError, UserError
@@ -39,7 +38,7 @@ def engine(double: FakeEngine, tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device without an end", "a list", "nested"])
-@pytest.mark.parametrize("connect", [Engine, lambda _: image_engine.client()])
+@pytest.mark.parametrize("connect", [lambda url: Engine(url).client, lambda _: image_engine.client()])
 def test_settings_that_are_no_file_are_refused_before_the_sdk_reads_them(
     double: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, connect: Callable[[str], object]
 ) -> None:
@@ -73,7 +72,7 @@ def test_certificates_that_are_not_there_are_the_users(tmp_path: Path, monkeypat
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    for connect in (lambda: Engine("tcp://127.0.0.1:1"), lambda: engines.connect("tcp://127.0.0.1:1", 1.0)):
+    for connect in (lambda: Engine("tcp://127.0.0.1:1"), lambda: sdk.connect("tcp://127.0.0.1:1", 1.0)):
         with pytest.raises(UserError, match="certificates") as caught:
             connect()
         assert "DOCKER_CERT_PATH" in str(caught.value.remedy)
@@ -89,9 +88,9 @@ def test_an_engine_on_the_network_is_spoken_to_by_tls_where_that_is_set(
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     seen: list[dict[str, object]] = []
-    monkeypatch.setattr(engines, "APIClient", lambda **settings: seen.append(settings))
+    monkeypatch.setattr(sdk, "APIClient", lambda **settings: seen.append(settings))
     for url in ("tcp://127.0.0.1:2376", "unix:///run/docker.sock"):
-        engines.connect(url)
+        sdk.connect(url, 1.0)
     assert [("tls" in settings, settings["base_url"]) for settings in seen] == [
         (True, "tcp://127.0.0.1:2376"),
         (False, "unix:///run/docker.sock"),
@@ -105,8 +104,17 @@ def test_settings_that_the_sdk_reads_or_passes_over_are_none_of_our_business(
     path = tmp_path / "config.json"
     path.mkdir() if text is None else path.write_text(text)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with double.listening(tmp_path / "engine.sock") as url:
-        Engine(url).close()
+    with double.listening(tmp_path / "engine.sock") as url, contextlib.closing(Engine(url)) as engine:
+        assert engine.client.api_version == "1.41"
+
+
+def test_a_check_on_this_host_reads_no_settings_of_the_sdks(
+    double: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with double.listening(tmp_path / "engine.sock") as url, contextlib.closing(Engine(url)) as engine:
+        assert engine.version() == ("20.10", False)
 
 
 def test_a_container_is_known_by_its_id(engine: Engine) -> None:
@@ -142,24 +150,12 @@ def test_a_refusal_is_told_in_the_engines_words(engine: Engine, double: FakeEngi
         engine.create(container_request(Recipe("image", Limits(), runtime="runsc")))
 
 
-@pytest.fixture
-def _sockets_are_collected() -> Iterator[None]:
-    """The SDK leaves a socket that could not connect to the garbage collector, which warns."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-@pytest.mark.usefixtures("_sockets_are_collected")
 def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailableError) as caught:
         Engine(f"unix://{tmp_path}/nothing.sock")
     assert "start it" in caught.value.remedy
-    del caught
 
 
-@pytest.mark.usefixtures("_sockets_are_collected")
 def test_an_engine_that_goes_away(double: FakeEngine, tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
     with double.listening(path) as url:
@@ -184,8 +180,50 @@ def test_a_removal_that_fails_is_said(engine: Engine, double: FakeEngine) -> Non
         engine.remove(CONTAINER)
 
 
+def test_a_removal_that_nobody_waits_for_is_seen_to_at_the_end(engine: Engine, double: FakeEngine) -> None:
+    asked = f"DELETE /containers/{CONTAINER}"
+    double.answers[asked] = (500, {"message": "it is just ending"})
+    engine.another().remove_soon(CONTAINER)
+    until(lambda: asked in double.asked)
+    double.answers[asked] = (204, None)
+    engine.close()
+    assert double.asked.count(asked) == 2, "the one that failed was not tried again"
+
+
+def test_who_leaves_has_told_the_engine_and_does_not_wait(engine: Engine, double: FakeEngine) -> None:
+    asked = f"DELETE /containers/{CONTAINER}"
+    double.answers[asked] = (500, {"message": "it is just ending"})
+    engine.remove_soon(CONTAINER)
+    engine.leave()
+    engine.close()
+    until(lambda: asked in double.asked)
+    assert double.asked.count(asked) == 1
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_what_is_gone_or_going_needs_no_second_word(engine: Engine, double: FakeEngine, status: int) -> None:
+    double.answers[f"DELETE /containers/{CONTAINER}"] = (status, {"message": "no such container"})
+    engine.remove_soon(CONTAINER)
+    engine.settle()
+    assert double.asked.count(f"DELETE /containers/{CONTAINER}") == 1
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_the_state_of_a_container_that_is_gone_is_empty(engine: Engine) -> None:
     assert engine.state(CONTAINER) == {}
+
+
+def name_of(owner: str) -> str:
+    """A container's name that says that this process took it."""
+    name = "/" + request.name_for_taker("f" * 64).replace(request.owner().replace(":", "_"), owner.replace(":", "_"))
+    assert request.taker_of(name) == owner
+    return name
 
 
 def entry(name: str, owner: str) -> dict[str, object]:
@@ -204,14 +242,18 @@ def test_a_sweep_removes_what_dead_owners_left_and_nothing_else(engine: Engine, 
         entry("other-host", f"{'0' * 36}:{1 << 30}:12345"),
         entry("malformed", f"{boot}:x:y"),
         entry("unlabelled", ""),
+        # Made by one process, and handed over to another one.
+        entry("taken", f"{boot}:{1 << 30}:12345") | {"Names": [f"/{request.name_for_taker('f' * 64)}"]},
+        entry("left", request.owner()) | {"Names": [name_of(f"{boot}:{1 << 30}:12345")]},
     ]
     assert pid == str(os.getpid())
     assert started
     double.answers["GET /containers/json"] = (200, found)
-    for name in ("dead", "reused"):
+    for name in ("dead", "reused", "left"):
         double.answers[f"DELETE /containers/{name}"] = (204, None)
-    assert sweep(engine) == 2
+    assert sweep(engine) == 3
     assert [a for a in double.asked if a.startswith("DELETE")] == [
         "DELETE /containers/dead",
         "DELETE /containers/reused",
+        "DELETE /containers/left",
     ]

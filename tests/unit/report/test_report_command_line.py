@@ -13,8 +13,8 @@ from hostile_texts import HOSTILE
 from text_judges import judge_characters, judge_log, judge_terminal
 
 from harness import cli
+from harness.checks.job import Job
 from harness.checks.options import Options
-from harness.checks.static import Job
 from harness.cli import check as check_module
 from harness.core import text as sanitize
 from harness.core.errors import InfrastructureError
@@ -136,7 +136,8 @@ def test_a_name_is_text_beside_the_progress_bar(tmp_path, monkeypatch):
     for path in paths:
         path.write_text("")
 
-    def told(_, options, progress):
+    def told(_, options, progress, *, leaving):
+        assert leaving
         for number, name in enumerate(names):
             progress(Job(number, tmp_path / name, name), CheckResult(name, "", "x", Accepted()))
         return CheckReport(options.profile, 0, ())

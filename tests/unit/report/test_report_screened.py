@@ -184,7 +184,7 @@ def test_a_ladder_goes_on_from_its_screen_and_from_nowhere_else():
 
 def test_a_result_that_got_lost_is_undecided(flipped, monkeypatch):
     (flipped.parent / "other.py").write_text(FLIPPED)
-    monkeypatch.setattr(run_module, "_dispatch", lambda *_: None)
+    monkeypatch.setattr(run_module, "_dispatch", lambda *_, **__: None)
     found = check(flipped.parent)
     assert [r.verdict.word for r in found.results] == ["undecided"] * 2
     assert found.exit_code == 3
