@@ -151,6 +151,31 @@ def test_one_that_ended_is_given_to_nobody(docker: FakeDocker) -> None:
         one.discard(engine_of(docker))
 
 
+def test_one_that_ended_a_moment_ago_is_given_to_nobody(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the thread has looked."""
+    monkeypatch.setattr("harness.warm.supply._LOOK", 3600.0)
+    with contextlib.closing(Supply(engine_of(docker), RECIPE, 1)) as supply:
+        until(lambda: supply.ready == 1)
+        supply._kept[0].stdin.shutdown(socket.SHUT_RDWR)
+        assert supply.give() is None
+        assert len(docker.removed) == 1
+
+
+def test_from_the_moment_of_giving_nothing_else_is_done(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until whoever took it has it under his name, it looks as if nobody wanted it."""
+    monkeypatch.setattr("harness.warm.supply._LOOK", 0.01)
+    with contextlib.closing(Supply(engine_of(docker), RECIPE, 1)) as supply:
+        until(lambda: supply.ready == 1)
+        one = supply.give()
+        assert one is not None
+        time.sleep(0.5)
+        assert (len(docker.made), docker.removed) == (1, [])
+        supply.pause(paused=False)
+        until(lambda: supply.ready == 1)
+        assert docker.removed == [one.container]
+        one.stdin.close()
+
+
 def test_a_helper_that_ends_leaves_nothing(docker: FakeDocker) -> None:
     with helping(docker, count=3):
         pass
@@ -278,6 +303,13 @@ def _says(message: Any, *files: object) -> Callable[[socket.socket], object]:
     return send
 
 
+def _says_two_sockets(sock: socket.socket) -> None:
+    with contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(end) for end in socket.socketpair()]
+        message = {"container": "0" * 63 + "1", "warnings": []}
+        socket.send_fds(sock, [json.dumps(message).encode()], [end.fileno() for end in ends])
+
+
 GARBAGE: dict[str, Callable[[socket.socket], object]] = {
     "nothing": lambda _: None,
     "an end": lambda sock: sock.shutdown(socket.SHUT_RDWR),
@@ -292,6 +324,7 @@ GARBAGE: dict[str, Callable[[socket.socket], object]] = {
     "no descriptor": _says({"container": "0" * 63 + "1", "warnings": []}),
     "no socket": _says({"container": "0" * 63 + "1", "warnings": []}, 1),
     "two descriptors": _says({"container": "0" * 63 + "1", "warnings": []}, 1, 2),
+    "two sockets": _says_two_sockets,
     "eight descriptors": _says({"container": "0" * 63 + "1", "warnings": []}, *range(8)),
     "warnings that are none": _says({"container": "0" * 63 + "1", "warnings": 7}, 1),
 }
