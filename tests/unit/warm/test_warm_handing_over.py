@@ -348,7 +348,7 @@ def test_a_helper_that_answers_garbage_is_not_believed(docker: FakeDocker, name:
         assert taken(docker) is None
         thread.join()
     assert docker.removed == []
-    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_before
 
 
 def test_an_engine_that_warned_is_heard(docker: FakeDocker) -> None:
