@@ -156,7 +156,7 @@ def test_a_harness_that_is_killed_takes_its_container_with_it(
         os.kill(other.pid, signal.SIGSTOP)
         living = [c for c in theirs if engine.state(c).get("Running")]
         sweep(engine)
-        assert [c for c in mine if engine.state(c)] == []
+        gone(engine, mine)  # another start of this machine may be removing one at this moment
         assert [c for c in living if not engine.state(c).get("Running")] == []
         os.kill(other.pid, signal.SIGCONT)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from fake_engine import FakeEngine
 from support import ROOT
 
@@ -42,14 +43,15 @@ LATER = (
     "harness.protocol",
     "harness.subject",
     "harness.report.text",
-    "harness.warm.supply",
+    "harness.warm.take",
 )
 
 
-def test_little_is_imported_before_a_container_is_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("warm", ["--warm", "--no-warm"])
+def test_little_is_imported_before_a_container_is_asked_for(tmp_path: Path, warm: str) -> None:
     with FakeEngine().listening(tmp_path / "engine.sock") as url:
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, "check", "--no-warm", str(ROOT / "examples" / "dpo.py")],
+            [sys.executable, "-c", SCRIPT, "check", warm, str(ROOT / "examples" / "dpo.py")],
             capture_output=True,
             timeout=600,
             check=False,
