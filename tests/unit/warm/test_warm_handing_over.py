@@ -21,6 +21,7 @@ from isolation_samples import ready_payload
 
 from harness.containers.devices import GpuChoice
 from harness.containers.request import LABEL, owner, taker_of
+from harness.warm import helper as helpers
 from harness.warm import place, talk
 from harness.warm.helper import Helper
 from harness.warm.supply import Supply
@@ -393,6 +394,13 @@ def test_another_recipe_finds_no_helper(docker: FakeDocker, other: Any) -> None:
     assert place.key_of("unix:///run/other.sock", RECIPE) != KEY
     with helping(docker):
         assert take(engine_of(docker), other) is None
+
+
+def test_a_helper_for_an_engine_elsewhere_is_refused() -> None:
+    from harness.core.errors import UserError
+
+    with pytest.raises(UserError, match="this engine"):
+        helpers.run("tcp://127.0.0.1:2375", RECIPE, count=1, idle=1.0, ready=lambda: None)
 
 
 # --- who may speak to whom
