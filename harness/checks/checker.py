@@ -94,9 +94,9 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
             group=group_of(engine.url, info, podman=podman).parent,
         )
         if options.warm:
-            from harness.warm.take import take  # noqa: PLC0415 - not for those who want none
+            from harness.warm.offer import offered  # noqa: PLC0415 - not for those who want none
 
-            recipe = replace(recipe, supply=take)
+            recipe = replace(recipe, supply=offered)
         environment: dict[str, Json] = {
             "harness": __version__,
             "profile_digest": profile.digest,
@@ -190,9 +190,10 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         `eager` is for one job: its sandbox is started before anything is imported, the screen included.
         """
         gc.disable()  # imports make many objects and no garbage
-        early = _Early(self.engine, self.recipe) if eager else None
+        early: _Early | None = None
         prefetched: Prefetcher[Ready] | None = None
         try:
+            early = _Early(self.engine, self.recipe) if eager else None
             from harness.oracle.prefetch import Prefetcher  # noqa: PLC0415 - see above
 
             # Sandboxes start in a thread of their own, while what judges is imported and the one before is judged.

@@ -89,7 +89,7 @@ class SocketApi:
             status = _status(_head(sock))
             if status not in _UPGRADED:
                 sock.settimeout(1.0)
-                raise RefusedError(status, _said(_rest(sock)))
+                raise RefusedError(status, said(_rest(sock)))
         except BaseException:
             sock.close()
             raise
@@ -104,7 +104,7 @@ def answer_of(connection: http.client.HTTPConnection) -> Any:
     response = connection.getresponse()
     data = response.read()
     if response.status >= http.client.BAD_REQUEST:
-        raise RefusedError(response.status, _said(data))
+        raise RefusedError(response.status, said(data))
     if not data:
         return None
     plain = not response.headers.get("Content-Type", "").startswith("application/json")
@@ -145,7 +145,7 @@ def _rest(sock: socket.socket) -> bytes:
     return data
 
 
-def _said(data: bytes) -> str:
+def said(data: bytes) -> str:
     """What an engine says of an error: it has a `message`, or is plain text."""
     text = data.decode("utf-8", "replace").strip()
     with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from harness.containers.devices import GpuChoice
-    from harness.containers.engine import Engine
-    from harness.containers.started import Started
     from harness.core.limits import Limits
 
 #: The engine starts exactly this; what the image says about it does not matter.
@@ -92,8 +90,9 @@ class Recipe:
     labels: tuple[tuple[str, str], ...] = ()
     #: Asked while anything is waited for; what waits then ends with StoppedError.
     stopping: Callable[[], bool] = lambda: False
-    #: Asked for a container of this recipe that is running and was never used, before one is made.
-    supply: Callable[[Engine, Recipe], Started | None] | None = None
+    #: Asked, with the engine and this, for a container of this recipe that is running and was never used, before one is
+    #: made: a `harness.containers.started.Started`, or None. Both types are above this one.
+    supply: Callable[[Any, Recipe], Any] | None = None
 
 
 def name_of(label: tuple[str, str]) -> str:

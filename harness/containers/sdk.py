@@ -13,7 +13,7 @@ from docker.utils import kwargs_from_env
 from docker.utils.config import find_config_file
 from requests.exceptions import RequestException
 
-from harness.containers.api import RefusedError
+from harness.containers.api import RefusedError, said
 from harness.containers.endpoint import check_settings
 from harness.core.errors import EngineUnavailableError, InfrastructureError, UserError
 
@@ -64,7 +64,7 @@ class SdkApi:
             url = f"{self._client.base_url}/v{self._client.api_version}{path}"
             answer = self._client.request(method, url, json=body, params=query, timeout=self._seconds)
             if answer.status_code >= _BAD:
-                self._client._raise_for_status(answer)  # noqa: SLF001 - it words the error, as for all of the SDK's
+                raise RefusedError(answer.status_code, said(answer.content))
             plain = not answer.headers.get("Content-Type", "").startswith("application/json")
             return None if not answer.content else answer.text if plain else answer.json()
 

@@ -65,7 +65,8 @@ class Started:
 
 def start(engine: Engine, recipe: Recipe) -> Started:
     """One that is handed over where the recipe's `supply` has one, else a new one. Raises InfrastructureError."""
-    if recipe.supply is not None and (taken := recipe.supply(engine, recipe)) is not None:
+    taken: Started | None = None if recipe.supply is None else recipe.supply(engine, recipe)
+    if taken is not None:
         return taken
     try:
         return _started(engine, recipe)

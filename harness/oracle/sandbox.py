@@ -22,7 +22,7 @@ from harness.sandbox import wire as layout
 if TYPE_CHECKING:
     from harness.containers.engine import Engine
     from harness.containers.request import Recipe
-    from harness.containers.started import Started
+    from harness.containers.started import HandedOver, Started
 
 _DRAIN_SECONDS = 0.3
 _SETTLE_SECONDS = 1.0
@@ -44,6 +44,9 @@ class Sandbox:
     InfrastructureError. After either the container is dead; `close` removes it in any case.
     """
 
+    #: Set where another process started it; nobody has used it either.
+    handed_over: HandedOver | None = None
+
     def __init__(self, engine: Engine, recipe: Recipe, started: Started | None = None) -> None:
         """Start a container, or take the one that was `started` for this recipe."""
         self._engine = engine
@@ -63,7 +66,6 @@ class Sandbox:
         #: What it is made of.
         self.recipe = started.recipe
         self._warnings = started.warnings
-        #: Set where another process started it; nobody has used it either.
         self.handed_over = started.handed_over
         if started.not_limited:
             self.reservations = (Problem("disk limit", started.not_limited, isolation.DISK, waivable=True),)

@@ -56,6 +56,15 @@ def folder_path(env: Mapping[str, str] | None = None) -> Path:
     return Path(runtime) / _NAME if runtime and Path(runtime).is_absolute() else cache_dir(env) / "warm"
 
 
+def may_have_helper(url: str, recipe: Recipe) -> bool:
+    """Whether something lies where a helper for this recipe would listen."""
+    key = key_of(url, recipe)
+    try:
+        return bool(key) and os.path.lexists(folder_path() / f"{key}.sock")
+    except (OSError, ValueError, RuntimeError):  # no home, or no path
+        return False
+
+
 @contextlib.contextmanager
 def folder(path: Path, *, make: bool = False) -> Iterator[Path]:
     """The open folder, by a path that leads to it whatever happens to its name, and is short enough for a socket.

@@ -124,6 +124,9 @@ class Supply:
                 with self._change:
                     self._change.wait_for(lambda: self._over, _AFTER_FAILURE)
                 continue
+            except Exception as error:  # noqa: BLE001 - nobody would hear of it otherwise
+                self.failure = InfrastructureError(f"the harness itself failed: {type(error).__name__}: {error}")
+                return
             failures = 0
             with self._change:
                 self._kept.append(one)

@@ -186,6 +186,12 @@ class ModelEngine:
     def remove(self, container: str) -> None:
         self.there.remove(container)
 
+    def remove_soon(self, container: str) -> None:
+        self.remove(container)
+
+    def settle(self) -> None:
+        """Nothing is under way."""
+
 
 @pytest.mark.rest
 def test_no_spoilt_conversation_is_accepted() -> None:

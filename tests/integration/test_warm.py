@@ -126,6 +126,7 @@ def test_a_helper_that_is_killed_leaves_nothing_in_the_way(
     assert len(list(surroundings.rglob("*.sock"))) == 1
 
 
+@pytest.mark.rest
 def test_it_ends_when_nobody_asks_and_there_is_one_of_a_kind(surroundings: Path, engine: Engine) -> None:
     begun = command("warm", "--idle", "15", "--sandboxes", "1")
     assert begun.returncode == 0, begun.stderr
@@ -139,6 +140,7 @@ def test_it_ends_when_nobody_asks_and_there_is_one_of_a_kind(surroundings: Path,
     assert list(surroundings.rglob("*.sock")) == []
 
 
+@pytest.mark.rest
 def test_one_that_was_taken_outlives_its_helper_and_a_sweep(helper: int, engine: Engine) -> None:
     with Checker.open(Options(warm=True, gpu="none")) as checker:
         sandbox = Sandbox(checker.engine, checker.recipe)
@@ -155,6 +157,7 @@ def test_one_that_was_taken_outlives_its_helper_and_a_sweep(helper: int, engine:
             sandbox.close()
 
 
+@pytest.mark.rest
 def test_a_taker_that_is_killed_leaves_nothing(helper: int, write: Callable[..., Path], engine: Engine) -> None:
     waiting = made_by(engine, helper)
     path = write(loss("time.sleep(0.02)"))
@@ -197,7 +200,6 @@ class Liar:
             with one:
                 one.recv(talk.CAP)
                 talk.send(one, {"container": container, "warnings": []}, [stdin.fileno()])
-                one.recv(1)
 
     def start(self, change: Callable[[dict[str, Any]], None]) -> tuple[str, Any]:
         """A sandbox that is ready and says that it is a helper's, made otherwise than asked."""
@@ -239,6 +241,7 @@ LOOSER: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("name", LOOSER)
 def test_a_sandbox_that_isolates_less_is_not_taken(liar: Liar, engine: Engine, name: str) -> None:
     container, stdin = liar.start(LOOSER[name])
@@ -259,6 +262,7 @@ def test_a_sandbox_as_asked_is_taken_from_anybody_and_not_twice(liar: Liar, engi
         one.discard(engine)
 
 
+@pytest.mark.rest
 def test_a_sandbox_with_a_candidate_in_it_is_not_taken(liar: Liar, engine: Engine) -> None:
     container, stdin = liar.start(lambda _: None)
     program = json.dumps({"lifetime": 900.0}).encode()
@@ -267,6 +271,7 @@ def test_a_sandbox_with_a_candidate_in_it_is_not_taken(liar: Liar, engine: Engin
         assert take(engine, liar.recipe) is None
 
 
+@pytest.mark.rest
 def test_a_helper_that_hangs_costs_a_moment_and_no_verdict(
     liar: Liar, harness: Callable[..., Run], write: Callable[..., Path]
 ) -> None:

@@ -411,6 +411,8 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/containers/cgroup.py": (2, "the kernel's"),
     "harness/containers/devices.py": (1, "the kernel's"),
     "harness/containers/request.py": (1, "our own package"),
+    "harness/cli/warm.py": (2, "the output that it was started with, and the null device"),
+    "harness/warm/place.py": (1, "a folder, and asked whose it is"),
     "harness/core/processes.py": (2, "the kernel's"),
     "harness/core/sources.py": (1, "our own sources"),
     "harness/core/profiles/__init__.py": (1, "our own package"),

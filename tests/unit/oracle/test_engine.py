@@ -12,6 +12,7 @@ import pytest
 from fake_engine import CONTAINER, FakeEngine
 
 from harness.containers import request, sdk
+from harness.containers.api import RefusedError, SocketApi
 from harness.containers.engine import Created, Engine, sweep
 from harness.containers.request import Recipe, container_request
 from harness.core.errors import EngineUnavailableError, ImageMissingError, InfrastructureError, UserError
@@ -206,6 +207,33 @@ def test_what_is_gone_or_going_needs_no_second_word(engine: Engine, double: Fake
     engine.remove_soon(CONTAINER)
     engine.settle()
     assert double.asked.count(f"DELETE /containers/{CONTAINER}") == 1
+
+
+@pytest.mark.parametrize("way", [SocketApi, sdk.SdkApi])
+def test_both_ways_to_an_engine_give_the_same(double: FakeEngine, tmp_path: Path, way: type[SocketApi]) -> None:
+    double.answers["DELETE /containers/gone"] = (204, None)
+    double.answers["GET /containers/plain"] = (500, "no object")
+    with double.listening(tmp_path / "engine.sock") as url:
+        ask = way(url, 60.0)
+        try:
+            assert ask("GET", "/version")["ApiVersion"] == "1.41"
+            assert ask("POST", "/containers/create", {"Image": "x"})["Id"] == CONTAINER
+            assert double.bodies == [{"Image": "x"}]
+            assert ask("DELETE", "/containers/gone", force="1") is None
+            for path, status, said in (
+                ("/containers/none/json", 404, "No such thing"),
+                ("/containers/plain", 500, "no object"),
+            ):
+                with pytest.raises(RefusedError) as caught:
+                    ask("GET", path)
+                assert caught.value.status == status
+                assert said in caught.value.said
+            with pytest.raises(RefusedError) as caught:
+                ask.attach(f"/containers/{CONTAINER}/attach", stream="1")
+            assert caught.value.status == 404
+            assert "No such thing" in caught.value.said
+        finally:
+            ask.close()
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -21,6 +21,7 @@ from isolation_samples import ready_payload
 
 from harness.containers.devices import GpuChoice
 from harness.containers.request import LABEL, owner, taker_of
+from harness.warm import helper as helpers
 from harness.warm import place, talk
 from harness.warm.helper import Helper
 from harness.warm.supply import Supply
@@ -151,6 +152,31 @@ def test_one_that_ended_is_given_to_nobody(docker: FakeDocker) -> None:
         one.discard(engine_of(docker))
 
 
+def test_one_that_ended_a_moment_ago_is_given_to_nobody(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the thread has looked."""
+    monkeypatch.setattr("harness.warm.supply._LOOK", 3600.0)
+    with contextlib.closing(Supply(engine_of(docker), RECIPE, 1)) as supply:
+        until(lambda: supply.ready == 1)
+        supply._kept[0].stdin.shutdown(socket.SHUT_RDWR)
+        assert supply.give() is None
+        assert len(docker.removed) == 1
+
+
+def test_from_the_moment_of_giving_nothing_else_is_done(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until whoever took it has it under his name, it looks as if nobody wanted it."""
+    monkeypatch.setattr("harness.warm.supply._LOOK", 0.01)
+    with contextlib.closing(Supply(engine_of(docker), RECIPE, 1)) as supply:
+        until(lambda: supply.ready == 1)
+        one = supply.give()
+        assert one is not None
+        time.sleep(0.5)
+        assert (len(docker.made), docker.removed) == (1, [])
+        supply.pause(paused=False)
+        until(lambda: supply.ready == 1)
+        assert docker.removed == [one.container]
+        one.stdin.close()
+
+
 def test_a_helper_that_ends_leaves_nothing(docker: FakeDocker) -> None:
     with helping(docker, count=3):
         pass
@@ -278,6 +304,13 @@ def _says(message: Any, *files: object) -> Callable[[socket.socket], object]:
     return send
 
 
+def _says_two_sockets(sock: socket.socket) -> None:
+    with contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(end) for end in socket.socketpair()]
+        message = {"container": "0" * 63 + "1", "warnings": []}
+        socket.send_fds(sock, [json.dumps(message).encode()], [end.fileno() for end in ends])
+
+
 GARBAGE: dict[str, Callable[[socket.socket], object]] = {
     "nothing": lambda _: None,
     "an end": lambda sock: sock.shutdown(socket.SHUT_RDWR),
@@ -292,6 +325,7 @@ GARBAGE: dict[str, Callable[[socket.socket], object]] = {
     "no descriptor": _says({"container": "0" * 63 + "1", "warnings": []}),
     "no socket": _says({"container": "0" * 63 + "1", "warnings": []}, 1),
     "two descriptors": _says({"container": "0" * 63 + "1", "warnings": []}, 1, 2),
+    "two sockets": _says_two_sockets,
     "eight descriptors": _says({"container": "0" * 63 + "1", "warnings": []}, *range(8)),
     "warnings that are none": _says({"container": "0" * 63 + "1", "warnings": 7}, 1),
 }
@@ -315,7 +349,7 @@ def test_a_helper_that_answers_garbage_is_not_believed(docker: FakeDocker, name:
         assert taken(docker) is None
         thread.join()
     assert docker.removed == []
-    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_before
 
 
 def test_an_engine_that_warned_is_heard(docker: FakeDocker) -> None:
@@ -360,6 +394,13 @@ def test_another_recipe_finds_no_helper(docker: FakeDocker, other: Any) -> None:
     assert place.key_of("unix:///run/other.sock", RECIPE) != KEY
     with helping(docker):
         assert take(engine_of(docker), other) is None
+
+
+def test_a_helper_for_an_engine_elsewhere_is_refused() -> None:
+    from harness.core.errors import UserError
+
+    with pytest.raises(UserError, match="this engine"):
+        helpers.run("tcp://127.0.0.1:2375", RECIPE, count=1, idle=1.0, ready=lambda: None)
 
 
 # --- who may speak to whom
