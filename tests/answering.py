@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +10,6 @@ import torch
 from harness.core.candidate import Candidate
 from harness.core.errors import CandidateFault
 from harness.losses import source_text
-from harness.oracle.oracle import Oracle
 from harness.protocol import wire
 from harness.protocol.batch import Answer, Complaint
 from harness.protocol.rules import RAISED_ON_CALL
@@ -60,46 +57,3 @@ class Here:
 
     def answers(self, batches: Sequence[Batch]) -> list[Answer]:
         return [self.answer(batch) for batch in batches]
-
-
-class InProcess(Oracle):
-    """An oracle whose sandbox is this process: requests and replies are the very bytes. `sizes` are those of its calls.
-
-    `pointwise` replaces what the screen says of the text.
-    """
-
-    def __init__(self, text: str = DPO, *, pointwise: bool | None = None, guarded: bool = True) -> None:
-        program = screen(Candidate("loss.py", text.encode(), "0" * 64), policy=guarded)
-        self.program = program if pointwise is None else replace(program, pointwise=pointwise)
-        self.has_gpu = False
-        self.kept = None
-        self.closed = False
-        self.sizes: list[int] = []
-        self.fresh()
-        self.calls = 0
-
-    def fresh(self) -> None:
-        self._call: Any = worker._Loaded(json.loads(wire.pack_program(self.program)))
-        self.life, self.born = 0, time.monotonic()
-
-    restart = fresh
-
-    def ask(
-        self,
-        batches: Sequence[Batch],
-        *,
-        echo: bool = False,
-        gpu: bool = False,
-        weights: wire.Weights = None,
-        packed: bytes | None = None,
-    ) -> list[Answer | Complaint]:
-        del gpu
-        self.sizes += [batch.rows for batch in batches]
-        self.calls += len(batches)
-        self.life += len(batches)
-        request = packed or wire.pack_batches(batches, echo=echo, weights=weights)
-        with torch.enable_grad():
-            return wire.parse_answers(worker._answer(self._call, memoryview(request)), batches, echo=echo)
-
-    def close(self) -> None:
-        self.closed = True

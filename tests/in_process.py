@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,25 +26,50 @@ if TYPE_CHECKING:
 
 
 class InProcess(Oracle):
-    """An oracle over a program that is loaded here."""
+    """An oracle over a program that is loaded here. `sizes` are those of its calls, in order."""
+
+    output = ""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.has_gpu = False
-        self.calls = 0
-        self._call = worker._Loaded(json.loads(wire.pack_program(program)))
+        self.kept = None
+        self.closed = False
+        self.sizes: list[int] = []
+        self.restart()
 
-    def ask(self, batches: Sequence[Batch], *, echo: bool = False, **_: object) -> list[Answer | Complaint]:
+    def ask(
+        self, batches: Sequence[Batch], *, echo: bool = False, weights: wire.Weights = None, **_: object
+    ) -> list[Answer | Complaint]:
         self.calls += len(batches)
-        return wire.parse_answers(self._answered(batches, echo=echo), batches, echo=echo)
+        self.life += len(batches)
+        self.sizes += [batch.rows for batch in batches]
+        return wire.parse_answers(self._answered(batches, echo=echo, weights=weights), batches, echo=echo)
 
-    def _answered(self, batches: Sequence[Batch], *, echo: bool = False) -> bytes:
+    def _answered(self, batches: Sequence[Batch], *, echo: bool = False, weights: wire.Weights = None) -> bytes:
         """The bytes of the worker's reply."""
         with torch.enable_grad():
-            return worker._answer(self._call, memoryview(wire.pack_batches(batches, echo=echo)))
+            return worker._answer(self._call, memoryview(wire.pack_batches(batches, echo=echo, weights=weights)))
 
     def fresh(self) -> None:
+        self._call = worker._Loaded(json.loads(wire.pack_program(self.program)))
+        self.life, self.born = 0, time.monotonic()
+
+    def restart(self) -> None:
+        self.fresh()
+        self.calls = self.in_company = 0
+
+    def finish(self) -> None:
         pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def oracle_of(text: str, *, policy: bool = True, pointwise: bool | None = None) -> InProcess:
+    """A loss over pairs; `pointwise` takes the place of what the screen says of it."""
+    program = screen(Candidate("loss.py", text.encode(), "0" * 64), policy=policy)
+    return InProcess(program if pointwise is None else replace(program, pointwise=pointwise))
 
 
 def of_program(program: Program) -> Subject:

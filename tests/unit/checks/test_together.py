@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from answering import DPO, InProcess
+from answering import DPO
+from in_process import InProcess, oracle_of
 from tiers import soon
 
 from harness.checks.suite import Suite
@@ -73,7 +74,7 @@ def suite() -> Suite:
 
 
 def subject(text: str, *, pointwise: bool | None = None) -> tuple[Subject, InProcess]:
-    oracle = InProcess(text, pointwise=pointwise)
+    oracle = oracle_of(text, pointwise=pointwise)
     return subject_on(oracle, load(DEFAULT)), oracle
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.checks.static import Job, Screened
+from harness.checks.job import Job
+from harness.checks.static import Screened
 from harness.core.errors import CandidateFault
 from harness.core.profiles import load as profile
 from harness.ladder.baselines import baseline_candidate

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from answering import InProcess
+from answering import DPO
+from in_process import InProcess, oracle_of
 
 from harness.core.contract import PREFERENCE
 from harness.oracle.joined import ROWS, SIZES, Joined, NotAlikeError, _numbers_near
@@ -58,23 +59,23 @@ def same_numbers(count: int, rows: int) -> list[PairBatch]:
 
 
 def test_each_gets_the_answer_that_it_has_alone() -> None:
-    oracle = InProcess()
+    oracle = oracle_of(DPO)
     for batch, answer in zip(BATCHES, asked(oracle, BATCHES), strict=True):
-        alone = InProcess().answer(batch)
+        alone = oracle_of(DPO).answer(batch)
         assert (answer.shape, answer.dtype, answer.detached) == (alone.shape, alone.dtype, alone.detached)
         assert _numbers_near(alone.values, answer.values)
         assert all(_numbers_near(a, b) for a, b in zip(alone.gradients, answer.gradients, strict=True))
 
 
 def test_fewer_calls_and_yet_each_batch_counts() -> None:
-    oracle, batches = InProcess(), same_numbers(200, 5)
+    oracle, batches = oracle_of(DPO), same_numbers(200, 5)
     asked(oracle, batches)
     assert len(oracle.sizes) < 40
     assert oracle.calls == oracle.life == len(oracle.sizes) + 200 - sum(n == 5 for n in oracle.sizes) - 1
 
 
 def test_every_size_is_asked_alone_when_it_is_first_met_and_a_share_of_the_rest() -> None:
-    oracle = InProcess()
+    oracle = oracle_of(DPO)
     joined = Joined(oracle)
     several = [b for rows in (3, 8, 11) for b in same_numbers(150, rows)]
     plan = joined.plan(several)
@@ -88,7 +89,7 @@ def test_numbers_that_the_loss_takes_are_never_joined() -> None:
     text = LOSS.format(more=", progress", body="return -F.logsigmoid(z) * (1 + progress)").replace(
         "    n = z.shape[0]\n", ""
     )
-    joined, plain = Joined(InProcess(text)), Joined(InProcess())
+    joined, plain = Joined(oracle_of(text)), Joined(oracle_of(DPO))
     one = same_numbers(1, 6)[0]
     several = [PairBatch.of(one.tensors, one.beta, progress) for progress in (0.0, 0.25, 0.5, 1.0)]
     assert all(call.weights is None for call in joined.plan(several).calls)
@@ -98,7 +99,7 @@ def test_numbers_that_the_loss_takes_are_never_joined() -> None:
 
 
 def test_no_call_is_larger_than_it_may_be() -> None:
-    calls = Joined(InProcess()).plan(same_numbers(60, 300)).calls
+    calls = Joined(oracle_of(DPO)).plan(same_numbers(60, 300)).calls
     assert max(call.batch.rows for call in calls) <= ROWS
     assert sum(call.batch.rows for call in calls if call.weights is not None) == 60 * 300
 
@@ -111,9 +112,9 @@ def test_a_loss_that_answers_otherwise_in_company_is_noticed(body: str) -> None:
         if "K." in body
         else LOSS.format(more="", body=body)
     )
-    assert not InProcess(text).program.pointwise
+    assert not oracle_of(text).program.pointwise
     with pytest.raises(NotAlikeError):
-        ask_a_while(InProcess(text, guarded=False))
+        ask_a_while(oracle_of(text, policy=False))
 
 
 def ask_a_while(oracle: InProcess) -> None:
@@ -127,11 +128,11 @@ def ask_a_while(oracle: InProcess) -> None:
 @pytest.mark.parametrize("body", [OTHERWISE["in large batches"], OTHERWISE["by the others' mean"]])
 def test_it_is_the_comparison_that_notices(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.oracle.joined._near", lambda *_: True)
-    ask_a_while(InProcess(LOSS.format(more="", body=body)))
+    ask_a_while(oracle_of(LOSS.format(more="", body=body)))
 
 
 def test_a_pointwise_loss_is_established_at_several_sizes() -> None:
-    oracle = InProcess()
+    oracle = oracle_of(DPO)
     Joined(oracle).establish([realistic(5, 154), realistic(6, 154).astype(np.float64)])
     assert oracle.program.pointwise
     assert set(SIZES) <= set(oracle.sizes)
@@ -143,6 +144,8 @@ def test_a_difference_that_is_more_than_rounding_counts() -> None:
     assert _numbers_near(one, np.nextafter(one, np.float32(9.0)))
     assert not _numbers_near(one, one * np.float32(1.001))
     assert not _numbers_near(one, np.where(one == 1.0, np.float32("nan"), one))
+    assert _numbers_near(np.float32([1e-45]), np.float32([0.0]))
+    assert not _numbers_near(np.float32([1e-30]), np.float32([0.0]))
     wide = one.astype(np.float64)
     assert not _numbers_near(wide, wide + 1e-9)
     gone = np.array([np.nan, np.inf, 1.0])

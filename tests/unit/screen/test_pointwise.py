@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from answering import InProcess
+from in_process import oracle_of
 
 from harness.core.candidate import Candidate
-from harness.core.contract import CLASSIFICATION, PREFERENCE
+from harness.core.contract import CLASSIFICATION, PREFERENCE, Contract
+from harness.core.program import CallPlan
 from harness.losses import CATALOGUE, source_text
 from harness.oracle.joined import Joined
 from harness.screen import elementwise, pointwise, screen
@@ -161,10 +163,8 @@ def screened(text: str) -> bool:
     return screen(Candidate("loss.py", text.encode(), "0" * 64)).pointwise
 
 
-def read(text: str, contract: object = PREFERENCE) -> bool:
+def read(text: str, contract: Contract = PREFERENCE) -> bool:
     """What is read off a text, whatever else the screen would say of it."""
-    from harness.core.program import CallPlan
-
     tree = ast.parse(text)
     takes = next(f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == "loss")
     names = [*PREFERENCE.arguments[:4], "beta", "chosen_lengths"][: len(takes.args.args)]
@@ -179,7 +179,7 @@ def test_it_is_pointwise(body: str) -> None:
 @pytest.mark.parametrize("body", POINTWISE)
 def test_and_so_it_is_when_it_runs(body: str) -> None:
     """Rows alone and in company have the same answers."""
-    Joined(InProcess(f"{HEAD}    {body}\n")).establish([realistic(seed, 154) for seed in range(3)])
+    Joined(oracle_of(f"{HEAD}    {body}\n")).establish([realistic(seed, 154) for seed in range(3)])
 
 
 @pytest.mark.parametrize("body", NOT)
@@ -241,11 +241,17 @@ def test_each_operation_of_the_lists_works_row_by_row() -> None:
     }
 
 
-def first_that_works(function: object, rows: list[torch.Tensor]) -> tuple[object, torch.Tensor] | None:
+Call = Callable[[list[torch.Tensor]], torch.Tensor]
+
+
+def first_that_works(
+    function: Callable[..., torch.Tensor], rows: list[torch.Tensor]
+) -> tuple[Call, torch.Tensor] | None:
+    """The function with as many tensors as it takes, and what it gives for all rows."""
     for count in (1, 2, 3):
 
         def call(several: list[torch.Tensor], count: int = count) -> torch.Tensor:
-            return function(*several[:count])  # type: ignore[operator]
+            return function(*several[:count])
 
         try:
             answer = call(rows)
