@@ -24,6 +24,8 @@ from harness.protocol.batch import Answer
 from harness.subject.batches import natural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.discover.judging import Seen
     from harness.discover.proposers import Proposal, Proposer
     from harness.protocol.batch_types import PairBatch
@@ -93,7 +95,10 @@ class TreeSubject:
     def size(self, pairs: int) -> int:
         return pairs
 
-    def answer(self, batch: PairBatch) -> Answer:
+    def answers(self, batches: Sequence[PairBatch]) -> list[Answer]:
+        return [self._answer(batch) for batch in batches]
+
+    def _answer(self, batch: PairBatch) -> Answer:
         found = compute(self.tree, batch)
         dtype = found.values.dtype
         return Answer((batch.pairs,), dtype, found.values, (found.grad_chosen, found.grad_rejected), detached=False)
