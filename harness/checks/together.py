@@ -89,8 +89,7 @@ class Together:
         for task in tasks:
             subject.not_finite += task.subject.not_finite
             for note in task.subject.notes:
-                if all((n.rule, n.message) != (note.rule, note.message) for n in subject.notes):
-                    subject.notes.append(note)
+                subject.take_note(note)
             self.seconds[task.item] = self.seconds.get(task.item, 0.0) + task.seconds
         return True
 

@@ -263,15 +263,19 @@ def sweep(engine: Engine) -> int:
     return removed
 
 
+def labelled(engine: Engine, label: tuple[str, str]) -> list[dict[str, Any]]:
+    """Sandboxes that carry a label, or were taken under it, as the engine lists them."""
+    key, value = label
+    beginning = request.name_of(label)
+    return [one for one in engine.listed(request.LABEL) if one["Labels"].get(key) == value or _is_named(one, beginning)]
+
+
 def remove_labelled(engine: Engine, label: tuple[str, str]) -> int:
     """Remove sandboxes that carry a label, or were taken under it, whoever owns them; give how many there were.
 
     Those that this very process has started ahead, and that nobody has taken, are nobody's leavings.
     """
-    key, value = label
-    found = engine.listed(request.LABEL)
-    left = [one for one in found if one["Labels"].get(key) == value or _is_named(one, request.name_of(label))]
-    left = [one for one in left if not _waits(one)]
+    left = [one for one in labelled(engine, label) if not _waits(one)]
     for container in left:
         engine.remove(container["Id"])
     return len(left)

@@ -198,7 +198,10 @@ class Subject(ABC):
 
     def note(self, rule: Rule, message: str, severity: Severity, **counterexample: Json) -> None:
         """Report something that does not reject, once."""
-        finding = rule.finding(message, severity=severity, counterexample=counterexample or None)
+        self.take_note(rule.finding(message, severity=severity, counterexample=counterexample or None))
+
+    def take_note(self, finding: Finding) -> None:
+        """Keep what was noted, unless it is there already."""
         if all((n.rule, n.message) != (finding.rule, finding.message) for n in self.notes):
             self.notes.append(finding)
 

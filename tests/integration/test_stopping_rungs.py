@@ -19,7 +19,7 @@ from ledger_postgres import running
 from support import ROOT, harness_command
 
 from harness import Ledger, submit
-from harness.containers.request import LABEL, name_of
+from harness.containers.engine import labelled
 from harness.core.stopping import CODE, LAST
 from harness.ledger.records import State
 
@@ -143,10 +143,7 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str], secon
 
 def containers(engine: Engine, ledger: Ledger, run: int) -> list[Any]:
     """Those that carry the run's label, and those that it took from the supply, which have it in their names."""
-    label = ("harness.run", f"{ledger.name}/{run}")
-    found = engine.client.containers(all=True, filters={"label": [LABEL]})
-    taken = f"/{name_of(label)}"
-    return [one for one in found if one["Labels"].get(label[0]) == label[1] or one["Names"][0].startswith(taken)]
+    return labelled(engine, ("harness.run", f"{ledger.name}/{run}"))
 
 
 @pytest.mark.parametrize(("stage", "number", "trainer"), STOPS)
