@@ -49,7 +49,7 @@ def figure(times: int) -> Figure:
     image = sandbox_image()
     values, trips, bares = [], [], []
     with Checker.open() as checker, checker.oracle(Path(ROOT / "examples" / "dpo.py")) as subject:
-        program, payload = wire.pack_program(subject.oracle.program), wire.pack_batches([batch])
+        program, payload = wire.pack_program(subject.oracle.program), subject.oracle.pack([batch])
         median_call(lambda: subject.answer(batch), 50)
         for _ in range(times):
             trips.append(median_call(lambda: subject.answer(batch), CALLS))

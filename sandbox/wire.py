@@ -21,10 +21,11 @@ LOAD, START, EVAL, STOP, MARK = 1, 2, 3, 4, 5
 READY, LOADED, STARTED, ANSWER, FAULT, ENDED = 16, 17, 18, 19, 20, 21
 
 # One batch of an EVAL request: dtype, flags, 0; then the size of each dimension and each number that the loss is given
-# (`batch_struct`), its tensors, and weights where there are any. LOAD has said which those are, in which order.
+# (`batch_struct`), and its tensors. LOAD has said which those are, in which order. Where several were put into one: how
+# many, and the rows of each.
 BATCH = "<BBH"
 F32, F64 = 0, 1
-ECHO, WEIGHTED, ON_GPU = 1, 2, 4
+ECHO, IN_PARTS, ON_GPU = 1, 2, 4
 
 # One batch of an ANSWER: status, dimensions, dtype, flags, number of values; sizes, values, gradients follow.
 RESULT = struct.Struct("<BBBBI")

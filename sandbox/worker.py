@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import struct
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from . import guards, wire
 _DTYPES = {wire.F32: torch.float32, wire.F64: torch.float64}
 _CODES = {torch.float32: wire.F32, torch.float64: wire.F64}
 _FILENAME = "<candidate>"
+_COUNT = struct.Struct("<I")
 _BACKWARD = torch.autograd.Variable._execution_engine.run_backward  # noqa: SLF001 - see _pack
 
 
@@ -110,7 +112,12 @@ def _one(call: _Loaded, payload: memoryview, offset: int) -> tuple[bytes, int]:
             value = value.clone()
         given.append(value)
         arguments[name] = value
-    weights = tensor(sizes[:1], _DTYPES[code]) if flags & wire.WEIGHTED else None
+    weights = None
+    if flags & wire.IN_PARTS:
+        (count,) = _COUNT.unpack_from(payload, offset)
+        offset += _COUNT.size
+        rows = tensor([count], torch.int32)
+        weights = rows.double().reciprocal_().to(_DTYPES[code]).repeat_interleave(rows)
     try:
         output = call(arguments)
         answer = _pack(output, sizes[0], leaves, weights)
@@ -160,8 +167,8 @@ def _weights(output: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor
 
 
 def _raw(tensor: torch.Tensor) -> bytes:
-    flat = tensor.detach().cpu().contiguous()
-    return ctypes.string_at(flat.data_ptr(), flat.numel() * flat.element_size())
+    flat = tensor if tensor.is_cpu and tensor.is_contiguous() else tensor.detach().cpu().contiguous()
+    return ctypes.string_at(flat.data_ptr(), flat.nbytes)
 
 
 def _status(error: BaseException) -> int:

@@ -37,7 +37,7 @@ class Here:
         data = text.encode()
         program = screen(Candidate("loss.py", data, "0" * 64), contract=contract)
         self.call: Any = worker._Loaded(json.loads(wire.pack_program(program)))
-        self.contract = program.contract
+        self.contract, self.sent = program.contract, program.sent
         self.smallest_batch = smallest
         self.asked: list[Batch] = []
 
@@ -49,8 +49,8 @@ class Here:
     def answer(self, batch: Batch) -> Answer:
         self.asked.append(batch)
         with torch.enable_grad():  # a sandbox knows nothing of whoever asks, who may be inside a graph
-            reply = worker._answer(self.call, memoryview(wire.pack_batches([batch])))
-        (answer,) = wire.parse_answers(reply, [batch])
+            reply = worker._answer(self.call, memoryview(wire.pack_batches([batch], sent=self.sent)))
+        (answer,) = wire.parse_answers(reply, [batch], sent=self.sent)
         if isinstance(answer, Complaint):
             raise CandidateFault(RAISED_ON_CALL.finding(answer.message))
         return answer

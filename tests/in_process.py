@@ -39,17 +39,18 @@ class InProcess(Oracle):
         self.restart()
 
     def ask(
-        self, batches: Sequence[Batch], *, echo: bool = False, weights: wire.Weights = None, **_: object
+        self, batches: Sequence[Batch], *, echo: bool = False, parts: wire.Parts = None, **_: object
     ) -> list[Answer | Complaint]:
         self.calls += len(batches)
         self.life += len(batches)
         self.sizes += [batch.rows for batch in batches]
-        return wire.parse_answers(self._answered(batches, echo=echo, weights=weights), batches, echo=echo)
+        reply = self._answered(batches, echo=echo, parts=parts)
+        return wire.parse_answers(reply, batches, sent=self.program.sent, echo=echo)
 
-    def _answered(self, batches: Sequence[Batch], *, echo: bool = False, weights: wire.Weights = None) -> bytes:
+    def _answered(self, batches: Sequence[Batch], *, echo: bool = False, parts: wire.Parts = None) -> bytes:
         """The bytes of the worker's reply."""
         with torch.enable_grad():
-            return worker._answer(self._call, memoryview(wire.pack_batches(batches, echo=echo, weights=weights)))
+            return worker._answer(self._call, memoryview(self.pack(batches, echo=echo, parts=parts)))
 
     def fresh(self) -> None:
         self._call = worker._Loaded(json.loads(wire.pack_program(self.program)))

@@ -18,11 +18,13 @@ import hashlib
 import importlib.metadata
 import json
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from harness.checks.drawn import Drawn
 from harness.core.contract import CONTRACTS
 from harness.core.files import MIB, read_bytes
 from harness.protocol.batch import Batch
@@ -36,6 +38,15 @@ if TYPE_CHECKING:
 #: For each property, by its place in the suite, the arguments of every example.
 Examples: TypeAlias = "dict[str, list[dict[str, Any]]]"
 
+
+@dataclass(frozen=True)
+class Bank:
+    """The examples, and the batches that properties draw by themselves from what stands in those."""
+
+    examples: Examples
+    drawn: Drawn
+
+
 _ROOT = Path(__file__).resolve().parents[2]
 #: What decides about the examples, of all that lies in this project; besides it, the profile and two packages.
 _SOURCES = (
@@ -45,6 +56,7 @@ _SOURCES = (
     "harness/property_tests/{contract}/*.py",
     "harness/subject/batches.py",
     "harness/core/domain.py",
+    "harness/subject/drawing.py",
     "harness/subject/realistic.py",
 )
 #: What lies among them and draws nothing: how often a call is timed.
@@ -71,22 +83,29 @@ def path_of(profile: Profile, seed: int = 0) -> Path:
     return Path(__file__).with_name("banks") / f"{profile.name}{f'-seed-{seed}' if seed else ''}.json.gz"
 
 
-def kept(profile: Profile, seed: int) -> Examples | None:
-    """The examples as they were kept, or None where none are, or not these, or not whole."""
+def kept(profile: Profile, seed: int) -> Bank | None:
+    """The bank as it was kept, or None where none was, or not this one, or not whole."""
     try:
         document = json.loads(_bytes_of(read_bytes(path_of(profile, seed), _CAP)))
-        text = document["examples"]
+        text = document["bank"]
         if document["made_of"] != made_of(profile, seed) or document["sha256"] != _digest(text):
             return None
-        return {name: [_unpacked(each) for each in examples] for name, examples in json.loads(text).items()}
+        whole = json.loads(text)
+        examples = {name: [_unpacked(each) for each in one] for name, one in whole["examples"].items()}
+        keys = tuple(
+            (name, seed, pairs, tuple(map(tuple, more)), dtype) for name, seed, pairs, more, dtype in whole["keys"]
+        )
+        return Bank(examples, Drawn(keys, whole["drawn"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, zlib.error):
         return None
 
 
-def keep(examples: Examples, profile: Profile, seed: int) -> Path:
+def keep(bank: Bank, profile: Profile, seed: int) -> Path:
     """Write the bank of a profile and a seed; says where."""
-    text = json.dumps({name: [_packed(each) for each in one] for name, one in examples.items()}, sort_keys=True)
-    document = {"made_of": made_of(profile, seed), "sha256": _digest(text), "examples": text}
+    examples = {name: [_packed(each) for each in one] for name, one in bank.examples.items()}
+    whole = {"examples": examples, "keys": bank.drawn.keys, "drawn": bank.drawn.sha256}
+    text = json.dumps(whole, sort_keys=True)
+    document = {"made_of": made_of(profile, seed), "sha256": _digest(text), "bank": text}
     path = path_of(profile, seed)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(gzip.compress(json.dumps(document).encode(), mtime=0))

@@ -110,8 +110,10 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         return cls(engine, recipe, profile, options, environment)
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection."""
+        """Close the connection, and leave for the next process what this one had to draw."""
         self.engine.close()
+        if self._suites.made is not None:
+            self._suites.made.keep()
 
     @property
     def suite(self) -> Suite:

@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from harness.checks.bank import keep
+from harness.checks.bank import Bank, keep
+from harness.checks.drawn import drawn
 from harness.checks.suite import Suite
 from harness.core.files import MIB
 from harness.core.profiles import load, names
@@ -19,7 +20,9 @@ def main(profiles: tuple[str, ...], seed: int) -> None:
     """Draw the examples of these profiles, by default of all, and say where they lie."""
     for name in profiles or names():
         profile = load(name)
-        path = keep(Suite(profile, seed).drawn(), profile, seed)
+        suite = Suite(profile, seed)
+        examples = suite.drawn()
+        path = keep(Bank(examples, drawn(suite.draws())), profile, seed)
         sys.stdout.write(f"{path}: {path.stat().st_size / MIB:.2f} MiB\n")
 
 

@@ -11,8 +11,7 @@ import importlib
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import pytest
+from unittest import SkipTest
 
 from harness.property_tests.common.strategies import judge_over
 from harness.property_tests.configure import Watched, draw, seed_of, seeded, settle
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from harness.core.profiles import Profile
     from harness.core.rules import Rule
 
-#: Raised by a property that cannot be asked here, as on a host without a GPU.
-Skipped = pytest.skip.Exception
+#: Raised by a property that cannot be asked here, as on a host without a GPU: pytest and Hypothesis know it.
+Skipped = SkipTest
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,11 +54,11 @@ class ReferenceOracle(Oracle):
         *,
         echo: bool = False,
         gpu: bool = False,
-        weights: wire.Weights = None,
+        parts: wire.Parts = None,
         packed: bytes | None = None,
     ) -> list[Answer | Complaint]:
         """Answer as an oracle does."""
-        del gpu, weights, packed
+        del gpu, parts, packed
         if self._stopping():
             raise KeyboardInterrupt
         self.calls += len(batches)

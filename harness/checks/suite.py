@@ -16,19 +16,24 @@ from harness.checks.replay import NOTHING_ASKED, Replay
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.quiet import quiet
 from harness.core.verdict import rejects
+from harness.subject.drawing import drawn_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.checks.bank import Examples
+    from harness.checks.drawn import Drawn
     from harness.checks.properties import Property
     from harness.core.profiles import Profile
     from harness.core.rules import Rule
     from harness.core.verdict import Finding, Json
+    from harness.subject.drawing import Key
     from harness.subject.subject import Subject
 
-#: The examples that this process has read or drawn, by what decides about them.
+#: The examples that this process has read or drawn, by what decides about them, and the batches that it read or has yet
+#: to keep for the next process.
 _KNOWN: dict[tuple[Profile, int], Examples] = {}
+_TO_KEEP: dict[tuple[Profile, int], Drawn] = {}
 #: A failure of these ends the run for this candidate.
 ESSENTIAL = ("P301", "P315", "P401", "P415")
 
@@ -55,11 +60,20 @@ class Suite:
         """
         if self._replay.complete:
             return
-        examples = _KNOWN.get(self._drawn_by) or kept(*self._drawn_by)
+        examples = _KNOWN.get(self._drawn_by)
+        if examples is None and (bank := kept(*self._drawn_by)) is not None:
+            examples = bank.examples
+            if not bank.drawn.read():
+                _TO_KEEP[self._drawn_by] = bank.drawn
         if examples is None or not self._replay.know(examples):
             examples = self.drawn(stopping)
         if self._replay.complete:
             _KNOWN[self._drawn_by] = examples
+
+    def keep(self) -> None:
+        """Leave the batches that were drawn for the next process, where there were none to read."""
+        if (drawn := _TO_KEEP.pop(self._drawn_by, None)) is not None:
+            drawn.keep()
 
     def drawn(self, stopping: Callable[[], bool] = lambda: False) -> Examples:
         """The examples of every property as Hypothesis draws them for one that passes."""
@@ -67,6 +81,13 @@ class Suite:
 
         self(reference_for(self._properties.profile, stopping=stopping))
         return self._replay.examples()
+
+    def draws(self) -> tuple[Key, ...]:
+        """What the properties draw of their own where the examples are put to one that passes, in order."""
+        from harness.checks.reference_oracle import reference_for  # noqa: PLC0415 - see above
+
+        reference = reference_for(self._properties.profile)
+        return tuple(drawn_by(lambda: self.replayed(reference)))
 
     def together(self, subject: Subject) -> Outcome | None:
         """Put the examples to a candidate that is known to be pointwise, many at once: what came of it, or None.
@@ -230,7 +251,7 @@ class Suite:
         try:
             with quiet():
                 item.function(candidate=subject)
-        except (Exception, Skipped) as error:  # noqa: BLE001 - `_findings` sorts them by fault
+        except Exception as error:  # noqa: BLE001 - `_findings` sorts them by fault
             return error
         return None
 

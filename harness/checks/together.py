@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from harness.checks.properties import Skipped
 from harness.core.errors import CandidateFault
 from harness.oracle.joined import SIZES, Joined, NotAlikeError
 
@@ -105,7 +104,11 @@ class Together:
                 yield task
 
     def _perform(self, coming: Iterator[_Task], joined: Joined, asking: ThreadPoolExecutor) -> None:
-        """Run all tasks to their ends."""
+        """Run all tasks to their ends.
+
+        The next request is made while the sandbox answers the one before, and is on its way before those answers are
+        looked at: neither side waits for more than the other's work.
+        """
         ready: list[tuple[_Task, Any]] = []
         sent: _Sent | None = None
         while True:
@@ -114,12 +117,13 @@ class Together:
                 waiting.add(_advanced(task, answers))
             while waiting.has_room and (begun := next(coming, None)) is not None:
                 waiting.add(_advanced(begun, None))
-            ready = sent.answered(joined) if sent is not None else []
-            sent = None
-            if waiting.tasks:
-                plan = joined.plan([batch for task in waiting.tasks for batch in task.asked])
+            plan = joined.plan([batch for task in waiting.tasks for batch in task.asked]) if waiting.tasks else None
+            came = sent.came(joined) if sent is not None else None
+            before, sent = sent, None
+            if plan is not None:
                 sent = _Sent(waiting.tasks, plan, asking.submit(joined.ask, plan))
-            elif not ready:
+            ready = before.answered(joined, *came) if before is not None and came is not None else []
+            if sent is None and not ready:
                 return
 
 
@@ -152,16 +156,23 @@ class _Sent:
     plan: Plan
     answers: Future[Any]
 
-    def answered(self, joined: Joined) -> list[tuple[_Task, Any]]:
-        """Wait for the answers: each task with its own."""
+    def came(self, joined: Joined) -> tuple[list[Any], float]:
+        """Wait for what the sandbox says: that, and for how many seconds."""
         started = time.perf_counter()
-        answers = joined.take(self.plan, self.answers.result())
-        waited = (time.perf_counter() - started) / max(1, len(answers))
+        answers = self.answers.result()
+        joined.count(self.plan)  # before anything is asked anew: the order of calls is that of the questions
+        return answers, time.perf_counter() - started
+
+    def answered(self, joined: Joined, came: list[Any], waited: float) -> list[tuple[_Task, Any]]:
+        """Each task with its own answers."""
+        started = time.perf_counter()
+        answers = joined.take(self.plan, came)
+        each = (waited + time.perf_counter() - started) / max(1, len(answers))
         found, at = [], 0
         for task in self.tasks:
             end = at + len(task.asked)
             found.append((task, answers[at:end]))
-            task.seconds += waited * (end - at)
+            task.seconds += each * (end - at)
             at = end
         return found
 
@@ -194,7 +205,7 @@ def _running(item: Property, view: Subject, example: Mapping[str, Any]) -> Any:
             item.body(candidate=view, **example)
         except GreenletExit:
             raise
-        except (Exception, Skipped) as error:  # noqa: BLE001 - who asks anew will say what it was
+        except Exception as error:  # noqa: BLE001 - who asks anew will say what it was
             return error
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.core.contract import PREFERENCE, Contract
@@ -128,7 +129,7 @@ class Program:
     `chosen` holds the values of the declared parameters; empty means the middle of each range. `entry_line` is where
     the loss begins in the candidate's file (0 where unknown). `told` is for reports, and changes nothing.
     `pointwise` says that the text shows it to work row by row and to keep nothing (`harness.screen.pointwise`).
-    `contract` says which tensors and numbers the sandbox is sent.
+    `contract` says which tensors and numbers there are.
     """
 
     text: str
@@ -148,6 +149,12 @@ class Program:
         """The values of the declared parameters that are in force, by name; empty where none is declared."""
         chosen = dict(self.chosen)
         return {p.name: chosen.get(p.name, p.middle) for p in self.plan.parameters}
+
+    @cached_property
+    def sent(self) -> tuple[int, ...]:
+        """The places of the contract's tensors that the sandbox is sent: what the loss takes or has gradients for."""
+        tensors = enumerate(self.contract.tensors)
+        return tuple(place for place, t in tensors if t.differentiated or self.plan.wants(t.name))
 
     def at(self, values: Mapping[str, float]) -> Program:
         """The same program with these values of its parameters. Raises ValueError for one out of its range."""

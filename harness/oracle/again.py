@@ -105,6 +105,6 @@ class Kept:
 
 
 def _size(one: Exchange) -> int:
-    return (
-        len(one.batch.raw) + one.batch.dtype.itemsize * (1 + len(one.batch.contract.differentiated)) * one.batch.numbers
-    )
+    batch = one.batch
+    asked = sum(tensor.nbytes for tensor in batch.tensors)
+    return asked + batch.dtype.itemsize * (1 + len(batch.contract.differentiated)) * batch.numbers

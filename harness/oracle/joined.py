@@ -1,7 +1,8 @@
 """Several batches answered by one call, for a loss that is known to be pointwise.
 
 A call costs about the same for three rows and for three hundred. What is asked at the same numbers, in the same dtype,
-is put into one batch, weighted so that each part's gradients are those that it has by itself, and the answer is cut up.
+is put into one batch whose rows weigh what they weigh in their part, so that its gradients are those that it has by
+itself, and the answer is cut up.
 
 It is held against itself: before anything is joined, rows are asked in batches of 1, 2, 3, 7 and 64 and all in one; and
 of what is joined later every size is asked alone as well when it is first met, and one batch in sixteen of the others.
@@ -44,19 +45,23 @@ class NotAlikeError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One batch of a request, and the places of what it stands for among what was asked: more than one if joined."""
+    """One batch of a request, and the places of what it stands for among what was asked.
+
+    `parts` are the rows of each where it was put together, else None.
+    """
 
     batch: Batch
     places: tuple[int, ...]
-    weights: np.ndarray | None = None
+    parts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a request holds for the batches that were asked: calls, and which places are asked alone as well."""
+    """What a request holds for the batches that were asked: its calls, and all of them as they cross the wire."""
 
     asked: tuple[Batch, ...]
     calls: tuple[Call, ...]
+    packed: bytes
 
 
 class Joined:
@@ -82,11 +87,11 @@ class Joined:
             ends = np.cumsum(np.resize(SIZES, batch.rows))
             starts = [0, *(int(end) for end in ends if end < batch.rows)]
             parts = [batch.take(np.arange(a, b)) for a, b in zip(starts, [*starts[1:], batch.rows], strict=True)]
-            plan = Plan(
-                tuple(parts),
-                (*(Call(part, (i,)) for i, part in enumerate(parts)), _call(parts, tuple(range(len(parts))))),
-            )
-            self.take(plan, self.ask(plan))
+            alone = [Call(part, (i,)) for i, part in enumerate(parts)]
+            plan = self._plan(parts, [*alone, _call(parts, tuple(range(len(parts))))])
+            answers = self.ask(plan)
+            self.count(plan)
+            self.take(plan, answers)
 
     def plan(self, batches: Sequence[Batch]) -> Plan:
         """What is to be asked for these batches."""
@@ -104,7 +109,11 @@ class Joined:
                     for place in group
                     if len(group) == 1 or self._asked_alone(batches[place])
                 ]
-        return Plan(tuple(batches), tuple(calls))
+        return self._plan(batches, calls)
+
+    def _plan(self, asked: Sequence[Batch], calls: Sequence[Call]) -> Plan:
+        packed = self._oracle.pack([call.batch for call in calls], parts=[call.parts for call in calls])
+        return Plan(tuple(asked), tuple(calls), packed)
 
     def _asked_alone(self, batch: Batch) -> bool:
         kind = (batch.dtype, batch.rows)
@@ -115,7 +124,12 @@ class Joined:
 
     def ask(self, plan: Plan) -> list[Answer | Complaint]:
         """Put a plan's calls to the oracle."""
-        return self._oracle.ask([c.batch for c in plan.calls], weights=[c.weights for c in plan.calls])
+        calls = plan.calls
+        return self._oracle.ask([c.batch for c in calls], parts=[c.parts for c in calls], packed=plan.packed)
+
+    def count(self, plan: Plan) -> None:
+        """Have what was asked counted, as if all of it had been asked alone."""
+        self._oracle.answered(len(plan.asked) - len(plan.calls))
 
     def take(self, plan: Plan, answers: Sequence[Answer | Complaint]) -> list[Answer | Complaint]:
         """The answers to what was asked, in its order: those given alone where there are such.
@@ -125,15 +139,13 @@ class Joined:
         cut: dict[int, Answer] = {}
         whole: dict[int, Answer | Complaint] = {}
         for call, answer in zip(plan.calls, answers, strict=True):
-            if call.weights is None:
+            if call.parts is None:
                 whole[call.places[0]] = answer
             else:
-                cut |= zip(call.places, _cut(answer, [plan.asked[i].rows for i in call.places]), strict=True)
+                cut |= zip(call.places, _cut(answer, call.parts), strict=True)
         for place in cut.keys() & whole.keys():
             if not _near(whole[place], cut[place]):
                 raise NotAlikeError
-        made = sum(call.weights is not None for call in plan.calls)
-        self._oracle.answered(len(plan.asked) - len(whole) - made)
         return [whole[i] if i in whole else cut[i] for i in range(len(plan.asked))]
 
 
@@ -154,9 +166,7 @@ def _call(batches: Sequence[Batch], places: tuple[int, ...]) -> Call:
     """One batch of several, each of which weighs as much as it does alone."""
     several = [batches[place] for place in places]
     tensors = [np.concatenate(parts) for parts in zip(*(b.tensors for b in several), strict=True)]
-    sizes = [b.rows for b in several]
-    weights = np.repeat(np.array([1.0 / n for n in sizes], several[0].dtype), sizes)
-    return Call(several[0].with_tensors(tensors), places, weights)
+    return Call(several[0].with_tensors(tensors), places, tuple([b.rows for b in several]))
 
 
 def _cut(answer: Answer | Complaint, sizes: Sequence[int]) -> list[Answer]:
@@ -164,10 +174,14 @@ def _cut(answer: Answer | Complaint, sizes: Sequence[int]) -> list[Answer]:
     if isinstance(answer, Complaint) or answer.shape != (sum(sizes),):
         raise NotAlikeError
     parts, end = [], 0
+    finite = answer.finite_values and answer.finite_gradients
     for size in sizes:
         begin, end = end, end + size
         gradients = tuple([gradient[begin:end] for gradient in answer.gradients])
-        parts.append(Answer((size,), answer.dtype, answer.values[begin:end], gradients, answer.detached))
+        part = Answer((size,), answer.dtype, answer.values[begin:end], gradients, answer.detached)
+        if finite:
+            part.know_finite()
+        parts.append(part)
     return parts
 
 

@@ -134,19 +134,19 @@ class Oracle:
         *,
         echo: bool = False,
         gpu: bool = False,
-        weights: wire.Weights = None,
+        parts: wire.Parts = None,
         packed: bytes | None = None,
     ) -> list[Answer | Complaint]:
         """Ask for several batches in one round trip; an exception inside is a Complaint.
 
-        `echo` asks for the inputs as they are after the call, `gpu` runs on CUDA, `weights` (each of
-        shape (rows,), or None) replaces 1/rows in the sum of values that the gradients belong to; what is weighted is
-        not kept. `packed` is the payload, where the caller has it already.
+        `echo` asks for the inputs as they are after the call, `gpu` runs on CUDA. `parts` (for each batch sizes that
+        add up to its rows, or None) replaces 1/rows by 1/size in the sum of values that the gradients belong to; what
+        is in parts is not kept. `packed` is the payload, where the caller has it already (`pack`).
         """
         if not self._running:
             raise SandboxLostError
         requests = list(batches)
-        payload = packed or wire.pack_batches(requests, echo=echo, gpu=gpu, weights=weights)
+        payload = packed or self.pack(requests, echo=echo, gpu=gpu, parts=parts)
         cap = wire.answer_cap(requests, echo=echo)
         _, reply = self._sandbox.request(
             layout.EVAL, payload, (layout.ANSWER,), self._limits.call, cap=cap, batches=len(requests)
@@ -154,13 +154,19 @@ class Oracle:
         self.calls += len(requests)
         self.life += len(requests)
         try:
-            answers = wire.parse_answers(reply, requests, echo=echo)
+            answers = wire.parse_answers(reply, requests, sent=self.program.sent, echo=echo)
         except frames.WireError as error:
             raise self._sandbox.forged(str(error)) from None
         if self.kept is not None and not gpu:
-            plain = [w is None for w in weights] if weights is not None else [True] * len(requests)
+            plain = [p is None for p in parts] if parts is not None else [True] * len(requests)
             self.kept.take(list(compress(requests, plain)), list(compress(answers, plain)), alone=len(requests) == 1)
         return answers
+
+    def pack(
+        self, batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False, parts: wire.Parts = None
+    ) -> bytes:
+        """The payload with which `ask` asks for these batches."""
+        return wire.pack_batches(batches, sent=self.program.sent, echo=echo, gpu=gpu, parts=parts)
 
     def answered(self, count: int) -> None:
         """Count batches that were answered as parts of others."""
@@ -176,11 +182,11 @@ class Oracle:
         *,
         echo: bool = False,
         gpu: bool = False,
-        weights: wire.Weights = None,
+        parts: wire.Parts = None,
     ) -> list[Answer]:
         """Ask like `ask`; the first Complaint is raised as CandidateFault with its batch as counterexample."""
         out = []
-        for batch, answer in zip(batches, self.ask(batches, echo=echo, gpu=gpu, weights=weights), strict=True):
+        for batch, answer in zip(batches, self.ask(batches, echo=echo, gpu=gpu, parts=parts), strict=True):
             if isinstance(answer, Complaint):
                 raise CandidateFault(self.complaint_finding(answer, batch))
             out.append(answer)

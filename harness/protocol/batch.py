@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 #: The most numbers in a tensor that crosses the wire, and so the largest batch, in rows.
 MAX_NUMBERS = 1 << 16
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+#: The dtypes of tensors that do not hold whole numbers.
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class Batch(ABC):
@@ -78,7 +79,7 @@ class Batch(ABC):
             found |= zip(declared.dimensions, tensor.shape, strict=True)
         return tuple(found.values())
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """The size of the batch."""
         return int(self.tensors[0].shape[0])
@@ -88,13 +89,17 @@ class Batch(ABC):
         """How many numbers the first tensor has: what an answer costs grows with it."""
         return int(self.tensors[0].size)
 
-    @cached_property
+    @property
     def raw(self) -> bytes:
-        """The tensors one after the other, little-endian, as they cross the wire."""
-        tensors = self.tensors
+        """The tensors one after the other, little-endian, as they cross the wire where all of them do."""
+        return b"".join(self.packed())
+
+    def packed(self, places: Sequence[int] | None = None) -> list[bytes]:
+        """The tensors at these places of the contract, or all, little-endian."""
+        tensors = self.tensors if places is None else [self.tensors[place] for place in places]
         if sys.byteorder != "little":
-            tensors = tuple(t.astype(t.dtype.newbyteorder("<")) for t in tensors)
-        return b"".join([tensor.tobytes() for tensor in tensors])
+            tensors = [t.astype(t.dtype.newbyteorder("<")) for t in tensors]
+        return [tensor.tobytes() for tensor in tensors]
 
     def with_tensors(self, tensors: Sequence[np.ndarray]) -> Self:
         """The same numbers with other tensors, in the contract's order."""
@@ -138,7 +143,7 @@ class Batch(ABC):
             if declared.below:
                 if tensor.dtype != np.int64 or tensor.min() < 0 or tensor.max() >= sizes[declared.below]:
                     raise ValueError(f"{declared.name} are whole numbers, from 0 up to {declared.below} and without it")
-            elif tensor.dtype not in _FLOATS or tensor.dtype != self.dtype:
+            elif tensor.dtype not in FLOATS or tensor.dtype != self.dtype:
                 raise ValueError(f"a batch holds float32 or float64, and one of them, not {tensor.dtype}")
 
 
@@ -147,10 +152,10 @@ class Answer:
     """What the candidate answered to one batch.
 
     `shape` is the output's shape; for any shape but () and (rows,) the numbers stay behind and `values` is empty.
-    `values` has the shape (rows,) or (1,). `gradients` are those of the weighted sum of the values (weights 1/rows
-    unless given) with respect to the contract's differentiated tensors, each of its tensor's shape. `detached` says
-    that the output does not depend on them at all. `echo` holds all tensors as they were after the call, when asked
-    for.
+    `values` has the shape (rows,) or (1,). `gradients` are those of the weighted sum of the values (a row weighs
+    1/rows, or 1/rows of its part) with respect to the contract's differentiated tensors, each of its tensor's shape.
+    `detached` says that the output does not depend on them at all. `echo` holds all tensors as they were after the
+    call, when asked for.
     """
 
     shape: tuple[int, ...]
@@ -190,6 +195,10 @@ class Answer:
     def finite_gradients(self) -> bool:
         """Whether every gradient is finite."""
         return all(np.isfinite(gradient).all() for gradient in self.gradients)
+
+    def know_finite(self) -> None:
+        """Every number of it is finite, as its maker has seen."""
+        self.__dict__.update(finite_values=True, finite_gradients=True)
 
     @property
     def mean(self) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from harness.core.contract import CLASSIFICATION, LISTS, PREFERENCE, Contract
-from harness.protocol.batch import MAX_NUMBERS, Batch, tensor_dtype
+from harness.protocol.batch import FLOATS, MAX_NUMBERS, Batch, tensor_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,15 +49,32 @@ class PairBatch(Batch):
         return cls(pc, pr, rc, rr, lc, lr, beta=beta, progress=progress)
 
     def __post_init__(self) -> None:
-        """Refuse what the wire cannot carry: that is the caller's mistake. As `hold`, many times as fast."""
+        """Refuse what the wire cannot carry: that is the caller's mistake. As `hold`, many times as fast.
+
+        A check makes some ten thousand of these, so that what is asked of each of them is at hand from the beginning.
+        """
         size, dtype = self.policy_chosen.size, self.policy_chosen.dtype
+        tensors = (
+            self.policy_chosen,
+            self.policy_rejected,
+            self.reference_chosen,
+            self.reference_rejected,
+            self.chosen_lengths,
+            self.rejected_lengths,
+        )
         if not 1 <= size <= MAX_NUMBERS:
             raise ValueError(f"a batch holds 1 to {MAX_NUMBERS} pairs, not {size}")
-        if dtype not in (np.float32, np.float64):
+        if dtype not in FLOATS:
             raise ValueError(f"a batch holds float32 or float64, not {dtype}")
-        for vector in self.tensors:
+        for vector in tensors:
             if vector.shape != (size,) or vector.dtype != dtype:
                 raise ValueError("the vectors of a batch share one shape (B,) and one dtype")
+        self.__dict__.update(tensors=tensors, dtype=dtype, rows=size)
+
+    @property
+    def scalars(self) -> tuple[float, ...]:
+        """Beta and progress."""
+        return (self.beta, self.progress)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -84,7 +101,7 @@ class PairBatch(Batch):
     @property
     def pairs(self) -> int:
         """Number of pairs B."""
-        return int(self.policy_chosen.size)
+        return self.rows
 
     @property
     def rho(self) -> Array:
@@ -100,11 +117,8 @@ class PairBatch(Batch):
     def shifted(self, chosen: Array | float, rejected: Array | float) -> PairBatch:
         """The policy's log-probabilities moved by these amounts (nats, shape (B,) or a number)."""
         dtype = self.policy_chosen.dtype
-        return replace(
-            self,
-            policy_chosen=(self.policy_chosen + chosen).astype(dtype),
-            policy_rejected=(self.policy_rejected + rejected).astype(dtype),
-        )
+        pc, pr, *others = self.tensors
+        return self.with_tensors(((pc + chosen).astype(dtype), (pr + rejected).astype(dtype), *others))
 
     def as_counterexample(self) -> dict[str, Json]:
         """The numbers that a person can paste; of more than 8 pairs, how many, and their shortest and longest."""

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from harness.core.program import Program
     from harness.protocol.batch import Batch
 
-    #: For each batch of a request its weights, shape (rows,); None for one whose rows all weigh 1/rows.
-    Weights = Sequence[np.ndarray | None] | None
+    #: For each batch of a request the rows of the parts that it was made of, each of which weighs 1/rows of its part;
+    #: None for one whose rows all weigh 1/rows.
+    Parts = Sequence[Sequence[int] | None] | None
 
 STATUS = {layout.RAISED: "raised", layout.WRONG_OUTPUT: "wrong-output", layout.FORBIDDEN: "forbidden"}
 #: The dtype of each code, little-endian.
@@ -59,7 +60,7 @@ def pack_program(program: Program, lifetime: float = Limits.lifetime) -> bytes:
         "scalars": [scalar.name for scalar in contract.scalars],
         "tensors": [
             [t.name, [contract.dimensions.index(d) for d in t.dimensions], bool(t.below), t.differentiated]
-            for t in contract.tensors
+            for t in (contract.tensors[place] for place in program.sent)
         ],
     }
     return json.dumps(document).encode()
@@ -76,23 +77,32 @@ def code_of(dtype: np.dtype[np.floating]) -> int:
     return layout.F32 if dtype == np.float32 else layout.F64
 
 
-def pack_batches(batches: Sequence[Batch], *, echo: bool = False, gpu: bool = False, weights: Weights = None) -> bytes:
-    """The EVAL payload. Raises ValueError for too many batches or none, and for batches of several contracts."""
+def pack_batches(
+    batches: Sequence[Batch],
+    *,
+    sent: Sequence[int] | None = None,
+    echo: bool = False,
+    gpu: bool = False,
+    parts: Parts = None,
+) -> bytes:
+    """The EVAL payload, with the tensors of the contract at the places `sent`, or all of them.
+
+    Raises ValueError for too many batches or none, and for batches of several contracts.
+    """
     if not 1 <= len(batches) <= _MAX_BATCHES:
         raise ValueError(f"a request holds 1 to {_MAX_BATCHES} batches")
     if any(batch.contract is not batches[0].contract for batch in batches):
         raise ValueError("the batches of a request are of one contract")
     flags = (layout.ECHO if echo else 0) | (layout.ON_GPU if gpu else 0)
     head = head_of(batches[0].contract)
-    parts = [len(batches).to_bytes(2, "little")]
-    for batch, weight in zip(batches, weights or [None] * len(batches), strict=True):
-        code = code_of(batch.dtype)
-        weighted = layout.WEIGHTED if weight is not None else 0
-        parts.append(head.pack(code, flags | weighted, 0, *batch.sizes, *batch.scalars))
-        parts.append(batch.raw)
-        if weight is not None:
-            parts.append(weight.astype(DTYPES[code], copy=False).tobytes())
-    return b"".join(parts)
+    packed = [len(batches).to_bytes(2, "little")]
+    for batch, sizes in zip(batches, parts or [None] * len(batches), strict=True):
+        joined = layout.IN_PARTS if sizes is not None else 0
+        packed.append(head.pack(code_of(batch.dtype), flags | joined, 0, *batch.sizes, *batch.scalars))
+        packed += batch.packed(sent)
+        if sizes is not None:
+            packed.append(struct.pack(f"<{1 + len(sizes)}I", len(sizes), *sizes))
+    return b"".join(packed)
 
 
 class _Reader(Reader):
@@ -135,15 +145,17 @@ def _numbers(batch: Batch, *, echo: bool) -> int:
     return batch.rows + sum(tensor.size for tensor in tensors)
 
 
-def parse_answers(payload: bytes, batches: Sequence[Batch], *, echo: bool = False) -> list[Answer | Complaint]:
-    """The ANSWER payload, one entry for each batch of the request."""
+def parse_answers(
+    payload: bytes, batches: Sequence[Batch], *, sent: Sequence[int] | None = None, echo: bool = False
+) -> list[Answer | Complaint]:
+    """The ANSWER payload, one entry for each batch of the request, which was packed with the tensors `sent`."""
     reader = _Reader(payload)
-    answers = [_answer(reader, batch, echo=echo) for batch in batches]
+    answers = [_answer(reader, batch, sent, echo=echo) for batch in batches]
     reader.finish()
     return answers
 
 
-def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
+def _answer(reader: _Reader, batch: Batch, sent: Sequence[int] | None, *, echo: bool) -> Answer | Complaint:
     status = reader.take(1)[0]
     if status != layout.OK:
         return _complaint(reader, status)
@@ -157,20 +169,24 @@ def _answer(reader: _Reader, batch: Batch, *, echo: bool) -> Answer | Complaint:
     expected = rows if shape == (rows,) else int(shape == ())
     if count != expected or bool(flags & layout.OMITTED) != (expected == 0):
         raise WireError("an answer's count does not fit its shape")
-    sent = DTYPES[code_of(batch.dtype)]
+    asked = DTYPES[code_of(batch.dtype)]
     values = reader.vector(DTYPES[code], count)
     if count:
-        gradients = tuple(reader.array(sent, tensor.shape) for tensor in batch.differentiated())
+        gradients = tuple(reader.array(asked, tensor.shape) for tensor in batch.differentiated())
     else:
-        gradients = tuple(reader.vector(sent, 0) for _ in batch.contract.differentiated)
+        gradients = tuple(reader.vector(asked, 0) for _ in batch.contract.differentiated)
     detached = bool(flags & layout.NO_GRADIENT)
     if detached and not (count and all(g.tobytes().count(0) == g.nbytes for g in gradients)):
         raise WireError("an answer that has no gradient carries one")
-    after = _echo(reader, batch, sent) if echo else None
+    after = _echo(reader, batch, asked, sent) if echo else None
     return Answer(shape, DTYPES[code], values, gradients, detached, after)
 
 
-def _echo(reader: _Reader, batch: Batch, sent: np.dtype[np.floating]) -> tuple[np.ndarray, ...]:
-    """The tensors as they were after the call."""
-    tensors = zip(batch.contract.tensors, batch.tensors, strict=True)
-    return tuple(reader.array(tensor_dtype(declared, sent), tensor.shape) for declared, tensor in tensors)
+def _echo(
+    reader: _Reader, batch: Batch, asked: np.dtype[np.floating], sent: Sequence[int] | None
+) -> tuple[np.ndarray, ...]:
+    """The tensors as they were after the call; those that were not sent are as they were."""
+    after = list(batch.tensors)
+    for place in range(len(after)) if sent is None else sent:
+        after[place] = reader.array(tensor_dtype(batch.contract.tensors[place], asked), after[place].shape)
+    return tuple(after)

@@ -103,7 +103,7 @@ def _question(draw: np.random.Generator, number: int, least: int, largest: int) 
     pairs = int(_either(draw, [s for s in _SIZES if s <= largest], math.exp(draw.uniform(0.0, math.log(largest + 1)))))
     pairs = max(pairs, least)
     if number % 4 == 3:  # as the properties ask; not kept, as theirs are
-        return realistic.__wrapped__(int(draw.integers(1 << 62)), pairs, dtype=dtype)
+        return realistic.draw(int(draw.integers(1 << 62)), pairs, dtype=dtype)
     beta = _either(draw, _BETAS, math.exp(draw.uniform(math.log(0.01), math.log(2.0))))
     progress = _either(draw, (0.0, 1.0), draw.uniform())
     lengths = _token_counts(draw, pairs)

@@ -4,28 +4,27 @@ Chosen and rejected drift from the reference independently, in most runs both do
 what their lengths and texts make of it; lengths, nats a token, drifts and their spread are those of a batch of its own.
 `bench/training_batches.py` lays the distributions beside logged batches of three trainings (docs/realistic.md).
 
-The same arguments give the same bytes on every machine; nobody can write into what they give, since it is kept.
+The same arguments give the same bytes on every machine; nobody can write into what they give, since it is kept
+(`harness.subject.drawing`).
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.core.domain import Domain
 from harness.protocol.batch_types import PairBatch
+from harness.subject.drawing import DOMAIN, drawing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.core.domain import Domain
+
     Array = NDArray[np.float64]
 
-_DOMAIN = Domain()
-#: Batches that are kept; what is asked of one candidate is asked of the next.
-_KEPT = 8192
 #: Longest completion in tokens, and the reference's deepest log-probability in nats.
 LONGEST, DEEPEST = 4096, 4000.0
 #: No log-probability comes nearer to zero than this share of the reference's: certainty is an edge of its own.
@@ -42,14 +41,14 @@ _RISE = 6.0
 _ALL_FALL = 4
 
 
-@functools.lru_cache(maxsize=_KEPT)
+@drawing
 def realistic(
     seed: int,
     pairs: int,
     *,
     beta: float | None = None,
     progress: float | None = None,
-    domain: Domain = _DOMAIN,
+    domain: Domain = DOMAIN,
     dtype: type[np.floating] = np.float32,
 ) -> PairBatch:
     """A batch as training asks for it, |beta rho| inside the domain; beta and progress are drawn where not given."""
@@ -65,7 +64,7 @@ def realistic(
     return _frozen(vectors, beta, progress, dtype)
 
 
-@functools.lru_cache(maxsize=_KEPT)
+@drawing
 def well_ordered(
     seed: int,
     pairs: int,
@@ -76,7 +75,7 @@ def well_ordered(
     high: float = 8.0,
     ordinary: bool = False,
     near: float = np.inf,
-    domain: Domain = _DOMAIN,
+    domain: Domain = DOMAIN,
     dtype: type[np.floating] = np.float32,
 ) -> PairBatch:
     """Pairs that any loss should call well ordered, beta rho from `low` to `high`, and otherwise as training has them.
@@ -130,8 +129,8 @@ def exchange_drifts(batch: PairBatch, seed: int) -> tuple[PairBatch, PairBatch]:
     return right, replace(right, policy_chosen=chosen.astype(dtype), policy_rejected=rejected.astype(dtype))
 
 
-@functools.lru_cache(maxsize=_KEPT)
-def edges(seed: int, pairs: int, *, domain: Domain = _DOMAIN, dtype: type[np.floating] = np.float32) -> PairBatch:
+@drawing
+def edges(seed: int, pairs: int, *, domain: Domain = DOMAIN, dtype: type[np.floating] = np.float32) -> PairBatch:
     """Realistic pairs, each at an edge of the inputs; `EDGES` says at which, in turn."""
     batch = realistic(seed, pairs, domain=domain, dtype=np.float64)
     pc, pr, rc, rr, lc, lr = (v.astype(np.float64) for v in batch.tensors)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import SkipTest
 
-import pytest
 from hypothesis import given, settings
 
 from harness.core.rules import Rule
@@ -36,5 +36,5 @@ RULE = Rule(
 def test_devices_agree(candidate: Classifier, size: int, count: int, seed: int) -> None:
     """The same batch on both devices; not run where there is no GPU, and the report says so."""
     if not candidate.oracle.has_gpu:
-        pytest.skip("no GPU on this host")
+        raise SkipTest("no GPU on this host")
     devices_agree(candidate, RULE, labelled(candidate, size, count, seed))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import SkipTest
 
-import pytest
 from hypothesis import given, settings
 
 from harness.core.rules import Rule
@@ -38,7 +38,7 @@ RULE = Rule(
 def test_devices_agree(candidate: PreferenceSubject, batch: PairBatch) -> None:
     """The same batch on both devices; not run where there is no GPU, and the report says so."""
     if not candidate.oracle.has_gpu:
-        pytest.skip("no GPU on this host")
+        raise SkipTest("no GPU on this host")
     devices_agree(candidate, RULE, whole(candidate, batch))
 
 
@@ -48,5 +48,5 @@ def test_devices_agree(candidate: PreferenceSubject, batch: PairBatch) -> None:
 def test_devices_agree_in_training(candidate: PreferenceSubject, batch: PairBatch) -> None:
     """Realistic batches on both devices, as above."""
     if not candidate.oracle.has_gpu:
-        pytest.skip("no GPU on this host")
+        raise SkipTest("no GPU on this host")
     devices_agree(candidate, RULE, whole(candidate, batch))

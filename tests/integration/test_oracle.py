@@ -48,10 +48,11 @@ def test_gradients_are_those_of_the_weighted_sum(sandboxes: Sandboxes) -> None:
     batch = batch_of(np.linspace(-4, 4, pairs), beta, dtype=np.float64)
     x = beta * batch.rho
     slope = -beta / (1 + np.exp(x))
-    weights = np.linspace(0.0, 2.0, pairs)
+    parts = (1, 2, 5)
+    weights = np.repeat([1.0, 1 / 2, 1 / 5], parts)
     with sandboxes.opened(DPO) as oracle:
         (even,) = oracle.answers([batch])
-        (uneven,) = oracle.answers([batch], weights=[weights])
+        (uneven,) = oracle.answers([batch], parts=[parts])
         (single,) = oracle.answers([batch.astype(np.float32)])
     assert even.values == pytest.approx(np.logaddexp(0, -x), rel=1e-12)
     assert even.grad_chosen == pytest.approx(slope / pairs, rel=1e-12)

@@ -20,6 +20,7 @@ from tiers import soon
 from harness import property_tests
 from harness.checks import bank, properties
 from harness.checks import suite as suites
+from harness.checks.drawn import drawn as drawn_today
 from harness.checks.properties import Properties
 from harness.checks.reference_oracle import ReferenceOracle
 from harness.checks.suite import Suite
@@ -36,13 +37,12 @@ SEEDS = Path(property_tests.__file__).with_name("seeds.json")
 SHAPE = "test_shape_fits_every_batch_size"
 
 
-def plain(examples: bank.Examples | None) -> dict[str, list[dict[str, Any]]]:
+def plain(examples: bank.Examples) -> dict[str, list[dict[str, Any]]]:
     """Examples as they compare."""
 
     def of(value: Any) -> Any:
         return (value.raw, value.scalars, value.dtype) if isinstance(value, Batch) else value
 
-    assert examples is not None
     return {name: [{k: of(v) for k, v in each.items()} for each in one] for name, one in examples.items()}
 
 
@@ -60,8 +60,10 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_is_what_is_drawn_today(name: str) -> None:
     """Where this fails after a change of the properties: `python -m harness.checks.draw_bank`."""
     profile = load(name)
-    kept = plain(bank.kept(profile, 0))
-    drawn = plain(Suite(profile, 0).drawn())
+    whole, suite = bank.kept(profile, 0), Suite(profile, 0)
+    assert whole is not None
+    kept, drawn = plain(whole.examples), plain(suite.drawn())
+    assert whole.drawn == drawn_today(suite.draws())
     assert list(kept) == sorted(drawn)
     for each, examples in drawn.items():
         assert kept[each] == examples, each
@@ -120,8 +122,9 @@ def changed(key: str, value: Any) -> Callable[[bytes], bytes]:
 def fewer(data: bytes) -> bytes:
     """A bank with fewer examples, under the digest of the whole one."""
     document = json.loads(gzip.decompress(data))
-    examples = {name: one[:1] for name, one in json.loads(document["examples"]).items()}
-    return gzip.compress(json.dumps({**document, "examples": json.dumps(examples)}).encode())
+    whole = json.loads(document["bank"])
+    examples = {name: one[:1] for name, one in whole["examples"].items()}
+    return gzip.compress(json.dumps({**document, "bank": json.dumps({**whole, "examples": examples})}).encode())
 
 
 SPOILT: dict[str, Callable[[bytes], bytes]] = {
@@ -131,7 +134,7 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
     "no JSON": lambda _: gzip.compress(b"{"),
     "a list": lambda _: gzip.compress(b"[]"),
     "of other properties": changed("made_of", "0" * 64),
-    "no examples": changed("examples", "{}"),
+    "no examples": changed("bank", "{}"),
     "fewer examples": fewer,
     "two of them": lambda data: data + gzip.compress(b" "),
     "more than the cap": lambda data: gzip.compress(gzip.decompress(data) + b" " * bank._CAP),
@@ -192,8 +195,9 @@ def test_an_edited_property_makes_it_another(tmp_path: Path, monkeypatch: pytest
 def test_a_bank_for_another_suite_is_not_taken() -> None:
     suite = Suite(PROFILE, 0)
     replay = suite._replay
-    some = dict(list((bank.kept(PROFILE, 0) or {}).items())[1:])
-    assert not replay.know(some)
+    kept = bank.kept(PROFILE, 0)
+    assert kept is not None
+    assert not replay.know(dict(list(kept.examples.items())[1:]))
     assert not replay.complete
 
 
@@ -213,7 +217,7 @@ def test_what_was_drawn_before_in_this_process_decides_nothing() -> None:
         "profile = load('2026.1')\n"
         "drawn = Suite(profile, 0).drawn()\n"
         "packed = lambda all: {name: [bank._packed(each) for each in one] for name, one in all.items()}\n"
-        "assert packed(drawn) == packed(bank.kept(profile, 0))\n"
+        "assert packed(drawn) == packed(bank.kept(profile, 0).examples)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=bank._ROOT)
     assert not done.returncode, done.stderr

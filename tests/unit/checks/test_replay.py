@@ -23,7 +23,7 @@ from harness.subject.preference import PreferenceSubject
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.checks.bank import Examples
+    from harness.checks.bank import Bank
     from harness.core.profiles import Profile
     from harness.protocol.batch import Batch, Complaint
     from harness.protocol.batch_types import PairBatch
@@ -128,7 +128,7 @@ def test_what_is_drawn_does_not_depend_on_the_suites_before() -> None:
 def test_another_suite_of_the_process_knows_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
-    def kept(_: Profile, seed: int) -> Examples | None:
+    def kept(_: Profile, seed: int) -> Bank | None:
         read.append(seed)
         return bank.kept(load(DEFAULT), 0)
 

@@ -47,7 +47,9 @@ OTHERWISE = {
 def asked(oracle: InProcess, batches: list[PairBatch]) -> list[Answer]:
     joined = Joined(oracle)
     plan = joined.plan(batches)
-    answers = joined.take(plan, joined.ask(plan))
+    came = joined.ask(plan)
+    joined.count(plan)
+    answers = joined.take(plan, came)
     assert all(isinstance(a, Answer) for a in answers)
     return [a for a in answers if isinstance(a, Answer)]
 
@@ -79,10 +81,10 @@ def test_every_size_is_asked_alone_when_it_is_first_met_and_a_share_of_the_rest(
     joined = Joined(oracle)
     several = [b for rows in (3, 8, 11) for b in same_numbers(150, rows)]
     plan = joined.plan(several)
-    alone = [call.batch.rows for call in plan.calls if call.weights is None]
+    alone = [call.batch.rows for call in plan.calls if call.parts is None]
     assert {3, 8, 11} <= set(alone)
     assert 3 < len(alone) < 90
-    assert not {call.batch.rows for call in joined.plan(same_numbers(2, 8)).calls if call.weights is None} - {8}
+    assert not {call.batch.rows for call in joined.plan(same_numbers(2, 8)).calls if call.parts is None} - {8}
 
 
 def test_numbers_that_the_loss_takes_are_never_joined() -> None:
@@ -92,16 +94,16 @@ def test_numbers_that_the_loss_takes_are_never_joined() -> None:
     joined, plain = Joined(oracle_of(text)), Joined(oracle_of(DPO))
     one = same_numbers(1, 6)[0]
     several = [PairBatch.of(one.tensors, one.beta, progress) for progress in (0.0, 0.25, 0.5, 1.0)]
-    assert all(call.weights is None for call in joined.plan(several).calls)
-    assert any(call.weights is not None for call in plain.plan(several).calls)
+    assert all(call.parts is None for call in joined.plan(several).calls)
+    assert any(call.parts is not None for call in plain.plan(several).calls)
     betas = [PairBatch.of(one.tensors, beta, 0.5) for beta in (0.1, 0.2)]
-    assert all(call.weights is None for call in plain.plan([*betas, one.astype(np.float64)]).calls)
+    assert all(call.parts is None for call in plain.plan([*betas, one.astype(np.float64)]).calls)
 
 
 def test_no_call_is_larger_than_it_may_be() -> None:
     calls = Joined(oracle_of(DPO)).plan(same_numbers(60, 300)).calls
     assert max(call.batch.rows for call in calls) <= ROWS
-    assert sum(call.batch.rows for call in calls if call.weights is not None) == 60 * 300
+    assert sum(call.batch.rows for call in calls if call.parts is not None) == 60 * 300
 
 
 @pytest.mark.parametrize("body", OTHERWISE.values(), ids=OTHERWISE)

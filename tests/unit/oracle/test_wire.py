@@ -92,6 +92,19 @@ def test_the_numbers_arrive_as_they_were_sent() -> None:
     assert not got.detached
 
 
+def test_what_was_not_sent_does_not_come_back() -> None:
+    sent = (0, 1, 4)
+    payload = answer() + b"".join(BATCH.tensors[place].tobytes() for place in sent)
+    payload = payload[:3] + bytes([layout.HAS_ECHO]) + payload[4:]
+    (got,) = wire.parse_answers(payload, [BATCH], sent=sent, echo=True)
+    assert isinstance(got, Answer)
+    assert got.echo is not None
+    assert [v.tobytes() for v in got.echo] == [v.tobytes() for v in BATCH.tensors]
+    for other in (None, (0, 1), (0, 1, 2, 4)):
+        with pytest.raises(frames.WireError):
+            wire.parse_answers(payload, [BATCH], sent=other, echo=True)
+
+
 def test_a_shape_that_no_trainer_could_use_leaves_its_numbers_behind() -> None:
     (got,) = parse(answer(shape=(3, 1)))
     assert isinstance(got, Answer)

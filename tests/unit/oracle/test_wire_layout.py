@@ -6,7 +6,6 @@ import json
 import os
 import struct
 
-import numpy as np
 import pytest
 from wire_bytes import BATCH, DOUBLE
 
@@ -69,20 +68,32 @@ def test_the_sandboxes_complaint_is_the_hosts() -> None:
 
 
 def test_batches_are_laid_out_as_the_sandbox_reads_them() -> None:
-    weights = [np.full(3, 0.5), np.full(3, 0.25)]
-    payload = wire.pack_batches([BATCH, DOUBLE], echo=True, gpu=True, weights=weights)
+    payload = wire.pack_batches([BATCH, DOUBLE], echo=True, gpu=True, parts=[(1, 2), (3,)])
     assert int.from_bytes(payload[:2], "little") == 2
     at, head = 2, struct.Struct("<BBHIdd")
-    for batch, width, code in ((BATCH, 4, layout.F32), (DOUBLE, 8, layout.F64)):
+    for batch, width, code, sizes in ((BATCH, 4, layout.F32, (1, 2)), (DOUBLE, 8, layout.F64, (3,))):
         got_code, flags, zero, pairs, beta, progress = head.unpack_from(payload, at)
         assert (pairs, got_code, zero, beta, progress) == (3, code, 0, 0.1, 0.5)
-        assert flags == layout.ECHO | layout.WEIGHTED | layout.ON_GPU
+        assert flags == layout.ECHO | layout.IN_PARTS | layout.ON_GPU
         at += head.size
         for vector in batch.tensors:
             assert payload[at : at + 3 * width] == vector.tobytes()
             at += 3 * width
-        at += 3 * width
+        assert struct.unpack_from(f"<{1 + len(sizes)}I", payload, at) == (len(sizes), *sizes)
+        at += 4 * (1 + len(sizes))
     assert at == len(payload)
+
+
+def test_what_a_loss_does_not_take_is_not_sent() -> None:
+    payload = wire.pack_batches([BATCH], sent=(0, 1, 4))
+    head = struct.Struct("<BBHIdd").size
+    assert payload[2 + head :] == b"".join(BATCH.tensors[place].tobytes() for place in (0, 1, 4))
+    plan = CallPlan("loss", "function", ("reference_chosen_logps",), (("n", "rejected_lengths"),))
+    program = Program("", guarded=True, plan=plan, name="", source="")
+    document = json.loads(wire.pack_program(program))
+    # The policy's, since their gradients are asked, and those that it takes.
+    assert program.sent == (0, 1, 2, 5)
+    assert [name for name, *_ in document["tensors"]] == [BATCH.contract.tensors[place].name for place in program.sent]
 
 
 def test_a_request_holds_one_batch_or_more_and_not_too_many() -> None:
