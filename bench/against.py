@@ -92,7 +92,13 @@ def _drained(checkout: Path, files: Sequence[str]) -> float:
         if told.returncode not in _ENDS:
             raise RuntimeError(f"nothing was submitted: {told.stderr[-800:]}")
         worker = [str(_harness(checkout)), "worker", "--drain", "--slots", "1", *own]
-        return seconds(worker, folder=checkout, expected=_ENDS)
+        took = seconds(worker, folder=checkout, expected=_ENDS)
+        asked = [str(_harness(checkout)), "queue", "--json", *own]
+        told = subprocess.run(asked, env=environment(), cwd=checkout, capture_output=True, text=True, check=True)
+        counts = json.loads(told.stdout)["counts"]
+        if sum(counts.values()) < len(files) or counts.get("queued") or counts.get("running"):
+            raise RuntimeError(f"the queue was not emptied: {counts}")
+        return took
 
 
 def _ratio(
