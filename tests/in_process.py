@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.core.program import Program
+    from harness.oracle.again import Kept
     from harness.protocol.batch import Answer, Batch, Complaint
     from harness.subject.subject import Subject
 
@@ -33,7 +35,7 @@ class InProcess(Oracle):
     def __init__(self, program: Program) -> None:
         self.program = program
         self.has_gpu = False
-        self.kept = None
+        self.kept: Kept | None = None
         self.closed = False
         self.sizes: list[int] = []
         self.restart()
@@ -45,7 +47,11 @@ class InProcess(Oracle):
         self.life += len(batches)
         self.sizes += [batch.rows for batch in batches]
         reply = self._answered(batches, echo=echo, parts=parts)
-        return wire.parse_answers(reply, batches, sent=self.program.sent, echo=echo)
+        answers = wire.parse_answers(reply, batches, sent=self.program.sent, echo=echo)
+        if self.kept is not None:
+            plain = [p is None for p in parts] if parts is not None else [True] * len(batches)
+            self.kept.take([*compress(batches, plain)], [*compress(answers, plain)], alone=len(batches) == 1)
+        return answers
 
     def _answered(self, batches: Sequence[Batch], *, echo: bool = False, parts: wire.Parts = None) -> bytes:
         """The bytes of the worker's reply."""
@@ -70,7 +76,8 @@ class InProcess(Oracle):
 def oracle_of(text: str, *, policy: bool = True, pointwise: bool | None = None) -> InProcess:
     """A loss over pairs; `pointwise` takes the place of what the screen says of it."""
     program = screen(Candidate("loss.py", text.encode(), "0" * 64), policy=policy)
-    return InProcess(program if pointwise is None else replace(program, pointwise=pointwise))
+    told = pointwise or program.stateless
+    return InProcess(program if pointwise is None else replace(program, stateless=told, pointwise=pointwise))
 
 
 def of_program(program: Program) -> Subject:

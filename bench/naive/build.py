@@ -15,7 +15,17 @@ from bench.containers import ROOT, sandbox_image
 from bench.measure import environment
 
 #: pytest, Hypothesis and numpy with what they need, as dockerfiles/locks/host.txt pins them.
-PACKAGES = ("numpy", "hypothesis", "sortedcontainers", "pytest", "iniconfig", "packaging", "pluggy", "pygments")
+PACKAGES = (
+    "numpy",
+    "hypothesis",
+    "sortedcontainers",
+    "pytest",
+    "iniconfig",
+    "packaging",
+    "pluggy",
+    "pygments",
+    "greenlet",
+)
 _BUILD = ROOT / "build" / "bench-naive"
 _HERE = Path(__file__).parent
 #: Rooms that are linked into `harness/` here, and lie in it there.

@@ -90,12 +90,12 @@ class Suite:
         return tuple(drawn_by(lambda: self.replayed(reference)))
 
     def together(self, subject: Subject) -> Outcome | None:
-        """Put the examples to a candidate that is known to be pointwise, many at once: what came of it, or None.
+        """Put the examples to a candidate that is known to be stateless, many at once: what came of it, or None.
 
         None where it is not known to be, and where anything failed: then nothing is known of it, and it has to be
         asked anew, one question after the other. Raises InfrastructureError for a fault of ours.
         """
-        if not (self._replay.complete and subject.oracle.program.pointwise):
+        if not (self._replay.complete and subject.oracle.program.stateless):
             return None
         self._properties.settle()
         return self._called(subject, by_heart=True) if self._replay.perform_together(subject) else None

@@ -4,9 +4,10 @@ Each example runs in a greenlet of its own, up to its next question. The questio
 while a sandbox answers it, those whose answers have come run on, up to theirs. One thread asks and one judges; which
 goes on when depends on nothing but the examples.
 
-Only for a loss that is known to be pointwise, and so to keep nothing between calls: for it no order of questions is
-another one. What a property finds here is not told: the candidate is asked anew, one question after the other, and what
-is found then counts. So all that can come of this is "all passed".
+Only for a loss that is known to be stateless: for it no order of questions is another one. Where it is pointwise too,
+batches are put together into few calls (`harness.oracle.joined`). What a property finds here is not told: the candidate
+is asked anew, one question after the other, and what is found then counts. So all that can come of this is "all
+passed".
 
 Covered: notes and answers that are not finite, which are kept in the order of the examples. Not covered: properties
 that are about the manner of asking (`IN_ORDER`), which are put one by one.
@@ -60,6 +61,8 @@ class Together:
 
     subject: Subject
     seconds: dict[Property, float] = field(default_factory=dict)
+    #: The answers to the last request.
+    _last: Future[Any] | None = None
 
     def passed(self, known: Mapping[Property, Sequence[Mapping[str, Any]]]) -> bool:
         """Whether every example of these properties passes, joined questions and all.
@@ -77,6 +80,7 @@ class Together:
         except (CandidateFault, NotAlikeError, _FailedError) as fault:
             if isinstance(fault, CandidateFault):
                 subject.fault = subject.fault or fault
+            self._hear_of_the_last()
             return False
         except BaseException:
             subject.oracle.close()  # ends the wait for an answer as well
@@ -91,6 +95,17 @@ class Together:
                 subject.take_note(note)
             self.seconds[task.item] = self.seconds.get(task.item, 0.0) + task.seconds
         return True
+
+    def _hear_of_the_last(self) -> None:
+        """Wait for the request that is still on its way: nobody takes its answers, but it may have ended the sandbox.
+
+        Raises InfrastructureError.
+        """
+        last = self._last.exception() if self._last is not None else None
+        if isinstance(last, CandidateFault):
+            self.subject.fault = self.subject.fault or last
+        elif last is not None:
+            raise last
 
     def _begun(self, known: Mapping[Property, Sequence[Mapping[str, Any]]], tasks: list[_Task]) -> Iterator[_Task]:
         """A task for each example, in order."""
@@ -121,7 +136,8 @@ class Together:
             came = sent.came(joined) if sent is not None else None
             before, sent = sent, None
             if plan is not None:
-                sent = _Sent(waiting.tasks, plan, asking.submit(joined.ask, plan))
+                self._last = asking.submit(joined.ask, plan)
+                sent = _Sent(waiting.tasks, plan, self._last)
             ready = before.answered(joined, *came) if before is not None and came is not None else []
             if sent is None and not ready:
                 return

@@ -128,7 +128,8 @@ class Program:
     lines are the same. `source` is the candidate's source, after a JSON reply or fence was taken off.
     `chosen` holds the values of the declared parameters; empty means the middle of each range. `entry_line` is where
     the loss begins in the candidate's file (0 where unknown). `told` is for reports, and changes nothing.
-    `pointwise` says that the text shows it to work row by row and to keep nothing (`harness.screen.pointwise`).
+    `stateless` says that the text shows it to keep nothing between calls, `pointwise` that it works row by row as well
+    (`harness.screen.pointwise`).
     `contract` says which tensors and numbers there are.
     """
 
@@ -141,6 +142,7 @@ class Program:
     chosen: tuple[tuple[str, float], ...] = ()
     entry_line: int = 0
     told: Told = field(default_factory=Told, compare=False)
+    stateless: bool = False
     pointwise: bool = False
     contract: Contract = field(default=PREFERENCE, repr=False)
 

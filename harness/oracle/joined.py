@@ -9,7 +9,7 @@ of what is joined later every size is asked alone as well when it is first met, 
 Where an answer in company is not the answer alone, `NotAlikeError` is raised, and nothing that was joined counts.
 
 Covered: a loss that answers otherwise in company, in large batches or in those of one size. Not covered: one that looks
-for exactly this; its text would show that it does (`harness.screen.pointwise`), and it would never come here.
+for exactly this; its text would show that it does (`harness.screen.pointwise`), and nothing of it would be joined.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class Joined:
         #: Of the numbers, only those that the loss takes tell batches apart.
         wanted = oracle.program.plan.wants
         self._numbers = [i for i, scalar in enumerate(oracle.program.contract.scalars) if wanted(scalar.name)]
+        #: Whether there is anything to join: else each batch is a call of its own.
+        self._joins = oracle.program.pointwise
         self._draw = np.random.Generator(
             np.random.PCG64(int.from_bytes(hashlib.sha256(oracle.program.text.encode()).digest()[:8]))
         )
@@ -83,7 +85,7 @@ class Joined:
 
     def establish(self, batches: Iterable[Batch]) -> None:
         """Ask for each batch whole, and in parts of several sizes. Raises NotAlikeError, and what the oracle raises."""
-        for batch in batches:
+        for batch in batches if self._joins else ():
             ends = np.cumsum(np.resize(SIZES, batch.rows))
             starts = [0, *(int(end) for end in ends if end < batch.rows)]
             parts = [batch.take(np.arange(a, b)) for a, b in zip(starts, [*starts[1:], batch.rows], strict=True)]
@@ -95,6 +97,8 @@ class Joined:
 
     def plan(self, batches: Sequence[Batch]) -> Plan:
         """What is to be asked for these batches."""
+        if not self._joins:
+            return self._plan(batches, [Call(batch, (place,)) for place, batch in enumerate(batches)])
         together: dict[Hashable, list[int]] = {}
         for place, batch in enumerate(batches):
             numbers = batch.scalars

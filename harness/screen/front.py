@@ -19,7 +19,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from harness.core.candidate import SIZE_LIMIT
 from harness.core.contract import CONTRACTS, PREFERENCE, Contract
@@ -208,7 +208,7 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
         _malformed(str(value["defect"])[:500])
     if set(value) == {"faults"}:
         return _complaints(value["faults"])
-    if set(value) - {"told", "line", "pointwise"} != {"text", "lines", "source", "name", "plan"}:
+    if set(value) - {"told", "line", "stateless", "pointwise"} != {"text", "lines", "source", "name", "plan"}:
         _malformed("other keys")
     lines = value["lines"]
     if not isinstance(lines, list) or not all(type(line) is int and line >= 0 for line in lines):
@@ -224,14 +224,15 @@ def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE)
         _malformed("a line")
     told = _told(value["told"]) if "told" in value else Told()
     program = Program(text, guarded, plan, name, source, tuple(lines), entry_line=line, told=told, contract=contract)
-    return replace(program, pointwise=_is_pointwise(value))
+    stateless, pointwise = (value.get(name, False) for name in ("stateless", "pointwise"))
+    _see_known(stateless, pointwise)
+    return replace(program, stateless=stateless, pointwise=pointwise)
 
 
-def _is_pointwise(value: dict[str, Any]) -> bool:
-    known = value.get("pointwise", False)
-    if type(known) is not bool:
-        _malformed("whether it is pointwise")
-    return known
+def _see_known(stateless: object, pointwise: object) -> None:
+    """What is pointwise is stateless."""
+    if type(stateless) is not bool or type(pointwise) is not bool or pointwise > stateless:
+        _malformed("what is known of it")
 
 
 def _complaints(value: object) -> list[Complaint]:

@@ -1,20 +1,22 @@
-"""Whether a loss is pointwise, read off its text: each row's value comes of that row's numbers and of nothing else.
+"""Whether a loss is stateless, and whether it is pointwise as well, read off its text.
 
-A loss that is known to be so may be asked for the rows of several batches at once (`harness.oracle.joined`). What is
-not known here is not pointwise: the loss is then asked for each batch by itself, as it always may be.
+Stateless: what it answers comes of what it is given in that call, and of nothing else. Pointwise: each row's value
+comes of that row's numbers. A stateless one may be asked in any order (`harness.checks.together`), a pointwise one for
+the rows of several batches at once (`harness.oracle.joined`). What is not known here is neither: the loss is then asked
+for one batch after the other, as it always may be.
 
-Covered: straight arithmetic with operations that work element by element (`harness.screen.elementwise`), branches and
-loops over numbers, helpers of the same file. Such a text cannot keep anything from one call to the next either: what a
-module holds has to be numbers. Not covered: everything that mixes rows, looks at a size or a tensor's content, or is
-met for the first time.
+Covered: straight arithmetic with operations that work element by element or mix the rows of a batch
+(`harness.screen.operations`), branches and loops over numbers, helpers of the same file. Such a text cannot keep
+anything from one call to the next: what a module holds has to be numbers. Not covered: everything that looks at a
+tensor's content to decide what to do, changes something in its place, or is met for the first time.
 """
 
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias, cast
 
-from harness.screen import elementwise
+from harness.screen import operations
 from harness.screen.names import Names
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 #: Builtins that give a number for numbers; the first two do for every row what they do for a number.
 _OF_EACH = frozenset({"abs", "pow"})
 _OF_NUMBERS = _OF_EACH | {"float", "int", "bool", "round", "max", "min"}
+#: Methods that tell how many rows there are, each with what stands in its brackets.
+_SIZES: dict[str, list[Stands]] = {"size": [NUMBER], "numel": [], "nelement": []}
 #: Statements that are gone through, helpers and rounds of loops counted each time.
 _MOST_STEPS = 20_000
 
@@ -51,22 +55,31 @@ class _UnknownError(Exception):
     """Something is met of which nothing is known."""
 
 
-def is_pointwise(tree: ast.Module, plan: CallPlan, contract: Contract) -> bool:
-    """Whether the loss that `plan` calls is known to work row by row, and to keep nothing between calls."""
+class Known(NamedTuple):
+    """What is known of a loss; what is pointwise is stateless."""
+
+    stateless: bool = False
+    pointwise: bool = False
+
+
+def read_off(tree: ast.Module, plan: CallPlan, contract: Contract) -> Known:
+    """What is known of the loss that `plan` calls."""
     rows = contract.tensors[0].dimensions
     if len(rows) != 1 or any(tensor.dimensions != rows for tensor in contract.tensors):
-        return False
+        return Known()
     if not all(isinstance(node, _NODES) for node in ast.walk(tree)):
-        return False
+        return Known()
     numbers = {scalar.name for scalar in contract.scalars}
     given: dict[str, Stands] = {own: NUMBER if of in numbers else ROWS for own, of in plan.keyword}
     given |= dict.fromkeys((p.name for p in plan.parameters), NUMBER)
     places: list[Stands] = [SELF] if plan.dialect == "method" else []
     places += [NUMBER if name in numbers else ROWS for name in plan.positional]
     try:
-        return _Module(tree).called(plan.entry, places, given) == ROWS
+        module = _Module(tree)
+        stateless = module.called(plan.entry, places, given) == ROWS
     except (_UnknownError, RecursionError):
-        return False
+        return Known()
+    return Known(stateless, stateless and not module.mixes)
 
 
 class _Module:
@@ -77,6 +90,8 @@ class _Module:
         self.values: dict[str, Stands] = {}
         self.functions: dict[str, ast.FunctionDef] = {}
         self.steps = 0
+        #: Whether something was met that mixes the rows of a batch, or tells how many they are.
+        self.mixes = False
         self._open: set[str] = set()
         taken: set[str] = set()
         for statement in tree.body:
@@ -305,11 +320,19 @@ class _Expressions(ast.NodeVisitor):
         return tuple(self.visit(each) for each in node.elts)
 
     def visit_Subscript(self, node: ast.Subscript) -> Stands:
+        match node:
+            case ast.Subscript(value=ast.Attribute(value=of, attr="shape"), slice=ast.Constant(value=0)):
+                return self._mixed(NUMBER) if self.visit(of) == ROWS else _unknown()
         several = self.visit(node.value)
         match node.slice:
             case ast.Constant(value=int(place)) if isinstance(several, tuple) and 0 <= place < len(several):
                 return several[place]
         return _unknown()
+
+    def _mixed(self, stands: Stands) -> Stands:
+        """The same, made of all rows of a batch."""
+        self._module.mixes = True
+        return stands
 
     def visit_Call(self, node: ast.Call) -> Stands:
         places = [self.visit(each) for each in node.args]
@@ -317,14 +340,22 @@ class _Expressions(ast.NodeVisitor):
             _unknown()
         given = {cast("str", k.arg): self.visit(k.value) for k in node.keywords}
         if (path := self._path(node.func)) is not None:
-            return _of_function(path, places, given, node.keywords)
+            return self._of_function(path, places, given, node.keywords)
         match node.func:
             case ast.Name(id=name) if name not in self._local:
                 return self._of_name(name, places, given)
-            case ast.Attribute(value=value, attr=name):
-                known = name in elementwise.METHODS or (name == "where" and len(places) == 2)
-                if known and self.visit(value) == ROWS:
-                    return _each(ROWS, *places, **given)
+            case ast.Attribute(value=value, attr=name) if self.visit(value) == ROWS:
+                return self._of_method(name, places, given)
+        return _unknown()
+
+    def _of_method(self, name: str, places: Sequence[Stands], given: Mapping[str, Stands]) -> Stands:
+        """What a method of a tensor gives."""
+        if name in operations.METHODS or (name == "where" and len(places) == 2):
+            return _each(ROWS, *places, **given)
+        if list(places) == _SIZES.get(name) and not given:
+            return self._mixed(NUMBER)
+        if _mixes(name, [ROWS, *places], given):
+            return self._mixed(ROWS)
         return _unknown()
 
     def _path(self, node: ast.expr) -> str | None:
@@ -335,34 +366,58 @@ class _Expressions(ast.NodeVisitor):
     def _of_name(self, name: str, places: Sequence[Stands], given: Mapping[str, Stands]) -> Stands:
         if name in self._module.functions:
             return self._module.called(name, places, given)
+        if name == "len" and list(places) == [ROWS] and not given and not self._module.names.is_bound(name):
+            return self._mixed(NUMBER)
         if name not in _OF_NUMBERS or self._module.names.is_bound(name) or given:
             _unknown()
         return _each(*places) if name in _OF_EACH and ROWS in places else _all_numbers(places)
 
+    def _of_function(
+        self, path: str, places: Sequence[Stands], given: Mapping[str, Stands], keywords: Sequence[ast.keyword]
+    ) -> Stands:
+        """What a function of a module gives."""
+        module, _, name = path.rpartition(".")
+        if module == "math" and name not in operations.NOT_OF_MATH and not given:
+            return _all_numbers(places)
+        if path in operations.OF_ONE and list(places) == [NUMBER] and set(given) <= {"dtype", "device"}:
+            return ROWS
+        if path in {"torch.max", "torch.min"} and not given:
+            # Of one tensor it is the largest of all rows.
+            return self._mixed(ROWS) if list(places) == [ROWS] else _each(*places) if len(places) == 2 else _unknown()
+        if module == "torch.nn.functional" and name in operations.REDUCED_UNLESS_TOLD:
+            return self._reduced(places, given, keywords)
+        if path == "torch.where" and len(places) != 3:
+            _unknown()
+        if path == "torch.where" or name in operations.FUNCTIONS.get(module, ()):
+            return _each(*places, **given)
+        return self._mixed(ROWS) if module in operations.FUNCTIONS and _mixes(name, places, given) else _unknown()
+
+    def _reduced(
+        self, places: Sequence[Stands], given: Mapping[str, Stands], keywords: Sequence[ast.keyword]
+    ) -> Stands:
+        """What a loss of torch gives, which takes the mean of all rows where it is not told to leave that."""
+        told = next((k.value for k in keywords if k.arg == "reduction"), ast.Constant("mean"))
+        # Behind the two tensors stand arguments of old that say the same in another way.
+        if len(places) > 2 or not isinstance(told, ast.Constant):
+            _unknown()
+        each = _each(*places, **given)
+        return each if told.value == "none" else self._mixed(each)
+
 
 def _of_path(path: str) -> Stands:
-    return NUMBER if path in elementwise.NUMBERS else KIND if path in elementwise.KINDS else _unknown()
+    return NUMBER if path in operations.NUMBERS else KIND if path in operations.KINDS else _unknown()
 
 
-def _of_function(
-    path: str, places: Sequence[Stands], given: Mapping[str, Stands], keywords: Sequence[ast.keyword]
-) -> Stands:
-    """What a function of a module gives."""
-    module, _, name = path.rpartition(".")
-    if module == "math" and name not in elementwise.NOT_OF_MATH and not given:
-        return _all_numbers(places)
-    if path in elementwise.OF_ONE and list(places) == [NUMBER] and set(given) <= {"dtype", "device"}:
-        return ROWS
-    known = name in elementwise.FUNCTIONS.get(module, ())
-    if path in {"torch.max", "torch.min"}:
-        # Of one tensor it would be the largest of all rows.
-        known = list(places) == [ROWS, ROWS] and not given
-    elif path == "torch.where":
-        known = len(places) == 3
-    elif module == "torch.nn.functional" and name in elementwise.UNREDUCED:
-        last = next((k.value for k in keywords if k.arg == "reduction"), None)
-        known = isinstance(last, ast.Constant) and last.value == "none"
-    return _each(*places, **given) if known else _unknown()
+def _mixes(name: str, places: Sequence[Stands], given: Mapping[str, Stands]) -> bool:
+    """Whether this is an operation on one tensor that mixes its rows, and gives one tensor."""
+    if name in operations.MIXING_WHOLE:
+        return list(places) == [ROWS] and not given
+    return name in operations.MIXING and places[:1] == [ROWS] and _are_said(places[1:], given)
+
+
+def _are_said(places: Sequence[Stands], given: Mapping[str, Stands]) -> bool:
+    """Whether arguments are nothing but numbers, words and kinds."""
+    return {*places, *given.values()} <= {NUMBER, NONE, WORD, KIND} and set(given) <= operations.NAMED_OF_MIXING
 
 
 def _bound_by(statement: ast.stmt) -> list[str]:
@@ -386,7 +441,7 @@ def _combined(op: ast.operator, left: Stands, right: Stands) -> Stands:
 def _each(*places: Stands, **given: Stands) -> Stands:
     """What an operation gives that works element by element on tensors and numbers."""
     several = [*places, *given.values()]
-    if ROWS not in several or not set(given) <= elementwise.NAMED:
+    if ROWS not in several or not set(given) <= operations.NAMED:
         _unknown()
     return ROWS if all(isinstance(stands, str) and stands != SELF for stands in several) else _unknown()
 

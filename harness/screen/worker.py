@@ -20,7 +20,7 @@ from harness.core.look_alike import look_alike
 from harness.core.program import NAMES, CallPlan, Told
 from harness.screen.malformed import of_code
 from harness.screen.parameters import not_taken, read_parameters
-from harness.screen.pointwise import is_pointwise
+from harness.screen.pointwise import Known, read_off
 from harness.screen.reply import begins_as_python, is_prose, line_in_reply, looks_like_reply, take_code
 from harness.screen.signature import find_plan
 from harness.screen.telling import is_sketch, told
@@ -112,7 +112,7 @@ def read(
         complaints += [plan] if isinstance(plan, Complaint) else not_taken(declared, plan.entry, plan.parameters)
         # Before the tree is rewritten.
         known = told(tree, plan, declared, contract) if isinstance(plan, CallPlan) else Told()
-        pointwise = guarded and isinstance(plan, CallPlan) and is_pointwise(tree, plan, contract)
+        read = read_off(tree, plan, contract) if guarded and isinstance(plan, CallPlan) else Known()
         written, mapped = _transform(tree, source, complaints) if guarded else (source, ())
     except _Refused as refused:
         return _faults(refused.complaints, parsed)
@@ -125,7 +125,7 @@ def read(
         "name": parsed.name or plan.entry,
         "plan": _as_list(plan),
         "line": line_in_reply(text, source, line) if parsed.extracted else line,
-        "pointwise": pointwise,
+        **read._asdict(),
         "told": [known.bound, known.by_position, known.fixed, known.crossed, parsed.notes],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,15 @@ from harness.checks.suite import Suite
 from harness.checks.together import IN_ORDER, Together
 from harness.core.errors import CandidateFault, SandboxLostError
 from harness.core.profiles import DEFAULT, load
-from harness.oracle.joined import Joined
+from harness.oracle.again import Kept
+from harness.oracle.joined import Joined, NotAlikeError
 from harness.protocol.rules import SANDBOX_DIED
 from harness.subject.by_contract import subject_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from harness.oracle.joined import Plan
     from harness.protocol.batch import Answer, Complaint
     from harness.subject.subject import Subject
 
@@ -78,6 +81,10 @@ def subject(text: str, *, pointwise: bool | None = None) -> tuple[Subject, InPro
     return subject_on(oracle, load(DEFAULT)), oracle
 
 
+#: Its rows are mixed, and nothing is kept: many at once, and each batch by itself.
+MIXED = LOSS.format(value="-F.logsigmoid(z).sum() / n")
+
+
 @pytest.mark.parametrize("text", [NOTED, pytest.param(DPO, marks=pytest.mark.rest)], ids=["with a note", "DPO"])
 def test_what_comes_of_it_is_what_comes_of_one_after_the_other(text: str) -> None:
     (one, at_once), (other, in_turn) = subject(text), subject(text)
@@ -89,6 +96,27 @@ def test_what_comes_of_it_is_what_comes_of_one_after_the_other(text: str) -> Non
     assert got.seconds.keys() == expected.seconds.keys()
     assert len(at_once.sizes) < 0.8 * len(in_turn.sizes)
     assert set(range(1, 1025)) <= set(at_once.sizes)
+
+
+def test_what_mixes_rows_is_asked_at_once_and_never_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    (one, at_once), (other, in_turn) = subject(MIXED), subject(MIXED)
+    assert at_once.program.stateless
+    assert not at_once.program.pointwise
+    requests: list[Plan] = []
+    ask = Joined.ask
+
+    def asking(self: Joined, plan: Plan) -> list[Answer | Complaint]:
+        requests.append(plan)
+        return ask(self, plan)
+
+    monkeypatch.setattr(Joined, "ask", asking)
+    got, expected = suite().together(one), suite().replayed(other)
+    assert got is not None
+    assert expected is not None
+    assert (got.findings, got.properties, got.not_run) == (expected.findings, expected.properties, expected.not_run)
+    assert sorted(at_once.sizes) == sorted(in_turn.sizes)
+    assert len(requests) < 60
+    assert not at_once.in_company
 
 
 @pytest.mark.parametrize("value", soon(WRONG.values(), 1))
@@ -107,8 +135,8 @@ def test_who_answers_otherwise_in_company_gets_nothing_by_it(value: str) -> None
     assert suite().together(subject(text, pointwise=True)[0]) is None
 
 
-def test_who_is_not_known_to_be_pointwise_is_not_asked_at_all() -> None:
-    one, oracle = subject(LOSS.format(value="-F.logsigmoid(z) + 0 * n"))
+def test_who_is_not_known_to_be_stateless_is_not_asked_at_all() -> None:
+    one, oracle = subject(LOSS.format(value="-F.logsigmoid(z if z.sum() > 0 else z + 0 * n)"))
     assert suite().together(one) is None
     assert not oracle.calls
 
@@ -128,6 +156,53 @@ def test_faults_of_ours_and_interrupts_end_it(error: BaseException, monkeypatch:
     with pytest.raises(type(error)):
         suite().together(one)
     assert oracle.closed
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["it answers", "it ends"])
+def test_a_request_on_its_way_when_something_fails_is_heard_of(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a parameter
+    """The next one is sent before answers are looked at: whether the sandbox has lived through it has to be known."""
+    one, oracle = subject(DPO)
+    gone = CandidateFault(SANDBOX_DIED.finding("it is gone"))
+    ask, take, asked, taken = Joined.ask, Joined.take, [], []
+
+    def asking(self: Joined, plan: Plan) -> list[Answer | Complaint]:
+        asked.append(plan)
+        if len(asked) == 10 and ends:
+            raise gone
+        return ask(self, plan)
+
+    def taking(self: Joined, plan: Plan, answers: Sequence[Answer | Complaint]) -> list[Answer | Complaint]:
+        taken.append(plan)
+        if len(taken) == 9:
+            while len(asked) < 10:
+                time.sleep(0.01)
+            raise NotAlikeError
+        return take(self, plan, answers)
+
+    monkeypatch.setattr(Joined, "ask", asking)
+    monkeypatch.setattr(Joined, "take", taking)
+    assert suite().together(one) is None
+    assert len(asked) == 10
+    assert one.fault is (gone if ends else None)
+    assert not oracle.closed
+
+
+def test_what_is_asked_is_counted_in_the_order_of_the_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which the second container's share is chosen: it is the same however long anybody waits."""
+    ask = Joined.ask
+
+    def kept(wait: float) -> list[tuple[int, bytes]]:
+        def asking(self: Joined, plan: Plan) -> list[Answer | Complaint]:
+            time.sleep(wait)
+            return ask(self, plan)
+
+        monkeypatch.setattr(Joined, "ask", asking)
+        one, oracle = subject(DPO)
+        oracle.kept = Kept(16, 64)
+        assert suite().together(one) is not None
+        return [(each.number, each.batch.raw) for each in oracle.kept.latest_first()]
+
+    assert kept(0.0) == kept(0.05)
 
 
 def fails(error: BaseException, after: int = 0) -> object:

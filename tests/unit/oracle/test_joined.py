@@ -116,7 +116,7 @@ def test_a_loss_that_answers_otherwise_in_company_is_noticed(body: str) -> None:
     )
     assert not oracle_of(text).program.pointwise
     with pytest.raises(NotAlikeError):
-        ask_a_while(oracle_of(text, policy=False))
+        ask_a_while(oracle_of(text, policy=False, pointwise=True))
 
 
 def ask_a_while(oracle: InProcess) -> None:
@@ -130,7 +130,7 @@ def ask_a_while(oracle: InProcess) -> None:
 @pytest.mark.parametrize("body", [OTHERWISE["in large batches"], OTHERWISE["by the others' mean"]])
 def test_it_is_the_comparison_that_notices(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.oracle.joined._near", lambda *_: True)
-    ask_a_while(oracle_of(LOSS.format(more="", body=body)))
+    ask_a_while(oracle_of(LOSS.format(more="", body=body), pointwise=True))
 
 
 def test_a_pointwise_loss_is_established_at_several_sizes() -> None:

@@ -1,4 +1,4 @@
-"""What the screen calls pointwise is, and what mixes rows, looks at sizes or contents, or keeps something is not."""
+"""What the screen calls pointwise or stateless is that; of what keeps something it says neither."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from harness.core.contract import CLASSIFICATION, PREFERENCE, Contract
 from harness.core.program import CallPlan
 from harness.losses import CATALOGUE, source_text
 from harness.oracle.joined import Joined
-from harness.screen import elementwise, pointwise, screen
+from harness.screen import operations, pointwise, screen
+from harness.screen.pointwise import Known
 from harness.subject.realistic import realistic
 
 HEAD = """
@@ -61,7 +62,8 @@ POINTWISE = (
     "return torch.max(z, y) + torch.special.expit(z) + torch.logaddexp(z, y)",
     "w: float = 1 / (2 * beta)\n    return (z - w) ** 2 if w is not None else z",
 )
-NOT = (
+#: What mixes rows, or tells how many they are, and keeps nothing.
+MIXED = (
     "return -F.logsigmoid(z).mean()",
     "return z - z.mean()",
     "return z / z.std()",
@@ -69,6 +71,26 @@ NOT = (
     "return z * len(z)",
     "return z * z.numel()",
     "return z * z.size(0)",
+    "return torch.max(z) - z",
+    "return z.max() - z",
+    "return z.flip(0)",
+    "return torch.softmax(z, 0)",
+    "return F.softmax(z, dim=0) * z",
+    "return torch.cumsum(z, 0)",
+    "return z.roll(1)",
+    "return F.mse_loss(z, y)",
+    "return F.mse_loss(z, y, reduction='mean') + z",
+    "return F.normalize(z, dim=0)",
+    "for k in range(len(z)):\n        z = z + k\n    return z",
+    "m = z.mean()\n    s = z.std(unbiased=False)\n    return -F.logsigmoid((z - m) / (s + 1e-6))",
+    "return -F.logsigmoid(z).sum() / z.shape[0]",
+    "w = torch.softmax(-z, dim=0).detach()\n    return -(w * F.logsigmoid(z)).sum()",
+    "return torch.quantile(z, 0.5) - z + z.median() + z.logsumexp(0)",
+    "return z.mean() if z.shape[0] > 1 else z",
+    "return F.binary_cross_entropy_with_logits(z, torch.ones_like(z))",
+)
+#: Nothing is known of these.
+NOT = (
     "return z if z.sum() > 0 else -z",
     "return z if bool((z > 0).any()) else -z",
     "if torch.all(z > 0):\n        z = -z\n    return z",
@@ -77,24 +99,15 @@ NOT = (
     "return z if not z else -z",
     "return z * float(z)",
     "return z * z.item()",
-    "return torch.max(z) - z",
     "return torch.max(z, 0)[0] - z",
-    "return z.max() - z",
     "return max(z, y)",
     "return torch.sort(z)[0]",
-    "return z.flip(0)",
     "return z[::2].repeat(2)",
     "return z[0] + z",
-    "return torch.softmax(z, 0)",
-    "return F.softmax(z, dim=0) * z",
-    "return torch.cumsum(z, 0)",
-    "return z.roll(1)",
     "return torch.where(z > 0)[0] + z",
     "return z @ z + z",
     "return z.matmul(y) + z",
     "return torch.stack([z, y]).sum(0)",
-    "return F.mse_loss(z, y)",
-    "return F.mse_loss(z, y, reduction='mean') + z",
     "return F.mse_loss(z, y, reduction='none' if beta > 1 else 'sum') + z",
     "LISTED.append(1.0)\n    return z * len(LISTED)",
     "LISTED[0] += 1.0\n    return z * LISTED[0]",
@@ -105,7 +118,6 @@ NOT = (
     "return nn.LogSigmoid()(z)",
     "return nn.BatchNorm1d(1)(z[:, None])[:, 0]",
     "return F.layer_norm(z, z.shape)",
-    "return F.normalize(z, dim=0)",
     "try:\n        return z\n    except ValueError:\n        return -z",
     "while beta > 0.5:\n        return -z\n    return z",
     "g = lambda x: x\n    return g(z)",
@@ -116,7 +128,6 @@ NOT = (
     "if beta > 0.1:\n        w = z\n    else:\n        w = 1.0\n    return torch.max(w, 0)[0] + z",
     "for k in range(3):\n        w = z\n    return w",
     "if beta > 0.1:\n        return z",
-    "for k in range(len(z)):\n        z = z + k\n    return z",
     "return loss(policy_chosen_logps, y, y, y, beta, y)",
     "return margin(*[z, z, y, y])",
     "return torch.clamp(z, out=y)",
@@ -136,6 +147,14 @@ NOT = (
     "return",
     "return beta",
     "range = both\n    for k in range(3):\n        z = z + k\n    return z",
+    "return z.max(0)[0] - z",
+    "return z.median(0)[0] - z",
+    "return torch.mean(z, 0, out=y)",
+    "return F.mse_loss(z, y, True, True, reduction='none')",
+    "return z.mean(*[0])",
+    "return F.dropout(z)",
+    "return z.size()[0] * z",
+    "return z.shape[-1] * z",
 )
 #: Whole modules: what is at the top of them may keep something, or be something else than it looks like.
 MODULES = (
@@ -159,21 +178,22 @@ MODULES = (
 ARGUMENTS = "pc, pr, rc, rr, beta"
 
 
-def screened(text: str) -> bool:
-    return screen(Candidate("loss.py", text.encode(), "0" * 64)).pointwise
+def screened(text: str) -> Known:
+    program = screen(Candidate("loss.py", text.encode(), "0" * 64))
+    return Known(program.stateless, program.pointwise)
 
 
-def read(text: str, contract: Contract = PREFERENCE) -> bool:
+def read(text: str, contract: Contract = PREFERENCE) -> Known:
     """What is read off a text, whatever else the screen would say of it."""
     tree = ast.parse(text)
     takes = next(f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == "loss")
     names = [*PREFERENCE.arguments[:4], "beta", "chosen_lengths"][: len(takes.args.args)]
-    return pointwise.is_pointwise(tree, CallPlan("loss", "function", tuple(names)), contract)
+    return pointwise.read_off(tree, CallPlan("loss", "function", tuple(names)), contract)
 
 
 @pytest.mark.parametrize("body", POINTWISE)
 def test_it_is_pointwise(body: str) -> None:
-    assert screened(f"{HEAD}    {body}\n")
+    assert screened(f"{HEAD}    {body}\n") == Known(stateless=True, pointwise=True)
 
 
 @pytest.mark.parametrize("body", POINTWISE)
@@ -182,30 +202,48 @@ def test_and_so_it_is_when_it_runs(body: str) -> None:
     Joined(oracle_of(f"{HEAD}    {body}\n")).establish([realistic(seed, 154) for seed in range(3)])
 
 
+@pytest.mark.parametrize("body", MIXED)
+def test_it_keeps_nothing_and_is_not_pointwise(body: str) -> None:
+    assert screened(f"{HEAD}    {body}\n") == Known(stateless=True)
+
+
+@pytest.mark.parametrize("body", MIXED)
+def test_and_so_its_answers_are_the_same_in_any_order(body: str) -> None:
+    batches = [realistic(seed, pairs) for seed, pairs in enumerate((2, 3, 64, 7, 2, 200))]
+    first, later = oracle_of(f"{HEAD}    {body}\n"), oracle_of(f"{HEAD}    {body}\n")
+    answers = first.answers(batches)
+    later.answers(batches[3:])
+    for one, other in zip(answers, reversed(later.answers(batches[::-1])), strict=True):
+        assert one.values.tobytes() == other.values.tobytes()
+        assert [g.tobytes() for g in one.gradients] == [g.tobytes() for g in other.gradients]
+
+
 @pytest.mark.parametrize("body", NOT)
-def test_it_is_not_known_to_be_pointwise(body: str) -> None:
-    assert not read(f"{HEAD}    {body}\n")
+def test_nothing_is_known_of_it(body: str) -> None:
+    assert read(f"{HEAD}    {body}\n") == Known()
 
 
 @pytest.mark.parametrize("text", MODULES)
 def test_nor_is_what_may_keep_something_or_is_not_what_it_looks_like(text: str) -> None:
-    assert not read(text.format(a=ARGUMENTS))
+    assert read(text.format(a=ARGUMENTS)) == Known()
 
 
 def test_only_where_the_screen_is_on() -> None:
     candidate = Candidate("loss.py", f"{HEAD}    {POINTWISE[0]}\n".encode(), "0" * 64)
     assert screen(candidate).pointwise
-    assert not screen(candidate, policy=False).pointwise
+    program = screen(candidate, policy=False)
+    assert not program.pointwise
+    assert not program.stateless
 
 
 def test_only_for_a_contract_whose_rows_are_single_numbers() -> None:
     text = f"{HEAD}    {POINTWISE[0]}\n"
-    assert read(text)
-    assert not read(text, CLASSIFICATION)
+    assert read(text).pointwise
+    assert read(text, CLASSIFICATION) == Known()
 
 
 def test_most_of_the_catalogue_is_pointwise_and_what_mixes_pairs_is_not() -> None:
-    known = {loss.name: screened(source_text(loss.name)) for loss in CATALOGUE}
+    known = {loss.name: screened(source_text(loss.name)).pointwise for loss in CATALOGUE}
     assert {"dpo", "ipo", "lrml", "robust", "slic", "aipo", "rpo"} <= {name for name, so in known.items() if so}
     assert not any(known[loss.name] for loss in CATALOGUE if loss.kind == "batch")
 
@@ -215,7 +253,7 @@ def test_each_operation_of_the_lists_works_row_by_row() -> None:
     draw = torch.Generator().manual_seed(5)
     rows = [torch.rand(97, generator=draw, dtype=torch.float64) * 0.9 + 0.05 for _ in range(3)]
     called = set()
-    for module, names in elementwise.FUNCTIONS.items():
+    for module, names in operations.FUNCTIONS.items():
         home = {"torch": torch, "torch.nn.functional": torch.nn.functional, "torch.special": torch.special}[module]
         for name in names:
             whole = first_that_works(getattr(home, name), rows)
@@ -228,7 +266,7 @@ def test_each_operation_of_the_lists_works_row_by_row() -> None:
             np.testing.assert_allclose(
                 answer.double().numpy(), parts.double().numpy(), rtol=1e-12, atol=1e-15, err_msg=name
             )
-    missed = {n for names in elementwise.FUNCTIONS.values() for n in names} - called
+    missed = {n for names in operations.FUNCTIONS.values() for n in names} - called
     assert missed <= {
         "bitwise_and",
         "bitwise_not",
@@ -239,6 +277,18 @@ def test_each_operation_of_the_lists_works_row_by_row() -> None:
         "clamp",
         "clip",
     }
+
+
+def test_each_operation_that_mixes_rows_gives_the_same_twice_and_one_tensor() -> None:
+    rows = torch.rand(97, generator=torch.Generator().manual_seed(5), dtype=torch.float64) + 0.05
+    arguments = {"quantile": (0.3,), "nanquantile": (0.3,), "flip": ((0,),), "roll": (1,), "normalize": (2.0, 0)}
+    for name in operations.MIXING | operations.MIXING_WHOLE:
+        home = torch if hasattr(torch, name) else torch.nn.functional
+        along = (0,) if "soft" in name or name.startswith(("cum", "log")) else ()
+        given = arguments.get(name, along)
+        one, other = (getattr(home, name)(rows, *given) for _ in range(2))
+        assert isinstance(one, torch.Tensor), name
+        assert one.numpy().tobytes() == other.numpy().tobytes(), name
 
 
 Call = Callable[[list[torch.Tensor]], torch.Tensor]

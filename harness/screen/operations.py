@@ -1,7 +1,9 @@
-"""The operations of torch that are known to work element by element: number by number, whatever stands beside it.
+"""Operations of torch that keep nothing: those that work element by element, and those that mix the rows of a tensor.
 
-Covered: what is listed. `tests/unit/screen/test_pointwise.py` calls each with rows by themselves and with all at once.
-Not covered: operations that do so only with certain arguments, but for the few that are told apart below.
+Element by element is number by number, whatever stands beside it. Covered: what is listed.
+`tests/unit/screen/test_pointwise.py` calls each of those with rows by themselves and with all at once, and each of the
+others twice. Not covered: operations that are of the one kind or the other by their arguments, but for the few that are
+told apart below.
 """
 
 from __future__ import annotations
@@ -86,8 +88,8 @@ FUNCTIONS = {
         }
     ),
 }
-#: Losses of torch that give a value for each row where their `reduction` is "none".
-UNREDUCED = frozenset(
+#: Losses of torch that give a value for each row where their `reduction` is "none", and else one for all of them.
+REDUCED_UNLESS_TOLD = frozenset(
     {
         *("binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "l1_loss", "mse_loss"),
         "smooth_l1_loss",
@@ -126,5 +128,35 @@ NAMED = frozenset(
         ),
         *("lambd", "max", "max_val", "min", "min_val", "nan", "negative_slope", "neginf", "other", "posinf"),
         *("pos_weight", "reduction", "rounding_mode", "self", "target", "threshold", "value", "weight"),
+    }
+)
+#: Operations on one tensor that give one tensor, made of all rows; functions and methods under the same name.
+MIXING = frozenset(
+    {
+        *("mean", "sum", "std", "var", "prod", "nanmean", "nansum", "quantile", "nanquantile", "norm", "amax", "amin"),
+        *("logsumexp", "softmax", "log_softmax", "softmin", "cumsum", "cumprod", "logcumsumexp", "flip", "roll"),
+        "normalize",
+    }
+)
+#: The same where nothing else is said; with a dimension they give a pair.
+MIXING_WHOLE = frozenset({"max", "min", "median", "nanmedian"})
+#: Arguments of those that are given by name.
+NAMED_OF_MIXING = frozenset(
+    {
+        *(
+            "dim",
+            "axis",
+            "keepdim",
+            "unbiased",
+            "correction",
+            "dtype",
+            "q",
+            "interpolation",
+            "p",
+            "eps",
+            "dims",
+            "shifts",
+        ),
+        "input",
     }
 )
