@@ -167,12 +167,15 @@ MODULES = (
     "import functools\n@functools.cache\ndef k():\n    return 1.0\ndef loss({a}):\n    return pc * k()",
     "def step(n=[0.0]):\n    return 1.0\ndef loss({a}):\n    return pc * step()",
     "class C:\n    n = 0\ndef loss({a}):\n    return pc * C.n",
-    "def abs(x):\n    return x - x.mean()\ndef loss({a}):\n    return abs(pc)",
     "def loss({a}):\n    abs = pc\n    return abs(pc)",
     "import torch\nif True:\n    SIGN = 1.0\ndef loss({a}):\n    return pc * SIGN",
     "def loss({a}, *more):\n    return pc",
     "def loop(x):\n    return loop(x)\ndef loss({a}):\n    return loop(pc)",
     "import torch.nn.functional as F\nF = 3\ndef loss({a}):\n    return F.relu(pc)",
+)
+#: What these call is no operation that goes by element, whatever its name.
+UNDER_A_NAME = (
+    "def abs(x):\n    return x - x.mean()\ndef loss({a}):\n    return abs(pc)",
     "import torch as math\ndef loss({a}):\n    return pc * math.mean(pc)",
 )
 ARGUMENTS = "pc, pr, rc, rr, beta"
@@ -226,6 +229,11 @@ def test_nothing_is_known_of_it(body: str) -> None:
 @pytest.mark.parametrize("text", MODULES)
 def test_nor_is_what_may_keep_something_or_is_not_what_it_looks_like(text: str) -> None:
     assert read(text.format(a=ARGUMENTS)) == Known()
+
+
+@pytest.mark.parametrize("text", UNDER_A_NAME)
+def test_nor_is_what_has_the_name_of_another_operation(text: str) -> None:
+    assert read(text.format(a=ARGUMENTS)) == Known(stateless=True)
 
 
 def test_only_where_the_screen_is_on() -> None:
