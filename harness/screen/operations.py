@@ -135,11 +135,13 @@ MIXING = frozenset(
     {
         *("mean", "sum", "std", "var", "prod", "nanmean", "nansum", "quantile", "nanquantile", "norm", "amax", "amin"),
         *("logsumexp", "softmax", "log_softmax", "softmin", "cumsum", "cumprod", "logcumsumexp", "flip", "roll"),
-        "normalize",
+        *("normalize", "unsqueeze"),
     }
 )
 #: The same where nothing else is said; with a dimension they give a pair.
 MIXING_WHOLE = frozenset({"max", "min", "median", "nanmedian"})
+#: Functions that put several tensors into one.
+OF_SEVERAL = frozenset({"torch.stack", "torch.cat"})
 #: Arguments of those that are given by name.
 NAMED_OF_MIXING = frozenset(
     {

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from harness.core.program import CallPlan
 
 #: What an expression stands for: a number that is the same for every row, a tensor with one number for each row (or one
-#: for all), None, a word, a dtype or device, the `self` of the method dialect; or a tuple of such.
-NUMBER, ROWS, NONE, WORD, KIND, SELF = "number", "rows", "none", "word", "kind", "self"
+#: for all), None, a word, a dtype or device, the `self` of the method dialect, a name that was deleted; or a tuple of
+#: such, as a list stands for too.
+NUMBER, ROWS, NONE, WORD, KIND, SELF, GONE = "number", "rows", "none", "word", "kind", "self", "gone"
 Stands: TypeAlias = "str | tuple[Stands, ...]"
 
 _NODES = (
     *(ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return),
-    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.For, ast.Expr, ast.Pass, ast.Constant, ast.Name),
+    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.For, ast.Expr, ast.Pass, ast.Delete, ast.Constant, ast.Name),
     *(ast.Attribute, ast.Call, ast.keyword, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple),
     *(ast.Subscript, ast.Dict, ast.List, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
 )
@@ -230,6 +231,13 @@ class _Statements(ast.NodeVisitor):
                 return True
             self.local = common
 
+    def visit_Delete(self, node: ast.Delete) -> bool:
+        for target in node.targets:
+            if not isinstance(target, ast.Name) or target.id not in self.local:
+                _unknown()
+            self.local[target.id] = GONE
+        return True
+
     def visit_Pass(self, node: ast.Pass) -> bool:
         del node
         return True
@@ -278,7 +286,8 @@ class _Expressions(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> Stands:
         if node.id in self._local:
-            return self._local[node.id]
+            stands = self._local[node.id]
+            return stands if stands != GONE else _unknown()
         if (path := self._module.names.path(node)) is not None:
             return _of_path(path)
         return self._module.values.get(node.id) or _unknown()
@@ -318,6 +327,8 @@ class _Expressions(ast.NodeVisitor):
 
     def visit_Tuple(self, node: ast.Tuple) -> Stands:
         return tuple(self.visit(each) for each in node.elts)
+
+    visit_List = visit_Tuple  # noqa: N815 - as the visitor has it
 
     def visit_Subscript(self, node: ast.Subscript) -> Stands:
         match node:
@@ -386,6 +397,9 @@ class _Expressions(ast.NodeVisitor):
             return self._mixed(ROWS) if list(places) == [ROWS] else _each(*places) if len(places) == 2 else _unknown()
         if module == "torch.nn.functional" and name in operations.REDUCED_UNLESS_TOLD:
             return self._reduced(places, given, keywords)
+        if path in operations.OF_SEVERAL and _are_said(places[1:], given):
+            several = places[0] if places else ()
+            return self._mixed(ROWS) if isinstance(several, tuple) and {*several} == {ROWS} else _unknown()
         if path == "torch.where" and len(places) != 3:
             _unknown()
         if path == "torch.where" or name in operations.FUNCTIONS.get(module, ()):

@@ -59,6 +59,8 @@ POINTWISE = (
     "return F.mse_loss(z, torch.ones_like(z), reduction='none')",
     "return (z.detach() * y).to(z.dtype) + torch.tensor(0.5, device=z.device)",
     "return max(beta, 0.1) * abs(z) + log(2) - math.sqrt(beta) * (~(z > 0)).float()",
+    "del y, chosen_lengths\n    return -z",
+    "if beta > 0.1:\n        w = z\n        del w\n    return -z",
     "return torch.max(z, y) + torch.special.expit(z) + torch.logaddexp(z, y)",
     "w: float = 1 / (2 * beta)\n    return (z - w) ** 2 if w is not None else z",
 )
@@ -88,6 +90,10 @@ MIXED = (
     "return torch.quantile(z, 0.5) - z + z.median() + z.logsumexp(0)",
     "return z.mean() if z.shape[0] > 1 else z",
     "return F.binary_cross_entropy_with_logits(z, torch.ones_like(z))",
+    "return torch.stack([z, y]).mean(dim=0)",
+    "return torch.stack([z, y]).sum(0)",
+    "return torch.cat((z, y)).mean() + z",
+    "return (torch.sigmoid(z.unsqueeze(1) - y.unsqueeze(0))).mean(dim=1)",
 )
 #: Nothing is known of these.
 NOT = (
@@ -107,7 +113,6 @@ NOT = (
     "return torch.where(z > 0)[0] + z",
     "return z @ z + z",
     "return z.matmul(y) + z",
-    "return torch.stack([z, y]).sum(0)",
     "return F.mse_loss(z, y, reduction='none' if beta > 1 else 'sum') + z",
     "LISTED.append(1.0)\n    return z * len(LISTED)",
     "LISTED[0] += 1.0\n    return z * LISTED[0]",
@@ -148,6 +153,13 @@ NOT = (
     "return beta",
     "range = both\n    for k in range(3):\n        z = z + k\n    return z",
     "return z.max(0)[0] - z",
+    "del z\n    return z",
+    "del SCALE\n    return z",
+    "del z.grad\n    return z",
+    "if beta > 0.1:\n        del y\n    return z * y",
+    "w = [z, y]\n    w.append(z)\n    return w[0]",
+    "return torch.stack([z, beta]).mean(dim=0)",
+    "return torch.stack(z)",
     "return z.median(0)[0] - z",
     "return torch.mean(z, 0, out=y)",
     "return F.mse_loss(z, y, True, True, reduction='none')",
