@@ -33,7 +33,18 @@ Stands: TypeAlias = "str | tuple[Stands, ...]"
 
 _NODES = (
     *(ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return),
-    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.For, ast.Expr, ast.Pass, ast.Delete, ast.Constant, ast.Name),
+    *(
+        ast.Assign,
+        ast.AnnAssign,
+        ast.AugAssign,
+        ast.If,
+        ast.For,
+        ast.Expr,
+        ast.Pass,
+        ast.Delete,
+        ast.Constant,
+        ast.Name,
+    ),
     *(ast.Attribute, ast.Call, ast.keyword, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple),
     *(ast.Subscript, ast.Dict, ast.List, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
 )
@@ -328,7 +339,8 @@ class _Expressions(ast.NodeVisitor):
     def visit_Tuple(self, node: ast.Tuple) -> Stands:
         return tuple(self.visit(each) for each in node.elts)
 
-    visit_List = visit_Tuple  # noqa: N815 - as the visitor has it
+    def visit_List(self, node: ast.List) -> Stands:
+        return tuple(self.visit(each) for each in node.elts)
 
     def visit_Subscript(self, node: ast.Subscript) -> Stands:
         match node:
@@ -397,14 +409,12 @@ class _Expressions(ast.NodeVisitor):
             return self._mixed(ROWS) if list(places) == [ROWS] else _each(*places) if len(places) == 2 else _unknown()
         if module == "torch.nn.functional" and name in operations.REDUCED_UNLESS_TOLD:
             return self._reduced(places, given, keywords)
-        if path in operations.OF_SEVERAL and _are_said(places[1:], given):
-            several = places[0] if places else ()
-            return self._mixed(ROWS) if isinstance(several, tuple) and {*several} == {ROWS} else _unknown()
         if path == "torch.where" and len(places) != 3:
             _unknown()
         if path == "torch.where" or name in operations.FUNCTIONS.get(module, ()):
             return _each(*places, **given)
-        return self._mixed(ROWS) if module in operations.FUNCTIONS and _mixes(name, places, given) else _unknown()
+        one = module in operations.FUNCTIONS and _mixes(name, places, given)
+        return self._mixed(ROWS) if one or _puts_together(path, places, given) else _unknown()
 
     def _reduced(
         self, places: Sequence[Stands], given: Mapping[str, Stands], keywords: Sequence[ast.keyword]
@@ -427,6 +437,13 @@ def _mixes(name: str, places: Sequence[Stands], given: Mapping[str, Stands]) -> 
     if name in operations.MIXING_WHOLE:
         return list(places) == [ROWS] and not given
     return name in operations.MIXING and places[:1] == [ROWS] and _are_said(places[1:], given)
+
+
+def _puts_together(path: str, places: Sequence[Stands], given: Mapping[str, Stands]) -> bool:
+    """Whether this makes one tensor of several."""
+    several = places[0] if places else ()
+    together = isinstance(several, tuple) and {*several} == {ROWS}
+    return path in operations.OF_SEVERAL and together and _are_said(places[1:], given)
 
 
 def _are_said(places: Sequence[Stands], given: Mapping[str, Stands]) -> bool:

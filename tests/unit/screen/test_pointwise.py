@@ -301,7 +301,14 @@ def test_each_operation_of_the_lists_works_row_by_row() -> None:
 
 def test_each_operation_that_mixes_rows_gives_the_same_twice_and_one_tensor() -> None:
     rows = torch.rand(97, generator=torch.Generator().manual_seed(5), dtype=torch.float64) + 0.05
-    arguments = {"quantile": (0.3,), "nanquantile": (0.3,), "flip": ((0,),), "roll": (1,), "normalize": (2.0, 0)}
+    arguments = {
+        "quantile": (0.3,),
+        "nanquantile": (0.3,),
+        "flip": ((0,),),
+        "unsqueeze": (0,),
+        "roll": (1,),
+        "normalize": (2.0, 0),
+    }
     for name in operations.MIXING | operations.MIXING_WHOLE:
         home = torch if hasattr(torch, name) else torch.nn.functional
         along = (0,) if "soft" in name or name.startswith(("cum", "log")) else ()
