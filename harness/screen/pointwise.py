@@ -406,7 +406,8 @@ class _Expressions(ast.NodeVisitor):
             return ROWS
         if path in {"torch.max", "torch.min"} and not given:
             # Of one tensor it is the largest of all rows.
-            return self._mixed(ROWS) if list(places) == [ROWS] else _each(*places) if len(places) == 2 else _unknown()
+            of_two = list(places) == [ROWS, ROWS]
+            return ROWS if of_two else self._mixed(ROWS) if list(places) == [ROWS] else _unknown()
         if module == "torch.nn.functional" and name in operations.REDUCED_UNLESS_TOLD:
             return self._reduced(places, given, keywords)
         if path == "torch.where" and len(places) != 3:

@@ -73,10 +73,10 @@ class Drawing(Generic[P]):
         self.usual.clear()
 
     def _key(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> Key | None:
-        """What these arguments say, in one way of several; None over another domain."""
+        """What these arguments say, in one way of several; None over another domain, and for what is said otherwise."""
         more = dict(named)
         dtype = _NAMES[more.pop("dtype", np.float32)]
-        if more.pop("domain", DOMAIN) != DOMAIN:
+        if more.pop("domain", DOMAIN) != DOMAIN or len(args) != 2:
             return None
         seed, pairs = args
         return self.name, int(seed), int(pairs), tuple(sorted(more.items())), dtype

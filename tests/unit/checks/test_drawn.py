@@ -203,3 +203,8 @@ def test_a_check_draws_nothing_that_one_before_it_drew(
     forget()
     no_drawing()
     check()
+
+
+def test_what_is_said_by_name_is_drawn_all_the_same() -> None:
+    assert realistic(seed=3, pairs=8).raw == realistic(3, 8).raw
+    assert [*realistic.usual] == [KEYS[0]]
