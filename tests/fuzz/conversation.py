@@ -17,6 +17,7 @@ from plausible import ready_words
 from spoil import HEADER
 
 from harness.containers.request import Recipe
+from harness.core.contract import VECTORS
 from harness.core.errors import CandidateFault, InfrastructureError
 from harness.core.limits import Limits
 from harness.core.program import CallPlan, Program
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 PRINTED_CAP = 1000
 LIMITS = Limits(output=PRINTED_CAP, shown=100)
 RECIPE = Recipe("image", LIMITS)
-PLAN = CallPlan("loss", "function", ("policy_chosen_logps",))
+PLAN = CallPlan("loss", "function", VECTORS)
 PROGRAM = Program("def loss(): ...", guarded=True, plan=PLAN, name="loss", source="def loss(): ...")
 #: The most that one reply may bring beside its payload's cap: headers, what is printed, one chunk on the way.
 _SLACK = 4 * (1 << 16)

@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from honest import FACTS, QUESTIONS, complaint, frame, result
+from honest import FACTS, QUESTIONS, SENT, complaint, frame, result
 from hypothesis import strategies as st
 from inputs_kept import kept
 from spoil import LENGTHS
@@ -66,7 +66,7 @@ def _odd(draw: st.DrawFn, batch: PairBatch, *, echo: bool) -> bytes:
     flags = usually(0, st.sampled_from([1, 2, 4, 8, 16, 128])) ^ ((1 if echo else 0) | (0 if kept else 4))
     sent = batch.policy_chosen.dtype.itemsize
     size = count * (8 if code == 1 else 4) + (2 * batch.pairs * sent if usually(int(kept), st.just(1)) else 0)
-    size += 6 * batch.pairs * sent if usually(int(echo), st.integers(0, 1)) else 0
+    size += len(SENT) * batch.pairs * sent if usually(int(echo), st.integers(0, 1)) else 0
     head = struct.pack("<BBBBI", usually(0, st.integers(0, 5)), len(shape), code, flags, count)
     return head + struct.pack(f"<{len(shape)}I", *shape) + bytes(size)
 

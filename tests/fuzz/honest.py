@@ -30,6 +30,10 @@ _CONFINED = (31, 2, 65532, 65532, 0, 0, 0, 1024 * _MIB, 0, 64, 10**9, 256, 8 * _
 READY_PAYLOAD = FACTS.pack(*_CONFINED) + b"3.11.2 2.13.0+cpu"
 
 
+#: The tensors of a batch that are sent, by their places: the loss takes no lengths, and so none come back.
+SENT = (0, 1, 2, 3)
+
+
 @dataclass(frozen=True)
 class Asked:
     """One EVAL request."""
@@ -68,7 +72,7 @@ def result(
     if detached:
         gradients = [np.zeros_like(g) for g in gradients]
     numbers = values.tobytes() + b"".join(g.tobytes() for g in gradients) if kept else b""
-    return head + sizes + numbers + (b"".join(v.tobytes() for v in batch.tensors) if echo else b"")
+    return head + sizes + numbers + (b"".join(batch.packed(SENT)) if echo else b"")
 
 
 def complaint(status: int, line: int, kind: bytes, message: bytes) -> bytes:
@@ -120,7 +124,10 @@ def _of_answer(entry: Answer, batch: PairBatch, asked: Asked) -> bytes:
     out += entry.values.tobytes() + entry.grad_chosen.tobytes() + entry.grad_rejected.tobytes()
     if entry.echo is not None:
         assert [(v.shape, v.dtype) for v in entry.echo] == [((batch.pairs,), sent)] * 6
-        out += b"".join(v.tobytes() for v in entry.echo)
+        assert all(entry.echo[place] is tensor for place, tensor in enumerate(batch.tensors) if place not in SENT), (
+            "what was not sent is as it was"
+        )
+        out += b"".join(entry.echo[place].tobytes() for place in SENT)
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from honest import FACTS, HAS_ECHO, NO_GRADIENT, OMITTED, STATUS
+from honest import FACTS, HAS_ECHO, NO_GRADIENT, OMITTED, SENT, STATUS
 
 from harness.sandbox.confinement import ALL_FLAGS
 
@@ -62,4 +62,4 @@ def _answer_length(data: bytes, batch: PairBatch, *, echo: bool) -> int:
     end = begin + (2 * batch.pairs if values else 0) * sent
     if flags & NO_GRADIENT and (not values or any(data[begin:end])):
         return 0
-    return end + (6 * batch.pairs if echo else 0) * sent
+    return end + (len(SENT) * batch.pairs if echo else 0) * sent

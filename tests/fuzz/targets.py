@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from choices import Choices
 from conversation import conversation
-from honest import FACTS, QUESTIONS, of_complaint, said
+from honest import FACTS, QUESTIONS, SENT, of_complaint, said
 from peer import STDERR, STDOUT
 from plausible import can_be_said, complaint_length, ready_words
 
@@ -86,7 +86,7 @@ def answers(data: bytes) -> None:
     asked = QUESTIONS[plan.below(len(QUESTIONS))]
     payload = plan.rest()
     try:
-        entries = wire.parse_answers(payload, list(asked.batches), echo=asked.echo)
+        entries = wire.parse_answers(payload, list(asked.batches), sent=SENT, echo=asked.echo)
     except frames.WireError:
         assert not can_be_said(payload, asked), "an honest answer was refused"
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conversation import conversation
 from generators import HONEST
-from honest import FACTS, QUESTIONS
+from honest import FACTS, QUESTIONS, SENT
 from hunt import hunt
 from hypothesis import HealthCheck, given, settings
 from inputs_kept import CORPUS, kept
@@ -62,7 +62,7 @@ def test_an_honest_header_is_taken(data: bytes) -> None:
 @given(HONEST["answers"])
 def test_an_honest_answer_is_taken(data: bytes) -> None:
     asked = QUESTIONS[int.from_bytes(data[:2], "little")]
-    entries = wire.parse_answers(data[2:], list(asked.batches), echo=asked.echo)
+    entries = wire.parse_answers(data[2:], list(asked.batches), sent=SENT, echo=asked.echo)
     assert all(isinstance(entry, (Answer, Complaint)) for entry in entries)
 
 

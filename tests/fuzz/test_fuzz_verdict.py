@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from honest import ANSWER, ENDED, EVAL, LOAD, LOADED, MARK, READY, READY_PAYLOAD, START, STARTED, STOP, frame, result
+from honest import (
+    ANSWER,
+    ENDED,
+    EVAL,
+    LOAD,
+    LOADED,
+    MARK,
+    READY,
+    READY_PAYLOAD,
+    SENT,
+    START,
+    STARTED,
+    STOP,
+    frame,
+    result,
+)
 from peer import STDERR, STDOUT, piece
 from watchdog import within
 
@@ -134,13 +149,15 @@ def answered(payload: bytes) -> Iterator[bytes]:
         code, flags, _, pairs, beta, progress = struct.unpack_from("<BBHIdd", payload, at)
         at += 24
         dtype = np.dtype(("<f4", "<f8")[code])
-        vectors = np.frombuffer(payload, dtype, 6 * pairs, at).reshape(6, pairs)
+        vectors = np.frombuffer(payload, dtype, len(SENT) * pairs, at).reshape(len(SENT), pairs)
         at += vectors.nbytes
         weights = np.full(pairs, 1 / pairs)
         if flags & 2:
-            weights = np.frombuffer(payload, dtype, pairs, at).astype(np.float64)
-            at += weights.astype(dtype).nbytes
-        batch = PairBatch.of(vectors, beta, progress)
+            (parts,) = struct.unpack_from("<I", payload, at)
+            rows = np.frombuffer(payload, "<u4", parts, at + 4)
+            weights = np.repeat(1 / rows, rows)
+            at += 4 + rows.nbytes
+        batch = PairBatch.of((*vectors, *np.ones((2, pairs), dtype)), beta, progress)
         x = beta * batch.rho
         with np.errstate(over="ignore"):
             slope = (-beta / (1 + np.exp(x)) * weights).astype(dtype)
