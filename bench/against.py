@@ -81,24 +81,22 @@ def drain(old: Path, times: int, files: int | None = None) -> Figure:
 def _drained(checkout: Path, files: Sequence[str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         own = ("--folder", folder)
-        told = subprocess.run(
-            [str(_harness(checkout)), "submit", *files, *own],
-            env=environment(),
-            cwd=checkout,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if told.returncode not in _ENDS:
+        if (told := _told(checkout, "submit", *files, *own)).returncode not in _ENDS:
             raise RuntimeError(f"nothing was submitted: {told.stderr[-800:]}")
         worker = [str(_harness(checkout)), "worker", "--drain", "--slots", "1", *own]
         took = seconds(worker, folder=checkout, expected=_ENDS)
-        asked = [str(_harness(checkout)), "queue", "--json", *own]
-        told = subprocess.run(asked, env=environment(), cwd=checkout, capture_output=True, text=True, check=True)
+        if (told := _told(checkout, "queue", "--json", *own)).returncode:
+            raise RuntimeError(f"the queue is not told: {told.stderr[-800:]}")
         counts = json.loads(told.stdout)["counts"]
         if sum(counts.values()) < len(files) or counts.get("queued") or counts.get("running"):
             raise RuntimeError(f"the queue was not emptied: {counts}")
         return took
+
+
+def _told(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What a checkout's command says."""
+    command = [str(_harness(checkout)), *words]
+    return subprocess.run(command, env=environment(), cwd=checkout, capture_output=True, text=True, check=False)
 
 
 def _ratio(

@@ -1,9 +1,9 @@
 """The batches that every candidate of a profile is asked, read from where an earlier check put them.
 
-Drawing them takes longer than judging the answers. A bank names them and has the digest of all their numbers
-(`harness.checks.bank`); the numbers themselves, some 30 MB, lie in one file among what this project can make again.
-They are taken where they have that digest, and drawn as they are needed where they have not: so nobody who can write
-there decides what is asked. A check that had to draw them leaves them there for the next one.
+Drawing them would be nearly a third of what a check costs the host. A bank names them and has the digest of all their
+numbers (`harness.checks.bank`); the numbers themselves, some 30 MB, lie in one file among what this project can make
+again. They are taken where they have that digest, and drawn as they are needed where they have not: so nobody who can
+write there decides what is asked. A check that had to draw them leaves them there for the next one.
 
 Covered: a file that is cut, changed, of another version, no file at all; a host whose NumPy draws other last digits,
 which keeps nothing. Not covered: a check that ends early has drawn a part of them, and keeps nothing either.

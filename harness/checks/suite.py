@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from harness.subject.drawing import Key
     from harness.subject.subject import Subject
 
-#: The examples that this process has read or drawn, by what decides about them, and the batches that it read or has yet
-#: to keep for the next process.
+#: The examples that this process has read or drawn, by what decides about them; and the batches that it found nowhere,
+#: and has yet to keep for the next process.
 _KNOWN: dict[tuple[Profile, int], Examples] = {}
 _TO_KEEP: dict[tuple[Profile, int], Drawn] = {}
 #: A failure of these ends the run for this candidate.

@@ -75,7 +75,8 @@ class Together:
         tasks: list[_Task] = []
         asking = ThreadPoolExecutor(1, "asking")
         try:
-            joined.establish(_probes(subject))
+            if subject.oracle.program.pointwise:
+                joined.establish(_probes(subject))
             self._perform(self._begun(known, tasks), joined, asking)
         except (CandidateFault, NotAlikeError, _FailedError) as fault:
             if isinstance(fault, CandidateFault):
