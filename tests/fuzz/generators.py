@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from honest import FACTS, QUESTIONS, SENT, complaint, frame, result
+from honest import FACTS, HAS_ECHO, NO_GRADIENT, OMITTED, QUESTIONS, SENT, complaint, frame, result
 from hypothesis import strategies as st
 from inputs_kept import kept
 from spoil import LENGTHS
@@ -20,6 +20,9 @@ _SMALL = st.integers(0, 255)
 _U32 = st.one_of(st.sampled_from(LENGTHS), st.integers(0, 0xFFFFFFFF))
 _WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 _VERSION = st.one_of(_WORD, st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=30, max_size=49))
+#: What may be wrong of an answer.
+_FIELDS = ("shape", "shape", "code", "count", "flags", "gradients", "echo", "status", "detached", "detached")
+_DETACHED = st.just(NO_GRADIENT)
 _LOSS = "def loss(pc, pr, rc, rr, beta):\n    return -beta * ((pc - pr) - (rc - rr))\n"
 
 
@@ -53,22 +56,25 @@ def honest_answers(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def _odd(draw: st.DrawFn, batch: PairBatch, *, echo: bool) -> bytes:
-    """An answer whose fields are drawn apart, each one usually right, and whose length fits them."""
+    """An answer of which a field or two may be wrong, and whose length fits its fields."""
+    wrong = draw(st.lists(st.sampled_from(_FIELDS), max_size=2))
 
-    def usually(right: int, wrong: st.SearchStrategy[int]) -> int:
-        return right if draw(_SMALL) < 190 else draw(wrong)
+    def field(name: str, right: int, others: st.SearchStrategy[int]) -> int:
+        return draw(others) if name in wrong else right
 
-    code = usually(0, st.integers(0, 3))
-    shape = [batch.pairs] if draw(_SMALL) < 150 else draw(st.lists(st.sampled_from([1, 2, 3, 0]), max_size=10))
+    shape = draw(st.lists(st.sampled_from([1, 2, 3, 0]), max_size=10)) if "shape" in wrong else [batch.pairs]
     kept = shape in ([], [batch.pairs])
-    right = batch.pairs if shape else 1
-    count = usually(right if kept else 0, st.integers(0, 6))
-    flags = usually(0, st.sampled_from([1, 2, 4, 8, 16, 128])) ^ ((1 if echo else 0) | (0 if kept else 4))
+    code = field("code", 0, st.integers(0, 3))
+    count = field("count", (batch.pairs if shape else 1) if kept else 0, st.integers(0, 6))
+    flags = (HAS_ECHO if echo else 0) | (0 if kept else OMITTED)
+    flags ^= field("flags", 0, st.sampled_from([HAS_ECHO, OMITTED, 8, 16, 128])) ^ field("detached", 0, _DETACHED)
     sent = batch.policy_chosen.dtype.itemsize
-    size = count * (8 if code == 1 else 4) + (2 * batch.pairs * sent if usually(int(kept), st.just(1)) else 0)
-    size += len(SENT) * batch.pairs * sent if usually(int(echo), st.integers(0, 1)) else 0
-    head = struct.pack("<BBBBI", usually(0, st.integers(0, 5)), len(shape), code, flags, count)
-    return head + struct.pack(f"<{len(shape)}I", *shape) + bytes(size)
+    size = count * (8 if code == 1 else 4)
+    size += 2 * batch.pairs * sent if field("gradients", int(kept), st.just(1)) else 0
+    size += len(SENT) * batch.pairs * sent if field("echo", int(echo), st.integers(0, 1)) else 0
+    head = struct.pack("<BBBBI", field("status", 0, st.integers(0, 5)), len(shape), code, flags, count)
+    # Nothing but zeros, or no zero at all: an answer that has no gradient carries zeros.
+    return head + struct.pack(f"<{len(shape)}I", *shape) + draw(st.sampled_from([b"\0", b"?"])) * size
 
 
 @st.composite
