@@ -40,7 +40,11 @@ if TYPE_CHECKING:
 @click.command("worker")
 @click.option("--engine", "engine_name", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--address", metavar="URL", help="The Ray cluster, such as ray://head:10001. [default: auto]")
-@click.option("--slots", type=click.IntRange(1, 1024), help="CPU places. [default: a GPU each, or two cores each]")
+@click.option(
+    "--slots",
+    type=click.IntRange(1, 1024),
+    help="CPU places. [default: a GPU each; or two for every three cores, of 4 GiB]",
+)
 @click.option(
     "--gpus-each",
     default=1,

@@ -7,6 +7,7 @@ transaction fails half way for want of it; a commit is on the disk before it cou
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sqlite3
 import time
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, literal_column, make_url, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from harness.core.errors import UserError
@@ -169,13 +169,18 @@ class Database:
             upgrade(connection)
 
 
+def _insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that can meet keys that are there; the other database's words would be loaded for nothing."""
+    return importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
+
+
 def insert_unless_known(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[Any]:
     """Insert rows in few statements, but for those whose keys are there; both databases spell it alike.
 
     Gives the candidates of the new ones, or their keys where the table has no candidates: a count of rows is not to be
     had from every driver.
     """
-    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    statement = _insert(connection, table)
     key = table.c.candidate if "candidate" in table.c else next(iter(table.primary_key.columns))
     new = connection.execute(statement.on_conflict_do_nothing().returning(key), list(rows))
     return set(new.scalars())
@@ -183,7 +188,7 @@ def insert_unless_known(connection: Connection, table: Table, rows: Sequence[Map
 
 def replace_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *changing: str) -> None:
     """Insert rows; of those whose primary keys are there, write the `changing` columns anew."""
-    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    statement = _insert(connection, table)
     new = {name: statement.excluded[name] for name in changing}
     if rows:
         keys = list(table.primary_key.columns)

@@ -1,8 +1,9 @@
-"""Workers on this host: a process for each place. A place is a GPU, or two processor cores where there is none."""
+"""Workers on this host: a process for each place, which is a GPU, or some cores and memory where there is none."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import queue
@@ -16,6 +17,7 @@ from harness.checks.options import Options
 from harness.containers.devices import host_gpus
 from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.core.imports import safe_children
+from harness.core.limits import MIB
 from harness.core.stopping import LAST, Stop, heeding
 from harness.ladder import logs
 from harness.ladder.ladder import load
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
 
-#: Cores that a place without a GPU stands for: one for the sandbox, one for what judges and trains.
-CORES = 2
+#: Cores that one run keeps busy (measured, bench/README.md): its sandbox or trainer, and, half of the time, its judge.
+_BUSY = 1.5
+#: Memory that a place without a GPU is counted with: its process, two sandboxes, two trainers (measured there, too).
+_MEMORY = 4096 * MIB
 #: How long news are taken in before it is looked at anything else, in seconds.
 _TURN = 0.5
 #: Deaths of workers at one place, one soon after another, after which something else must be wrong.
@@ -38,7 +42,7 @@ _FAREWELL_SECONDS = LAST + 5.0
 
 
 def local_places(slots: int | None = None, gpus_each: int = 1) -> list[WorkerSlot]:
-    """The places of this host: one for every `gpus_each` GPUs, else one for every two cores, or as many as asked for.
+    """The places of this host: one for every `gpus_each` GPUs, else `places_for` its cores, or as many as asked for.
 
     Raises UserError for more GPUs each than there are.
     """
@@ -52,8 +56,14 @@ def local_places(slots: int | None = None, gpus_each: int = 1) -> list[WorkerSlo
         groups = [gpus[i : i + gpus_each] for i in range(0, len(gpus) - gpus_each + 1, gpus_each)]
         named = [("+".join(map(str, group)), ",".join(map(str, group))) for group in groups]
         return [WorkerSlot(f"{host}/gpu/{name}", needs=("gpu", "cpu"), gpu=wish) for name, wish in named]
-    count = slots or max(1, (os.cpu_count() or 1) // CORES)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    count = slots or places_for(os.cpu_count() or 1, memory)
     return [WorkerSlot(f"{host}/cpu/{i}") for i in range(count)]
+
+
+def places_for(cores: int, memory: int) -> int:
+    """How many runs at a time keep so many cores busy, and fit into so many bytes: at least one."""
+    return max(1, min(math.ceil(cores / _BUSY), memory // _MEMORY))
 
 
 class LocalEngine:

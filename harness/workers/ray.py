@@ -23,11 +23,12 @@ from harness.ladder import logs
 from harness.ladder.worker import WorkerConfig, WorkerSlot
 from harness.ledger.database import VARIABLE, url_of
 from harness.workers import News, work_at
-from harness.workers.local import CORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+#: Cores that a place without a GPU asks Ray for, which takes whole ones only.
+CORES = 2
 #: How often the actors are asked how they are, in seconds.
 _LOOK_SECONDS = 1.0
 #: How long a machine on which nothing could be done is left alone, and how long a farewell may take, in seconds.

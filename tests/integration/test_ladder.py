@@ -16,6 +16,7 @@ from support import ROOT, harness_command
 from harness import Ledger, submit, text_candidate
 from harness.core.errors import UserError
 from harness.ledger.records import State
+from harness.workers.local import local_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = command(folder, "submit", *paths)
     assert done.returncode == 0, done.stderr
     assert "queued: 5" in done.stdout
-    done = command(folder, "worker", "--drain", "--slots", "1", timeout=900)
+    done = command(folder, "worker", "--drain", timeout=900)
     assert done.returncode == 0, done.stderr
     assert "5 attempts ended" in done.stderr
     return folder
@@ -68,6 +69,13 @@ def test_every_run_ends_where_it_belongs_and_says_why(climbed: Path) -> None:
     (bad,) = runs["inverted.py"]
     assert bad.state is State.REJECTED
     assert "P308" in bad.reason
+
+
+def test_the_cores_of_a_host_are_shared_by_as_many_runs_as_keep_them_busy(climbed: Path) -> None:
+    with Ledger(climbed) as ledger:
+        claims = [e.detail["slot"] for run in ledger.runs() for e in ledger.events(run.id) if e.kind == "claimed"]
+    assert len(set(claims)) >= min(2, len(local_places()))
+    assert set(claims) <= {place.name for place in local_places()}
 
 
 def test_promotions_are_one_for_each_rung_and_candidate(climbed: Path) -> None:
