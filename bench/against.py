@@ -69,12 +69,15 @@ def processor(old: Path, times: int) -> Figure:
 
 
 def drain(old: Path, times: int, files: int | None = None) -> Figure:
-    """Seconds in which one worker empties a queue of the examples on the bandit ladder, into a new ledger each time."""
+    """Seconds in which `harness worker` empties a queue of the examples on the bandit ladder, into a new ledger each time.
+
+    As it comes, with the places that it gives this host.
+    """
     examples = sorted(p.relative_to(old) for p in (old / "examples").glob("*.py"))
     examples += sorted(p.relative_to(old) for p in (old / "examples" / "broken").glob("*.py"))
     chosen = [str(old / path) for path in examples[:files]]
     runs = [partial(_drained, checkout, chosen) for checkout in (ROOT, old)]
-    what = f"`harness worker --drain --slots 1` over {len(chosen)} examples on the bandit ladder, now / before"
+    what = f"`harness worker --drain` over {len(chosen)} examples on the bandit ladder, now / before"
     return _ratio("drain", what, runs, times)
 
 
@@ -83,7 +86,7 @@ def _drained(checkout: Path, files: Sequence[str]) -> float:
         own = ("--folder", folder)
         if (told := _told(checkout, "submit", *files, *own)).returncode not in _ENDS:
             raise RuntimeError(f"nothing was submitted: {told.stderr[-800:]}")
-        worker = [str(_harness(checkout)), "worker", "--drain", "--slots", "1", *own]
+        worker = [str(_harness(checkout)), "worker", "--drain", *own]
         took = seconds(worker, folder=checkout, expected=_ENDS)
         if (told := _told(checkout, "queue", "--json", *own)).returncode:
             raise RuntimeError(f"the queue is not told: {told.stderr[-800:]}")

@@ -72,6 +72,10 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line; exit codes are sorted by whose fault it is."""
     put_the_callers_path_behind()
+    if "--static" in sys.argv:  # it takes as long to start as all that is loaded here until there is a text for it
+        from harness.screen.process import start_ahead  # noqa: PLC0415 - as all that commands load
+
+        start_ahead()
     # Imports, and rows of a ledger, are many objects and no garbage: to look for some after every few hundred of them
     # takes a fifth of the time of a short command.
     gc.set_threshold(_OBJECTS)

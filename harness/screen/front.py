@@ -1,31 +1,21 @@
 """The host's half of the screen: bytes in, a program or findings out.
 
-The screening process is bounded in time and output, and its end is told apart from failures of ours. Every field of its
-answer is checked, since the text may have taken it over.
+Every field of the screening process's answer is checked, since the text may have taken it over.
 """
 
 from __future__ import annotations
 
-import errno
 import functools
-import importlib.util
 import json
-import os
-import select
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from harness.core.candidate import SIZE_LIMIT
 from harness.core.contract import CONTRACTS, PREFERENCE, Contract
 from harness.core.errors import CandidateFault, InfrastructureError, UserError
 from harness.core.program import MOST_PARAMETERS, NAMES, CallPlan, Parameter, Program, Told
 from harness.core.verdict import Location
+from harness.screen.process import Died, ask
 from harness.screen.rules import SCREEN_RULES
 from harness.screen.text import Complaint, check_bytes, check_text
 
@@ -34,18 +24,6 @@ if TYPE_CHECKING:
     from harness.core.verdict import Finding
 
 _RULES = {rule.id: rule for rule in SCREEN_RULES}
-_READY = b"ready\n"
-#: A machine under load may be slow to start a process; reading is bounded by processor time first.
-_START_SECONDS = 60.0
-_READ_SECONDS = 20.0
-_MOST_BYTES = 8 * 1024 * 1024
-_BUSY = "See whether this machine has memory and processor time to spare, and run the check again."
-_ROOM = "Make room where temporary files are kept (TMPDIR names another place), and run the check again."
-_REMEDY = "Install the harness again (make setup), and see that this machine has memory to spare."
-_REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.ENOENT), _ROOM)
-_REMEDIES |= dict.fromkeys((errno.ENOMEM, errno.EAGAIN), _BUSY)
-# Isolated (-I) and without site (-S): neither the environment nor the folder decides what is imported.
-_START = "import sys; sys.path[:0] = sys.argv[1:3]; from harness.screen.worker import main; main(sys.argv[3:])"
 _LONGEST_MESSAGE = 1000
 _LONGEST_NAME = 80
 
@@ -101,99 +79,6 @@ def _finding(complaint: Complaint) -> Finding:
         raise InfrastructureError(f"the screening process named an unknown rule, {complaint.rule!r}")
     location = Location(complaint.line, complaint.column) if complaint.line else None
     return rule.finding(complaint.message, fix=complaint.fix, location=location)
-
-
-class Died(NamedTuple):
-    """The process ended on this text without an answer, and how."""
-
-    how: str
-
-
-def ask(data: bytes, *arguments: str) -> bytes | Died:
-    """Give the answer of a screening process to a candidate's bytes, or say that the text killed it."""
-    root = str(Path(__file__).resolve().parents[2])
-    command = [sys.executable, "-I", "-S", "-c", _START, root, _library(), *arguments]
-    try:
-        # A file as stdin: the text is there in full, so that neither side ever waits for the other.
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(data)
-            stdin.seek(0)
-            process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"LC_ALL": "C.UTF-8"},
-                close_fds=True,
-            )
-    except OSError as error:
-        message = f"the screening process could not be started: {error}"
-        raise InfrastructureError(message, remedy=_REMEDIES.get(error.errno or 0, _REMEDY)) from error
-    with process:
-        try:
-            return _converse(process)
-        finally:
-            process.kill()
-
-
-def _converse(process: subprocess.Popen[bytes]) -> bytes | Died:
-    if process.stdout is None:
-        raise InfrastructureError("the screening process has no output", remedy=_REMEDY)
-    pipe = process.stdout.fileno()
-    started, _ = _read(pipe, len(_READY), _START_SECONDS)
-    if started != _READY:
-        raise InfrastructureError("the screening process did not start", remedy=_REMEDY)
-    answer, complete = _read(pipe, _MOST_BYTES + 1, _READ_SECONDS)
-    if not complete:
-        if _kept_waiting(process.pid):
-            # Its processor time would have run out long before: it was given none.
-            message = f"the screening process was not given enough processor time in {_READ_SECONDS:.0f} seconds"
-            raise InfrastructureError(message, remedy=_BUSY)
-        return Died(f"took more than {_READ_SECONDS:.0f} seconds")
-    if len(answer) > _MOST_BYTES:
-        return Died("gave too much output")
-    status = process.wait(_READ_SECONDS)
-    if status == -signal.SIGXCPU:
-        return Died("took too much processor time")
-    if status == -signal.SIGKILL:
-        # Its own limits end it by SIGXCPU or by a MemoryError: the host did this, most often for want of memory.
-        raise InfrastructureError("the screening process was killed from outside", remedy=_BUSY)
-    if status != 0:
-        return Died("ended the parser")
-    return answer
-
-
-def _kept_waiting(pid: int) -> bool:
-    """Whether a process would go on if it were let: ready to run, stopped, or waiting for a disk."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] in {"R", "T", "t", "D"}
-
-
-def _read(pipe: int, most: int, seconds: float) -> tuple[bytes, bool]:
-    """Read up to `most` bytes; give them, and whether that ended before the time did."""
-    data = b""
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN | select.POLLHUP)
-    end = time.monotonic() + seconds
-    while len(data) < most:
-        if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
-            return data, False
-        more = os.read(pipe, min(most - len(data), 1 << 16))
-        if not more:
-            break
-        data += more
-    return data, True
-
-
-def _library() -> str:
-    """Give the folder that RestrictedPython is installed in, without importing it."""
-    spec = importlib.util.find_spec("RestrictedPython")
-    if spec is None or spec.origin is None:
-        raise InfrastructureError("RestrictedPython is not installed", remedy=_REMEDY)
-    return str(Path(spec.origin).resolve().parents[1])
 
 
 def program_of(answer: bytes, *, guarded: bool, contract: Contract = PREFERENCE) -> Program | list[Complaint]:

@@ -1,8 +1,8 @@
 """The screening process: it reads a candidate's text on stdin, and answers with JSON on stdout.
 
-Started once per candidate, with limits on time, memory and files that it sets itself before it sees the
-text. It says `ready` first, so that a failure to start can be told from a parser that died of its input.
-It parses and never executes.
+Started once per candidate, perhaps before its text is known, with limits on time, memory and files that it sets itself
+before it sees the text. It says `ready` first, so that a failure to start can be told from a parser that died of its
+input. It parses and never executes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import resource
 import sys
 import warnings
@@ -54,17 +55,25 @@ class _Refused(Exception):
 
 
 def main(arguments: list[str]) -> None:
-    """Screen the text on stdin; `arguments` are "on" or "off", the entry's name or nothing, a contract, a binding."""
-    policy, entry, *named = arguments
-    contract = CONTRACTS[named[0]] if named else PREFERENCE
-    binding = named[1] if len(named) > 1 else NAMES
+    """Screen the text on stdin, when the descriptor that waits ends; `arguments` are "on" or "off", and its number.
+
+    Before the text stands a line with the entry's name or nothing, a contract and a binding, as JSON.
+    """
+    policy, waiting = arguments
     if policy == "on":
         # RestrictedPython is a third of the start; without the policy it stays out.
         import harness.screen.policy  # noqa: F401, PLC0415
     limit()
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    text = sys.stdin.buffer.read().decode("utf-8")
+    os.read(int(waiting), 1)
+    question, _, data = sys.stdin.buffer.read().partition(b"\n")
+    if not question:
+        return  # whoever started it has nothing to ask
+    entry, *named = json.loads(question)
+    contract = CONTRACTS[named[0]] if named else PREFERENCE
+    binding = named[1] if len(named) > 1 else NAMES
+    text = data.decode("utf-8")
     try:
         answer = read(text, entry or None, guarded=policy == "on", contract=contract, binding=binding)
     except (RecursionError, MemoryError):

@@ -94,7 +94,9 @@ def make(root: Path) -> None:
     pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     lock = root / "dockerfiles" / "locks" / "host.txt"
     run([*pip, "--require-hashes", "--only-binary=:all:", "--no-deps", "-r", str(lock)], remedy=NETWORK_REMEDY)
-    # The lock holds the build backend too, so that building the project asks for nothing else.
+    # The lock holds the build backend too, so that building the project asks for nothing else. By a line with its path:
+    # the other way is a module of setuptools that every Python here would begin with, for as long as it takes to start.
+    pip += ["--config-settings", "editable_mode=compat"]
     run(
         [*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(root)],
         remedy="read the lines above: the project itself does not build",

@@ -19,7 +19,7 @@ from harness.core.limits import Limits
 from harness.images import current
 from harness.oracle.oracle import Oracle
 from harness.oracle.sandbox import Sandbox
-from harness.screen import front, screen
+from harness.screen import process, screen
 
 if TYPE_CHECKING:
     import socket
@@ -73,7 +73,7 @@ def main() -> None:
         _record(engine, recipe, name, f"def loss({ARGUMENTS}):\n    {body}\n")
     for name, text in REPLIES.items():
         _write("reply", name, text.encode())
-        answer = front.ask(text.encode(), "on", "")
+        answer = process.ask(text.encode(), "on", "")
         assert isinstance(answer, bytes)
         _write("screened", name, b"\0" + answer)
     engine.close()

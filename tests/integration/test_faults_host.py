@@ -25,7 +25,7 @@ from harness.containers.endpoint import find_engine
 from harness.containers.engine import sweep
 from harness.core.candidate import Candidate
 from harness.core.errors import InfrastructureError
-from harness.screen import front, screen
+from harness.screen import process, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,18 +135,18 @@ def test_too_little_memory_to_screen_in(write: Callable[..., Path], tmp_path: Pa
 
 def test_a_screening_process_that_the_host_kills(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the kernel does where memory runs out: not by the text, which has limits of its own."""
-    start = front._START + "; "
+    start = process._START + "; "
     killing = start.replace("main(sys.argv[3:])", "sys.stdout.write('ready\\n'); sys.stdout.flush()")
-    monkeypatch.setattr(front, "_START", killing + "import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setattr(process, "_START", killing + "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(InfrastructureError, match="killed from outside") as caught:
         screen(Candidate("loss.py", DPO.encode(), "0"))
     assert "memory" in caught.value.remedy
 
 
 def test_a_screening_process_that_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "_READ_SECONDS", 0.5)
-    stopping = front._START.replace("main(sys.argv[3:])", "sys.stdout.write('ready\\n'); sys.stdout.flush()")
-    monkeypatch.setattr(front, "_START", stopping + "; import os; os.kill(os.getpid(), 19)")
+    monkeypatch.setattr(process, "_READ_SECONDS", 0.5)
+    stopping = process._START.replace("main(sys.argv[3:])", "sys.stdout.write('ready\\n'); sys.stdout.flush()")
+    monkeypatch.setattr(process, "_START", stopping + "; import os; os.kill(os.getpid(), 19)")
     with pytest.raises(InfrastructureError, match="processor time"):
         screen(Candidate("loss.py", DPO.encode(), "0"))
 

@@ -419,7 +419,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/report/github.py": (1, "a descriptor of the reader's own making; written, never read"),
     "harness/report/json_report.py": (1, "our own package"),
     "harness/plots/picture_frontier.py": (1, "our own package"),
-    "harness/screen/front.py": (1, "the kernel's"),
+    "harness/screen/process.py": (1, "the kernel's"),
     "harness/setup/engine.py": (2, "the log of an engine that we started"),
     "harness/setup/environment.py": (7, "our own checkout"),
     "harness/setup/gvisor.py": (2, "the system's settings, as root"),

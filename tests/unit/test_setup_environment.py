@@ -72,7 +72,7 @@ def test_everything_is_installed_by_digest_and_the_project_from_nowhere_else(
     created, packages, project = ran
     assert created[1:3] == ["-m", "venv"]
     assert {"--require-hashes", "--no-deps", "--only-binary=:all:"} <= set(packages)
-    assert {"--no-index", "--no-deps", "--no-build-isolation", "--editable"} <= set(project)
+    assert {"--no-index", "--no-deps", "--no-build-isolation", "--editable", "editable_mode=compat"} <= set(project)
 
 
 def test_a_failure_leaves_no_stamp(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

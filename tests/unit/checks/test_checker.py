@@ -34,7 +34,7 @@ from harness.core.program import POSITION
 from harness.core.verdict import Accepted, Rejected, Undecided
 from harness.oracle import sandbox as boxes_module
 from harness.screen import front
-from harness.screen.front import Died, ask
+from harness.screen.process import Died, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

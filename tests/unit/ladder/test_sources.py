@@ -67,6 +67,7 @@ SHAPING = {
         "harness/subject/preference.py",
         "harness/oracle/oracle.py",
         "harness/screen/front.py",
+        "harness/screen/process.py",
         "harness/sandbox/wire.py",
     ),
     "control": ("harness/trainer/control/rollout.py", "harness/protocol/job.py", "harness/trainer/torch.py"),

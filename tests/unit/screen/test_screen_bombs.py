@@ -7,7 +7,7 @@ from processor import at_most
 from screening import LOSS, candidate, faults, findings, read
 
 from harness.core import errors
-from harness.screen import front, screen
+from harness.screen import process, screen
 
 HEAD = b"def loss(pc, pr, rc, rr):\n"
 
@@ -82,8 +82,8 @@ def test_ordinary_depth_passes():
 
 
 def test_a_process_that_dies_of_its_input_is_the_candidates_fault(monkeypatch):
-    start = front._START.replace("main(sys.argv[3:])", "print('ready', flush=True); import os; os.abort()")
-    monkeypatch.setattr(front, "_START", start)
+    start = process._START.replace("main(sys.argv[3:])", "print('ready', flush=True); import os; os.abort()")
+    monkeypatch.setattr(process, "_START", start)
     (finding,) = findings(LOSS)
     assert finding.rule == "S106"
 
@@ -93,14 +93,14 @@ def test_a_process_that_dies_of_its_input_is_the_candidates_fault(monkeypatch):
     [("import time; time.sleep(60)", 1), ("print('x' * 10**7)", 60), ("raise SystemExit(3)", 60)],
 )
 def test_hangs_floods_and_exits_are_the_candidates_fault(monkeypatch, code, seconds):
-    monkeypatch.setattr(front, "_START", f"print('ready', flush=True)\n{code}")
-    monkeypatch.setattr(front, "_READ_SECONDS", float(seconds))
+    monkeypatch.setattr(process, "_START", f"print('ready', flush=True)\n{code}")
+    monkeypatch.setattr(process, "_READ_SECONDS", float(seconds))
     assert [finding.rule for finding in findings(LOSS)] == ["S106"]
 
 
 @pytest.mark.parametrize("code", ["raise ImportError('RestrictedPython')", "pass", "print('steady')"])
 def test_a_process_that_does_not_start_is_our_fault(monkeypatch, code):
-    monkeypatch.setattr(front, "_START", code)
+    monkeypatch.setattr(process, "_START", code)
     with pytest.raises(errors.InfrastructureError) as error:
         screen(candidate(LOSS))
     assert error.value.remedy
@@ -132,6 +132,6 @@ def test_an_interpreter_that_is_missing_is_our_fault(monkeypatch):
     ],
 )
 def test_answers_are_checked_field_by_field(monkeypatch, answer):
-    monkeypatch.setattr(front, "_START", f"print('ready', flush=True); print({answer!r})")
+    monkeypatch.setattr(process, "_START", f"print('ready', flush=True); print({answer!r})")
     with pytest.raises(errors.InfrastructureError):
         screen(candidate(LOSS))
