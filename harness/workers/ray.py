@@ -1,10 +1,10 @@
 """Workers on the machines of a Ray cluster: one actor a place, on the machine where the place is.
 
-A machine has a place for each of its GPUs, else one for every two of its cores. Every machine needs the harness, a
-container engine and the sandbox image; the ledger has to be a PostgreSQL that all of them reach under one URL. Ray only
-places and watches: what was claimed, by whom and how far it came is the ledger's to say, so a machine that is lost
-loses nothing but the time since the last seed. Not covered: the security of the cluster itself; whoever may talk to Ray
-may run code on its machines, and reads the ledger's URL.
+A machine has a place for each of its GPUs, else as many as its cores and memory give (`places_for`). Every machine needs
+the harness, a container engine and the sandbox image; the ledger has to be a PostgreSQL that all of them reach under
+one URL. Ray only places and watches: what was claimed, by whom and how far it came is the ledger's to say, so a machine
+that is lost loses nothing but the time since the last seed. Not covered: the security of the cluster itself; whoever
+may talk to Ray may run code on its machines, and reads the ledger's URL.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from harness.ladder import logs
 from harness.ladder.worker import WorkerConfig, WorkerSlot
 from harness.ledger.database import VARIABLE, url_of
 from harness.workers import News, work_at
+from harness.workers.local import places_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-#: Cores that a place without a GPU asks Ray for, which takes whole ones only.
-CORES = 2
+#: What Ray tells of a machine: cores, GPUs, and bytes that are free for who works there.
+_RESOURCES = ("CPU", "GPU", "memory")
 #: How often the actors are asked how they are, in seconds.
 _LOOK_SECONDS = 1.0
 #: How long a machine on which nothing could be done is left alone, and how long a farewell may take, in seconds.
@@ -40,12 +41,11 @@ _REMEDY = "start one with `ray start --head`, or name it: --address ray://HOST:1
 
 @dataclass(frozen=True)
 class Spot:
-    """A place on one machine, by Ray's name for that: GPU or CPU place `number`, which asks for so many cores."""
+    """A place on one machine, by Ray's name for that: GPU or CPU place `number`."""
 
     node: str
     number: int
     gpu: bool = False
-    cores: int = CORES
 
     @property
     def name(self) -> str:
@@ -56,22 +56,21 @@ class Spot:
 def spots_of(nodes: Iterable[Mapping[str, Any]], slots: int | None = None) -> list[Spot]:
     """The places of a cluster, from `ray.nodes()`; or as many CPU places as asked for, shared out over the machines.
 
-    A machine with GPUs has a place for each; its other cores stay free for whatever trains there. A machine with a
-    single core has a place too, which asks for that one. Machines without processors (a head that only leads) have
-    none.
+    A machine with GPUs has a place for each; its other cores stay free for whatever trains there. Machines without
+    processors (a head that only leads) have none.
     """
-    alive = sorted((str(n["NodeID"]), _whole(n, "CPU"), _whole(n, "GPU")) for n in nodes if n.get("Alive"))
-    working = [(node, cpus, gpus) for node, cpus, gpus in alive if cpus]
+    alive = sorted((str(n["NodeID"]), *(_whole(n, what) for what in _RESOURCES)) for n in nodes if n.get("Alive"))
+    working = [one for one in alive if one[1]]
     if slots is not None:
         # One after the other to each machine; what has no room there waits until there is some.
         dealt = (divmod(n, len(working)) for n in range(slots if working else 0))
-        return [Spot(working[at][0], n, cores=min(working[at][1], CORES)) for n, at in dealt]
+        return [Spot(working[at][0], n) for n, at in dealt]
     spots = []
-    for node, cpus, gpus in working:
+    for node, cpus, gpus, memory in working:
         if gpus:
-            spots += [Spot(node, n, gpu=True, cores=1) for n in range(gpus)]
-        else:
-            spots += [Spot(node, n, cores=min(cpus, CORES)) for n in range(max(1, cpus // CORES))]
+            spots += [Spot(node, n, gpu=True) for n in range(gpus)]
+        else:  # as many as that at the most, so that there is a core for each to ask Ray for
+            spots += [Spot(node, n) for n in range(places_for(cpus, memory))]
     return spots
 
 
@@ -114,7 +113,7 @@ class Worker:
 
 
 class RayEngine:
-    """See the module. `slots` is the number of CPU places; by default the cluster's GPUs and cores decide."""
+    """See the module. `slots` is the number of CPU places; by default the cluster's GPUs, cores and memory decide."""
 
     def __init__(self, address: str, slots: int | None = None) -> None:
         try:
@@ -149,7 +148,7 @@ class RayEngine:
     def start(self, spot: Spot) -> Any:
         """An actor for a place, on that place's machine and no other."""
         on = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
-        options = {"num_gpus": 1, "num_cpus": 1} if spot.gpu else {"num_cpus": spot.cores}
+        options = {"num_gpus": int(spot.gpu), "num_cpus": 1}
         strategy = on(node_id=spot.node, soft=False)
         # Three methods at once: it works, it tells, it is asked to stop.
         return self._ray.remote(Worker).options(max_concurrency=3, scheduling_strategy=strategy, **options).remote(spot)

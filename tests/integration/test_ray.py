@@ -72,13 +72,14 @@ def test_gpus_are_shared_out_over_machines_and_none_twice(cluster: ray_cluster.C
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     gpus = [place for place in told["places"] if place[3]]
-    assert len(told["places"]) == 5  # the machine without GPUs has a place for its two cores
+    cpus = [place for place in told["places"] if not place[3]]
+    assert len(cpus) in {1, 2}  # the machine without GPUs has two cores, and memory for one place or for two
     assert sorted(gpu for _, _, gpu, _, _ in gpus) == ["0", "0", "1", "1"]
     assert len({(node, gpu) for _, _, gpu, _, node in gpus}) == 4
     assert all(needs == ["gpu", "cpu"] and name.endswith(f"/gpu/{gpu}") for name, needs, gpu, _, _ in gpus)
-    ((name, needs, gpu, _, _),) = [place for place in told["places"] if not place[3]]
-    assert (needs, gpu) == (["cpu"], "none")
-    assert name.endswith("/cpu/0")
+    for number, (name, needs, gpu, _, _) in enumerate(cpus):
+        assert (needs, gpu) == (["cpu"], "none")
+        assert name.endswith(f"/cpu/{number}")
     assert told["early"] == 0
     (late,) = told["late"]
     assert late in [place[0] for place in gpus]
