@@ -69,7 +69,7 @@ def processor(old: Path, times: int) -> Figure:
 
 
 def drain(old: Path, times: int, files: int | None = None) -> Figure:
-    """Seconds in which `harness worker` empties a queue of the examples on the bandit ladder, in a new ledger each time.
+    """Seconds in which `harness worker` empties a queue of the examples on the bandit ladder, in new ledgers.
 
     As it comes, with the places that it gives this host.
     """

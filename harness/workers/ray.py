@@ -1,10 +1,10 @@
 """Workers on the machines of a Ray cluster: one actor a place, on the machine where the place is.
 
-A machine has a place for each of its GPUs, else as many as its cores and memory give (`places_for`). Every machine needs
-the harness, a container engine and the sandbox image; the ledger has to be a PostgreSQL that all of them reach under
-one URL. Ray only places and watches: what was claimed, by whom and how far it came is the ledger's to say, so a machine
-that is lost loses nothing but the time since the last seed. Not covered: the security of the cluster itself; whoever
-may talk to Ray may run code on its machines, and reads the ledger's URL.
+A machine has a place for each of its GPUs, else as many as its cores and memory give (`places_for`). Every machine
+needs the harness, a container engine and the sandbox image; the ledger has to be a PostgreSQL that all of them reach
+under one URL. Ray only places and watches: what was claimed, by whom and how far it came is the ledger's to say, so a
+machine that is lost loses nothing but the time since the last seed. Not covered: the security of the cluster itself;
+whoever may talk to Ray may run code on its machines, and reads the ledger's URL.
 """
 
 from __future__ import annotations
