@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -83,6 +84,25 @@ def told(command: click.Command, folder: Path, *words: object, columns: int = 22
 
 def rows(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("│")]
+
+
+def test_what_computes_intervals_is_loaded_while_the_database_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = threading.Event()
+    scores = Ledger.ladder_scores
+
+    def waits(self: Ledger, *given: Any) -> Any:
+        assert loaded.wait(60), "nobody loads it meanwhile"
+        return scores(self, *given)
+
+    monkeypatch.setattr("harness.ladder.board.quantiles", loaded.set)
+    monkeypatch.setattr(Ledger, "ladder_scores", waits)
+    with Ledger(tmp_path) as ledger:
+        run = measured(ledger, "bandit", "first", (0.7, 0.72, 0.71, 0.73))
+        (row,) = board(ledger, load("bandit")).rows
+    assert row.run.id == run
+    assert loaded.is_set()
 
 
 def test_the_baseline_has_its_row_and_each_run_its_paired_difference(tmp_path: Path) -> None:
