@@ -28,8 +28,6 @@ from harness.workers.local import places_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-#: What Ray tells of a machine: cores, GPUs, and bytes that are free for who works there.
-_RESOURCES = ("CPU", "GPU", "memory")
 #: How often the actors are asked how they are, in seconds.
 _LOOK_SECONDS = 1.0
 #: How long a machine on which nothing could be done is left alone, and how long a farewell may take, in seconds.
@@ -59,8 +57,9 @@ def spots_of(nodes: Iterable[Mapping[str, Any]], slots: int | None = None) -> li
     A machine with GPUs has a place for each; its other cores stay free for whatever trains there. Machines without
     processors (a head that only leads) have none.
     """
-    alive = sorted((str(n["NodeID"]), *(_whole(n, what) for what in _RESOURCES)) for n in nodes if n.get("Alive"))
-    working = [one for one in alive if one[1]]
+    alive = [n for n in nodes if n.get("Alive")]
+    machines = sorted((str(n["NodeID"]), _whole(n, "CPU"), _whole(n, "GPU"), _whole(n, "memory")) for n in alive)
+    working = [machine for machine in machines if machine[1]]
     if slots is not None:
         # One after the other to each machine; what has no room there waits until there is some.
         dealt = (divmod(n, len(working)) for n in range(slots if working else 0))
@@ -69,7 +68,7 @@ def spots_of(nodes: Iterable[Mapping[str, Any]], slots: int | None = None) -> li
     for node, cpus, gpus, memory in working:
         if gpus:
             spots += [Spot(node, n, gpu=True) for n in range(gpus)]
-        else:  # as many as that at the most, so that there is a core for each to ask Ray for
+        else:  # never more than cores, so that there is one for each to ask Ray for
             spots += [Spot(node, n) for n in range(places_for(cpus, memory))]
     return spots
 
