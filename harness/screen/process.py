@@ -80,7 +80,8 @@ def ask(data: bytes, policy: str, *named: str) -> bytes | Died:
         started.tell(json.dumps(named).encode() + b"\n" + data)
     except OSError as error:
         if started is not None:
-            started.process.kill()
+            with started.process as process:
+                process.kill()
         message = f"the screening process could not be started: {error}"
         raise InfrastructureError(message, remedy=_REMEDIES.get(error.errno or 0, _REMEDY)) from error
     with started.process as process:

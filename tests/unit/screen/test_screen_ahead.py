@@ -90,6 +90,21 @@ def test_one_that_cannot_be_started_ahead_is_told_of_to_who_asks(monkeypatch: py
         process.ask(*ASK)
 
 
+def test_one_that_cannot_be_given_its_text_is_ended(started: list[int]) -> None:
+    process.start_ahead()
+    one = process._ahead.pop()
+    one.stdin.close()
+    with Path("/dev/full").open("w+b", buffering=0) as full:
+        process._ahead.append(one._replace(stdin=full))
+        with pytest.raises(InfrastructureError, match="No space left") as caught:
+            process.ask(*ASK)
+    assert "TMPDIR" in caught.value.remedy
+    assert one.process.returncode is not None
+    assert one.process.stdout is not None
+    assert one.process.stdout.closed
+    assert len(started) == 1
+
+
 def test_one_that_nobody_asks_ends_with_who_started_it() -> None:
     done = subprocess.run([sys.executable, "-c", LEFT], cwd=ROOT, capture_output=True, text=True, check=True)
     waited = Path("/proc") / done.stdout.strip() / "stat"
