@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.ladder.evaluations import MEASURED, of_events
-from harness.ladder.gate import Difference, interval, quantiles
+from harness.ladder.gate import Difference, interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -103,8 +103,8 @@ def board(ledger: Ledger, ladder: Ladder, limit: int | None = None) -> Board:
     order = {plan.name: place for place, plan in enumerate(ladder.rungs)}
     gates = {plan.name: plan.gate for plan in ladder.rungs if plan.gate is not None}
     came = ledger.ladder_places(ladder.digest)
-    if came:  # its import takes a sixth of the time that is left, while the database is waited for
-        threading.Thread(target=quantiles, name="quantiles").start()
+    if came:  # what the first interval imports is loaded while the database is waited for
+        threading.Thread(target=interval, args=((0.0, 1.0), _ALPHA), name="interval").start()
     measured = ledger.ladder_scores(ladder.digest, {rung: gate.metric for rung, gate in gates.items()})
     kept = _Baselines(ledger, ladder)
     highest = {run: max(rungs, key=order.__getitem__) for run, rungs in measured.items()}

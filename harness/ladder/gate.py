@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from harness.core.errors import InfrastructureError
 from harness.ledger.records import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.core.verdict import Json
 
@@ -199,14 +199,9 @@ def interval(differences: Sequence[float], alpha: float) -> tuple[float, float]:
 @functools.cache
 def _quantile(share: float, freedom: int) -> float:
     """Student's t below which a share lies: what `scipy.stats.t.ppf` computes, without the second of its import."""
-    return float(quantiles()(freedom, share))
-
-
-def quantiles() -> Callable[[int, float], float]:
-    """Student's t by degrees of freedom and share; loads what computes it, so that this can be done ahead."""
     from scipy.special import stdtrit  # noqa: PLC0415 - most commands never decide
 
-    return cast("Callable[[int, float], float]", stdtrit)
+    return float(stdtrit(freedom, share))
 
 
 def comparison(metric: str, against: str, found: tuple[float, float, float], *, confidence: float, units: str) -> str:

@@ -42,21 +42,20 @@ class Died(NamedTuple):
 
 
 class _Started(NamedTuple):
-    """A process that waits for its text: in a file, in full, so that neither side ever waits for the other."""
+    """A process that waits for its text until its input ends.
+
+    The text is in a file, in full, so that neither side ever waits for the other.
+    """
 
     process: subprocess.Popen[bytes]
-    stdin: IO[bytes]
-    #: Its end tells the process to read.
-    waiting: int
+    text: IO[bytes]
 
     def tell(self, data: bytes) -> None:
         """Have it read."""
-        try:
-            with self.stdin:
-                self.stdin.write(data)
-                self.stdin.seek(0)
-        finally:
-            os.close(self.waiting)
+        with self.text:
+            self.text.write(data)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 #: Started before anybody asked; one at most.
@@ -76,7 +75,7 @@ def ask(data: bytes, policy: str, *named: str) -> bytes | Died:
     """
     started = None
     try:
-        started = _ahead.pop() if _ahead and policy == "on" else _start(policy)
+        started = _taken(policy) or _start(policy)
         started.tell(json.dumps(named).encode() + b"\n" + data)
     except OSError as error:
         if started is not None:
@@ -91,30 +90,31 @@ def ask(data: bytes, policy: str, *named: str) -> bytes | Died:
             process.kill()
 
 
+def _taken(policy: str) -> _Started | None:
+    """The one that was started ahead, where it has that policy and nobody else has it: two may ask at once."""
+    with contextlib.suppress(IndexError):
+        return _ahead.pop() if policy == "on" else None
+    return None
+
+
 def _start(policy: str) -> _Started:
     root = str(Path(__file__).resolve().parents[2])
     library = _library()
-    stdin = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the text is in it
+    text = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the text is in it
+    number = text.fileno()
     try:
-        ready, waiting = os.pipe()
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, root, library, policy, str(ready)],
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"LC_ALL": "C.UTF-8"},
-                pass_fds=(ready,),
-            )
-        except OSError:
-            os.close(waiting)
-            raise
-        finally:
-            os.close(ready)
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _START, root, library, policy, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"LC_ALL": "C.UTF-8"},
+            pass_fds=(number,),
+        )
     except OSError:
-        stdin.close()
+        text.close()
         raise
-    return _Started(process, stdin, waiting)
+    return _Started(process, text)
 
 
 def _converse(process: subprocess.Popen[bytes]) -> bytes | Died:

@@ -1,4 +1,4 @@
-"""The screening process: it reads a candidate's text on stdin, and answers with JSON on stdout.
+"""The screening process: it reads a candidate's text from a file, and answers with JSON on stdout.
 
 Started once per candidate, perhaps before its text is known, with limits on time, memory and files that it sets itself
 before it sees the text. It says `ready` first, so that a failure to start can be told from a parser that died of its
@@ -55,19 +55,20 @@ class _Refused(Exception):
 
 
 def main(arguments: list[str]) -> None:
-    """Screen the text on stdin, when the descriptor that waits ends; `arguments` are "on" or "off", and its number.
+    """Screen a text when stdin ends; `arguments` are "on" or "off", and the number of the descriptor that it is in.
 
-    Before the text stands a line with the entry's name or nothing, a contract and a binding, as JSON.
+    Before it stands a line with the entry's name or nothing, a contract and a binding, as JSON.
     """
-    policy, waiting = arguments
+    policy, number = arguments
     if policy == "on":
         # RestrictedPython is a third of the start; without the policy it stays out.
         import harness.screen.policy  # noqa: F401, PLC0415
     limit()
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    os.read(int(waiting), 1)
-    question, _, data = sys.stdin.buffer.read().partition(b"\n")
+    sys.stdin.buffer.read()
+    place = int(number)
+    question, _, data = os.pread(place, os.fstat(place).st_size, 0).partition(b"\n")
     if not question:
         return  # whoever started it has nothing to ask
     entry, *named = json.loads(question)

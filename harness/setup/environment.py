@@ -96,9 +96,9 @@ def make(root: Path) -> None:
     run([*pip, "--require-hashes", "--only-binary=:all:", "--no-deps", "-r", str(lock)], remedy=NETWORK_REMEDY)
     # The lock holds the build backend too, so that building the project asks for nothing else. By a line with its path:
     # the other way is a module of setuptools that every Python here would begin with, for as long as it takes to start.
-    pip += ["--config-settings", "editable_mode=compat"]
+    pathwise = ["--config-settings", "editable_mode=compat"]
     run(
-        [*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(root)],
+        [*pip, "--no-deps", "--no-build-isolation", "--no-index", *pathwise, "--editable", str(root)],
         remedy="read the lines above: the project itself does not build",
     )
     stamp.write_text(json.dumps(stamp_of(root), indent=1) + "\n", encoding="utf-8")

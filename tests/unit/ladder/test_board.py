@@ -19,6 +19,7 @@ from harness.core.errors import UserError
 from harness.ladder.board import board
 from harness.ladder.climb import BASELINE
 from harness.ladder.evaluations import MEASURED
+from harness.ladder.gate import interval
 from harness.ladder.ladder import called, load, named
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
@@ -92,11 +93,16 @@ def test_what_computes_intervals_is_loaded_while_the_database_is_read(
     loaded = threading.Event()
     scores = Ledger.ladder_scores
 
+    def computes(*given: Any) -> tuple[float, float]:
+        found = interval(*given)
+        loaded.set()
+        return found
+
     def waits(self: Ledger, *given: Any) -> Any:
         assert loaded.wait(60), "nobody loads it meanwhile"
         return scores(self, *given)
 
-    monkeypatch.setattr("harness.ladder.board.quantiles", loaded.set)
+    monkeypatch.setattr("harness.ladder.board.interval", computes)
     monkeypatch.setattr(Ledger, "ladder_scores", waits)
     with Ledger(tmp_path) as ledger:
         run = measured(ledger, "bandit", "first", (0.7, 0.72, 0.71, 0.73))

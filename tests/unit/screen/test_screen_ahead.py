@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,9 +94,9 @@ def test_one_that_cannot_be_started_ahead_is_told_of_to_who_asks(monkeypatch: py
 def test_one_that_cannot_be_given_its_text_is_ended(started: list[int]) -> None:
     process.start_ahead()
     one = process._ahead.pop()
-    one.stdin.close()
+    one.text.close()
     with Path("/dev/full").open("w+b", buffering=0) as full:
-        process._ahead.append(one._replace(stdin=full))
+        process._ahead.append(one._replace(text=full))
         with pytest.raises(InfrastructureError, match="No space left") as caught:
             process.ask(*ASK)
     assert "TMPDIR" in caught.value.remedy
@@ -112,6 +113,14 @@ def test_one_that_nobody_asks_ends_with_who_started_it() -> None:
     while waited.exists() and waited.read_text().rpartition(")")[2].split()[0] != "Z" and time.monotonic() < end:
         time.sleep(0.01)
     assert not waited.exists() or waited.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_of_two_who_ask_at_once_one_takes_it(started: list[int]) -> None:
+    process.start_ahead()
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: process.ask(*ASK), range(2)))
+    assert answers[0] == answers[1]
+    assert len(started) == 2
 
 
 @pytest.mark.parametrize(
