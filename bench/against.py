@@ -24,6 +24,7 @@ from rich.console import Console
 
 from bench import machine
 from bench.containers import ROOT
+from bench.ledger import many_finished
 from bench.measure import LEAST, Figure, environment, figures_table, in_turns, seconds, seconds_of
 from bench.used import used
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).with_name("against.json")
 #: Most that each may be of the old side's.
-TARGETS = {"check": None, "processor": 0.45, "drain": 0.5}
+TARGETS = {"check": None, "static": None, "leaderboard": None, "processor": 0.45, "drain": 0.5}
 #: Who waits for a folder of candidates has them end in any of these ways.
 _ENDS = (0, 1, 3)
 
@@ -46,9 +47,23 @@ def _harness(checkout: Path) -> Path:
 
 def check(old: Path, times: int) -> Figure:
     """Seconds of one cold check of DPO."""
-    sides = [[str(_harness(checkout)), "check", "examples/dpo.py"] for checkout in (ROOT, old)]
-    runs = [partial(seconds, side, folder=checkout) for side, checkout in zip(sides, (ROOT, old), strict=True)]
-    return _ratio("check", "one cold `harness check` of DPO, now / before", runs, times)
+    return _command("check", ["check", "examples/dpo.py"], old, times)
+
+
+def static(old: Path, times: int) -> Figure:
+    """Seconds of the static tier."""
+    return _command("static", ["check", "--static", "--screened-ok", "examples/dpo.py"], old, times)
+
+
+def leaderboard(old: Path, times: int) -> Figure:
+    """Seconds of the command over one ledger with many finished runs, which both sides have to be able to read."""
+    with many_finished() as folder:
+        return _command("leaderboard", ["leaderboard", "--folder", str(folder)], old, times)
+
+
+def _command(name: str, words: Sequence[str], old: Path, times: int) -> Figure:
+    runs = [partial(seconds, [str(_harness(side)), *words], folder=side) for side in (ROOT, old)]
+    return _ratio(name, f"seconds of `harness {' '.join(words[:2])}`, now / before", runs, times)
 
 
 def processor(old: Path, times: int) -> Figure:
@@ -130,9 +145,14 @@ def _ratio(
 @click.option("--times", default=LEAST, show_default=True, type=click.IntRange(1), help="Repetitions of each side.")
 @click.option("--files", type=click.IntRange(1), help="Only so many examples are drained.")
 def main(names: tuple[str, ...], old: Path, times: int, files: int | None) -> None:
-    """Measure what is named (check, processor, drain; all), print and keep it. Exit code 1 where a target is missed."""
+    """Measure what is named (check, static, leaderboard, processor, drain; all), print and keep it.
+
+    Exit code 1 where a target is missed.
+    """
     figures: dict[str, Callable[[], Figure]] = {
         "check": partial(check, old, times),
+        "static": partial(static, old, times),
+        "leaderboard": partial(leaderboard, old, times),
         "processor": partial(processor, old, times),
         "drain": partial(drain, old, times, files),
     }

@@ -96,12 +96,20 @@ def submissions(database: str, count: int = SUBMITTED) -> Callable[[int], Figure
 
 def leaderboard(times: int, finished: int = FINISHED) -> Figure:
     """Seconds of the command, from its start to its end, over a SQLite ledger with many finished runs."""
-    with _url("sqlite") as (folder, url), Ledger(folder, database=url) as ledger:
-        _finish(ledger, finished)
+    with many_finished(finished) as folder:
         command = [sys.executable, "-m", "harness", "leaderboard", "--folder", str(folder)]
         values = tuple(seconds(command) for _ in range(times + 1))[1:]
     what = f"sqlite: `harness leaderboard` with {finished} finished runs of the ladder {load().name}"
     return Figure("ledger-leaderboard", what, values, 1.0, unit="s")
+
+
+@contextlib.contextmanager
+def many_finished(finished: int = FINISHED) -> Iterator[Path]:
+    """A folder with a SQLite ledger of so many finished runs."""
+    with _url("sqlite") as (folder, url):
+        with Ledger(folder, database=url) as ledger:
+            _finish(ledger, finished)
+        yield folder
 
 
 def _finish(ledger: Ledger, count: int) -> None:

@@ -33,7 +33,7 @@ LAST = (
 ABSENT = {"warm": 3, "gvisor": 3, "gvisor-call": 3}
 
 #: Scripts that are called by their own name: `make test-rest`, and those that take minutes in `make test-all`.
-SCRIPTS = ("bench.phases", "bench.against --old . --times 1 check processor")
+SCRIPTS = ("bench.phases", "bench.against --old . --times 1 check static leaderboard processor")
 LONG_SCRIPTS = ("bench.against --old . --times 1 --files 1 drain", "bench.many --files 2", "bench.digits --seeds 2")
 
 #: What no test runs whole: why not, and the test that holds what lies beneath it.

@@ -181,6 +181,9 @@ BY_TEST = {
     "python -m bench.digits": "integration/test_bench.py::test_each_script_runs_once",
     "python -m bench.many": "integration/test_bench.py::test_each_script_runs_once",
     "python -m bench.against --old FOLDER": "integration/test_bench.py::test_each_script_runs_once",
+    "python -m bench.against --old FOLDER --times 21 static leaderboard": (
+        "integration/test_bench.py::test_each_script_runs_once"
+    ),
     "python -m bench.against --old FOLDER --files 8 drain": "integration/test_bench.py::test_each_script_runs_once",
     "python -m bench.reviews frontier": "unit/trainer_reviews/test_reviews_frontier.py::"
     "test_curves_are_kept_and_read_again",
