@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.checks.options import Options
     from harness.checks.static import Screened
     from harness.containers.engine import Engine
@@ -40,6 +42,8 @@ class Bench:
     environment: dict[str, Json]
     #: Where sandboxes are started ahead; None where each is started when it is needed.
     supply: Supply | None = None
+    #: Where it was made (`harness.checks.machine`): of no account for what comes out.
+    machine: Mapping[str, Json] = field(default_factory=dict)
 
     def opened(self, engine: Engine | None = None, recipe: Recipe | None = None) -> Sandbox:
         """A sandbox for one candidate: of this recipe, or another, by this connection, or another."""

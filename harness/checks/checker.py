@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from harness.checks.bench import Bench, Ready
 from harness.checks.job import Job
-from harness.checks.options import Options
+from harness.checks.machine import machine_facts
+from harness.checks.options import DEFAULT_RUNTIME, Options
 from harness.containers.cgroup import group_of
 from harness.containers.devices import choose, disk_of
 from harness.containers.engine import Engine, sweep
@@ -102,12 +103,12 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
             "profile_digest": profile.digest,
             "image": tag,
             "image_digest": digest,
-            "engine": f"{'Podman' if podman else 'Docker'} {version}",
-            "runtime": options.runtime or "the engine's default",
-            "device": "cpu" if gpu is None else f"cpu and GPU {gpu.index} (by {gpu.method})",
+            "runtime": options.runtime or DEFAULT_RUNTIME,
+            "device": "cpu" if gpu is None else "cpu and GPU",
             "screen": "on" if options.screen else "off",
         }
-        return cls(engine, recipe, profile, options, environment)
+        where = machine_facts(engine.url, f"{'Podman' if podman else 'Docker'} {version}", info, gpu)
+        return cls(engine, recipe, profile, options, environment, machine=where)
 
     def __exit__(self, *_: object) -> None:
         """Close the connection, and leave for the next process what this one had to draw."""

@@ -73,6 +73,7 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         properties=outcome.properties,
         not_run=outcome.not_run,
         environment=environment,
+        machine=bench.machine,
         output=output,
     )
 

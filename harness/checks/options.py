@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from harness.core.profiles import DEFAULT
 
+#: What a report calls the runtime where nobody named one.
+DEFAULT_RUNTIME = "the engine's default"
+
 
 @dataclass(frozen=True)
 class Options:

@@ -21,6 +21,8 @@ from harness.screen import screen
 from harness.screen.rules import DRAFTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.core.candidate import Candidate
     from harness.core.profiles import Profile
     from harness.core.program import Program
@@ -94,6 +96,7 @@ def make_result(
     verdict: Verdict,
     *,
     environment: dict[str, Json],
+    machine: Mapping[str, Json] | None = None,
     facts: dict[str, Json] | None = None,
     properties: dict[str, str] | None = None,
     not_run: dict[str, str] | None = None,
@@ -111,6 +114,7 @@ def make_result(
         properties=properties or {},
         not_run=not_run or {},
         environment=environment,
+        machine=machine or {},
         timings={k: round(v, 6) for k, v in ready.timings.items()},
         output=output,
     )

@@ -25,6 +25,8 @@ _COMMANDS = {
     "rules": ("harness.cli.rules", "rules_command"),
     "profiles": ("harness.cli.profiles", "profiles_command"),
     "schema": ("harness.cli.schema", "schema_command"),
+    "keys": ("harness.cli.keys", "keys_command"),
+    "verify": ("harness.cli.verify", "verify_command"),
     "image": ("harness.cli.image", "image"),
     "run": ("harness.cli.run", "run_command"),
     "submit": ("harness.cli.submit", "submit_command"),

@@ -18,6 +18,7 @@ from harness.core.contract import CONTRACTS
 from harness.core.profiles import profile_for
 
 if TYPE_CHECKING:
+    from harness.attestation.keys import Signing
     from harness.checks.job import Job
     from harness.core.result import CheckReport, CheckResult
     from harness.report import Format
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
     metavar="FMT=FILE",
     help="Write a report: text, json, sarif, junit, github, gitlab, html or markdown; - is standard output.",
 )
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the verdicts as signed records, which `harness verify` reads.",
+)
+@click.option("--nonce", default="", metavar="TEXT", help="With --record: a word that the records are to repeat.")
 @click.option("--static", is_flag=True, help="Stop after the screen: no container, no engine.")
 @click.option("--screened-ok", is_flag=True, help="With --static: exit 0 for candidates that pass the screen alone.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out of a folder, as *.py.")
@@ -66,6 +74,8 @@ def check_command(
     contract: str | None,
     entry: str | None,
     reports: tuple[str, ...],
+    record: Path | None,
+    nonce: str,
     static: bool,
     screened_ok: bool,
     exclude: tuple[str, ...],
@@ -88,6 +98,7 @@ def check_command(
     from harness.report import parse_report_option  # noqa: PLC0415 - after the options are known to be sound
 
     destinations = [parse_report_option(option) for option in reports]
+    signing = None if record is None else _signing(record, nonce)
     if static:
         # The screen is a process of its own, which is waited for: what shows its word is loaded meanwhile.
         threading.Thread(target=_load_report, daemon=True).start()
@@ -115,11 +126,46 @@ def check_command(
 
     tell_excluded(paths, exclude)
     _write(report, destinations)
+    if record is not None and signing is not None:
+        _write_records(report, options, signing, nonce, record)
     if plots is not None:
         from harness.plots.plots import draw_all  # noqa: PLC0415
 
         draw_all(report, plots)
     sys.exit(report.exit_code)
+
+
+def _signing(record: Path, nonce: str) -> Signing:
+    """What signs the records; asked before any work is done, as what is missing for it is the user's to mend."""
+    from harness.attestation.keys import Keyring  # noqa: PLC0415 - nobody else signs
+    from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.core.errors import UserError  # noqa: PLC0415
+    from harness.core.files import STDOUT, check_destination  # noqa: PLC0415
+
+    if record == STDOUT:
+        raise UserError("records go into a file", remedy="give the path of one: --record check.intoto.jsonl")
+    check_destination(record)
+    if nonce != sanitize.one_line(nonce):
+        raise UserError("--nonce is to be one short line of plain text")
+    ring = Keyring()
+    signing, fresh = ring.or_new()
+    if fresh:
+        click.echo(f"harness: made a key to sign records with, in {ring.folder} (`harness keys show`)", err=True)
+    # What the statements are made of loads while the sandbox starts. A fault of it is told where they are made.
+    threading.Thread(target=_load_records, daemon=True).start()
+    return signing
+
+
+def _load_records() -> None:
+    with contextlib.suppress(Exception):
+        importlib.import_module("harness.ladder.verdict_record")
+
+
+def _write_records(report: CheckReport, options: Options, signing: Signing, nonce: str, path: Path) -> None:
+    from harness.core.files import save_bytes  # noqa: PLC0415 - as in `_signing`
+    from harness.ladder.verdict_record import seal_verdicts  # noqa: PLC0415
+
+    save_bytes(seal_verdicts(report, options, signing, nonce), path)
 
 
 def _load_report() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from harness.doctor.model import Examination
 
 
 @click.command("doctor")
@@ -37,11 +40,28 @@ def doctor_command(
         return
     with _progress() as say:
         found = doctor.examine(doctor.Wishes(runtime, gpu, image, strict), say)
+    _remember(found, report.write_json(found), runtime)
     if as_json:
         click.echo(report.write_json(found), nl=False)
     else:
         report.print_text(found, make_console(sys.stdout))
     sys.exit(found.exit_code)
+
+
+def _remember(found: Examination, document: str, runtime: str | None) -> None:
+    """Leave it for the records of what is run here from now on; whoever examines is told all of it anyway."""
+    from harness.attestation import times  # noqa: PLC0415 - as above
+    from harness.checks.options import DEFAULT_RUNTIME  # noqa: PLC0415
+    from harness.images.examined import Examined, Host, remember  # noqa: PLC0415
+
+    about = found.about
+    if "image" not in about:
+        return
+    host = Host(about["engine"], about["image"], runtime or DEFAULT_RUNTIME, gpu=about["device"] != "cpu")
+    result = "trusted" if found.trusted else "not trusted"
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    with suppress(OSError):
+        remember(host, Examined(result, times.spelt(times.now()), digest))
 
 
 @contextmanager

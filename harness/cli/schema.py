@@ -8,11 +8,16 @@ from harness.report.json_report import pretty, shipped_schema
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["report", "doctor"]))
+@click.argument("name", type=click.Choice(["report", "doctor", "record"]))
 def schema_command(name: str) -> None:
     """Print the JSON Schema of the document called NAME."""
     if name == "report":
         click.echo(shipped_schema(), nl=False)
+        return
+    if name == "record":
+        from harness.attestation.statement import shipped_schema as records  # noqa: PLC0415 - as below
+
+        click.echo(records(), nl=False)
         return
     from harness.doctor.report import schema  # noqa: PLC0415 - only this one needs the models
 

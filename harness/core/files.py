@@ -108,15 +108,17 @@ def open_to_write(path: Path, flags: int, mode: int = 0o666) -> int:
     return descriptor
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a file in the place of whatever lies there; see `replacing`. Raises OSError."""
-    with replacing(path) as file:
+    with replacing(path, mode) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A new file beside `path` (its `name` says where), which takes that place once the block ends without an error.
+
+    It has that `mode`, less what the process's mask takes away, from its first byte on.
 
     Before that, and where anything fails or the machine stops, `path` is what it was. What lies there is never written
     through: a link, a pipe or a file's second name is replaced. Its bytes and its name are on the disk when this
@@ -126,7 +128,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, 0o666, dir_fd=folder)
+        descriptor = os.open(name, flags, mode, dir_fd=folder)
         try:
             with open(path.with_name(name), "wb", opener=lambda *_: descriptor) as file:
                 yield file

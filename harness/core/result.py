@@ -17,9 +17,10 @@ class CheckResult:
     """One candidate, one verdict.
 
     `facts` and `environment` are JSON-ready. `properties` maps each rule id that ran to "passed",
-    "failed", "warned" or "not-run", and `not_run` says why of the last kind. `timings` (seconds, for the
-    phases and for each rule) is the only part that differs between two runs. `output` is what the
-    candidate printed: untrusted, capped, to be escaped wherever it is shown.
+    "failed", "warned" or "not-run", and `not_run` says why of the last kind. `machine` tells where it was
+    made, and `timings` how long it took (seconds, for the phases and for each rule): the only parts that
+    differ between two runs. `output` is what the candidate printed: untrusted, capped, to be escaped
+    wherever it is shown.
     """
 
     path: str
@@ -30,6 +31,7 @@ class CheckResult:
     properties: Mapping[str, str] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Json] = field(default_factory=dict)
+    machine: Mapping[str, Json] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     output: str = ""
 

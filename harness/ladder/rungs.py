@@ -158,7 +158,7 @@ _OF = {
     },
 }
 #: Packages of this Python whose versions decide, where no image holds them.
-_PACKAGES = {
+PACKAGES = {
     "screen": ("RestrictedPython",),
     "properties": ("RestrictedPython", "hypothesis", "numpy", "pytest", "scipy"),
 }
@@ -180,7 +180,7 @@ def code_of(kind: str, baseline: str = "", root: Path | None = None) -> str:
 def _code_of(kind: str, baseline: str, root: Path) -> str:
     names = (*_OF[kind], *(f"{folder}/{baseline}.py" for folder in _CATALOGUES if baseline))
     whole = hashlib.sha256(f"harness-code/v1\0{kind}\0{baseline}\0{sys.version_info[:2]}\0".encode())
-    for package in _PACKAGES.get(kind, _SEEDED):
+    for package in PACKAGES.get(kind, _SEEDED):
         whole.update(f"{package} {importlib.metadata.version(package)}\0".encode())
     for name, content in sorted(contents(root, *names, optional=_CATALOGUES).items()):
         whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())

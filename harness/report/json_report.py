@@ -6,6 +6,7 @@ The form is version 1. Adding a field is a change of this version; changing one 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from importlib import resources
@@ -67,8 +68,9 @@ class ResultModel(_Model):
     facts: dict[str, JsonValue] = Field(description="What was learnt about the loss, as far as it got.")
     properties: dict[str, Literal["passed", "failed", "warned", "not-run"]]
     not_run: dict[str, str] = Field(default={}, description="Why, for each rule that was not run.")
-    environment: dict[str, JsonValue]
-    timings: dict[str, float] = Field(description="Seconds; the only part that differs between two runs.")
+    environment: dict[str, JsonValue] = Field(description="What the outcome may depend on besides the candidate.")
+    machine: dict[str, JsonValue] = Field(default={}, description="Where it was made: differs between two machines.")
+    timings: dict[str, float] = Field(description="Seconds; the only part that differs between two runs on one.")
     output: str = Field(description="What the candidate printed: untrusted, stripped, capped.")
 
 
@@ -99,6 +101,22 @@ def write_json(report: CheckReport) -> str:
         results=[_result(r) for r in report.results],
     )
     return sanitize.part_in_json(pretty(model.model_dump(mode="json", by_alias=True))) + "\n"
+
+
+#: What of a result is not compared: by whom it was asked for, where it was made, and how long that took.
+_NOT_COMPARED = {"path", "machine", "timings"}
+
+
+def compared(report: CheckReport, result: CheckResult) -> bytes:
+    """What two checks of the same candidate have to agree on to the byte, whoever made them and wherever."""
+    one = _result(result).model_dump(mode="json", by_alias=True, exclude=_NOT_COMPARED)
+    whole = {"schema": SCHEMA_NAME, "profile": report.profile, "seed": report.seed}
+    return json.dumps({**whole, "result": one}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def compared_digest(report: CheckReport, result: CheckResult) -> str:
+    """SHA-256 (hex) of that, by which signed records name a report."""
+    return hashlib.sha256(compared(report, result)).hexdigest()
 
 
 def read_json(data: bytes) -> CheckReport:
@@ -156,6 +174,7 @@ def _result(result: CheckResult) -> ResultModel:
             "properties": dict(sorted(result.properties.items())),
             "not_run": {rule: sanitize.clean(why) for rule, why in sorted(result.not_run.items())},
             "environment": strict(dict(sorted(result.environment.items()))),
+            "machine": strict(dict(sorted(result.machine.items()))),
             "timings": {k: v for k, v in sorted(result.timings.items()) if math.isfinite(v)},
             "output": sanitize.clean(result.output),
         }

@@ -1,0 +1,170 @@
+"""`harness verify`: whether signed records hold, and whether they are about the files that are shown with them."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.attestation.keys import TrustedKey
+    from harness.attestation.verified import Verified
+
+#: What records begin with, whoever wrote them.
+_MARK = b'"payloadType"'
+
+
+@click.command("verify")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--key", "pems", multiple=True, type=click.Path(path_type=Path), metavar="PEM", help="Trust this key too."
+)
+@click.option("--nonce", metavar="TEXT", help="The word that the record was asked for with.")
+@click.option("--since", metavar="TIME", help="Refuse what was made before.")
+@click.option("--at", "at_time", metavar="TIME", help="Judge keys as of this time.  [default: now]")
+@click.option("--forgetful", is_flag=True, help="Do not hold records against newer ones that were verified before.")
+def verify_command(
+    files: tuple[Path, ...],
+    *,
+    pems: tuple[Path, ...],
+    nonce: str | None,
+    since: str | None,
+    at_time: str | None,
+    forgetful: bool,
+) -> None:
+    """Verify signed records, without network and without an engine.
+
+    Each FILE is a file of records (`harness check --record`), or a file that one of them has to be about: a candidate,
+    or a JSON report.
+
+    Exit code: 0 every record holds and every other file is what one of them is about, 1 not so, 2 the command makes no
+    sense.
+    """
+    from harness.attestation import newest, times  # noqa: PLC0415 - the help of the command needs none of it
+    from harness.attestation.keys import Keyring  # noqa: PLC0415
+    from harness.attestation.statement import made_at  # noqa: PLC0415
+    from harness.attestation.verify import Asked, verify  # noqa: PLC0415
+    from harness.cli.progress import say  # noqa: PLC0415
+    from harness.core.files import LARGE, LINES, load_bytes  # noqa: PLC0415
+
+    ring = Keyring()
+    asked = Asked(times.given(at_time) if at_time else times.now(), nonce, times.given(since) if since else None)
+    records: list[tuple[str, bytes]] = []
+    given: dict[str, str] = {}
+    names: list[str] = []
+    for path in files:
+        data = load_bytes(path, LARGE, "the file", links=True)
+        if _MARK in data[:LINES]:
+            records += _lines(path, data)
+            continue
+        names.append(str(path))
+        given |= dict.fromkeys(_digests(data), str(path))
+    keys = [*ring.trusted(), *(_key_of(path) for path in pems)]
+    found = verify(records, keys, asked, given, {} if forgetful else newest.known(ring.folder))
+    strangers = [name for name in names if not any(name in each.compared for each in found)]
+    _print(found, strangers, names)
+    if not records or strangers or not all(each.holds for each in found):
+        sys.exit(1)
+    made = {each.kind: made_at(each.statement) for each in found if each.kind and each.statement is not None}
+    if made and not forgetful:
+        try:
+            newest.remember(ring.folder, made)
+        except OSError as error:
+            say(
+                f"harness: nothing can be kept in {ring.folder} ({error.strerror}): an older record will not be noticed"
+            )
+
+
+def _lines(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
+    for number, line in enumerate(data.splitlines(keepends=True), 1):
+        yield f"{path}:{number}", line
+
+
+def _digests(data: bytes) -> list[str]:
+    """By which digests a record may be about a file: that of its bytes, and of a report those of its results."""
+    from harness.core.errors import InfrastructureError  # noqa: PLC0415 - as above
+    from harness.report.json_report import SCHEMA_NAME, compared_digest, read_json  # noqa: PLC0415
+
+    if SCHEMA_NAME.encode() not in data[:200]:
+        return [hashlib.sha256(data).hexdigest()]
+    try:
+        report = read_json(data)
+    except InfrastructureError:
+        return [hashlib.sha256(data).hexdigest()]
+    return [compared_digest(report, result) for result in report.results]
+
+
+def _key_of(path: Path) -> TrustedKey:
+    """A public key that is trusted for this once."""
+    from harness.attestation.keys import trusted_once  # noqa: PLC0415 - as above
+    from harness.core.files import SMALL, load_bytes  # noqa: PLC0415
+
+    return trusted_once(load_bytes(path, SMALL, "the key", links=True), path.name)
+
+
+def _print(found: Sequence[Verified], strangers: Sequence[str], names: Sequence[str]) -> None:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    from harness.report.text import emit, make_console  # noqa: PLC0415
+
+    console = make_console(sys.stdout)
+    for each in found:
+        mark = ("✓", "green") if each.holds else ("✗", "bold red")
+        emit(console, Text.assemble(mark, f" {each.source}  ", _about(each)))
+        for problem in each.problems:
+            emit(console, Text(f"    {problem}", "red"))
+        for line in _told(each):
+            emit(console, Text(f"    {line}"))
+    for name in strangers:
+        emit(console, Text.assemble(("✗", "bold red"), f" {name}  no record here is about it"))
+    if not found:
+        emit(console, Text("There is no record in what was given."))
+    held = sum(each.holds for each in found)
+    told = f"{held} of {len(found)} record{'s' if len(found) != 1 else ''} hold{'s' if held == 1 else ''}"
+    others = len(names) - len(strangers)
+    emit(
+        console, Text(f"{told}; {others} of {len(names)} other files are what they are about." if names else f"{told}.")
+    )
+
+
+def _about(each: Verified) -> str:
+    from harness.core import text as sanitize  # noqa: PLC0415 - as above
+
+    known = each.statement
+    if known is None:
+        return "unreadable"
+    subject = known.subject[0]
+    name = f"{sanitize.one_line(subject.name)} (sha256 {subject.digest.sha256[:12]})"
+    return f"{sanitize.one_line(known.headline)}  {name}"
+
+
+def _told(each: Verified) -> Iterator[str]:
+    """What the record says, and what was not looked at."""
+    from harness.attestation import times  # noqa: PLC0415 - as above
+    from harness.attestation.statement import (  # noqa: PLC0415
+        NextKeyStatement,
+        NoVerdictPredicate,
+        RungResultPredicate,
+        VerdictPredicate,
+        made_at,
+    )
+    from harness.core import text as sanitize  # noqa: PLC0415
+
+    known = each.statement
+    if known is None or each.key is None:
+        return
+    key = f"{each.key.keyid[:12]} ({sanitize.one_line(each.key.name)})"
+    yield f"signed {times.spelt(made_at(known))} with the key {key}"
+    said = known.predicate
+    if isinstance(said, VerdictPredicate | NoVerdictPredicate | RungResultPredicate):
+        profile = sanitize.one_line(str(said.annotations("profile").get("name")))
+        yield f"profile {profile}, image {said.digest('image')[:12] or 'known by its tag alone'}"
+    if each.compared:
+        yield f"compared with {', '.join(sanitize.one_line(name) for name in dict.fromkeys(each.compared))}"
+    elif not isinstance(known, NextKeyStatement):
+        yield "not compared with any file: give the candidate too, and its JSON report where there is one"
