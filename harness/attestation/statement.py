@@ -30,6 +30,7 @@ NO_VERDICT = "urn:harness:no-verdict:v1"
 RUNG_RESULT = "urn:harness:rung-result:v1"
 GATE_DECISION = "urn:harness:gate-decision:v1"
 PROMOTION = "urn:harness:promotion:v1"
+LEADERBOARD = "urn:harness:leaderboard:v1"
 NEXT_KEY = "urn:harness:next-key:v1"
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -199,6 +200,30 @@ class PromotionPredicate(_Timed):
     previous: _Below
 
 
+class PlaceModel(_Model):
+    """A place on a leaderboard; the interval is that of the mean over seeds, and nan, inf and -inf are words."""
+
+    rank: int = Field(ge=1)
+    candidate: _Hex
+    run: int
+    rung: str
+    metric: str
+    mean: float | str
+    low: float | str
+    high: float | str
+    seeds: int = Field(ge=0)
+    record: _Hex | Literal[""] = Field(description="SHA-256 of the last record of the run; empty where it has none.")
+
+
+class LeaderboardPredicate(_Timed):
+    """Who was ahead on a ladder when this was made, by one installation's ledger."""
+
+    ladder: _Hex = Field(description="SHA-256 of the ladder's file.")
+    name: str
+    harness: str = Field(description="The version that ranked.")
+    places: list[PlaceModel] = Field(min_length=1)
+
+
 class NextKeyPredicate(_Timed):
     """The word of a key that is retired now on the key that comes after it."""
 
@@ -270,6 +295,18 @@ class PromotionStatement(_Statement):
         return f"PROMOTED from the rung {self.predicate.rung.name}"
 
 
+class LeaderboardStatement(_Statement):
+    """A leaderboard, about all candidates on it."""
+
+    predicateType: Literal["urn:harness:leaderboard:v1"]  # noqa: N815 - as above
+    predicate: LeaderboardPredicate
+
+    @property
+    def headline(self) -> str:
+        """In a few words what it says; untrusted where a name is in it."""
+        return f"leaderboard of {self.predicate.name} ({len(self.predicate.places)} places), first"
+
+
 class NextKeyStatement(_Statement):
     """A key, by the key before it."""
 
@@ -288,6 +325,7 @@ Statement: TypeAlias = (
     | RungResultStatement
     | GateDecisionStatement
     | PromotionStatement
+    | LeaderboardStatement
     | NextKeyStatement
 )
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Annotated[Statement, Field(discriminator="predicateType")])

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.attestation.statement import NextKeyStatement, NoVerdictStatement, VerdictStatement
+from harness.attestation.statement import (
+    LeaderboardStatement,
+    NextKeyStatement,
+    NoVerdictStatement,
+    VerdictStatement,
+)
 from harness.core.digests import json_digest
 
 if TYPE_CHECKING:
@@ -43,6 +48,8 @@ class Verified:
         if known is None or self.key is None or isinstance(known, NextKeyStatement):
             return ""
         by: list[object]
+        if isinstance(known, LeaderboardStatement):
+            return json_digest([self.key.keyid, known.predicateType, known.predicate.ladder])
         if isinstance(known, VerdictStatement | NoVerdictStatement):
             said, told = known.predicate, known.predicate.annotations("circumstances")
             seed = said.annotations("questions").get("seed")

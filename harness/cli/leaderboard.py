@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pathlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from harness.ladder.board import Reference, Standing
     from harness.ladder.plan import Ladder
+    from harness.ledger import Ledger
 
 
 #: What stands in a line of the table, by column.
@@ -54,9 +56,17 @@ _MARK = "*"
 @click.command("leaderboard")
 @ladder_option("The ladder; one of your own as a .toml file, or NAME@DIGEST.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Most runs that are shown.")
+@click.option(
+    "--record",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it as a signed record as well, which `harness verify` reads.",
+)
 @click.option("--json", "json_wanted", is_flag=True, help="Write JSON to standard output.")
 @ledger_options
-def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: Path, database: str | None) -> None:
+def leaderboard_command(
+    *, profile: str, limit: int, record: Path | None, json_wanted: bool, folder: Path, database: str | None
+) -> None:
     """Rank runs by the highest rung they were measured at, and there by the mean over seeds with its 95 % interval.
 
     The baseline has a row of its own, and each run its difference from the baseline on the same seeds, with the
@@ -68,6 +78,8 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
         ladder = named(ledger, profile)
         found = board(ledger, ladder, limit)
         rows, beside = found.rows, found.baselines
+        if record is not None:
+            _write_record(ledger, ladder, rows, record)
         others = [run for run in ledger.namesakes(ladder.name) if run.profile_digest != ladder.digest]
     if json_wanted:
         tell_json(_document(profile, ladder, rows, beside))
@@ -79,6 +91,14 @@ def leaderboard_command(*, profile: str, limit: int, json_wanted: bool, folder: 
     if others:
         told = ", ".join(called(run.profile, run.profile_digest) for run in others)
         console.print(Text(f"not among these: runs of {told}, other ladders of the same name", style="dim"))
+
+
+def _write_record(ledger: Ledger, ladder: Ladder, rows: Sequence[Standing], path: Path) -> None:
+    from harness.attestation.keys import Keyring  # noqa: PLC0415 - most boards are for people
+    from harness.core.files import save_bytes  # noqa: PLC0415
+    from harness.ladder.board_record import seal_board  # noqa: PLC0415
+
+    save_bytes(seal_board(ledger, ladder, rows, Keyring().or_new()[0]), path)
 
 
 def _document(profile: str, ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference]) -> dict[str, Any]:

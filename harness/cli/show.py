@@ -26,6 +26,7 @@ from harness.cli.pictures import draw_run
 from harness.cli.progress import tell, tell_json
 from harness.core import text as sanitize
 from harness.core.errors import UserError
+from harness.core.files import save_bytes
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
 from harness.ladder.evaluations import OBJECTIVE, RUNG, VALUE, tuned_of
@@ -53,6 +54,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write the JSON report of its properties, or of the screen that refused it, as the worker made it.",
 )
+@click.option(
+    "--records",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the signed records of its last way up, for `harness verify`.",
+)
 @click.option("--plots", type=click.Path(path_type=pathlib.Path, file_okay=False), help="Draw all its pictures there.")
 @ledger_options
 def show_command(
@@ -61,6 +68,7 @@ def show_command(
     json_wanted: bool,
     text: bool,
     report: bool,
+    records: Path | None,
     plots: Path | None,
     folder: Path,
     database: str | None,
@@ -71,6 +79,8 @@ def show_command(
         if plots is not None:
             for path in draw_run(ledger, found, plots):
                 tell(str(path))
+        elif records is not None:
+            _write_records(ledger, run, records)
         elif text:
             program = sanitize.clean(ledger.text(found).decode("utf-8", "replace"), 1 << 20)
             click.echo(sanitize.part_commands(program, program=True))
@@ -80,6 +90,14 @@ def show_command(
             tell_json(_document(ledger, found))
         else:
             _print(ledger, found, Terminal())
+
+
+def _write_records(ledger: Ledger, run: int, path: Path) -> None:
+    """All records of a run, a line each. Raises UserError where there are none."""
+    made = ledger.sealed(run)
+    if not made:
+        raise UserError(f"run {run} has no records", remedy="nothing was decided yet, or an older version decided")
+    save_bytes(b"".join(one.line for one in made), path)
 
 
 def _report(ledger: Ledger, run: int) -> str:

@@ -163,7 +163,10 @@ def _told(each: Verified) -> Iterator[str]:
     said = known.predicate
     if isinstance(said, VerdictPredicate | NoVerdictPredicate | RungResultPredicate):
         profile = sanitize.one_line(str(said.annotations("profile").get("name")))
-        yield f"profile {profile}, image {said.digest('image')[:12] or 'known by its tag alone'}"
+        image = said.digest("image")[:12] or (
+            "known by its tag alone" if said.annotations("image").get("tag") else "none"
+        )
+        yield f"profile {profile}, image {image}"
     if each.compared:
         yield f"compared with {', '.join(sanitize.one_line(name) for name in dict.fromkeys(each.compared))}"
     elif not isinstance(known, NextKeyStatement):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.checks.static import screen_result
@@ -17,6 +18,7 @@ from harness.ladder.context import ClimbContext, Progress
 from harness.ladder.curves import by_seed
 from harness.ladder.duplicates import compared
 from harness.ladder.evaluations import MEASURED
+from harness.ladder.rung_records import RungEnd, files_of, sealing
 from harness.ladder.rungs import GATED, SEEDED, TRAINED
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.queue import LeaseLostError
@@ -39,6 +41,8 @@ REPORT = "report.json"
 SCREEN_REPORT = "screen.json"
 #: What the baseline's metrics of a seed are called there, by the seed.
 BASELINE = "baseline-{}.json"
+#: What the digests are called there of the data that were trained on, and of the weights, by the seed.
+FILES = "files-{}.json"
 #: What the answers are called there that a trained model gave, by the seed.
 SAMPLES = "samples-{}.jsonl"
 
@@ -69,15 +73,36 @@ def with_remedy(error: HarnessError) -> str:
     return f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
-def _end_of(context: ClimbContext, held: Claim, decision: Decision, one: Screened | None = None) -> dict[str, Any]:
-    """The checkpoint's arguments for the rung that the run is at."""
+def _end_of(
+    context: ClimbContext,
+    held: Claim,
+    decision: Decision,
+    one: Screened | None = None,
+    judged: CheckResult | None = None,
+) -> dict[str, Any]:
+    """The checkpoint's arguments for the rung that the run is at; `judged` is what a rung that judges came to."""
     place = context.ledger.run(held.run.id).rung
     plan = context.ladder.rungs[place]
+    evaluation = context.evaluation(plan, one)
+    left = context.ledger.documents(held.run.id, FILES.format("%")) if plan.kind in TRAINED else []
+    rung = RungEnd(
+        context.checker,
+        context.ladder,
+        plan,
+        held.run.candidate,
+        PurePosixPath(held.run.path).name or held.run.name,
+        evaluation,
+        judged,
+        files_of({each.name: data for each, data in left if each.rung == plan.name}),
+        dict(one.program.chosen) if one is not None and one.program is not None else {},
+        context.trainer(plan),
+    )
     return {
         "rung": plan.name,
         "scores": (),
         "decision": decision,
-        "evaluation": context.evaluation(plan, one),
+        "evaluation": evaluation,
+        "seal": sealing(context.signing(), rung, decision),
         "next_needs": context.ladder.needs(place + 1),
         "ask_a_person": plan.ask_a_person,
     }
@@ -91,16 +116,17 @@ def _climb(context: ClimbContext, held: Claim) -> State:
             raise StoppedError
         context.watch(Progress(plan.name))
         context.foresee(_sandboxes(context, plan, one))
+        judged = None
         if plan.kind in GATED:
             one, fallen = _tuned(context, held, plan, one)
             decision = fallen or _seeded(context, held, plan, one)
         else:
-            verdict = (_screened if plan.kind == "screen" else _properties)(context, held, plan, one)
-            if isinstance(verdict, int):
+            judged = (_screened if plan.kind == "screen" else _properties)(context, held, plan, one)
+            if judged is None:
                 return State.DUPLICATE
-            decision = _of_verdict(verdict, judged=plan.kind != "screen")
+            decision = _of_verdict(judged.verdict, judged=plan.kind != "screen")
         context.watch(Progress(plan.name, decision=decision))
-        state = context.ledger.checkpoint(held, **_end_of(context, held, decision, one))
+        state = context.ledger.checkpoint(held, **_end_of(context, held, decision, one, judged))
         if state is not State.RUNNING:
             return state
     raise InfrastructureError(f"run {held.run.id} stands above the last rung of {context.ladder.name}")
@@ -126,13 +152,13 @@ def _sandboxes(context: ClimbContext, plan: RungPlan, one: Screened) -> float:
     return (2 if witnessed else 1) + (plan.kind == "properties")
 
 
-def _screened(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -> Verdict:
-    """The verdict of the screen alone."""
+def _screened(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -> CheckResult:
+    """What the screen alone says."""
     result = screen_result(one)
     if isinstance(result.verdict, Undecided) and one.fault is not None:
         raise one.fault
     _keep(context, held, plan, result)
-    return result.verdict
+    return result
 
 
 def _keep(context: ClimbContext, held: Claim, plan: RungPlan, result: CheckResult) -> None:
@@ -141,16 +167,16 @@ def _keep(context: ClimbContext, held: Claim, plan: RungPlan, result: CheckResul
     context.ledger.attach(held, plan.name, SCREEN_REPORT if plan.kind == "screen" else REPORT, report)
 
 
-def _properties(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -> Verdict | int:
-    """The verdict of the properties, or the run that judged the same function before."""
+def _properties(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -> CheckResult | None:
+    """What the properties say; None where another run answers for the same function."""
     result = _judged(context, held, one)
     _keep(context, held, plan, result)
     fingerprint = result.loss_facts.fingerprint
     if isinstance(result.verdict, Accepted) and fingerprint:
         known = context.ledger.same_function(held, fingerprint, lambda other: _difference(context, held, one, other))
         if known is not None:
-            return known
-    return result.verdict
+            return None
+    return result
 
 
 def _difference(context: ClimbContext, held: Claim, one: Screened, other: Run) -> str | None:
@@ -259,6 +285,8 @@ def _attach(
         made[f"curve-{seed}.json"] = measured.curve
     if measured.samples:
         made[SAMPLES.format(seed)] = measured.samples
+    if measured.files:
+        made[FILES.format(seed)] = measured.files
     for name, data in made.items():
         context.ledger.attach(held, plan.name, name, data)
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.attestation.keys import Keyring
 from harness.ladder.baselines import Baselines
 from harness.ladder.checks import check
 from harness.ladder.evaluations import evaluation_with
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from harness.attestation.keys import Signing
     from harness.checks.checker import Checker
     from harness.checks.static import Screened
     from harness.core.candidate import Candidate
@@ -54,6 +56,12 @@ class Progress:
     training: Training | None = None
 
 
+@ours()
+def own_signing() -> Signing:
+    """The installation's key as it is at this moment: it may be replaced while workers run."""
+    return Keyring().or_new()[0]
+
+
 @dataclass
 class ClimbContext:
     """What all climbs of a worker share. `stopping` is asked between seeds, `watch` is told what happens."""
@@ -66,6 +74,8 @@ class ClimbContext:
     watch: Callable[[Progress], None] = lambda _: None
     #: Whether other runs wait behind this one.
     more: bool = False
+    #: What signs the records of what is decided.
+    signing: Callable[[], Signing] = own_signing
     #: The fault of ours that the last climb ended with.
     fault: InfrastructureError | None = None
 
@@ -97,6 +107,10 @@ class ClimbContext:
     def trainings(self, labels: dict[str, str]) -> TrainingService:
         """How this worker trains. Raises InfrastructureError where it cannot."""
         return trainings_of(self.checker, self.folder, labels, self.stopping)
+
+    def trainer(self, plan: RungPlan) -> str:
+        """By what a rung trains, as `where:digest`; empty where none does."""
+        return self.trainings({}).where.identity if plan.kind in TRAINED else ""
 
     def foresee(self, sandboxes: float) -> None:
         """The run will take so many sandboxes soon, as far as is known: they are started ahead, as are others'."""

@@ -161,11 +161,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a seed came to: its metrics, its learning curve as JSON, the model's answers; empty where there are none."""
+    """What a seed came to: its metrics, its learning curve as JSON, the model's answers; empty where there are none.
+
+    `files` are the digests of what it was trained on and of the weights that it left, as JSON.
+    """
 
     metrics: dict[str, float]
     curve: bytes = b""
     samples: bytes = b""
+    files: bytes = b""
 
 
 class Measuring(contextlib.AbstractContextManager["Measuring"]):
@@ -219,6 +223,7 @@ class Measuring(contextlib.AbstractContextManager["Measuring"]):
         if self._one.fault is not None:
             raise self._one.fault
         curve, samples = Curve(), [b""]
+        files: dict[str, dict[str, str]] = {}
 
         def tell(step: Step, progress: Progress) -> None:
             curve.add(step, progress)
@@ -233,9 +238,11 @@ class Measuring(contextlib.AbstractContextManager["Measuring"]):
                 self._name,
                 say=tell,
                 sampled=samples.append,
+                made=files.update,
             )
         # A training without the wall around it can be told from the others by whoever reads the ledger.
         # As can one whose answers were held against a fresh sandbox's, and which share of them.
         said = {"asked_again": 1.0 / trainings.again} if trainings.again else {}
         metrics = metrics | said | ({"trained_in_process": 1.0} if trainings.where.name == "process" else {})
-        return Measured(metrics, curve.as_json() if curve.points else b"", samples[-1])
+        listed = json.dumps(files, sort_keys=True).encode()
+        return Measured(metrics, curve.as_json() if curve.points else b"", samples[-1], listed)

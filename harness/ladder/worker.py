@@ -17,7 +17,7 @@ from harness.core.errors import HarnessError, InfrastructureError
 from harness.core.waiting import Patience
 from harness.ladder import logs
 from harness.ladder.climb import climb, run_label, with_remedy
-from harness.ladder.context import ClimbContext, Progress
+from harness.ladder.context import ClimbContext, Progress, own_signing
 from harness.ladder.health import Health, checker_when_it_answers
 from harness.ladder.ladder import ladder_for, load
 from harness.ledger.ledger import PatientLedger
@@ -197,6 +197,7 @@ def work(
     climbs = 0
 
     try:
+        own_signing()  # who cannot sign what is decided may not decide: told before anything is claimed
         options = Options(profile=ladder.properties, gpu=place.gpu, runtime=orders.runtime, data_dir=orders.data_dir)
         with (
             checker_when_it_answers(options, patience) as checker,

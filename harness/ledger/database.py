@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FOLDER = ".harness"
 VARIABLE = "HARNESS_DATABASE_URL"
 #: The newest migration: `migrations/versions`.
-HEAD = "0004"
+HEAD = "0005"
 #: How long a writer waits for the others, in seconds.
 _PATIENCE = 60.0
 #: How often one who waits for SQLite's other writers asks whether it is to stop, in seconds.

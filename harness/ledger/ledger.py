@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 from harness.ledger import documents as attached
 from harness.ledger import duplicates as same
 from harness.ledger import operator_actions as people
-from harness.ledger import progress, queue, whole_ladder
+from harness.ledger import progress, queue, sealed, whole_ladder
 from harness.ledger import queries as look
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.documents import Artifacts
@@ -119,6 +119,7 @@ class Ledger:
     events = _of(look.events_of)
     promotions = _of(look.promotions_of)
     attachments = _of(attached.attachments_of)
+    sealed = _of(sealed.sealed_of)
     document = _of(attached.document)
     documents = _of(attached.documents_of)
     text = _of(look.text_of)
@@ -146,6 +147,7 @@ _WAITING = frozenset(
         "checkpoint",
         "claim",
         "counts",
+        "documents",
         "events",
         "fault",
         "forget",

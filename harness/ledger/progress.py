@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from harness.ledger.database import insert_unless_known, replace_all
 from harness.ledger.queue import BACK_OFF, NOBODY, LeaseLostError, again, held_by, leave, move, record
 from harness.ledger.records import State, clean, plain
+from harness.ledger.sealed import seal_end
 from harness.ledger.tables import attachments, decisions, events, promotions, results, runs, underway
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from harness.core.verdict import Json
     from harness.ledger.database import Database
     from harness.ledger.records import Claim, Decision, Score
+    from harness.ledger.sealed import Seal
 
 
 def must_hold(connection: Connection, held: Claim, now: ColumnElement[float]) -> Row[Any]:
@@ -87,13 +89,14 @@ def checkpoint(
     evaluation: str,
     next_needs: str | None,
     ask_a_person: bool = False,
+    seal: Seal | None = None,
 ) -> State:
     """Write a rung's end down in one transaction: its metrics, the gate's decision, and what follows from it.
 
     `next_needs` is what the rung after it needs, None after the last. A promotion is written once for each candidate,
     profile and evaluation, whoever comes to it and how often. Gives the run's state; where that is RUNNING, this
     attempt goes on. A rung that has been decided is not decided again, so a checkpoint may be repeated where nobody
-    knows whether it arrived. Raises LeaseLostError.
+    knows whether it arrived. `seal` signs what is written, in the same transaction. Raises LeaseLostError.
     """
     reason = clean(decision.reason)
     with database.writing() as connection:
@@ -105,6 +108,8 @@ def checkpoint(
             return State.RUNNING
         _write_scores(connection, held, rung, scores)
         record(connection, run, now, "decided", rung=rung, decision=decision.decision, reason=reason)
+        if seal is not None:
+            seal_end(connection, held, rung, int(row.rung), now, seal)
         if decision.decision != "promote":
             return end(connection, held, State.REJECTED, now, reason)
         proof = {"profile_digest": held.run.profile_digest, "evaluation": evaluation}

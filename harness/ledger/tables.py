@@ -160,6 +160,24 @@ promotions = Table(
     UniqueConstraint("candidate", "profile_digest", "evaluation", name="promoted_once"),
 )
 
+#: Signed records of what was decided, as `harness.attestation` writes them. Rows are added, and never changed.
+sealed = Table(
+    "sealed",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("run", _ID, ForeignKey("runs.id"), nullable=False),
+    Column("rung", String(32), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    #: What kind of statement is in it.
+    Column("kind", String(80), nullable=False),
+    #: Of the line, by which other records name it.
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("line", LargeBinary, nullable=False),
+    Column("time", Float, nullable=False),
+    Index("sealed_of_a_run", "run", "id"),
+)
+
 slots = Table(
     "slots",
     metadata,

@@ -116,11 +116,13 @@ class TrainingService:
         *,
         say: Telling = lambda _, __: None,
         sampled: Callable[[bytes], None] = lambda _: None,
+        made: Callable[[dict[str, dict[str, str]]], None] = lambda _: None,
     ) -> dict[str, float]:
         """The metrics of one candidate for one seed: those of its training, and above them those of its score.
 
         `name` tells the candidate and its evaluation from all others. `sampled` is given the trained model's answers
-        for a judge, where the task leaves some. Raises CandidateFault, UserError and
+        for a judge, where the task leaves some; `made` the digests of the files, by their names, of the data and of the
+        weights. Raises CandidateFault, UserError and
         InfrastructureError as they are, StoppedError where it was asked to stop: then what was done so far stays, and
         the next call with the same name goes on from there.
         """
@@ -134,6 +136,7 @@ class TrainingService:
             scored = self._scored(replace(work, step=Step.SCORE, data=str(data)), limits, place, say)
             if samples := whole_lines(place / "score" / SAMPLES):
                 sampled(samples)
+            made({"data": digests(data), "weights": digests(place / "weights")})
             if not self.keep:
                 shutil.rmtree(place, ignore_errors=True)
         return {**trained, **scored}
