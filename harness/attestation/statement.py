@@ -31,6 +31,7 @@ RUNG_RESULT = "urn:harness:rung-result:v1"
 GATE_DECISION = "urn:harness:gate-decision:v1"
 PROMOTION = "urn:harness:promotion:v1"
 LEADERBOARD = "urn:harness:leaderboard:v1"
+LEDGER_HEAD = "urn:harness:ledger-head:v1"
 NEXT_KEY = "urn:harness:next-key:v1"
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -224,6 +225,12 @@ class LeaderboardPredicate(_Timed):
     places: list[PlaceModel] = Field(min_length=1)
 
 
+class LedgerHeadPredicate(_Timed):
+    """How far a ledger's chain of events was: its subject is the newest link."""
+
+    event: int = Field(ge=1, description="The number of the newest event.")
+
+
 class NextKeyPredicate(_Timed):
     """The word of a key that is retired now on the key that comes after it."""
 
@@ -307,6 +314,18 @@ class LeaderboardStatement(_Statement):
         return f"leaderboard of {self.predicate.name} ({len(self.predicate.places)} places), first"
 
 
+class LedgerHeadStatement(_Statement):
+    """The newest link of a ledger's chain of events."""
+
+    predicateType: Literal["urn:harness:ledger-head:v1"]  # noqa: N815 - as above
+    predicate: LedgerHeadPredicate
+
+    @property
+    def headline(self) -> str:
+        """In a few words what it says."""
+        return f"head of a ledger at event {self.predicate.event}"
+
+
 class NextKeyStatement(_Statement):
     """A key, by the key before it."""
 
@@ -326,6 +345,7 @@ Statement: TypeAlias = (
     | GateDecisionStatement
     | PromotionStatement
     | LeaderboardStatement
+    | LedgerHeadStatement
     | NextKeyStatement
 )
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Annotated[Statement, Field(discriminator="predicateType")])

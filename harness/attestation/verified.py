@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.attestation.statement import (
     LeaderboardStatement,
+    LedgerHeadStatement,
     NextKeyStatement,
     NoVerdictStatement,
     VerdictStatement,
@@ -45,7 +46,7 @@ class Verified:
     def kind(self) -> str:
         """Equal for records of which the newest counts; empty for what says nothing of a candidate."""
         known = self.statement
-        if known is None or self.key is None or isinstance(known, NextKeyStatement):
+        if known is None or self.key is None or isinstance(known, NextKeyStatement | LedgerHeadStatement):
             return ""
         by: list[object]
         if isinstance(known, LeaderboardStatement):

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from harness.attestation import times
 from harness.attestation.envelope import seal
-from harness.attestation.statement import GATE_DECISION, PROMOTION, RUNG_RESULT, statement
+from harness.attestation.statement import GATE_DECISION, LEDGER_HEAD, PROMOTION, RUNG_RESULT, statement
 from harness.core import text as sanitize
 from harness.core.profiles import load
 from harness.core.result import CheckReport
 from harness.ladder.record_parts import circumstances_part, harness_part, image_part, part, profile_part
 from harness.ladder.verdict_record import verdict_statement
 from harness.ledger.records import plain
-from harness.ledger.sealed import SealedRecord
+from harness.ledger.sealed import Seal, SealedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.core.verdict import Json
     from harness.ladder.plan import Ladder, RungPlan
     from harness.ledger.records import Decision
-    from harness.ledger.sealed import Ending, Seal
+    from harness.ledger.sealed import Ending
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,11 @@ def sealing(signing: Signing, end: RungEnd, decision: Decision) -> Seal:
         }
         return result, decided, _sealed(statement(PROMOTION, subject, promoted), signing)
 
-    return sealed
+    def head(event: int, link: str) -> SealedRecord:
+        said: dict[str, Json] = {"time": times.spelt(times.now()), "nonce": "", "event": event}
+        return _sealed(statement(LEDGER_HEAD, {"the newest link": link}, said), signing)
+
+    return Seal(sealed, head)
 
 
 def _sealed(said: Mapping[str, Json], signing: Signing) -> SealedRecord:

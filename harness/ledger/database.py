@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, literal_co
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from harness.core.errors import UserError
+from harness.ledger import event_chain
 from harness.ledger.failures import LedgerError, sorted_errors
 
 if TYPE_CHECKING:
@@ -127,7 +128,10 @@ class Database:
             with patient.begin():
                 if patience < _PATIENCE and not self.is_sqlite:
                     patient.execute(text(f"set local lock_timeout = {int(1000 * patience)}"))
+                event_chain.begin(patient)
                 yield patient
+                if event_chain.waiting(patient):
+                    event_chain.write(patient)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 
 from harness.core.errors import UserError
 from harness.ledger.database import insert_unless_known
@@ -17,7 +17,7 @@ from harness.ledger.duplicates import hand_over, take_back
 from harness.ledger.queries import run_of
 from harness.ledger.queue import NOBODY, move, record
 from harness.ledger.records import FINAL, State, Submission, clean
-from harness.ledger.tables import candidates, events, runs
+from harness.ledger.tables import candidates, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,7 +171,7 @@ def _submit(
     insert_unless_known(connection, candidates, texts)
     new = insert_unless_known(connection, runs, queued)
     numbers = {row.candidate: int(row.id) for row in connection.execute(look)}
-    out, told = [], []
+    out = []
     for candidate, _ in chunk:
         is_new = candidate.sha256 in new
         new.discard(candidate.sha256)
@@ -179,7 +179,6 @@ def _submit(
         kind = "submitted" if is_new else "submitted-again"
         if same["alone"] and not is_new:
             run_again(connection, run, now, place, str(same["needs"]))
-        told.append({"run": run, "time": now, "kind": kind, "detail": {"priority": same["priority"]}})
+        record(connection, run, now, kind, priority=same["priority"])
         out.append(Submission(run, is_new))
-    connection.execute(insert(events), told)
     return out

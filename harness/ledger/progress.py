@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 from harness.ledger.database import insert_unless_known, replace_all
 from harness.ledger.queue import BACK_OFF, NOBODY, LeaseLostError, again, held_by, leave, move, record
 from harness.ledger.records import State, clean, plain
-from harness.ledger.sealed import seal_end
+from harness.ledger.sealed import seal_end, seal_head
 from harness.ledger.tables import attachments, decisions, events, promotions, results, runs, underway
 
 if TYPE_CHECKING:
@@ -107,24 +107,45 @@ def checkpoint(
         if not insert_unless_known(connection, decisions, [common | said]):
             return State.RUNNING
         _write_scores(connection, held, rung, scores)
-        record(connection, run, now, "decided", rung=rung, decision=decision.decision, reason=reason)
+        told: dict[str, Json] = {"rung": rung, "decision": decision.decision, "reason": reason}
         if seal is not None:
-            seal_end(connection, held, rung, int(row.rung), now, seal)
-        if decision.decision != "promote":
-            return end(connection, held, State.REJECTED, now, reason)
-        proof = {"profile_digest": held.run.profile_digest, "evaluation": evaluation}
-        insert_unless_known(connection, promotions, [common | proof | {"candidate": held.run.candidate}])
-        advanced = {"rung": row.rung + 1, "faults": 0}
-        if next_needs is None:
-            return end(connection, held, State.COMPLETED, now, reason, **advanced)
-        advanced["needs"] = next_needs
-        if ask_a_person and row.approved < row.rung + 1:
-            why = f"a person has to approve what comes after {rung}"
-            return end(connection, held, State.HELD, now, why, **advanced)
-        if next_needs != held.run.needs:  # another kind of place: whoever has one goes on
-            return end(connection, held, State.QUEUED, now, "", **advanced)
-        connection.execute(update(runs).where(runs.c.id == run).values(**advanced))
-        return State.RUNNING
+            told["records"] = [*seal_end(connection, held, rung, int(row.rung), now, seal)]
+        record(connection, run, now, "decided", **told)
+        state = _after(connection, held, rung, decision, evaluation, next_needs, row, ask_a_person=ask_a_person)
+        if seal is not None:
+            seal_head(connection, held, rung, int(row.rung), now, seal)
+        return state
+
+
+def _after(
+    connection: Connection,
+    held: Claim,
+    rung: str,
+    decision: Decision,
+    evaluation: str,
+    next_needs: str | None,
+    row: Row[Any],
+    *,
+    ask_a_person: bool,
+) -> State:
+    """What follows from a decision."""
+    now, run, reason = float(row.now), held.run.id, clean(decision.reason)
+    if decision.decision != "promote":
+        return end(connection, held, State.REJECTED, now, reason)
+    common = {"run": run, "rung": rung, "attempt": held.attempt, "time": now}
+    proof = {"profile_digest": held.run.profile_digest, "evaluation": evaluation}
+    insert_unless_known(connection, promotions, [common | proof | {"candidate": held.run.candidate}])
+    advanced = {"rung": row.rung + 1, "faults": 0}
+    if next_needs is None:
+        return end(connection, held, State.COMPLETED, now, reason, **advanced)
+    advanced["needs"] = next_needs
+    if ask_a_person and row.approved < row.rung + 1:
+        why = f"a person has to approve what comes after {rung}"
+        return end(connection, held, State.HELD, now, why, **advanced)
+    if next_needs != held.run.needs:  # another kind of place: whoever has one goes on
+        return end(connection, held, State.QUEUED, now, "", **advanced)
+    connection.execute(update(runs).where(runs.c.id == run).values(**advanced))
+    return State.RUNNING
 
 
 def reject(database: Database, held: Claim, reason: str) -> None:

@@ -17,9 +17,10 @@ from sqlalchemy import delete, exists, func, insert, select, update
 
 from harness.core import processes
 from harness.core.errors import InfrastructureError
+from harness.ledger import event_chain
 from harness.ledger.queries import run_of
 from harness.ledger.records import Claim, State, clean, plain, sources
-from harness.ledger.tables import events, runs, slots
+from harness.ledger.tables import runs, slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,8 @@ class LeaseLostError(InfrastructureError):
 
 
 def record(connection: Connection, run: int, now: float, kind: str, **detail: Json) -> None:
-    """Write an event down, in the caller's transaction."""
-    connection.execute(insert(events).values(run=run, time=now, kind=kind, detail=plain(detail)))
+    """Write an event down, at the end of the caller's transaction."""
+    event_chain.add(connection, run, now, kind, {name: plain(value) for name, value in detail.items()})
 
 
 def move(connection: Connection, run: int, after: State, now: float, *also: ColumnElement[bool], **values: Any) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
+from harness.ledger import event_chain
 from harness.ledger.records import Score
 from harness.ledger.tables import attachments, results, sealed
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: The kind of the record that a rung's successor names.
 PROMOTION = "urn:harness:promotion:v1"
+#: The kind of the record of the chain's head.
+HEAD = "urn:harness:ledger-head:v1"
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,19 @@ class SealedRecord:
     line: bytes = field(repr=False)
 
 
-#: What signs a rung's end: its records, in the order that they name each other.
-Seal: TypeAlias = "Callable[[Ending], Sequence[SealedRecord]]"
+@dataclass(frozen=True)
+class Seal:
+    """What signs a rung's end: its records, in the order that they name each other; and the head of the events' chain.
+
+    The head is told by the number of the newest event and its link.
+    """
+
+    end: Callable[[Ending], Sequence[SealedRecord]]
+    head: Callable[[int, str], SealedRecord]
 
 
-def seal_end(connection: Connection, held: Claim, rung: str, position: int, now: float, seal: Seal) -> None:
-    """Have a rung's end signed, and keep the records; in the caller's transaction."""
+def seal_end(connection: Connection, held: Claim, rung: str, position: int, now: float, seal: Seal) -> list[str]:
+    """Have a rung's end signed, and keep the records; in the caller's transaction. Gives their digests."""
     run = held.run.id
     of_rung = (results.c.run == run) & (results.c.rung == rung)
     measured = connection.execute(select(results).where(of_rung).order_by(results.c.seed, results.c.metric))
@@ -76,16 +86,28 @@ def seal_end(connection: Connection, held: Claim, rung: str, position: int, now:
         .limit(1)
     )
     previous = connection.execute(below).scalar() or ""
-    made = seal(Ending(rung, position, held.attempt, scores, documents, previous))
+    made = seal.end(Ending(rung, position, held.attempt, scores, documents, previous))
     common = {"run": run, "rung": rung, "position": position, "attempt": held.attempt, "time": now}
     rows = [{**common, "kind": one.kind, "sha256": one.sha256, "line": one.line} for one in made]
     connection.execute(insert(sealed), rows)
+    return [one.sha256 for one in made]
+
+
+def seal_head(connection: Connection, held: Claim, rung: str, position: int, now: float, seal: Seal) -> None:
+    """Write what has happened in this transaction, have the chain's head signed, and keep that record."""
+    one = seal.head(*event_chain.write(connection))
+    row = {"run": held.run.id, "rung": rung, "position": position, "attempt": held.attempt, "time": now}
+    connection.execute(insert(sealed), [{**row, "kind": one.kind, "sha256": one.sha256, "line": one.line}])
 
 
 def sealed_of(database: Database, run: int) -> list[SealedRecord]:
-    """The records of a run's last way up, oldest first: those of an earlier one, before it was run again, left out."""
+    """The records of a run's last way up, oldest first: those of an earlier one, before it was run again, left out.
+
+    The signed heads are of the whole ledger, and none of them.
+    """
+    wanted = select(sealed).where(sealed.c.run == run, sealed.c.kind != HEAD).order_by(sealed.c.id)
     with database.reading() as connection:
-        rows = connection.execute(select(sealed).where(sealed.c.run == run).order_by(sealed.c.id)).all()
+        rows = connection.execute(wanted).all()
     # A way begins with the records of the first rung, which one attempt writes at once.
     first = max((row.attempt for row in rows if row.position == 0), default=0)
     return [SealedRecord(row.kind, row.sha256, row.line) for row in rows if row.attempt >= first]

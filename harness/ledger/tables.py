@@ -217,5 +217,8 @@ events = Table(
     Column("time", Float, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("detail", JSON, nullable=False),
+    #: The digest of what it says, and the chain so far: see `harness.ledger.event_chain`.
+    Column("sha256", String(64), nullable=False),
+    Column("link", String(64), nullable=False),
     Index("events_of_a_run", "run", "id"),
 )
