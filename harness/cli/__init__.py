@@ -25,6 +25,7 @@ _COMMANDS = {
     "rules": ("harness.cli.rules", "rules_command"),
     "profiles": ("harness.cli.profiles", "profiles_command"),
     "schema": ("harness.cli.schema", "schema_command"),
+    "ledger": ("harness.cli.ledger", "ledger_command"),
     "keys": ("harness.cli.keys", "keys_command"),
     "verify": ("harness.cli.verify", "verify_command"),
     "image": ("harness.cli.image", "image"),
