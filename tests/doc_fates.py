@@ -27,6 +27,20 @@ STORIES = {
         Step("harness rules"),
         Step("harness rules --markdown > docs/rules.md"),
         Step("harness schema report"),
+        Step("harness schema record"),
+        Step("harness keys init"),
+        Step("harness keys show"),
+        Step("harness keys show --pem > ours.pem"),
+        Step(
+            'harness keys trust ours.pem --name "lab A"',
+            does='HARNESS_KEYS=$PWD/others harness keys trust ours.pem --name "lab A"',
+        ),
+        Step("harness keys rotate --output next.json"),
+        Step(
+            "harness keys trust next.json",
+            does="HARNESS_KEYS=$PWD/others harness keys trust next.json",
+        ),
+        Step("harness keys distrust KEYID", does="harness keys distrust $(harness keys show | cut -c 1-12 | tail -1)"),
         Step("harness doctor --markdown"),
         Step("harness --version"),
         Step("python -m harness", does="python -m harness --version"),
@@ -56,6 +70,14 @@ STORIES = {
         Step("harness show RUN --json", does="harness show 1 --json"),
         Step("harness show RUN --plots plots/", does="harness show 1 --plots plots/"),
         Step(
+            "harness show RUN --records run.intoto.jsonl",
+            does="harness show 1 --records run.intoto.jsonl && harness verify run.intoto.jsonl",
+        ),
+        Step("harness leaderboard --record board.intoto.jsonl", does="true # nobody has come to a rung that is measured"),
+        Step("harness ledger verify"),
+        Step("harness ledger head --output head.jsonl"),
+        Step("harness ledger verify --head head.jsonl"),
+        Step(
             "harness leaderboard --profile NAME@DIGEST",
             does="harness submit proposals/ --profile own.toml && harness leaderboard --profile "
             '"$(harness queue --all --json | grep -om1 "own@[0-9a-f]*" | head -n1)"',
@@ -69,6 +91,13 @@ STORIES = {
         Step("make check LOSS=examples/discopop.py"),
         Step("harness check loss.py"),
         Step("harness check examples/dpo.py"),
+        Step("harness check loss.py --record check.intoto.jsonl"),
+        Step("harness verify check.intoto.jsonl loss.py"),
+        Step("harness check loss.py --record check.intoto.jsonl --report json=check.json"),
+        Step("harness verify check.intoto.jsonl loss.py check.json"),
+        Step("harness check --record FILE --nonce WORD", does="harness check loss.py --record n.jsonl --nonce WORD"),
+        Step("harness verify FILE --nonce WORD", does="harness verify n.jsonl --nonce WORD"),
+        Step("harness verify --at", does="harness verify n.jsonl --at 2126-01-01", code=1),
         Step("harness check loss.py --plots plots/"),
         Step(
             "harness check --contract classification loss.py",
@@ -191,6 +220,8 @@ BY_TEST = {
 
 #: What this machine cannot have, or must not do: why.
 NOT_HERE = {
+    "harness keys init --identity NAME --issuer URL": "it needs an identity of the network's",
+    "harness keys trust-identity": "as above",
     "make test-rest": "it is what runs this",
     "make test-all": "it runs this as well",
     "make bench": "every figure, half an hour: single figures are run",
