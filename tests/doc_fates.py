@@ -35,10 +35,10 @@ STORIES = {
             'harness keys trust ours.pem --name "lab A"',
             does='HARNESS_KEYS=$PWD/others harness keys trust ours.pem --name "lab A"',
         ),
-        Step("harness keys rotate --output next.json"),
+        Step("harness keys rotate --output next.jsonl"),
         Step(
-            "harness keys trust next.json",
-            does="HARNESS_KEYS=$PWD/others harness keys trust next.json",
+            "harness keys trust next.jsonl",
+            does="HARNESS_KEYS=$PWD/others harness keys trust next.jsonl",
         ),
         Step("harness keys distrust KEYID", does="harness keys distrust $(harness keys show | cut -c 1-12 | tail -1)"),
         Step("harness doctor --markdown"),
@@ -73,7 +73,9 @@ STORIES = {
             "harness show RUN --records run.intoto.jsonl",
             does="harness show 1 --records run.intoto.jsonl && harness verify run.intoto.jsonl",
         ),
-        Step("harness leaderboard --record board.intoto.jsonl", does="true # nobody has come to a rung that is measured"),
+        Step(
+            "harness leaderboard --record board.intoto.jsonl", does="true # nobody has come to a rung that is measured"
+        ),
         Step("harness ledger verify"),
         Step("harness ledger head --output head.jsonl"),
         Step("harness ledger verify --head head.jsonl"),
@@ -95,9 +97,12 @@ STORIES = {
         Step("harness verify check.intoto.jsonl loss.py"),
         Step("harness check loss.py --record check.intoto.jsonl --report json=check.json"),
         Step("harness verify check.intoto.jsonl loss.py check.json"),
-        Step("harness check --record FILE --nonce WORD", does="harness check loss.py --record n.jsonl --nonce WORD"),
+        Step(
+            "harness check loss.py --record FILE --nonce WORD",
+            does="harness check loss.py --record n.jsonl --nonce WORD",
+        ),
         Step("harness verify FILE --nonce WORD", does="harness verify n.jsonl --nonce WORD"),
-        Step("harness verify --at", does="harness verify n.jsonl --at 2126-01-01", code=1),
+        Step("harness verify FILE --at TIME", does="harness verify n.jsonl --at 2126-01-01", code=1),
         Step("harness check loss.py --plots plots/"),
         Step(
             "harness check --contract classification loss.py",
