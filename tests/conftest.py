@@ -74,6 +74,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         print(f"\nFAILED AT ONCE: {report.nodeid} ({report.when}): {why}", file=sys.stderr, flush=True)  # noqa: T201
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _keys_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever makes or reads keys, in this process or one that it starts, leaves the user's own alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def sandbox_image() -> ImageRef:
     """The current image on a live engine."""

@@ -12,12 +12,14 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
-from securesystemslib.signer import Signature
+from securesystemslib.signer import Signature, SigstoreKey
+
+from harness.core import text as sanitize
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from harness.core.verdict import Json
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+#: No record is as long. What is longer is not read: it costs many times its size.
+LONGEST = 16 << 20
+#: What of a bundle is the signature itself.
+_IN_BUNDLE = ("messageSignature", "signature")
 
 
 class AlteredError(Exception):
@@ -45,7 +51,7 @@ class _EnvelopeModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     payload: str
-    payloadType: str = Field(pattern=f"^{PAYLOAD_TYPE.replace('+', '[+]')}$")  # noqa: N815 - as DSSE spells it
+    payloadType: Literal["application/vnd.in-toto+json"]  # noqa: N815 - as DSSE spells it
     signatures: list[_SignatureModel] = Field(min_length=1, max_length=1)
 
 
@@ -66,9 +72,18 @@ class Sealed:
 
     def hold(self, key: Key) -> None:
         """Check the signature against the key that it names. Raises AlteredError."""
+        by_identity = isinstance(key, SigstoreKey)
+        # Neither kind of key looks at what the other needs, so that it could be added or changed unnoticed.
+        if by_identity != ("bundle" in self._signature.unrecognized_fields):
+            raise AlteredError("it is not signed in the way of its key: something was added or left out")
         try:
             Envelope(self.payload, PAYLOAD_TYPE, {self.keyid: self._signature}).verify([key], threshold=1)
         except (VerificationError, UnverifiedSignatureError) as error:
+            if isinstance(error.__cause__, ImportError):
+                raise AlteredError(
+                    "it is signed by an identity, and to verify that takes the package sigstore: "
+                    "pip install 'preference-loss-harness[sigstore]'"
+                ) from error
             raise AlteredError("its signature does not hold: something in it was changed, or forged") from error
 
 
@@ -95,6 +110,8 @@ def seal(statement: Json, signing: Signing) -> bytes:
 
 def opened(line: bytes) -> Sealed:
     """Read an envelope, with the end of its line. Raises AlteredError for what `seal` would not have written."""
+    if len(line) > LONGEST:
+        raise AlteredError(f"it is longer than any record: {len(line)} bytes")
     whole = _parsed(line.removesuffix(b"\n"), "the record")
     if canonical(whole) + b"\n" != line:
         raise AlteredError("it is not written as records are: a byte was changed, added or lost")
@@ -102,7 +119,7 @@ def opened(line: bytes) -> Sealed:
         model = _EnvelopeModel.model_validate(whole)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = sanitize.path(".".join(map(str, first["loc"])))  # it may be a name of a stranger's making
         raise AlteredError(f"it is no envelope: {where}: {first['msg']}") from error
     signed = model.signatures[0]
     payload = _decoded(model.payload)
@@ -112,8 +129,17 @@ def opened(line: bytes) -> Sealed:
     if signed.bundle is None:
         signature = Signature(signed.keyid, _decoded(signed.sig).hex())
     else:
+        # Only the bundle is verified: what stands beside it has to be what is in it.
+        if _signature_in(signed.bundle) != signed.sig:
+            raise AlteredError("its signature is not the one in its bundle")
         signature = Signature(signed.keyid, signed.sig, {"bundle": signed.bundle})
     return Sealed(line, payload, statement, signed.keyid, signature)
+
+
+def _signature_in(bundle: Any) -> Any:
+    for name in _IN_BUNDLE:
+        bundle = bundle.get(name) if isinstance(bundle, dict) else None
+    return bundle
 
 
 def _base64(data: bytes) -> str:
@@ -132,9 +158,11 @@ def _decoded(text: str) -> bytes:
 
 def _parsed(data: bytes, what: str) -> Any:
     try:
-        return json.loads(data.decode("ascii"), parse_constant=_no_number)
+        parsed = json.loads(data.decode("ascii"), parse_constant=_no_number)
+        canonical(parsed)  # a number may be too large for what it is read as
     except (ValueError, RecursionError) as error:
         raise AlteredError(f"{what} is no JSON as records have it") from error
+    return parsed
 
 
 def _no_number(word: str) -> float:

@@ -4,8 +4,9 @@
 ours among them, and from when to when each is believed. The folder is HARNESS_KEYS, else below XDG_CONFIG_HOME or
 ~/.config.
 
-Covered: a private key that others may read is not used; one that is replaced leaves no copy; nothing here is ever
-mounted, logged, exported or handed to another process. Not covered: who can read this user's files can sign as it.
+Covered: a private key that others may read is not used, and a list that others may write is not believed; one that is
+replaced leaves no copy; nothing here is ever mounted, logged, exported or handed to another process. Not covered: who
+can read this user's files can sign as it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
 DAYS = 730
 _PRIVATE, _TRUSTED = "signing.pem", "trusted.json"
 _MAKE = "make one with `harness keys init`"
+_NO_KEY = "this installation has no key to sign with"
+_LOST = "restore it; without it, `harness keys rotate` makes another"
+#: What ours are called; nobody else's are.
+_OURS = "this installation"
 
 
 class _Entry(BaseModel):
@@ -132,6 +137,15 @@ def folder_of(environment: Mapping[str, str] | None = None) -> Path:
     return Path.home() / ".config" / "harness" / "keys"
 
 
+@dataclass(frozen=True)
+class Rotated:
+    """A key that was replaced, what it signs with for the last time where that was asked for, and the one after it."""
+
+    old: TrustedKey
+    last: Signing | None
+    made: TrustedKey
+
+
 class Keyring:
     """The keys below a folder. Raises UserError for what a person has to mend."""
 
@@ -148,40 +162,44 @@ class Keyring:
         path = self.folder / _TRUSTED
         if not path.exists():
             return ()
+        for each in (self.folder, path):
+            _refuse_what_others_write(each)
         data = load_bytes(path, SMALL, "the list of trusted keys")
         try:
             found = [_read(entry) for entry in _Trusted.model_validate_json(data).keys]
+            if len({key.keyid for key in found}) < len(found):  # one may say that it is trusted, and one that it is not
+                raise ValueError("a key stands there twice")
         except (ValidationError, ValueError, UnsupportedAlgorithm) as error:
             raise UserError(f"{path} is no list of keys: {_first(error)}", remedy="restore it, or remove it") from error
         return tuple(sorted(found, key=lambda each: (not each.own, each.name, each.keyid)))
 
     def own(self) -> TrustedKey | None:
         """The key that is signed with today."""
-        return next((key for key in self.trusted() if key.own and key.retired is None), None)
+        return next((key for key in self.trusted() if key.own and key.retired is None and not key.distrusted), None)
 
     def signing(self) -> Signing:
         """What signs. Raises UserError where there is no key, or it has expired, or others may read it."""
         own = self.own()
         if own is None:
-            raise UserError("this installation has no key to sign with", remedy=_MAKE)
+            had = any(key.own for key in self.trusted())
+            why = "this installation's key is retired or not trusted any more" if had else _NO_KEY
+            raise UserError(why, remedy=_MAKE)
         if times.now() > own.until:
             raise UserError(
                 f"this installation's key expired on {own.until:%Y-%m-%d}", remedy="`harness keys rotate` makes another"
             )
         if isinstance(own.key, SigstoreKey):
             return Signing(own, _by_identity(own.key))
-        signer = CryptoSigner(self._load_private())
-        if signer.public_key.keyid != own.keyid:
-            raise UserError(f"{self.private} is not the key of {self.folder / _TRUSTED}", remedy="restore one of them")
-        return Signing(own, signer)
+        return Signing(own, self._signer(own))
 
     def or_new(self) -> tuple[Signing, bool]:
         """What signs, made now where this installation never had a key; and whether it was."""
-        if self.own() is not None:
+        if any(key.own for key in self.trusted()):
             return self.signing(), False
         with self._changing():
-            fresh = self.own() is None
+            fresh = not any(key.own for key in self.trusted())
             if fresh:
+                self._none_yet()
                 self._make(DAYS)
         return self.signing(), fresh
 
@@ -195,39 +213,51 @@ class Keyring:
         """Sign by an identity of the network's (sigstore), for which nothing secret is kept here."""
         with self._changing():
             self._none_yet()
-            _, key = SigstoreSigner.import_(identity, issuer)
+            key = _identity(identity, issuer)
+            self._refuse_distrusted(key)
             return self._add(_own(key, days))
 
-    def rotate(self, days: int = DAYS) -> tuple[Signing, TrustedKey]:
-        """Make another key in place of today's, which is retired and removed; both: what signs for the last time, new.
+    def rotate(self, days: int = DAYS, *, vouching: bool = False) -> Rotated:
+        """Make another key in place of today's, which is retired and removed.
 
-        What the old key signed is believed as before. Raises UserError where there is none.
+        What the old key signed is believed as before. Only where it is to vouch for the new one does it have to be
+        there and to be of use still. Raises UserError where there is none.
         """
         with self._changing():
             old = self.own()
             if old is None:
                 raise UserError("there is no key to put another in the place of", remedy=_MAKE)
-            if isinstance(old.key, SigstoreKey):
-                raise UserError("an identity has no key that could be replaced", remedy="make a key with `keys init`")
+            last = self.signing().signer if vouching else None
             retired = replace(old, retired=times.now())
-            last = Signing(retired, CryptoSigner(self._load_private()))
             # In this order: should the machine stop in between, the old key is retired, and there is none to sign with.
             self._write([retired if key.keyid == old.keyid else key for key in self.trusted()])
-            return last, self._make(days)
+            made = self._make(days)
+            return Rotated(retired, None if last is None else Signing(retired, last), made)
 
     def trust(self, public: bytes, name: str, days: int = DAYS) -> TrustedKey:
         """Believe records that are signed by a key of somebody else's (PEM). Raises UserError for what is none."""
-        key = _public_key(public)
-        until = times.now() + timedelta(days=days)
-        with self._changing():
-            return self._add(TrustedKey(key, _name(name), own=False, since=None, until=until))
+        return self._trust(_public_key(public), name, days)
 
     def trust_identity(self, identity: str, issuer: str, name: str, days: int = DAYS) -> TrustedKey:
         """Believe records that are signed by an identity of the network's, for which an issuer vouches."""
-        _, key = SigstoreSigner.import_(identity, issuer)
+        return self._trust(_identity(identity, issuer), name, days)
+
+    def _trust(self, key: Key, name: str, days: int) -> TrustedKey:
         until = times.now() + timedelta(days=days)
         with self._changing():
+            known = next((each for each in self.trusted() if each.keyid == key.keyid), None)
+            if known is not None and known.own:
+                raise UserError("this is a key of this installation's own", remedy="it is trusted as it is")
+            self._refuse_distrusted(key)
             return self._add(TrustedKey(key, _name(name), own=False, since=None, until=until))
+
+    def _refuse_distrusted(self, key: Key) -> None:
+        """Somebody's word that a key is not to be believed is not taken back by the way."""
+        if any(each.distrusted and each.keyid == key.keyid for each in self.trusted()):
+            raise UserError(
+                f"the key {key.keyid[:12]} was distrusted here, which is final",
+                remedy="ask its owner for another (`harness keys rotate`)",
+            )
 
     def distrust(self, start: str) -> TrustedKey:
         """Believe nothing any more that a key has signed; it is named by the first digits of its id."""
@@ -244,9 +274,15 @@ class Keyring:
             return changed
 
     def _none_yet(self) -> None:
-        if self.own() is not None or self.private.exists():
+        if self.own() is not None:
             raise UserError(
                 f"this installation has a key already, in {self.folder}", remedy="`harness keys rotate` makes another"
+            )
+        # What lies there may be of a key that is retired or not trusted. Of any other nothing is known.
+        if self.private.exists() and not any(key.own for key in self.trusted()):
+            raise UserError(
+                f"there is a private key in {self.folder}, and no list that has it ({_TRUSTED})",
+                remedy=f"restore the list, or remove {self.private}: nobody can be told to trust it then",
             )
 
     def _make(self, days: int) -> TrustedKey:
@@ -278,27 +314,54 @@ class Keyring:
                 remedy="check the folder's permissions, or name another in HARNESS_KEYS",
             ) from error
 
+    def _signer(self, own: TrustedKey) -> Signer:
+        signer = CryptoSigner(self._load_private())
+        if signer.public_key.keyid != own.keyid:
+            raise UserError(f"{self.private} is not the key of {self.folder / _TRUSTED}", remedy="restore one of them")
+        return signer
+
     def _load_private(self) -> Ed25519PrivateKey:
         path = self.private
         try:
+            data = read_bytes(path, SMALL)  # refuses what is no regular file
             about = path.lstat()
             if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise UserError(f"others may read {path}", remedy=f"chmod 600 {path}, or make another: it may be known")
+                raise UserError(
+                    f"others may read {path}",
+                    remedy=f"chmod 600 {path}, or, as it may be known: `harness keys rotate`",
+                )
             if about.st_uid != os.geteuid():
                 raise UserError(f"{path} is somebody else's file", remedy="use a folder of your own: HARNESS_KEYS")
-            key = load_pem_private_key(read_bytes(path, SMALL), password=None)
+            key = load_pem_private_key(data, password=None)
         except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}", remedy="restore it, or rotate") from error
+            raise UserError(f"{path} cannot be read: {error.strerror}", remedy=_LOST) from error
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise UserError(f"{path} is no private key", remedy="restore it, or make another") from error
+            raise UserError(f"{path} is no private key", remedy=_LOST) from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise UserError(f"{path} is a key of another kind", remedy="restore it, or make another")
+            raise UserError(f"{path} is a key of another kind", remedy=_LOST)
         return key
+
+
+def _refuse_what_others_write(path: Path) -> None:
+    """Who can write the list, or put another in its place, decides whose records are believed. Raises UserError."""
+    about = path.stat()
+    if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UserError(f"others may write {path}", remedy=f"look at what `harness keys show` lists; chmod go-w {path}")
+    if about.st_uid not in {0, os.geteuid()}:
+        raise UserError(f"{path} is somebody else's", remedy="use a folder of your own: HARNESS_KEYS")
 
 
 def _own(key: Key, days: int) -> TrustedKey:
     made = times.now()
-    return TrustedKey(key, "this installation", own=True, since=made, until=made + timedelta(days=days))
+    return TrustedKey(key, _OURS, own=True, since=made, until=made + timedelta(days=days))
+
+
+def _identity(identity: str, issuer: str) -> SigstoreKey:
+    """The key that stands for an identity. Raises UserError for what nobody can be called."""
+    if not all(text and text == sanitize.one_line(text) for text in (identity, issuer)):
+        raise UserError("an identity and its issuer are each one line of plain text", remedy="look at both")
+    key: SigstoreKey = SigstoreSigner.import_(identity, issuer)[1]
+    return key
 
 
 def _by_identity(key: SigstoreKey) -> Signer:
@@ -334,10 +397,7 @@ def _entry(key: TrustedKey) -> _Entry:
 
 def _read(entry: _Entry) -> TrustedKey:
     key: Key
-    if entry.public:
-        key = _ed25519(entry.public.encode())
-    else:
-        _, key = SigstoreSigner.import_(entry.identity, entry.issuer)
+    key = _ed25519(entry.public.encode()) if entry.public else _identity(entry.identity, entry.issuer)
     if key.keyid != entry.keyid:
         raise ValueError(f"{entry.keyid:.12} is not the id of its key")
     since, retired = (None if text is None else times.read(text) for text in (entry.since, entry.retired))
@@ -352,7 +412,7 @@ def _pem(key: SSlibKey) -> str:
 def _name(text: str) -> str:
     """A name to show: one line of plain text."""
     name = sanitize.one_line(text).strip()
-    if not name or name != text:
+    if not name or name != text or name == _OURS:
         raise UserError(f"{text!r:.60} cannot be a key's name", remedy="give one short line of text: --name NAME")
     return name
 
@@ -378,6 +438,8 @@ def _public_key(pem: bytes) -> SSlibKey:
 
 
 def _ed25519(pem: bytes) -> SSlibKey:
+    if pem.count(b"-----BEGIN") != 1:  # of several the first alone would be taken, and nobody told
+        raise ValueError("not one key")
     key = load_pem_public_key(pem)
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("a key of another kind than Ed25519")  # noqa: TRY004 - it is what the bytes say that is wrong

@@ -1,7 +1,7 @@
 """The newest record of its kind that was verified here, so that an older one in its place is noticed.
 
 One file beside the trusted keys. A record is of a kind with another where both are about the same candidate, by the
-same profile, questions and entry, and signed with the same key.
+same profile, questions and entry, and signed with the same key, or with keys of this installation's own.
 
 Covered: an old record that is shown again after a newer one was verified by the same user. Not covered: an old one that
 comes first; who asks for a record with a word of their own (`--nonce`) has one that nobody made before.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.attestation import times
 from harness.attestation.envelope import AlteredError, opened, seal
+from harness.attestation.keys import trusted_once
 from harness.attestation.statement import NEXT_KEY, NextKeyStatement, NoStatementError, made_at, read, statement
 from harness.core.errors import UserError
 
@@ -40,4 +41,9 @@ def followed(line: bytes, keys: Sequence[TrustedKey]) -> tuple[bytes, TrustedKey
         raise UserError("this is a record, and no word of one key on another", remedy=remedy)
     if why := key.against(made_at(known), times.now()):
         raise UserError(f"the key that vouches is not believed: {why}", remedy=remedy)
-    return known.predicate.public.encode(), key
+    if made_at(known) > times.now():
+        raise UserError("it says that it was made later than now", remedy="look at the clocks of both machines")
+    public = known.predicate.public.encode()
+    if trusted_once(public, key.name).keyid != known.subject[0].digest.sha256:
+        raise UserError("the key that it has is not the one that it names", remedy=remedy)
+    return public, key

@@ -19,6 +19,7 @@ from in_toto_attestation.v1.statement import Statement as InToto
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from harness.attestation import times
+from harness.core import text as sanitize
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -376,12 +377,11 @@ def read(document: object) -> Statement:
                 ResourceDescriptor.copy_from_pb(part).validate()
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = sanitize.path(".".join(str(part) for part in first["loc"]))  # it may be a name of a stranger's making
         raise NoStatementError(f"the statement in it does not fit its form: {where}: {first['msg']}") from error
-    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise NoStatementError(
-            f"the statement in it is none of in-toto's: {str(error).partition(chr(10))[0]}"
-        ) from error
+    except Exception as error:  # whatever those libraries say of what a stranger wrote: SystemError is among it
+        told = sanitize.path(str(error).partition("\n")[0])
+        raise NoStatementError(f"the statement in it is none of in-toto's: {told}") from error
     return known
 
 

@@ -57,4 +57,5 @@ class Verified:
             by = ["verdict", said.digest("profile"), seed, told.get("entry"), told.get("ladder"), told.get("rung")]
         else:
             by = [known.predicateType, known.predicate.rung.ladder, known.predicate.rung.name]
-        return json_digest([self.key.keyid, self.candidate, *by])
+        # One of ours after another is one installation's word still, and its clock.
+        return json_digest(["own" if self.key.own else self.key.keyid, self.candidate, *by])

@@ -26,6 +26,7 @@ from harness.attestation.statement import (
     read,
 )
 from harness.attestation.verified import Verified
+from harness.core import text as sanitize
 from harness.core.profiles import load, names
 
 if TYPE_CHECKING:
@@ -49,17 +50,16 @@ def verify(
     records: Sequence[tuple[str, bytes]],
     keys: Sequence[TrustedKey],
     asked: Asked,
-    given: Mapping[str, str],
+    given: Mapping[str, Sequence[str]],
     newest: Mapping[str, datetime],
 ) -> list[Verified]:
     """Look at each record: (where it stands, its line with the line's end).
 
-    `given` are the digests of other files, by which a record may be about them, and their names; `newest` is when the
-    newest of each kind was made that was verified before.
+    `given` are the digests of other files, by which a record may be about them, and the names of each; `newest` is when
+    the newest of each kind was made that was verified before.
     """
     out = [_one(source, line, keys, asked, given) for source, line in records]
     sealed = Counter(line for _, line in records)
-    look_at_chain(out, [hashlib.sha256(line).hexdigest() for _, line in records])
     latest = dict(newest)
     for each in out:
         if each.holds and each.kind and each.statement is not None:
@@ -72,10 +72,25 @@ def verify(
             each.problems.append(f"it is an old one: there is another of {when} about the same")
         if sealed[line] > 1:
             each.problems.append("it is there twice")
+    # Last: what rests on an old record does not hold either.
+    look_at_chain(out, [hashlib.sha256(line).hexdigest() for _, line in records])
     return out
 
 
-def _one(source: str, line: bytes, keys: Sequence[TrustedKey], asked: Asked, given: Mapping[str, str]) -> Verified:
+def speaks_of(known: Statement) -> list[str]:
+    """The digests of the files that a record speaks of."""
+    out = [subject.digest.sha256 for subject in known.subject]
+    said = known.predicate
+    if isinstance(said, VerdictPredicate | NoVerdictPredicate | RungResultPredicate):
+        out += [part.digest.sha256 for part in said.configuration if part.digest is not None]
+    if isinstance(said, RungResultPredicate):
+        out += said.documents.values()
+    return out
+
+
+def _one(
+    source: str, line: bytes, keys: Sequence[TrustedKey], asked: Asked, given: Mapping[str, Sequence[str]]
+) -> Verified:
     out = Verified(source)
     try:
         sealed = opened(line)
@@ -95,7 +110,7 @@ def _one(source: str, line: bytes, keys: Sequence[TrustedKey], asked: Asked, giv
         out.problems.append("it was not made for this word (--nonce)")
     if isinstance(known, VerdictStatement):
         out.problems += _contradictions(known)
-    out.compared = [given[digest] for digest in _digests(known) if digest in given]
+    out.compared = [name for digest in speaks_of(known) for name in given.get(digest, ())]
     return out
 
 
@@ -108,17 +123,6 @@ def _held(sealed: Sealed, keys: Sequence[TrustedKey]) -> TrustedKey:
     return key
 
 
-def _digests(known: Statement) -> list[str]:
-    """The digests of the files that a record speaks of."""
-    out = [subject.digest.sha256 for subject in known.subject]
-    said = known.predicate
-    if isinstance(said, VerdictPredicate | NoVerdictPredicate | RungResultPredicate):
-        out += [part.digest.sha256 for part in said.configuration if part.digest is not None]
-    if isinstance(said, RungResultPredicate):
-        out += said.documents.values()
-    return out
-
-
 def _contradictions(known: VerdictStatement) -> list[str]:
     """Where a verdict is not what its own rules come to."""
     said = known.predicate
@@ -129,9 +133,21 @@ def _contradictions(known: VerdictStatement) -> list[str]:
     named = Counter([*said.passedTests, *said.warnedTests, *said.failedTests])
     if twice := sorted(rule for rule, count in named.items() if count > 1):
         out.append(f"it names {', '.join(twice)} twice")
+    if errors := sorted(_errors(known) - set(said.failedTests)):
+        out.append(f"it tells of errors by {', '.join(errors)}, which it does not name as failed")
+    name = str(said.annotations("profile").get("name", ""))
+    if name in names() and said.digest("profile") != load(name).digest:
+        out.append(f"its profile {name} is not the one of that name")
     if by_rules != "FAILED" and (missing := _missing(known, set(named))):
         out.append(f"it has no outcome of {', '.join(missing)}, and passes nevertheless")
     return out
+
+
+def _errors(known: VerdictStatement) -> set[str]:
+    """The rules of the findings that reject."""
+    findings = known.predicate.annotations("findings").get("findings")
+    told = [each for each in findings if isinstance(each, dict)] if isinstance(findings, list) else []
+    return {sanitize.path(str(each.get("rule"))) for each in told if each.get("severity") == "error"}
 
 
 def _missing(known: VerdictStatement, named: set[str]) -> list[str]:

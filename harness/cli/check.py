@@ -97,6 +97,8 @@ def check_command(
     """
     from harness.report import parse_report_option  # noqa: PLC0415 - after the options are known to be sound
 
+    if nonce and record is None:
+        raise click.UsageError("--nonce goes with --record")
     destinations = [parse_report_option(option) for option in reports]
     signing = None if record is None else _signing(record, nonce)
     if static:

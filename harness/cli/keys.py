@@ -88,10 +88,10 @@ def rotate_command(*, days: int, output: Path | None) -> None:
     if output is not None:
         check_destination(output)
     ring = Keyring()
-    last, made = ring.rotate(days)
-    if output is not None:
-        save_bytes(vouched(last, made), output)
-    click.echo(f"made the key {made.keyid[:12]} in {ring.folder}; {last.trusted.keyid[:12]} is retired")
+    done = ring.rotate(days, vouching=output is not None)
+    click.echo(f"made the key {done.made.keyid[:12]} in {ring.folder}; {done.old.keyid[:12]} is retired")
+    if output is not None and done.last is not None:
+        save_bytes(vouched(done.last, done.made), output)
 
 
 @keys_command.command("trust")

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from harness.attestation.keys import TrustedKey
     from harness.attestation.verified import Verified
 
-#: What records begin with, whoever wrote them.
-_MARK = b'"payloadType"'
+#: What the first line of a file of records begins with, and what is in it, whoever wrote them. A candidate may have the
+#: same words in its text, and is none; one that consists of them is taken for records, and no good ones.
+_BEGINS, _MARK = b"{", b'"payloadType"'
 
 
 @click.command("verify")
@@ -48,26 +49,33 @@ def verify_command(
     from harness.attestation import newest, times  # noqa: PLC0415 - the help of the command needs none of it
     from harness.attestation.keys import Keyring  # noqa: PLC0415
     from harness.attestation.statement import made_at  # noqa: PLC0415
-    from harness.attestation.verify import Asked, verify  # noqa: PLC0415
+    from harness.attestation.verify import Asked, speaks_of, verify  # noqa: PLC0415
     from harness.cli.progress import say  # noqa: PLC0415
+    from harness.core import text as sanitize  # noqa: PLC0415
     from harness.core.files import LARGE, LINES, load_bytes  # noqa: PLC0415
 
     ring = Keyring()
     asked = Asked(times.given(at_time) if at_time else times.now(), nonce, times.given(since) if since else None)
     records: list[tuple[str, bytes]] = []
-    given: dict[str, str] = {}
-    names: list[str] = []
+    others: dict[str, list[str]] = {}
     for path in files:
         data = load_bytes(path, LARGE, "the file", links=True)
-        if _MARK in data[:LINES]:
+        if data.startswith(_BEGINS) and _MARK in data[:LINES].partition(b"\n")[0]:
             records += _lines(path, data)
-            continue
-        names.append(str(path))
-        given |= dict.fromkeys(_digests(data), str(path))
+        else:
+            others[sanitize.path(str(path))] = _digests(data)
     keys = [*ring.trusted(), *(_key_of(path) for path in pems)]
+    given: dict[str, list[str]] = {}
+    for name, digests in others.items():
+        for digest in digests:
+            given.setdefault(digest, []).append(name)
     found = verify(records, keys, asked, given, {} if forgetful else newest.known(ring.folder))
-    strangers = [name for name in names if not any(name in each.compared for each in found)]
-    _print(found, strangers, names)
+    told = {
+        digest for each in found if each.statement is not None and each.holds for digest in speaks_of(each.statement)
+    }
+    # Of a report all results: one that nobody signed could stand beside one that somebody did.
+    strangers = [name for name, digests in others.items() if not digests or not told.issuperset(digests)]
+    _print(found, strangers, list(others))
     if not records or strangers or not all(each.holds for each in found):
         sys.exit(1)
     made = {each.kind: made_at(each.statement) for each in found if each.kind and each.statement is not None}
@@ -81,22 +89,22 @@ def verify_command(
 
 
 def _lines(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
+    from harness.core import text as sanitize  # noqa: PLC0415 - as above
+
     for number, line in enumerate(data.splitlines(keepends=True), 1):
-        yield f"{path}:{number}", line
+        yield f"{sanitize.path(str(path))}:{number}", line
 
 
 def _digests(data: bytes) -> list[str]:
     """By which digests a record may be about a file: that of its bytes, and of a report those of its results."""
-    from harness.core.errors import InfrastructureError  # noqa: PLC0415 - as above
-    from harness.report.json_report import SCHEMA_NAME, compared_digest, read_json  # noqa: PLC0415
+    from harness.report.json_report import SCHEMA_NAME, compared_digests  # noqa: PLC0415 - as above
 
     if SCHEMA_NAME.encode() not in data[:200]:
         return [hashlib.sha256(data).hexdigest()]
     try:
-        report = read_json(data)
-    except InfrastructureError:
+        return compared_digests(data)
+    except ValueError:
         return [hashlib.sha256(data).hexdigest()]
-    return [compared_digest(report, result) for result in report.results]
 
 
 def _key_of(path: Path) -> TrustedKey:
@@ -108,8 +116,10 @@ def _key_of(path: Path) -> TrustedKey:
 
 
 def _print(found: Sequence[Verified], strangers: Sequence[str], names: Sequence[str]) -> None:
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rich.padding import Padding  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415
 
+    from harness.core import text as sanitize  # noqa: PLC0415
     from harness.report.text import emit, make_console  # noqa: PLC0415
 
     console = make_console(sys.stdout)
@@ -117,11 +127,11 @@ def _print(found: Sequence[Verified], strangers: Sequence[str], names: Sequence[
         mark = ("✓", "green") if each.holds else ("✗", "bold red")
         emit(console, Text.assemble(mark, f" {each.source}  ", _about(each)))
         for problem in each.problems:
-            emit(console, Text(f"    {problem}", "red"))
+            emit(console, Padding(Text(sanitize.one_line(problem), "red"), (0, 0, 0, 4)))
         for line in _told(each):
-            emit(console, Text(f"    {line}"))
+            emit(console, Padding(Text(line), (0, 0, 0, 4)))
     for name in strangers:
-        emit(console, Text.assemble(("✗", "bold red"), f" {name}  no record here is about it"))
+        emit(console, Text.assemble(("✗", "bold red"), f" {name}  no record that holds is about all of it"))
     if not found:
         emit(console, Text("There is no record in what was given."))
     held = sum(each.holds for each in found)
@@ -139,8 +149,8 @@ def _about(each: Verified) -> str:
     if known is None:
         return "unreadable"
     subject = known.subject[0]
-    name = f"{sanitize.one_line(subject.name)} (sha256 {subject.digest.sha256[:12]})"
-    return f"{sanitize.one_line(known.headline)}  {name}"
+    name = f"{sanitize.name(subject.name)} (sha256 {subject.digest.sha256[:12]})"
+    return f"{sanitize.name(known.headline)}  {name}"
 
 
 def _told(each: Verified) -> Iterator[str]:

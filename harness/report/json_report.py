@@ -109,14 +109,42 @@ _NOT_COMPARED = {"path", "machine", "timings"}
 
 def compared(report: CheckReport, result: CheckResult) -> bytes:
     """What two checks of the same candidate have to agree on to the byte, whoever made them and wherever."""
-    one = _result(result).model_dump(mode="json", by_alias=True, exclude=_NOT_COMPARED)
-    whole = {"schema": SCHEMA_NAME, "profile": report.profile, "seed": report.seed}
-    return json.dumps({**whole, "result": one}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _compared(sanitize.one_line(report.profile), report.seed, _result(result))
+
+
+def _compared(profile: str, seed: int, result: ResultModel) -> bytes:
+    one = result.model_dump(mode="json", by_alias=True, exclude=_NOT_COMPARED)
+    whole = {"schema": SCHEMA_NAME, "profile": profile, "seed": seed, "result": one}
+    return json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def compared_digest(report: CheckReport, result: CheckResult) -> str:
     """SHA-256 (hex) of that, by which signed records name a report."""
     return hashlib.sha256(compared(report, result)).hexdigest()
+
+
+def compared_digests(data: bytes) -> list[str]:
+    """The same of all results in a report as it was written, but for files that could not be read.
+
+    What no result answers for has to follow from them, and nothing may stand there twice, as readers differ in which of
+    the two they take. Raises ValueError for what is no such report.
+    """
+    try:
+        json.loads(data, object_pairs_hook=_each_once)
+        model = ReportModel.model_validate_json(data)
+        if read_json(data).exit_code != model.exit_code:
+            raise ValueError("its exit code is not what its results come to")
+    except (InfrastructureError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    # Not from what `read_json` gives: texts that were cut on their way out would be cut again.
+    wanted = [one for one in model.results if one.sha256 or one.verdict != "undecided"]
+    return [hashlib.sha256(_compared(model.profile, model.seed, one)).hexdigest() for one in wanted]
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return dict(pairs)
 
 
 def read_json(data: bytes) -> CheckReport:
