@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
+from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature, SigstoreKey
 
 from harness.core import text as sanitize
@@ -72,13 +72,16 @@ class Sealed:
 
     def hold(self, key: Key) -> None:
         """Check the signature against the key that it names. Raises AlteredError."""
+        if key.keyid != self.keyid:
+            raise AlteredError("it is signed with another key")
         by_identity = isinstance(key, SigstoreKey)
         # Neither kind of key looks at what the other needs, so that it could be added or changed unnoticed.
         if by_identity != ("bundle" in self._signature.unrecognized_fields):
             raise AlteredError("it is not signed in the way of its key: something was added or left out")
         try:
-            Envelope(self.payload, PAYLOAD_TYPE, {self.keyid: self._signature}).verify([key], threshold=1)
-        except (VerificationError, UnverifiedSignatureError) as error:
+            # Asked of the key itself: an envelope of theirs does not pass on why it could not be asked.
+            key.verify_signature(self._signature, Envelope(self.payload, PAYLOAD_TYPE, {}).pae())
+        except UnverifiedSignatureError as error:
             if isinstance(error.__cause__, ImportError):
                 raise AlteredError(
                     "it is signed by an identity, and to verify that takes the package sigstore: "

@@ -24,6 +24,8 @@ from harness.attestation.statement import (
 )
 from harness.attestation.verify import Asked, verify
 from harness.core.profiles import load
+from harness.core.result import CheckReport, CheckResult
+from harness.core.verdict import Accepted, Finding, Location, Severity, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +38,37 @@ LADDER = "1a" * 32
 RUNGS = (("screening", "screen"), ("properties", "properties"), ("training", "train"))
 
 
+RAISES = Finding(
+    "W202",
+    "raises",
+    Severity.ERROR,
+    "it raised RuntimeError",
+    "Make it work.",
+    {"beta": 0.05, "rho": [3.75, 1.0]},
+    Location(12, 5),
+    "RuntimeError: size mismatch",
+)
+
+
+def result(verdict: Verdict | None = None, **changes: Any) -> CheckResult:
+    """A result that accepts, with changes."""
+    base: dict[str, Any] = {
+        "path": "examples/loss.py",
+        "sha256": "5f" * 32,
+        "name": "loss",
+        "facts": {"slope_at_zero": 1.0, "uses": ["beta"]},
+        "properties": {"S105": "passed"},
+        "environment": {"device": "cpu"},
+        "timings": {"total": 1.25},
+    }
+    return CheckResult(**{**base, "verdict": verdict or Accepted(), **changes})
+
+
+def report(*results: CheckResult) -> CheckReport:
+    """A report of these."""
+    return CheckReport("2026.1", 0, results)
+
+
 def ring_in(folder: Path) -> Keyring:
     """A ring with a key."""
     ring = Keyring(folder)
@@ -43,7 +76,7 @@ def ring_in(folder: Path) -> Keyring:
     return ring
 
 
-def part(name: str, digest: str = "", **annotations: Any) -> dict[str, Any]:
+def part(name: str, digest: str = "", /, **annotations: Any) -> dict[str, Any]:
     """A part of a configuration."""
     return {
         "name": name,
@@ -185,8 +218,8 @@ def resealed(document: Any, signing: Signing) -> bytes:
 
 def unsigned(payload: bytes, keyid: str = "0" * 64) -> bytes:
     """An envelope with a signature that is none."""
-    signed = [{"keyid": keyid, "sig": base64.b64encode(b"x" * 64).decode()}]
-    whole = {"payload": base64.b64encode(payload).decode(), "payloadType": PAYLOAD_TYPE, "signatures": signed}
+    signed: list[Any] = [{"keyid": keyid, "sig": base64.b64encode(b"x" * 64).decode()}]
+    whole: Any = {"payload": base64.b64encode(payload).decode(), "payloadType": PAYLOAD_TYPE, "signatures": signed}
     return canonical(whole) + b"\n"
 
 

@@ -13,12 +13,13 @@ from securesystemslib.signer import CryptoSigner
 
 from harness.attestation import envelope
 from harness.attestation.envelope import PAYLOAD_TYPE, AlteredError, canonical, opened, seal
-from harness.attestation.keys import Keyring, Signing
 from harness.attestation.statement import NoStatementError, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from harness.attestation.keys import Keyring, Signing
 
 #: What a change of one byte could turn into without its looking like one: blanks, signs of base64, ends of lines.
 NEAR = b" \t\r\n\0+/=-_,:\"'\\{}[]AaBbZz09~\x7f\x80\xff"

@@ -20,7 +20,6 @@ from support import ROOT
 from harness.attestation import keys, times
 from harness.attestation.envelope import opened
 from harness.attestation.keys import Keyring, folder_of, trusted_once
-from harness.core import files
 from harness.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ def test_nobody_else_can_read_a_key_from_its_first_byte_on(
             opened_with.append(mode)
         return real_open(path, flags, mode, **folders)
 
-    monkeypatch.setattr(files.os, "rename", look)
-    monkeypatch.setattr(files.os, "open", look_open)
+    monkeypatch.setattr(os, "rename", look)
+    monkeypatch.setattr(os, "open", look_open)
     was = os.umask(mask)
     try:
         ring = ring_in(tmp_path / "keys")
@@ -96,7 +95,7 @@ def test_a_key_that_others_may_read_does_not_sign(bits: int, ring: Keyring) -> N
 
 def test_a_key_of_somebody_else_does_not_sign(ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     own = os.geteuid()
-    monkeypatch.setattr(keys.os, "geteuid", lambda: own + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
     monkeypatch.setattr(keys, "_refuse_what_others_write", lambda _: None)
     with pytest.raises(UserError, match="somebody else"):
         ring.signing()
@@ -348,7 +347,7 @@ def test_a_list_that_others_may_write_is_not_believed(name: str, bits: int, ring
 
 def test_a_list_of_somebody_elses_is_not_believed(ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     about = ring.folder.stat()
-    monkeypatch.setattr(keys.os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
     if about.st_uid != 0:
         with pytest.raises(UserError, match="somebody else"):
             ring.trusted()
