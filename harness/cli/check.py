@@ -140,6 +140,7 @@ def check_command(
 def _signing(record: Path, nonce: str) -> Signing:
     """What signs the records; asked before any work is done, as what is missing for it is the user's to mend."""
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - nobody else signs
+    from harness.cli.progress import say  # noqa: PLC0415
     from harness.core import text as sanitize  # noqa: PLC0415
     from harness.core.errors import UserError  # noqa: PLC0415
     from harness.core.files import STDOUT, check_destination  # noqa: PLC0415
@@ -152,7 +153,7 @@ def _signing(record: Path, nonce: str) -> Signing:
     ring = Keyring()
     signing, fresh = ring.or_new()
     if fresh:
-        click.echo(f"harness: made a key to sign records with, in {ring.folder} (`harness keys show`)", err=True)
+        say(f"harness: made a key to sign records with, in {ring.folder} (`harness keys show`)")
     # What the statements are made of loads while the sandbox starts. A fault of it is told where they are made.
     threading.Thread(target=_load_records, daemon=True).start()
     return signing
@@ -164,10 +165,13 @@ def _load_records() -> None:
 
 
 def _write_records(report: CheckReport, options: Options, signing: Signing, nonce: str, path: Path) -> None:
-    from harness.core.files import save_bytes  # noqa: PLC0415 - as in `_signing`
+    from harness.cli.progress import say  # noqa: PLC0415 - as in `_signing`
+    from harness.core.files import save_bytes  # noqa: PLC0415
     from harness.ladder.verdict_record import seal_verdicts  # noqa: PLC0415
 
     save_bytes(seal_verdicts(report, options, signing, nonce), path)
+    if without := sum(not result.sha256 for result in report.results):
+        say(f"harness: {without} of {len(report.results)} candidates were not read: no record in {path} is about them")
 
 
 def _load_report() -> None:

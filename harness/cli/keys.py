@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.progress import tell
+
 if TYPE_CHECKING:
     from harness.attestation.keys import TrustedKey
 
@@ -34,8 +36,8 @@ def init_command(*, days: int, identity: str | None, issuer: str | None) -> None
     if (identity is None) != (issuer is None):
         raise click.UsageError("--identity and --issuer go together")
     made = ring.init(days) if identity is None or issuer is None else ring.init_identity(identity, issuer, days)
-    click.echo(f"made the key {made.keyid[:12]} in {ring.folder}, believed until {made.until:%Y-%m-%d}")
-    click.echo("give others what `harness keys show --pem` prints; they say `harness keys trust FILE --name NAME`")
+    tell(f"made the key {made.keyid[:12]} in {ring.folder}, believed until {made.until:%Y-%m-%d}")
+    tell("give others what `harness keys show --pem` prints; they say `harness keys trust FILE --name NAME`")
 
 
 @keys_command.command("show")
@@ -54,9 +56,9 @@ def show_command(*, pem: bool) -> None:
         return
     keys = ring.trusted()
     if not keys:
-        click.echo(f"no key in {ring.folder}: `harness keys init` makes one, and so does the first record")
+        tell(f"no key in {ring.folder}: `harness keys init` makes one, and so does the first record")
     for key in keys:
-        click.echo(f"{key.keyid}  {key.name}  {_state(key)}")
+        tell(f"{key.keyid}  {key.name}  {_state(key)}")
 
 
 def _state(key: TrustedKey) -> str:
@@ -89,7 +91,7 @@ def rotate_command(*, days: int, output: Path | None) -> None:
         check_destination(output)
     ring = Keyring()
     done = ring.rotate(days, vouching=output is not None)
-    click.echo(f"made the key {done.made.keyid[:12]} in {ring.folder}; {done.old.keyid[:12]} is retired")
+    tell(f"made the key {done.made.keyid[:12]} in {ring.folder}; {done.old.keyid[:12]} is retired")
     if output is not None and done.last is not None:
         save_bytes(vouched(done.last, done.made), output)
 
@@ -110,7 +112,7 @@ def trust_command(file: Path, *, name: str | None, days: int) -> None:
         data, old = followed(data, ring.trusted())
         name = name or old.name
     key = ring.trust(data, name or file.stem, days)
-    click.echo(f"trusts the key {key.keyid[:12]} ({key.name}) until {key.until:%Y-%m-%d}")
+    tell(f"trusts the key {key.keyid[:12]} ({key.name}) until {key.until:%Y-%m-%d}")
 
 
 @keys_command.command("trust-identity")
@@ -123,7 +125,7 @@ def trust_identity_command(identity: str, issuer: str, *, name: str, days: int) 
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - as above
 
     key = Keyring().trust_identity(identity, issuer, name, days)
-    click.echo(f"trusts {identity} as {key.keyid[:12]} ({key.name}) until {key.until:%Y-%m-%d}")
+    tell(f"trusts {identity} as {key.keyid[:12]} ({key.name}) until {key.until:%Y-%m-%d}")
 
 
 @keys_command.command("distrust")
@@ -133,4 +135,4 @@ def distrust_command(keyid: str) -> None:
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - as above
 
     key = Keyring().distrust(keyid)
-    click.echo(f"does not trust the key {key.keyid[:12]} ({key.name}) any more")
+    tell(f"does not trust the key {key.keyid[:12]} ({key.name}) any more")

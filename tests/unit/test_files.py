@@ -390,6 +390,8 @@ def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
 
 #: Where else files are opened, read or written, how often, and why that is no path from outside.
 ELSEWHERE: dict[str, tuple[int, str]] = {
+    "harness/attestation/statement.py": (1, "our own package"),
+    "harness/checks/machine.py": (1, "the kernel's"),
     "harness/doctor/inside/__init__.py": (2, "our own package"),
     "harness/doctor/inside/counted.py": (3, "runs in a sandbox"),
     "harness/doctor/inside/files.py": (6, "runs in a sandbox"),

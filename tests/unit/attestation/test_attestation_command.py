@@ -338,6 +338,17 @@ def test_keys_from_the_first_to_the_last(tmp_path: Path, monkeypatch: pytest.Mon
     assert "not trusted" in refused(keys("trust", tmp_path / "next.jsonl")).message
 
 
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_name_of_a_key_reaches_a_terminal(kind: str, ring: Keyring) -> None:
+    path = ring.folder / "trusted.json"
+    document = json.loads(path.read_text())
+    document["keys"][0]["name"] = HOSTILE[kind].encode("utf-8", "replace").decode()[:3000]
+    path.write_text(json.dumps(document))
+    (line,) = keys("show").output.splitlines()
+    assert line.isprintable()
+    assert "##[" not in line
+
+
 def test_commands_that_make_no_sense(ring: Keyring, tmp_path: Path, put: Any) -> None:
     own = ring.own()
     assert own is not None
