@@ -125,6 +125,8 @@ def opened(line: bytes) -> Sealed:
         where = sanitize.path(".".join(map(str, first["loc"])))  # it may be a name of a stranger's making
         raise AlteredError(f"it is no envelope: {where}: {first['msg']}") from error
     signed = model.signatures[0]
+    if signed.bundle is None and "bundle" in signed.model_fields_set:
+        raise AlteredError("it is no envelope: a bundle that is none")
     payload = _decoded(model.payload)
     statement = _parsed(payload, "the statement in it")
     if canonical(statement) != payload:

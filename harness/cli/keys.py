@@ -45,6 +45,7 @@ def init_command(*, days: int, identity: str | None, issuer: str | None) -> None
 def show_command(*, pem: bool) -> None:
     """List the keys that are known here, this installation's own first."""
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - as above
+    from harness.core import text as sanitize  # noqa: PLC0415
     from harness.core.errors import UserError  # noqa: PLC0415
 
     ring = Keyring()
@@ -58,7 +59,7 @@ def show_command(*, pem: bool) -> None:
     if not keys:
         tell(f"no key in {ring.folder}: `harness keys init` makes one, and so does the first record")
     for key in keys:
-        tell(f"{key.keyid}  {key.name}  {_state(key)}")
+        tell(f"{key.keyid}  {sanitize.one_line(key.name)}  {_state(key)}")
 
 
 def _state(key: TrustedKey) -> str:

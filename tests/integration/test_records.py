@@ -137,7 +137,7 @@ def test_records_of_what_was_accepted_and_rejected_and_where_the_key_is(
 
     pem = (keys / "signing.pem").read_bytes()
     private = load_pem_private_key(pem, password=None)
-    seed = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())  # type: ignore[call-overload]
+    seed = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
     secret = [seed, seed.hex().encode(), pem.splitlines()[1], base64.b64encode(seed).rstrip(b"="), b"PRIVATE KEY"]
     said = {"to the engine": b"".join(proxy.words), "printed": done.stdout + done.stderr}
     said |= {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

@@ -179,8 +179,7 @@ def _spoilt(line: bytes) -> dict[str, bytes]:
     body = line.removesuffix(b"\n")
     (signed,) = whole["signatures"]
     hexed = base64.b64decode(signed["sig"]).hex()
-    other = {
-        "another order": {name: whole[name] for name in reversed(whole)},
+    other: dict[str, Any] = {
         "another field": whole | {"x": 1},
         "another type": whole | {"payloadType": PAYLOAD_TYPE + "\n"},
         "two signatures": whole | {"signatures": [signed, signed]},
@@ -193,8 +192,8 @@ def _spoilt(line: bytes) -> dict[str, bytes]:
         "capitals": whole | {"signatures": [signed | {"keyid": signed["keyid"].upper()}]},
         "base64 for names": whole | {"payload": whole["payload"].replace("+", "-").replace("/", "_") + "===="},
     }
-    texts = {name: json.dumps(each, separators=(",", ":")).encode() + b"\n" for name, each in other.items()}
-    return texts | {
+    return {name: canonical(each) + b"\n" for name, each in other.items()} | {
+        "another order": json.dumps(dict(reversed(whole.items())), separators=(",", ":")).encode() + b"\n",
         "blanks": json.dumps(whole, sort_keys=True).encode() + b"\n",
         "a name twice": body[:-1] + b',"payloadType":"' + PAYLOAD_TYPE.encode() + b'"}\n',
         "a name twice, the other first": b'{"payload":"",' + body[1:] + b"\n",
