@@ -16,6 +16,7 @@ from harness.attestation.statement import (
     RungResultStatement,
     VerdictStatement,
 )
+from harness.core import text as sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +59,7 @@ def _rests(
 ) -> list[str]:
     """What is wrong with the record that another names: of this candidate, there, sound, and of the kind that it is."""
     under = known.get(digest)
-    where = f"of the rung {one.predicate.rung.name}"
+    where = f"of the rung {sanitize.name(one.predicate.rung.name)}"
     if under is None:
         return [f"its chain is not whole: the record {digest[:12]} that it rests on, {where}, is not here"]
     if not under.holds or under.statement is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import importlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -88,6 +89,10 @@ class Sealed:
                     "pip install 'preference-loss-harness[sigstore]'"
                 ) from error
             raise AlteredError("its signature does not hold: something in it was changed, or forged") from error
+        bundle = self._signature.unrecognized_fields.get("bundle")
+        # Its reader takes a bundle in more than one spelling: unused bits of base64, names with other letters.
+        if by_identity and _rewritten(bundle) != bundle:
+            raise AlteredError("its bundle is not written as bundles are")
 
 
 def canonical(document: Json) -> bytes:
@@ -145,6 +150,12 @@ def _signature_in(bundle: Any) -> Any:
     for name in _IN_BUNDLE:
         bundle = bundle.get(name) if isinstance(bundle, dict) else None
     return bundle
+
+
+def _rewritten(bundle: Any) -> Any:
+    """A bundle as sigstore itself writes it."""
+    read = importlib.import_module("sigstore.models").Bundle.from_json(json.dumps(bundle))
+    return json.loads(read.to_json())
 
 
 def _base64(data: bytes) -> str:

@@ -377,8 +377,9 @@ def read(document: object) -> Statement:
                 ResourceDescriptor.copy_from_pb(part).validate()
     except ValidationError as error:
         first = error.errors()[0]
-        where = sanitize.path(".".join(str(part) for part in first["loc"]))  # it may be a name of a stranger's making
-        raise NoStatementError(f"the statement in it does not fit its form: {where}: {first['msg']}") from error
+        where = sanitize.path(".".join(str(part) for part in first["loc"]))  # a stranger's words may be in both
+        told = sanitize.path(first["msg"])
+        raise NoStatementError(f"the statement in it does not fit its form: {where}: {told}") from error
     except Exception as error:  # whatever those libraries say of what a stranger wrote: SystemError is among it
         told = sanitize.path(str(error).partition("\n")[0])
         raise NoStatementError(f"the statement in it is none of in-toto's: {told}") from error

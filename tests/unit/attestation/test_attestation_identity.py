@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 import sys
@@ -72,6 +73,7 @@ def ring(tmp_path: Path) -> Keyring:
 def _network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SigstoreSigner, "from_priv_key_uri", lambda _, key: StandIn(key))
     monkeypatch.setattr(SigstoreKey, "verify_signature", _verify)
+    monkeypatch.setattr("harness.attestation.envelope._rewritten", copy.deepcopy)
 
 
 @pytest.fixture
@@ -112,6 +114,14 @@ def test_every_byte_of_a_record_by_an_identity_counts(record: bytes, ring: Keyri
     ]
     assert held == []
     assert not any(holds(record[:at] + record[at + 1 :]) for at in range(len(record)))
+
+
+def test_a_bundle_that_is_spelt_otherwise_than_by_its_writer_is_none(
+    record: bytes, ring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader of bundles takes more than its writer writes: base64 with blanks in it, say."""
+    monkeypatch.setattr("harness.attestation.envelope._rewritten", lambda bundle: {**bundle, "mediaType": "other"})
+    assert "not written as bundles are" in problems([record], ring.trusted())
 
 
 def _changed(record: bytes, change: Any) -> bytes:

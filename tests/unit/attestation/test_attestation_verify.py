@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from record_samples import CANDIDATE, OTHER, Made, part, problems, ring_in, verified, whole_verdict
+from record_samples import (
+    CANDIDATE,
+    OTHER,
+    Made,
+    every_kind,
+    part,
+    problems,
+    resealed,
+    ring_in,
+    statement_in,
+    verified,
+    whole_verdict,
+)
 
 from harness.attestation import newest, times
 from harness.attestation.keys import TrustedKey, trusted_once
@@ -15,6 +28,7 @@ from harness.core.errors import UserError
 from harness.core.profiles import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.attestation.keys import Keyring
@@ -214,3 +228,51 @@ def test_a_list_of_the_newest_that_is_damaged_is_told(data: bytes, tmp_path: Pat
     (tmp_path / "newest.json").write_bytes(data)
     with pytest.raises(UserError, match="damaged"):
         newest.known(tmp_path)
+
+
+#: What nobody writes in these places, and what a language takes for something else.
+_ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "a\0",
+    [],
+    {},
+    {"a": None},
+    {"sha256": "0" * 64},
+    "0" * 64,
+    [None],
+    {"": ""},
+    {"a": 10**400},
+)
+
+
+def _places(document: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for key, value in inner:
+        yield (*way, key)
+        yield from _places(value, (*way, key))
+
+
+@pytest.mark.parametrize("kind", ["verdict", "no verdict", "rung result", "gate decision", "promotion", "next key"])
+def test_whatever_stands_anywhere_in_a_record_looking_at_it_ends_in_words(kind: str, ring: Keyring, made: Made) -> None:
+    """Also where the key that signed it is trusted: it may be of another version, or somebody's who plays tricks."""
+    sound = statement_in(every_kind(made)[kind])
+    refused = 0
+    for way in _places(sound):
+        for odd in _ODD:
+            document = copy.deepcopy(sound)
+            place = document
+            for step in way[:-1]:
+                place = place[step]
+            place[way[-1]] = odd
+            (each,) = verified([resealed(document, made.signing)], ring.trusted())
+            assert isinstance(each.kind, str)
+            assert all(problem.isprintable() for problem in each.problems)
+            refused += not each.holds
+    assert refused > 100
