@@ -130,12 +130,13 @@ def test_a_record_tells_of_the_examination_of_just_that_place(ring: Keyring) -> 
     host = Host("Docker 1", "sha256:" + "ab" * 32, "runsc", gpu=False)
     examined.remember(host, Examined("trusted", "2026-01-01T00:00:00.000000Z", "ef" * 32))
     assert doctor(one) == {"result": "trusted", "time": "2026-01-01T00:00:00.000000Z", "sha256": "ef" * 32}
-    for other in (
+    others: tuple[dict[str, Any], ...] = (
         {"environment": {**told, "runtime": "runc"}},
         {"environment": {**told, "device": "cuda"}},
         {"environment": {**told, "image_digest": "sha256:" + "cd" * 32}},
         {"machine": {"engine": "Docker 2"}},
-    ):
+    )
+    for other in others:
         assert doctor(replace(one, **other)) == {"result": "not examined"}
 
 
