@@ -12,6 +12,10 @@ import ctypes
 import os
 import resource
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import types
 
 #: flags, seccomp mode, uid, gid, network interfaces; capabilities held and within reach; memory, swap,
 #: processes, processor (billionths of one); descriptors, file size, core; size and inodes of /tmp.
@@ -27,12 +31,15 @@ FACTS = struct.Struct("<HBxIIH2x2Q9Q")
     REMAPPED,
     TERMINAL,
     QUEUES,
-) = (1 << bit for bit in range(10))
-ALL_FLAGS = 0x3FF
+    PINNED,
+) = (1 << bit for bit in range(11))
+ALL_FLAGS = 0x7FF
 #: Instead of a number: there is no limit; nothing could be seen.
 UNLIMITED, UNSEEN = (1 << 64) - 2, (1 << 64) - 1
 UNSEEN_MODE, UNSEEN_COUNT = 0xFF, 0xFFFF
 
+#: What is asked of MKL, and its answer where all processors compute alike.
+_BRANCH, _COMPATIBLE = 1, 3
 _AF_INET, _SOCK_STREAM = 2, 1
 _READ_ALL = 3
 _UP = 1
@@ -71,6 +78,19 @@ def facts() -> bytes:
         tmp.f_blocks * tmp.f_frsize,
         tmp.f_files,
     )
+
+
+def with_pins(facts: bytes, torch: types.ModuleType) -> bytes:
+    """The facts, with whether numbers are computed with the same instructions as on every other processor.
+
+    What torch and MKL say, and not what the environment asked them for; of glibc and oneDNN that is all there is.
+    """
+    library = ctypes.CDLL(f"{os.path.dirname(torch.__file__)}/lib/libtorch_cpu.so")  # noqa: PTH120 - see _read
+    mode = getattr(library, "mkl_serv_cbwr_get", lambda _: _COMPATIBLE)
+    asked = all(os.environ.get(name) for name in ("ONEDNN_MAX_CPU_ISA", "GLIBC_TUNABLES"))
+    holds = asked and torch._C._get_cpu_capability() == "DEFAULT" and mode(_BRANCH) == _COMPATIBLE  # noqa: SLF001
+    number = int.from_bytes(facts[:2], "little") | PINNED * holds
+    return number.to_bytes(2, "little") + facts[2:]
 
 
 def _read(path: str) -> str | None:

@@ -42,7 +42,7 @@ def main() -> None:
     # A process that is not dumpable cannot be opened by a fork of the same user through /proc.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
     torch = load_torch()
-    ready = facts + f"{platform.python_version()} {torch.__version__}".encode()
+    ready = confinement.with_pins(facts, torch) + f"{platform.python_version()} {torch.__version__}".encode()
     wire.write_frame(replies, wire.READY, 0, ready)
     try:
         _serve(requests, replies, ready)

@@ -42,4 +42,8 @@ NOT_RUN = {
         "it traces the machine's own containerd, as root and with strace",
         "unit/test_bench_trace.py::test_calls_behind_the_filter_are_told_from_those_before_it",
     ),
+    "emulated": (
+        "it needs qemu-user, and takes a quarter of an hour",
+        "unit/test_pins.py::test_pinned_numbers_are_these_on_every_processor_and_others_are_not",
+    ),
 }

@@ -17,6 +17,7 @@ GOOD_FLAGS = (
     | confinement.TMP_NOEXEC
     | confinement.TMP_NOSUID
     | confinement.TMP_NODEV
+    | confinement.PINNED
 )
 
 
@@ -47,6 +48,7 @@ def confined(limits: Limits | None = None, **changes: Any) -> Confinement:
 def in_gvisor(limits: Limits | None = None, **changes: Any) -> Confinement:
     """The facts of an honest server behind gVisor: no filter, sockets, and no cgroup that could be seen."""
     flags = confinement.GVISOR | confinement.INET_SOCKET | confinement.ROOT_READ_ONLY | confinement.TMP_NOEXEC
+    flags |= confinement.PINNED
     unseen = dict.fromkeys(("memory", "swap", "pids", "cpus"))
     return confined(limits, **{"flags": flags, "seccomp": 0, "tmp_inodes": 0, **unseen, **changes})
 

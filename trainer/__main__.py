@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core import pins
 from harness.protocol.job import Job, Progress, Step, StepError, line
 from harness.trainer.tasks import CONTRACTS, task
 
@@ -38,7 +39,10 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    **pins.TRAINER,
 }
+_CPUINFO = Path("/proc/cpuinfo")
+_ELSEWHERE = "train on an x86-64 processor with AVX2 and FMA (`lscpu` names both)"
 #: Least time between two lines of progress, in seconds; the last one of a step is always told.
 _BETWEEN_LINES = 0.2
 
@@ -56,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         threading.Thread(target=_end_with_stdin, name="lifeline", daemon=True).start()
     try:
         job = _read(chosen.job)
+        _see_processor()
         settle(job)
+        _see_pins(job)
         metrics = _do(job, rank, write)
     except StepError as error:
         write(line(failed={"fault": error.fault, "message": str(error), "remedy": error.remedy}))
@@ -80,12 +86,32 @@ def settle(job: Job) -> None:
         raise StepError(f"there is no device {job.device!r}", fault="user", remedy="cpu or cuda")
     if job.device == "cuda" and not torch.cuda.is_available():
         raise StepError("the job asks for a GPU, and torch finds none", remedy="see `harness doctor`")
+    from harness.trainer.products import by_onednn  # noqa: PLC0415 - loads torch
+
     torch.set_num_threads(1)
+    if job.device == "cpu":
+        by_onednn()
     torch.set_flush_denormal(True)  # saturated policies are many times slower with them
     # Some operations have no such algorithm on a GPU; there a warning has to do.
     torch.use_deterministic_algorithms(mode=True, warn_only=job.device == "cuda")
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(job.seed)
+
+
+def _see_processor() -> None:
+    """See that the pinned instructions are there, before torch is told to use them: without them it would crash."""
+    words = _CPUINFO.read_text("utf-8", "replace").split() if _CPUINFO.exists() else ()
+    if words and not {"avx2", "fma"} <= set(words):
+        raise StepError("this processor has no AVX2 and FMA, which every training is computed with", remedy=_ELSEWHERE)
+
+
+def _see_pins(job: Job) -> None:
+    """See that torch took them: others would give other weights, and nobody would know."""
+    import torch  # noqa: PLC0415 - see `settle`
+
+    found = torch.backends.cpu.get_cpu_capability()
+    if found != pins.TRAINER_CAPABILITY and job.device == "cpu":
+        raise StepError(f"torch computes with {found} here, and not with {pins.TRAINER_CAPABILITY}", remedy=_ELSEWHERE)
 
 
 def _do(job: Job, rank: int, write: Callable[[str], None]) -> Mapping[str, float]:

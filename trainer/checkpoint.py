@@ -28,7 +28,7 @@ from harness.core import files
 from harness.protocol.job import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 #: Tensors, plain values, and lists, tuples and dictionaries (keys: strings or whole numbers) of those.
@@ -47,8 +47,7 @@ def save(path: Path, tree: Tree) -> None:
     plain = json.dumps(_strip(tree, tensors), sort_keys=True)
     packed = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     digest = _digest(plain, packed)
-    data = save_bytes(packed, metadata={"format": _FORMAT, "tree": plain, "sha256": digest})
-    write_whole(path, data)
+    write_whole(path, packed_bytes(packed, {"format": _FORMAT, "tree": plain, "sha256": digest}))
 
 
 def load(path: Path) -> Tree | None:
@@ -67,6 +66,19 @@ def load(path: Path) -> Tree | None:
         raise StepError(
             f"the checkpoint {path.name} is damaged: {error}", remedy="remove it: the training then begins anew"
         ) from error
+
+
+def packed_bytes(tensors: dict[str, torch.Tensor], beside: Mapping[str, str]) -> bytes:
+    """A safetensors file of the same bytes for the same content: the format's own writer orders `beside` by chance."""
+    data = save_bytes(tensors, metadata=dict(beside) or None)
+    begin = _LENGTH_SIZE + int.from_bytes(data[:_LENGTH_SIZE], "little")
+    header = json.loads(data[_LENGTH_SIZE:begin])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    if not header["__metadata__"]:
+        return data
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _LENGTH_SIZE)  # tensors begin at a multiple of that
+    return len(text).to_bytes(_LENGTH_SIZE, "little") + text + data[begin:]
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -93,6 +93,7 @@ _ENGINE = "use a current Docker or Podman with nothing between it and the harnes
 _CGROUPS = "have the engine use cgroups that hold this limit (cgroup v2, delegated where the engine is rootless)"
 _KERNEL = "use an engine and a kernel with seccomp (`docker info` names it), and start the harness's own image"
 DISK = "have the engine limit block I/O (the controller blkio of cgroup v1, or io of v2)"
+_PINS = "see that the engine hands the environment of the request on, and start the harness's own image"
 _RUNTIME = "register gVisor's runsc with the engine under that name, or leave --runtime out"
 
 
@@ -192,6 +193,7 @@ def confined(inside: Confinement, asked: Recipe, *, runtime: str) -> Iterator[Pr
         ("writable folder", gvisor or inside.has(seen.TMP_NOSUID), "it is not mounted nosuid", _ENGINE),
         ("writable folder", gvisor or inside.has(seen.TMP_NODEV), "it is not mounted nodev", _ENGINE),
         ("terminals", gvisor or not inside.has(seen.TERMINAL), "a pseudo-terminal of the host can be opened", _ENGINE),
+        ("instructions", inside.has(seen.PINNED), "numbers would depend on the processor", _PINS),
         ("message queues", gvisor or not inside.has(seen.QUEUES), "message queues can be made", _ENGINE),
     )
     yield from (Problem(layer, how, remedy) for layer, holds, how, remedy in rows if not holds)

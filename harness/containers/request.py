@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.containers.devices import GPU_ENVIRONMENT
-from harness.core import processes
+from harness.core import pins, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -121,12 +121,12 @@ def _tmpfs(limits: Limits, *, podman: bool) -> dict[str, str]:
     return {"/tmp": options, **covered}  # noqa: S108 - inside the container
 
 
-def environment(gpu: GpuChoice | None, indices: tuple[int, ...] | None = None) -> list[str]:
+def environment(gpu: GpuChoice | None, pinned: Mapping[str, str], indices: tuple[int, ...] | None = None) -> list[str]:
     """The environment of a container of ours, as the engine takes it: nothing of the host's own is in there.
 
-    `indices` are the GPUs that it gets, where that is not the first one alone.
+    `pinned` is one of `harness.core.pins`; `indices` are the GPUs that it gets, where that is not the first one alone.
     """
-    out = dict(ENVIRONMENT)
+    out = {**ENVIRONMENT, **pinned}
     if gpu is not None:
         out |= GPU_ENVIRONMENT
         if gpu.method == "gpus":
@@ -140,6 +140,7 @@ def request_for(
     memory: int,
     pids: int,
     cpus: float,
+    pinned: Mapping[str, str],
     gpu: GpuChoice | None,
     indices: tuple[int, ...] | None = None,
     ulimits: Iterable[tuple[str, int]],
@@ -150,8 +151,8 @@ def request_for(
 ) -> dict[str, Any]:
     """The body of POST /containers/create, as all containers of ours have it, with `host` and `body` of one's own.
 
-    There is no network, no capability and no root that can be written, and the standard streams are ours. `indices` is
-    as in `environment`; `labels` stand beside those that every container of ours has.
+    There is no network, no capability and no root that can be written, and the standard streams are ours. `pinned` and
+    `indices` are as in `environment`; `labels` stand beside those that every container of ours has.
     """
     settings: dict[str, Any] = {
         "NetworkMode": "none",
@@ -175,7 +176,7 @@ def request_for(
         settings["DeviceRequests"] = [gpu.device_request(indices)]
     return {
         "Image": image,
-        "Env": environment(gpu, indices),
+        "Env": environment(gpu, pinned, indices),
         "NetworkDisabled": True,
         "OpenStdin": True,
         "StdinOnce": True,
@@ -213,6 +214,7 @@ def container_request(recipe: Recipe) -> dict[str, Any]:
         memory=limits.memory,
         pids=pids_limit(limits, recipe.runtime),
         cpus=limits.cpus,
+        pinned=pins.SANDBOX,
         gpu=recipe.gpu,
         ulimits=ulimits,
         labels=recipe.labels,

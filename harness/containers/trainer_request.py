@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.containers.request import USER, request_for
+from harness.core import pins
 from harness.core.limits import MIB
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def trainer_request(
         memory=limits.memory,
         pids=limits.pids,
         cpus=limits.cpus,
+        pinned=pins.TRAINER,
         gpu=gpu,
         indices=None if gpu is None else gpu.whole[: limits.processes],
         ulimits=(("nofile", _DESCRIPTORS), ("fsize", limits.disk), ("core", 0)),

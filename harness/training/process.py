@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core import pins
 from harness.core.errors import InfrastructureError
 from harness.core.sources import contents, project_root
 from harness.images.inputs import TRAINER_CODE
@@ -94,7 +95,7 @@ class RunningProcess:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 cwd=self._desk.name,
-                env={**environment, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
+                env={**environment, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", **pins.TRAINER},
                 start_new_session=True,
             )
         except OSError as error:

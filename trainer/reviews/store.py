@@ -6,11 +6,11 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
+import safetensors
 from safetensors import SafetensorError
 
 from harness.protocol.job import StepError
-from harness.trainer.checkpoint import write_whole
+from harness.trainer.checkpoint import packed_bytes, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ _AGAIN = "prepare the data again"
 def write_tensors(tensors: Mapping[str, torch.Tensor], path: Path, **facts: str) -> None:
     """Write tensors by name with some facts beside them. Raises StepError where the disk is full."""
     plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    write_whole(path, safetensors.torch.save(plain, metadata=facts or None))
+    write_whole(path, packed_bytes(plain, facts))
 
 
 def read_tensors(path: Path, remedy: str = _AGAIN) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

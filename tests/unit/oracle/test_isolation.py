@@ -63,6 +63,7 @@ INSIDE: dict[str, tuple[dict[str, Any], str]] = {
     "descriptors unknown": ({"descriptors": None}, "descriptor limit"),
     "files": ({"file_size": confinement.UNLIMITED}, "file size limit"),
     "cores": ({"core": confinement.UNLIMITED}, "core limit"),
+    "instructions of its own": ({"flags": GOOD_FLAGS & ~confinement.PINNED}, "instructions"),
     "a terminal": ({"flags": GOOD_FLAGS | confinement.TERMINAL}, "terminals"),
     "message queues": ({"flags": GOOD_FLAGS | confinement.QUEUES}, "message queues"),
     "a large /tmp": ({"tmp_size": 1 << 34}, "writable folder"),
@@ -237,8 +238,8 @@ def test_a_kernel_that_only_says_that_it_is_gvisors_is_judged_as_any_other() -> 
         ({"held": 1}, "capabilities"),
         ({"uid": 0}, "user"),
         ({"interfaces": 1}, "network"),
-        ({"flags": confinement.GVISOR | confinement.TMP_NOEXEC}, "read-only root"),
-        ({"flags": confinement.GVISOR | confinement.ROOT_READ_ONLY}, "writable folder"),
+        ({"flags": confinement.GVISOR | confinement.TMP_NOEXEC | confinement.PINNED}, "read-only root"),
+        ({"flags": confinement.GVISOR | confinement.ROOT_READ_ONLY | confinement.PINNED}, "writable folder"),
         ({"core": 2}, "core limit"),
     ],
 )
