@@ -1,12 +1,13 @@
 """`python -m bench.emulated [CPU...]`: the same numbers on other processors, by `qemu-x86_64` (Debian's `qemu-user`).
 
-A probe computes functions and products in a process with the pins of `harness.core.pins`, and tells a digest of the bits
-of each; so it does without pins, and under emulated processors. What differs from this processor is named. Some minutes a
-processor. `--probe` is the probe.
+A probe computes functions and products in a process with the pins of `harness.core.pins`, and tells a digest of the
+bits of each; so it does without pins, and under emulated processors. What differs from this processor is named. A
+processor takes minutes. `--probe` is the probe.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import random
@@ -72,7 +73,7 @@ def told(pins: Mapping[str, str], processor: str = "") -> dict[str, str]:
         str(Path(__file__)),
         "--probe",
     ]
-    done = subprocess.run(words, env={**_ENVIRONMENT, **pins}, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(words, env={**_ENVIRONMENT, **pins}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{processor or 'here'}: {done.stderr[-500:]}")
     return dict(json.loads(done.stdout))
@@ -80,25 +81,29 @@ def told(pins: Mapping[str, str], processor: str = "") -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     """Compare; 1 where a pinned number differs that should not."""
+    parser = argparse.ArgumentParser(prog="python -m bench.emulated", description=__doc__)
+    parser.add_argument("cpu", nargs="*", default=PROCESSORS, help="as `qemu-x86_64 -cpu help` names them")
+    parser.add_argument("--probe", action="store_true", help="tell the bits of this process")
+    chosen_words = parser.parse_args(arguments)
+    if chosen_words.probe:
+        print(json.dumps(probe()))
+        return 0
     from harness.core import pins  # noqa: PLC0415 - the probe does without
 
     if shutil.which("qemu-x86_64") is None:
-        print("there is no qemu-x86_64: install qemu-user")  # noqa: T201
+        print("there is no qemu-x86_64: install qemu-user")
         return 3
     wrong = 0
     for name, chosen in (("no pins", {}), ("sandbox", pins.SANDBOX), ("trainer", pins.TRAINER)):
         here = told(chosen)
-        for processor in arguments or PROCESSORS:
+        for processor in chosen_words.cpu:
             if name != "trainer" or processor not in _OLD:
                 there = told(chosen, processor)
                 apart = [key for key in here if here[key] != there[key]]
-                print(f"{name}, {processor}: {len(apart)} of {len(here)} differ: {', '.join(apart)}")  # noqa: T201
+                print(f"{name}, {processor}: {len(apart)} of {len(here)} differ: {', '.join(apart)}")
                 wrong += bool(chosen) and any(key.split()[0] not in APPROXIMATE for key in apart)
     return int(wrong > 0)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--probe"]:
-        print(json.dumps(probe()))  # noqa: T201
-        raise SystemExit(0)
     raise SystemExit(main(sys.argv[1:]))

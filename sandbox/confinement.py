@@ -85,7 +85,7 @@ def with_pins(facts: bytes, torch: types.ModuleType) -> bytes:
 
     What torch and MKL say, and not what the environment asked them for; of glibc and oneDNN that is all there is.
     """
-    library = ctypes.CDLL(f"{os.path.dirname(torch.__file__)}/lib/libtorch_cpu.so")  # noqa: PTH120 - see _read
+    library = ctypes.CDLL(f"{os.path.dirname(str(torch.__file__))}/lib/libtorch_cpu.so")  # noqa: PTH120 - see _read
     mode = getattr(library, "mkl_serv_cbwr_get", lambda _: _COMPATIBLE)
     asked = all(os.environ.get(name) for name in ("ONEDNN_MAX_CPU_ISA", "GLIBC_TUNABLES"))
     holds = asked and torch._C._get_cpu_capability() == "DEFAULT" and mode(_BRANCH) == _COMPATIBLE  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""A sandbox answers with the same bits whatever the processor, and a check with the same bytes whatever is around it."""
+"""A sandbox answers with the same bits on every processor, and a check with the same bytes whatever is around it."""
 
 from __future__ import annotations
 

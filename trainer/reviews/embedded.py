@@ -253,7 +253,7 @@ class Embedded:
         """Supervised training on the corpus with Adam and a cosine. A piece that is known is gone on from."""
         settings, draw = self._settings, _random(seed, _CORPUS)
         corpus = [tuple(self._words.encode(part) for part in review(draw)) for _ in range(settings.corpus)]
-        optimizer = torch.optim.Adam(model.parameters(), lr=settings.warm_rate)
+        optimizer = torch.optim.Adam(model.parameters(), lr=settings.warm_rate, fused=True)
         order, steps, size = _random(seed, _ORDER), settings.warm_steps, 32
         weights = dict(model.named_parameters())
         begin = 0

@@ -93,7 +93,7 @@ def fit(
     size = batch_size(settings, loss, len(kept.pairs))
     per_epoch = len(kept.pairs) // size
     total = per_epoch * settings.epochs
-    optimizer = torch.optim.Adam(policy.parameters(), lr=settings.rate)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=settings.rate, fused=True)
     every = spacing(total)
     reached = recall_state(path, purpose, policy, optimizer)
     begin, taken = reached.steps, 0.0
