@@ -212,6 +212,12 @@ BY_TEST = {
     "python -m bench finetune-step": "integration/test_bench.py::test_each_figure_is_measured_once",
     "python -m bench finetune-cached": "integration/test_bench.py::test_each_figure_is_measured_once",
     "python -m bench.phases [LOSS]": "integration/test_bench.py::test_each_script_runs_once",
+    "python -m bench.emulated [CPU...]": (
+        "unit/test_pins.py::test_pinned_numbers_are_these_on_every_processor_and_others_are_not"
+    ),
+    "python -m bench.emulated Nehalem EPYC": (
+        "unit/test_pins.py::test_pinned_numbers_are_these_on_every_processor_and_others_are_not"
+    ),
     "python -m bench.digits": "integration/test_bench.py::test_each_script_runs_once",
     "python -m bench.many": "integration/test_bench.py::test_each_script_runs_once",
     "python -m bench.against --old FOLDER": "integration/test_bench.py::test_each_script_runs_once",
