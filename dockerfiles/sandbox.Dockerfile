@@ -5,7 +5,8 @@
 # container and are set by whoever starts it.
 #
 # Built by `harness image build` with no network. Every command is in exec form because the base, once
-# hardened, has no shell. `sandbox/` comes last, so that a change in it installs nothing again.
+# hardened, has no shell. `code` stands before `packages`: the engine makes all that stands above a stage, and
+# a change in `sandbox/` is to need no wheel.
 ARG BASE_IMAGE
 
 FROM ${BASE_IMAGE} AS python
@@ -13,17 +14,19 @@ USER 0
 COPY stages/harden.py /build/harden.py
 RUN ["python3", "-I", "-B", "/build/harden.py"]
 
-FROM python AS packages
-COPY stages/install.py lock.txt build.txt /build/
-COPY wheelhouse/ /build/wheelhouse/
-RUN ["python3", "-I", "-B", "/build/install.py"]
-
 FROM python AS code
 COPY stages/compile.py /build/compile.py
 COPY sandbox/ /opt/harness/sandbox/
 RUN ["python3", "-I", "-B", "/build/compile.py", "/opt/harness/sandbox"]
 
-# From scratch, so that what hardening removed is in no layer underneath.
+FROM python AS packages
+COPY stages/install.py lock.txt build.txt /build/
+COPY wheelhouse/ /build/wheelhouse/
+RUN ["python3", "-I", "-B", "/build/install.py"]
+
+# From scratch, so that what hardening removed is in no layer underneath. The harness itself does what stands here
+# (harness/images/build.py): an engine would write today's date into each layer. Nothing but COPY --from, ENV, WORKDIR,
+# USER and ENTRYPOINT may stand here.
 FROM scratch
 COPY --from=python / /
 COPY --from=packages /opt/site-packages/ /opt/site-packages/

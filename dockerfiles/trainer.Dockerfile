@@ -12,18 +12,25 @@ USER 0
 COPY stages/harden.py /build/harden.py
 RUN ["python3", "-I", "-B", "/build/harden.py"]
 
+FROM python AS code
+COPY stages/compile.py /build/compile.py
+COPY code/ /opt/harness/
+RUN ["python3", "-I", "-B", "/build/compile.py", "/opt/harness"]
+
 FROM python AS packages
 COPY stages/install.py lock.txt build.txt /build/
 COPY wheelhouse/ /build/wheelhouse/
 RUN ["python3", "-I", "-B", "/build/install.py"]
 
-FROM packages AS code
-COPY stages/compile.py trainer/probe.py /build/
-COPY code/ /opt/harness/
-RUN ["python3", "-I", "-B", "/build/compile.py", "/opt/harness"]
+# Nothing of it goes into the image: it ends a build whose parts do not work together.
+FROM packages AS probe
+COPY --from=code /opt/harness/ /opt/harness/
+COPY trainer/probe.py /build/
 RUN ["python3", "-B", "/build/probe.py"]
 
-# From scratch, so that what hardening removed is in no layer underneath.
+# From scratch, so that what hardening removed is in no layer underneath. The harness itself does what stands here
+# (harness/images/build.py): an engine would write today's date into each layer. Nothing but COPY --from, ENV, WORKDIR,
+# USER and ENTRYPOINT may stand here.
 FROM scratch
 COPY --from=python / /
 COPY --from=packages /opt/site-packages/ /opt/site-packages/

@@ -58,6 +58,12 @@ _LEFT_OUT = re.compile(
     r"|(usr/)?lib/x86_64-linux-gnu/(perl|perl-base|gconv|security|e2fsprogs)(/.*)?"
     r"|.*\.pyc|.*/__pycache__"
 )
+#: Where the list of packages lies in what was unpacked; it is not on the list of what is kept.
+_LISTED = "harness-packages"
+#: dpkg is not run, so nothing else says later which packages they were. Without any (a mirror that is a folder: apt copies
+#: nothing from it), the list is empty.
+_LIST = f'cd "$1/var/cache/apt/archives" && sha256sum -- *.deb > "$1/{_LISTED}" 2>/dev/null || true'
+_STATUS = "var/lib/dpkg/status"
 _NEEDED_FOLDERS = (("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("tmp", 0o1777))
 
 
@@ -149,14 +155,14 @@ def debian_base(records: Records, *, refresh: bool = False, say: Say = silent) -
     if made is not None and not refresh and inspect(made.reference) is not None:
         return Base(made.identity, made.reference)
     with tempfile.TemporaryDirectory(prefix="harness-base-") as scratch:
-        archive = make_base(recipe, Path(scratch), say)
+        archive, packages = make_base(recipe, Path(scratch), say)
         say("importing the base into the engine")
-        record = _import(archive, recipe)
+        record = _import(archive, recipe, packages)
     records.remember_base(record)
     return Base(record.identity, record.reference)
 
 
-def _import(archive: Path, recipe: DebianRecipe) -> BaseRecord:
+def _import(archive: Path, recipe: DebianRecipe, packages: str) -> BaseRecord:
     with archive.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     tag = f"{recipe.suite}-{digest[:12]}"
@@ -168,7 +174,7 @@ def _import(archive: Path, recipe: DebianRecipe) -> BaseRecord:
             engine.tag(json.loads(answer.strip().splitlines()[-1])["status"], BASE_REPOSITORY, tag)
     if inspect(reference) is None:
         raise BaseBuildError(f"the engine at {find_engine()} did not import the base")
-    return BaseRecord(f"debian@sha256:{digest}", reference, recipe.digest)
+    return BaseRecord(f"debian@sha256:{digest}", reference, recipe.digest, packages)
 
 
 def _present_slim() -> Base | None:
@@ -180,8 +186,11 @@ class BaseBuildError(InfrastructureError):
     """The base of the image could not be made."""
 
 
-def make_base(recipe: DebianRecipe, scratch: Path, say: Say = silent) -> Path:
-    """Return the base's archive, written below `scratch`; BaseBuildError says what stopped it."""
+def make_base(recipe: DebianRecipe, scratch: Path, say: Say = silent) -> tuple[Path, str]:
+    """Return the base's archive, written below `scratch`, and the list of the packages in it.
+
+    BaseBuildError says what stopped it.
+    """
     unpacked = scratch / "unpacked.tar"
     sources = host_sources(recipe.suite)
     if shutil.which("mmdebstrap"):
@@ -196,12 +205,12 @@ def make_base(recipe: DebianRecipe, scratch: Path, say: Say = silent) -> Path:
         raise BaseBuildError("there is neither mmdebstrap nor debootstrap here", remedy=TOOL_REMEDY)
     base = scratch / "base.tar"
     write_base(unpacked, base, recipe.epoch)
-    return base
+    return base, packages_in(unpacked)
 
 
 def mmdebstrap_command(recipe: DebianRecipe, target: Path, sources: str, scratch: Path) -> list[str]:
     """Return the command; `extract` runs no maintainer script, so nothing of Debian runs on the host."""
-    command = ["mmdebstrap", "--variant=extract", f"--include={','.join(recipe.packages)}"]
+    command = ["mmdebstrap", "--variant=extract", f"--include={','.join(recipe.packages)}", f"--extract-hook={_LIST}"]
     command += ["--architectures=amd64", "--format=tar", recipe.suite, str(target)]
     if mirror := os.environ.get(MIRROR_VARIABLE):
         return [*command, mirror]
@@ -294,6 +303,21 @@ def write_base(source: Path, target: Path, epoch: int) -> None:
         for name in sorted(chosen, key=lambda name: (chosen[name].islnk(), PurePosixPath(name))):
             member = chosen[name]
             base.addfile(_normal(member, name, epoch), unpacked.extractfile(member) if member.isreg() else None)
+
+
+def packages_in(unpacked: Path) -> str:
+    """Return the packages of an unpacked system, a line each, as `sha256sum` lists their files.
+
+    Where only dpkg's own account is there, dashes stand for the digests. Empty where nothing says it.
+    """
+    with tarfile.open(unpacked) as system:
+        found = {_plain(member.name): member for member in system if _plain(member.name) in {_LISTED, _STATUS}}
+        texts = {name: file.read().decode() for name, member in found.items() if (file := system.extractfile(member))}
+    if listed := texts.get(_LISTED, "").strip():
+        return "".join(f"{line}\n" for line in sorted(listed.splitlines(), key=lambda line: line.split()[-1]))
+    installed = [_fields(stanza) for stanza in texts.get(_STATUS, "").split("\n\n") if stanza.strip()]
+    names = [f"{one['Package']}_{one['Version'].replace(':', '%3a')}_{one['Architecture']}.deb" for one in installed]
+    return "".join(f"-  {name}\n" for name in sorted(names))
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,7 @@ SLOW_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class EngineImage:
-    """An image as the engine describes it; `size` in bytes, `created` in RFC 3339."""
+    """An image as the engine describes it; `size` in bytes, `created` (since when it is there) in RFC 3339."""
 
     digest: str
     tags: tuple[str, ...]
@@ -71,9 +71,15 @@ def _describe(answer: dict[str, Any]) -> EngineImage:
         digest=_with_algorithm(str(answer["Id"])),
         tags=tuple(_without_registry(tag) for tag in answer.get("RepoTags") or []),
         labels={str(key): str(value) for key, value in labels.items()},
-        created=str(answer.get("Created", "")),
+        # Every image of ours says the same date of itself; Docker also knows when it was given its tag.
+        created=_since((answer.get("Metadata") or {}).get("LastTagTime")) or str(answer.get("Created", "")),
         size=int(answer.get("Size", 0)),
     )
+
+
+def _since(tagged: object) -> str:
+    time = str(tagged or "")
+    return "" if time.startswith("0001-") else time
 
 
 def _with_algorithm(digest: str) -> str:

@@ -46,6 +46,8 @@ SANDBOX_PLATFORMS = (
 REPOSITORY = "harness-sandbox"
 TRAINER_REPOSITORY = "harness-trainer"
 TAG_DIGITS = 12
+#: How images are packed (harness/images/pack.py); another way of packing is another number, and other tags.
+_PACKED = "harness-image/v2"
 #: Where recipes, locks and stages lie; in a checkout a link to the folder beside the package.
 DOCKERFILES = "harness/dockerfiles"
 #: The folders that a trainer needs: what trains, what it says to the host and how, and what both stand on.
@@ -89,6 +91,11 @@ class Inputs:
         return self.variant in TRAINER_VARIANTS
 
     @cached_property
+    def epoch(self) -> int:
+        """The one date that all in the image has, in seconds since 1970."""
+        return debian_recipe(self.root).epoch
+
+    @cached_property
     def files(self) -> dict[str, bytes]:
         """Contents by their name in the build context; wheels are represented by their lock."""
         recipes = self.root / DOCKERFILES
@@ -109,8 +116,8 @@ class Inputs:
         return found
 
     def digest(self, base: str) -> str:
-        """Return the SHA-256 (hex) over variant, base's identity and every file's name and content."""
-        whole = hashlib.sha256(f"harness-image/v1\0{self.variant}\0{base}\0".encode())
+        """Return the SHA-256 (hex) over variant, base's identity, date, and every file's name and content."""
+        whole = hashlib.sha256(f"{_PACKED}\0{self.variant}\0{base}\0{self.epoch}\0".encode())
         for name, content in sorted(self.files.items()):
             whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
         return whole.hexdigest()

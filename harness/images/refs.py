@@ -6,7 +6,7 @@ Nothing is run for any of it. Quick: every check begins here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ImageMissingError, UserError
@@ -134,18 +134,28 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was compared for one image; `intact` when every comparison held."""
+    """What was compared for one image; `intact` when every comparison held. `note` says what was not, and why."""
 
     tag: str
     digest: str
     variant: str
     current: bool
     checks: tuple[Check, ...]
+    note: str = ""
 
     @property
     def intact(self) -> bool:
         """Whether the image is what was built."""
         return all(check.ok for check in self.checks)
+
+    def with_checks(self, *checks: Check, alone: bool = False, note: str = "") -> Verification:
+        """The same with these comparisons beside its own, or `alone`."""
+        return replace(self, checks=checks if alone else (*self.checks, *checks), note=note)
+
+
+def named(tag: str) -> re.Match[str] | None:
+    """What the tag of an image of ours says: its `name`, `device` and `digits`. None for another name."""
+    return _TAG.fullmatch(tag)
 
 
 def list_images(*, root: Path | None = None) -> tuple[Listed, ...]:
@@ -178,7 +188,7 @@ def verify(
             f"no {variant} sandbox image was built on this machine",
             remedy="build one with `harness image build`, or name the one to verify",
         )
-    match = _TAG.fullmatch(tag)
+    match = named(tag)
     if match is None:
         raise UserError(f"{tag!r} names no sandbox image", remedy="see `harness image list` for their tags")
     asked = variant_for("trainer" if match["name"] == TRAINER_REPOSITORY else "sandbox", match["device"])
