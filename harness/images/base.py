@@ -60,8 +60,8 @@ _LEFT_OUT = re.compile(
 )
 #: Where the list of packages lies in what was unpacked; it is not on the list of what is kept.
 _LISTED = "harness-packages"
-#: dpkg is not run, so nothing else says later which packages they were. Without any (a mirror that is a folder: apt copies
-#: nothing from it), the list is empty.
+#: dpkg is not run, so nothing else says later which packages they were. The list is empty where apt copies no package,
+#: as from a mirror that is a folder.
 _LIST = f'cd "$1/var/cache/apt/archives" && sha256sum -- *.deb > "$1/{_LISTED}" 2>/dev/null || true'
 _STATUS = "var/lib/dpkg/status"
 _NEEDED_FOLDERS = (("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("tmp", 0o1777))
@@ -293,7 +293,10 @@ def _run(command: Sequence[str], recipe: DebianRecipe) -> None:
 
 def write_base(source: Path, target: Path, epoch: int) -> None:
     """Write the base's archive to `target` from an unpacked system's archive; times capped at `epoch`."""
-    with tarfile.open(source) as unpacked, tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as base:
+    with (
+        tarfile.open(source, encoding="utf-8") as unpacked,
+        tarfile.open(target, "w", format=tarfile.GNU_FORMAT, encoding="utf-8") as base,
+    ):
         for name, mode in _NEEDED_FOLDERS:
             folder = tarfile.TarInfo(name)
             folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, mode, epoch

@@ -25,7 +25,7 @@ from harness.images import Say, silent
 from harness.images import base as bases
 from harness.images import files as listing
 from harness.images.engine import LABEL, client, inspect
-from harness.images.inputs import SANDBOX_PYTHON, Inputs, inputs_for
+from harness.images.inputs import DOCKERFILES, SANDBOX_PYTHON, Inputs, debian_recipe, inputs_for, slim_reference
 from harness.images.pack import Layer, archive, chosen, configuration, write_layer
 from harness.images.recipe import read
 from harness.images.records import BuildRecord, Records, cache_dir
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 # Wheels are zip archives, which know no time before 1980; nothing else reads the times.
 EPOCH = 315532800
-_BUILT = re.compile(r"(?:Successfully built )?([0-9a-f]{12,64})")
+#: An image on the way, or at the end; Podman says the last one in a line alone.
+_BUILT = re.compile(r"(?:-+> |Successfully built )?([0-9a-f]{12,64})")
 _LOADED = re.compile(r"Loaded image(?: ID)?: *(\S+)")
 
 
@@ -91,8 +92,12 @@ def build(
             return Built(ImageRef(tag, present.digest, variant), rebuilt=False)
         say(f"building {tag} without network")
         with contextlib.closing(client()) as engine:
-            work = _Work(engine, inputs, on, records, (cache or cache_dir()) / "wheelhouse" / variant, say, fresh=fresh)
-            config, layers = work.image(tag)
+            work = Work(engine, inputs, on, records, (cache or cache_dir()) / "wheelhouse" / variant, say, fresh=fresh)
+            with _engine_faults():
+                try:
+                    config, layers = work.image(tag)
+                finally:
+                    work.tidy()
         image = inspect(tag)
         if image is None:
             raise ImageBuildError(f"the engine says that it loaded {tag}, and does not have it")
@@ -100,14 +105,29 @@ def build(
         return Built(ImageRef(tag, image.digest, variant), rebuilt=True)
 
 
+@contextlib.contextmanager
+def _engine_faults() -> Iterator[None]:
+    """What an engine refuses, or that it goes away, as an error of ours."""
+    import docker  # noqa: PLC0415 - slow to import
+    import requests  # noqa: PLC0415
+
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        said = str(getattr(error, "explanation", None) or error).strip()
+        raise ImageBuildError(
+            f"the engine failed in the middle of a build: {said}", remedy="see its log, and the space on its disk"
+        ) from error
+
+
 def _remembered(
     tag: str, digest: str, inputs: Inputs, on: Base, records: Records, config: bytes, layers: Sequence[Layer]
 ) -> BuildRecord:
     """Keep what belongs to an image beside its record, and return that."""
     listed = of_layers(config, [layer.entries for layer in layers])
-    made = records.base(bases.debian_recipe(inputs.root).digest)
+    made = records.base(debian_recipe(inputs.root).digest)
     packages = made.packages if made is not None and made.identity == on.identity else ""
-    materials = bill(tag, listed, inputs, on.identity, packages, bases.slim_reference(inputs.root))
+    materials = bill(tag, listed, inputs, on.identity, packages, slim_reference(inputs.root))
     records.remember_beside(tag, "config", config)
     records.remember_beside(tag, "sbom", materials)
     files, sbom = (f"sha256:{sha256(data).hexdigest()}" for data in (listing.render(listed), materials))
@@ -126,7 +146,7 @@ def labels(inputs: Inputs, base: Base) -> dict[str, str]:
     }
 
 
-class _Work:
+class Work:
     """One build: stages by the engine, layers and image by us."""
 
     def __init__(
@@ -140,6 +160,7 @@ class _Work:
         *,
         fresh: bool,
     ) -> None:
+        """Read the Dockerfile. Raises RecipeError."""
         self._engine = engine
         self._inputs = inputs
         self._base = base
@@ -148,6 +169,7 @@ class _Work:
         self._say = say
         self._fresh = fresh
         self._recipe: Recipe = read(inputs.files["Dockerfile"].decode())
+        self._made: list[str] = []
 
     def image(self, tag: str) -> tuple[bytes, tuple[Layer, ...]]:
         """Make the image and give it its tag; return its configuration and its layers."""
@@ -191,19 +213,17 @@ class _Work:
     def _layer(self, part: Part, below: Iterable[str], opened: ExitStack) -> Layer:
         stage = self._stage(part.stage)
         self._say(f"packing {part.target}")
-        tree = self._files(stage, part, opened)
-        target: IO[bytes] = opened.enter_context(tempfile.TemporaryFile(dir=self._records.folder))
-        return write_layer(target, chosen(tree, self._inputs.epoch, below))
+        target = opened.enter_context(listing.spool((), self._records.folder))
+        with ExitStack() as meanwhile:
+            tree = self._files(stage, part, meanwhile)
+            return write_layer(target, chosen(tree, self._inputs.epoch, below))
 
     def _files(self, stage: str, part: Part, opened: ExitStack) -> dict[str, Held]:
         """What a part holds. All of a stage is read from its image, as an engine adds files to a container's root."""
         folder = self._records.folder
         if part.source == "/":
             saved = opened.enter_context(listing.spool(self._engine.get_image(stage), folder))
-            _, tree, more = listing.read_image(saved)
-            for stream in more:
-                opened.enter_context(stream)
-            return tree
+            return listing.read_image(saved, opened)[1]
         source = part.source.rstrip("/")
         with self._container(stage) as container:
             pieces, _ = self._engine.get_archive(container, source)
@@ -224,7 +244,7 @@ class _Work:
         """Have the engine make a stage, and return the id of its image."""
         wheels: tuple[Path, ...] = ()
         if self._recipe.needs_wheels(name):
-            locks = self._inputs.root / "harness" / "dockerfiles" / "locks"
+            locks = self._inputs.root / DOCKERFILES / "locks"
             wheels = fill(self._wheelhouse, [locks / lock for lock in self._inputs.locks], self._say)
         with tempfile.TemporaryFile(prefix="harness-context-", dir=self._records.folder) as context:
             write_context(context, self._inputs.files, wheels)
@@ -244,7 +264,21 @@ class _Work:
                 pull=False,
                 decode=True,
             )
-            return _follow(steps, self._say)
+            built, made = _follow(steps, self._say)
+            self._made += made
+            return built
+
+    def tidy(self) -> None:
+        """Remove the stages of a build that takes nothing from others: they are of use to no later one either."""
+        if not self._fresh:
+            return
+        import docker  # noqa: PLC0415 - slow to import
+
+        for image in reversed(self._made):
+            found = inspect(image)
+            if found is not None and not found.tags:  # among them is the base
+                with contextlib.suppress(docker.errors.APIError):
+                    self._engine.remove_image(image)
 
     def _load(self, config: bytes, layers: Sequence[Layer], tag: str, *, may_lack: bool) -> bool:
         """Have the engine load the image and tag it; False where it lacks a layer that was not sent."""
@@ -278,8 +312,8 @@ def layer_from(records: Records, digest: str) -> Layer | None:
         return None
 
 
-def _follow(steps: Iterable[dict[str, Any]], say: Say) -> str:
-    """Pass the engine's step lines on, and return the id of what was built.
+def _follow(steps: Iterable[dict[str, Any]], say: Say) -> tuple[str, list[str]]:
+    """Pass the engine's step lines on; return the id of what was built, and of all on the way to it.
 
     ImageBuildError carries the last lines of a build that failed.
     """
@@ -295,11 +329,10 @@ def _follow(steps: Iterable[dict[str, Any]], say: Say) -> str:
                 seen.append(line.strip())
             if line.upper().startswith("STEP "):
                 say(line.strip())
-    # Podman may say it in a line alone.
-    lines = [found[1] for line in seen if (found := _BUILT.fullmatch(line))]
-    if not built and not lines:
+    ids = [found[1] for line in seen if (found := _BUILT.fullmatch(line))]
+    if not built and not ids:
         raise ImageBuildError("the engine does not say what it built", remedy="see the engine's log")
-    return built or lines[-1]
+    return built or ids[-1], list(dict.fromkeys(ids))
 
 
 def write_context(target: IO[bytes], files: Mapping[str, bytes], wheels: Iterable[Path]) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import shutil
 import tarfile
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.core.errors import InfrastructureError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import ExitStack
     from pathlib import Path
 
 FORMAT = "harness-image-files/1"
@@ -129,6 +130,10 @@ def read_tar(stream: IO[bytes], at: int = 0, strip: str = "", below: str = "") -
             if member.type not in _KINDS:
                 raise ImageArchiveError(f"{path} is of a kind that an image cannot hold ({member.type!r})")
             found[path] = Held(_entry(path, member, stream), stream, member.offset_data)
+        # tarfile takes a block that is no header for the end; half an image must not pass for one.
+        stream.seek(archive.offset)
+        if stream.read(tarfile.BLOCKSIZE) != b"\0" * tarfile.BLOCKSIZE:
+            raise ImageArchiveError("the archive of the image ends in the middle")
     return found
 
 
@@ -174,28 +179,23 @@ def _attributes(headers: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(held).encode("utf-8", "surrogateescape")).hexdigest() if held else ""
 
 
-def read_image(saved: IO[bytes]) -> tuple[bytes, dict[str, Held], tuple[IO[bytes], ...]]:
+def read_image(saved: IO[bytes], opened: ExitStack) -> tuple[bytes, dict[str, Held]]:
     """Return the configuration and the files of the one image in an archive as `docker save` writes it.
 
-    The third is what has to be kept open while contents are read, and closed then.
+    What has to be open while contents are read is closed by `opened`.
     """
-    opened: list[IO[bytes]] = []
     tree: dict[str, Held] = {}
     try:
         with tarfile.open(fileobj=saved, mode="r:", encoding="utf-8", errors="surrogateescape") as outer:
             (about,) = json.loads(_member(outer, "manifest.json").read())
             config = _member(outer, str(about["Config"])).read()
             for name in about["Layers"]:
-                layer, at = _plain_layer(outer, str(name), saved)
-                if layer is not saved:
-                    opened.append(layer)
+                layer, at = _plain_layer(outer, str(name), saved, opened)
                 _lay(tree, read_tar(layer, at))
     except (tarfile.TarError, OSError, KeyError, ValueError, TypeError) as problem:
-        for stream in opened:
-            stream.close()
         raise ImageArchiveError(f"the archive of the image cannot be read: {problem}") from problem
     tree.pop("/", None)
-    return config, tree, tuple(opened)
+    return config, tree
 
 
 def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
@@ -205,19 +205,17 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return found
 
 
-def _plain_layer(archive: tarfile.TarFile, name: str, saved: IO[bytes]) -> tuple[IO[bytes], int]:
+def _plain_layer(archive: tarfile.TarFile, name: str, saved: IO[bytes], opened: ExitStack) -> tuple[IO[bytes], int]:
     """Return an open file with a layer's archive, and where in it that begins."""
     member = archive.getmember(name)
     if member.issym():  # a layer that the image has twice
         linked = f"{name.rpartition('/')[0]}/{member.linkname}"
-        return _plain_layer(archive, _normal(linked), saved)
+        return _plain_layer(archive, _normal(linked), saved, opened)
     saved.seek(member.offset_data)
     if saved.read(2) != _GZIP:
         return saved, member.offset_data
-    plain = tempfile.TemporaryFile()
     with gzip.open(_member(archive, name)) as packed:
-        shutil.copyfileobj(packed, plain)
-    return plain, 0
+        return opened.enter_context(spool(iter(lambda: packed.read(_PIECE), b""))), 0
 
 
 def _normal(name: str) -> str:
@@ -240,10 +238,11 @@ def _lay(tree: dict[str, Held], layer: Mapping[str, Held]) -> None:
             gone = f"{folder}/{name.removeprefix(_WHITEOUT)}"
             tree.pop(gone, None)
             _remove_below(tree, gone)
+    folders = {path[:end] for path in tree for end, sign in enumerate(path) if sign == "/"}
     for path, held in layer.items():
         if path.rpartition("/")[2].startswith(_WHITEOUT):
             continue
-        if held.entry.kind != "folder" and path in tree and tree[path].entry.kind == "folder":
+        if held.entry.kind != "folder" and path in folders:
             _remove_below(tree, path)
         tree[path] = held
 
@@ -358,14 +357,11 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return {str(name): inner[name] for name in sorted(inner) if inner[name]}
 
 
-def spool(pieces: Iterable[bytes], folder: Path | None = None) -> IO[bytes]:
-    """Write what an engine sends into a file that has no name and is gone when it is closed."""
-    file = tempfile.TemporaryFile(dir=folder)
-    try:
+@contextmanager
+def spool(pieces: Iterable[bytes], folder: Path | None = None) -> Iterator[IO[bytes]]:
+    """Keep what an engine sends in a file that has no name, and is gone when the block ends."""
+    with tempfile.TemporaryFile(dir=folder) as file:
         for piece in pieces:
             file.write(piece)
         file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file
+        yield file

@@ -57,7 +57,7 @@ def write_layer(target: IO[bytes], held: Iterable[Held]) -> Layer:
     """Write the archive of a layer to `target` and return it; the same entries and contents give the same bytes."""
     hashing = _Hashing(target)
     entries = []
-    with tarfile.open(
+    with tarfile.TarFile(
         fileobj=cast("IO[bytes]", hashing),
         mode="w",
         format=tarfile.GNU_FORMAT,

@@ -1,7 +1,7 @@
 """A Dockerfile as stages: what each is made of, what the last one takes from the others, and what it sets.
 
-The engine makes the other stages; what the last one says is carried out by `harness.images.build`. Of that one, only what
-our own two Dockerfiles need is understood, and anything else is refused. Standard library only.
+The engine makes the other stages; what the last one says is carried out by `harness.images.build`. Of that one, only
+what our own two Dockerfiles need is understood, and anything else is refused. Standard library only.
 """
 
 from __future__ import annotations

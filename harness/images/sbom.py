@@ -1,7 +1,7 @@
 """The bill of materials of an image, in CycloneDX 1.6: its packages, its base, and what of this project is in it.
 
-Written by hand, as it is some forty lines; a test holds it against the standard's own schema. It has no clock and nothing
-random: the same image has the same bill, wherever it is written.
+Written by hand, as it is little, and a library for it would be one more thing to install; a test holds it against the
+standard's own schema. It has no clock and nothing random: the same image has the same bill, wherever it is written.
 """
 
 from __future__ import annotations

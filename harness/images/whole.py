@@ -63,9 +63,7 @@ def of_engine(reference: str, folder: Path | None = None) -> Manifest:
             raise kind(f"the engine cannot read {reference} back: {said}", remedy="build it anew") from error
         except requests.RequestException as error:
             raise InfrastructureError(f"the engine stopped in the middle of {reference}: {error}") from error
-        config, tree, more = read_image(saved)
-        for stream in more:
-            stream.close()
+        config, tree = read_image(saved, opened)
         return of_layers(config, [[held.entry for held in tree.values()]])
 
 

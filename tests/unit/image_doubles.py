@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import re
 import socketserver
+import tarfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +24,13 @@ PIN = "a" * 64
 
 @dataclass
 class EngineDouble:
-    """Images by tag, as the engine would describe them; `asked` is what was asked for."""
+    """Images by tag, as the engine would describe them; `asked` is what was asked for.
+
+    `archives` are what it saves, by tag; bytes that begin with "error:" are what it says in their place.
+    """
 
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
+    archives: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     ping_status: int = 200
 
@@ -37,8 +45,15 @@ class EngineDouble:
 
     def answer(self, path: str) -> tuple[int, object]:
         self.asked.append(path)
+        path = re.sub(r"^/v1\.\d+/", "/", path)
         if path == "/_ping":
             return self.ping_status, "OK"
+        if path == "/version":
+            return 200, {"ApiVersion": "1.41"}
+        if path.endswith("/get"):
+            archive = self.archives[path.removeprefix("/images/").removesuffix("/get")]
+            failed = archive.startswith(b"error:")
+            return (500, {"message": archive.decode()}) if failed else (200, archive)
         if path == "/images/json":
             return 200, [{"Id": image["Id"], "RepoTags": image["RepoTags"]} for image in self.images.values()]
         name = path.removeprefix("/images/").removesuffix("/json")
@@ -55,7 +70,7 @@ class EngineDouble:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 status, content = double.answer(unquote(urlsplit(self.path).path))
-                body = json.dumps(content).encode()
+                body = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -99,3 +114,42 @@ def source_tree(root: Path) -> Path:
     for folder in ("dockerfiles", "sandbox"):  # as in a checkout
         (root / "harness" / folder).symlink_to(f"../{folder}")
     return root
+
+
+@dataclass(frozen=True)
+class Put:
+    """A member of an archive for tests; everything that is not said is what another machine may have otherwise."""
+
+    name: str
+    data: bytes = b""
+    kind: bytes = tarfile.REGTYPE
+    mode: int = 0o644
+    link: str = ""
+    uid: int = 0
+    user: str = ""
+    mtime: int = 1_700_000_000
+    xattrs: tuple[tuple[str, str], ...] = ()
+
+
+def tar_of(*members: Put) -> bytes:
+    """The members as an archive, in the order given."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for put in members:
+            info = tarfile.TarInfo(put.name)
+            info.size, info.type, info.mode, info.linkname = len(put.data), put.kind, put.mode, put.link
+            info.uid, info.uname, info.mtime = put.uid, put.user, put.mtime
+            info.pax_headers = {f"SCHILY.xattr.{name}": value for name, value in put.xattrs}
+            archive.addfile(info, io.BytesIO(put.data))
+    return target.getvalue()
+
+
+def saved(*layers: bytes, settings: dict[str, object] | None = None) -> bytes:
+    """An image of these layers, as `docker save` writes it."""
+    digests = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+    about = {"config": settings or {"User": "1"}, "rootfs": {"type": "layers", "diff_ids": digests}}
+    config = json.dumps(about).encode()
+    names = [f"{number}/layer.tar" for number in range(len(layers))]
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": None, "Layers": names}]).encode()
+    inside = [Put(name, layer) for name, layer in zip(names, layers, strict=True)]
+    return tar_of(*inside, Put("config.json", config), Put("manifest.json", manifest))

@@ -19,6 +19,7 @@ from harness.images.base import (
     host_sources,
     make_base,
     mmdebstrap_command,
+    packages_in,
     write_base,
 )
 from harness.images.inputs import DebianRecipe, debian_recipe, slim_reference
@@ -155,6 +156,37 @@ def test_equal_content_gives_equal_bytes_whenever_it_was_unpacked(tmp_path: Path
     write_base(unpacked(tmp_path / "a.tar", mtime=2000), tmp_path / "a.out", epoch=1000)
     write_base(unpacked(tmp_path / "b.tar", mtime=9000), tmp_path / "b.out", epoch=1000)
     assert (tmp_path / "a.out").read_bytes() == (tmp_path / "b.out").read_bytes()
+
+
+DEBS = {
+    "harness-packages": f"{'b' * 64}  zlib1g_1%3a1.2_amd64.deb\n{'a' * 64}  libc6_2.36-9_amd64.deb\n",
+    "var/lib/dpkg/status": "Package: zlib1g\nVersion: 1:1.2\nArchitecture: amd64\n\n"
+    "Package: libc6\nVersion: 2.36-9\nArchitecture: amd64\nDescription: a\n library\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("there", "digests"),
+    [
+        (DEBS, ("a" * 64, "b" * 64)),
+        ({"var/lib/dpkg/status": DEBS["var/lib/dpkg/status"]}, ("-", "-")),
+        ({"harness-packages": "", "var/lib/dpkg/status": ""}, ()),
+        ({}, ()),
+    ],
+    ids=["listed by the hook", "by dpkg alone", "nothing in them", "neither"],
+)
+def test_the_packages_of_a_base_are_known(there: dict[str, str], digests: tuple[str, ...], tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "in.tar", "w") as archive:
+        for name, text in there.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    names = ("libc6_2.36-9_amd64.deb", "zlib1g_1%3a1.2_amd64.deb")[: len(digests)]
+    expected = "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True))
+    assert packages_in(tmp_path / "in.tar") == expected
+    write_base(tmp_path / "in.tar", tmp_path / "out.tar", epoch=1)
+    with tarfile.open(tmp_path / "out.tar") as archive:
+        assert "harness-packages" not in archive.getnames()
 
 
 @pytest.fixture

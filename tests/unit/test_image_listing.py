@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import subprocess
 import sys
+import tarfile
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from image_doubles import EngineDouble, source_tree
+from image_doubles import EngineDouble, Put, saved, source_tree, tar_of
 
 from harness.cli.image import image as command
 from harness.core.errors import ImageMissingError, UserError
 from harness.images import current, current_tag, inputs
 from harness.images.build import build
+from harness.images.files import read_image, render, shown
 from harness.images.records import BaseRecord, BuildRecord, Records, cache_dir
 from harness.images.refs import list_images, verify
+from harness.images.whole import of_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +188,146 @@ def test_labels_that_do_not_fit_are_altered(engine: EngineDouble, changed: dict[
     engine.add(tag(), DIGEST, labels(**changed))
     found = verify(tag(), expected=DIGEST)
     assert not found.intact
+
+
+def keep(*members: Put, user: str = "1") -> bytes:
+    """Keep the list of an image of one layer with its record; return the image as the engine would save it."""
+    layer = tar_of(*members)
+    archive = saved(layer, settings={"User": user})
+    with ExitStack() as opened:
+        config, tree = read_image(io.BytesIO(archive), opened)
+    (digest,) = json.loads(config)["rootfs"]["diff_ids"]
+    listed = json.dumps([shown(held.entry) for held in tree.values()]).encode()
+    records = Records()
+    records.remember_layer("0" * 32, digest, listed)
+    records.remember_beside(tag(), "config", config)
+    whole = of_layers(config, [[held.entry for held in tree.values()]])
+    files = f"sha256:{hashlib.sha256(render(whole)).hexdigest()}"
+    known = records.of_tag(tag())
+    assert known is not None
+    records.remember(replace(known, files=files))
+    return archive
+
+
+FILES = (Put("opt", kind=tarfile.DIRTYPE, mode=0o755), Put("opt/a.py", b"1"), Put("opt/z.py", b"2"))
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (FILES, ""),
+        ((*FILES[:1], Put("opt/a.py", b"9"), FILES[2]), "/opt/a.py: content"),
+        ((*FILES[:1], Put("opt/a.py", b"1", mode=0o755), FILES[2]), "/opt/a.py: mode is 0755 instead of 0644"),
+        ((*FILES, Put("opt/b.py", b"")), "/opt/b.py: added"),
+        (FILES[:2], "/opt/z.py: missing"),
+    ],
+    ids=["the same", "content", "mode", "added", "missing"],
+)
+def test_verify_names_the_first_file_that_differs(engine: EngineDouble, there: tuple[Put, ...], said: str) -> None:
+    record()
+    keep(*FILES)
+    engine.add(tag(), DIGEST, labels())
+    engine.archives[tag()] = saved(tar_of(*there), settings={"User": "1"})
+    code, out, _ = invoke("verify")
+    assert code == (1 if said else 0)
+    assert ("BAD files" in out) == bool(said)
+    assert said in out
+
+
+def test_verify_names_a_setting_that_differs(engine: EngineDouble) -> None:
+    record()
+    keep(*FILES)
+    engine.add(tag(), DIGEST, labels())
+    engine.archives[tag()] = saved(tar_of(*FILES), settings={"User": "0"})
+    code, out, _ = invoke("verify")
+    assert code == 1
+    assert "BAD settings: User is '0' instead of '1'" in out
+
+
+def test_a_file_that_was_altered_in_the_engines_own_folders_is_named(engine: EngineDouble) -> None:
+    record()
+    keep(*FILES)
+    engine.add(tag(), DIGEST, labels())
+    engine.archives[tag()] = b'error: file integrity checksum failed for "opt/a.py"'
+    code, out, _ = invoke("verify")
+    assert code == 1
+    assert "opt/a.py" in out
+    engine.archives[tag()] = b"error: no space left"  # what could not be read is not altered
+    assert invoke("verify")[0] == 3
+
+
+def test_a_list_that_is_not_the_recorded_one_is_not_compared_with(engine: EngineDouble, tmp_path: Path) -> None:
+    record()
+    engine.archives[tag()] = keep(*FILES)
+    engine.add(tag(), DIGEST, labels())
+    for path in (tmp_path / "cache" / "images").glob("layer-*.json"):
+        path.write_text(path.read_text().replace("0644", "0600"))
+    code, out, _ = invoke("verify")
+    assert code == 0
+    assert "files: not compared" in out
+
+
+def test_an_image_is_compared_with_another_machines_list(engine: EngineDouble, tmp_path: Path) -> None:
+    record()
+    engine.add(tag(), DIGEST, labels())
+    engine.archives[tag()] = keep(*FILES)
+    listed = tmp_path / "theirs.json"
+    assert invoke("manifest", "--output", str(listed))[0] == 0
+    known = Records().of_tag(tag())
+    assert known is not None
+    assert f"sha256:{hashlib.sha256(listed.read_bytes()).hexdigest()}" == known.files
+    code, out, _ = invoke("verify", tag(), "--against", str(listed))
+    assert (code, "the same" in out) == (0, True)
+    engine.archives[tag()] = saved(tar_of(*FILES[:2]), settings={"User": "1"})
+    code, out, _ = invoke("verify", tag(), "--against", str(listed))
+    assert code == 1
+    assert "DIFFERS" in out
+    assert "/opt/z.py: missing" in out
+
+
+def test_two_images_here_are_compared(engine: EngineDouble) -> None:
+    record()
+    other = "harness-sandbox:cpu-000000000000"
+    engine.add(tag(), DIGEST, labels())
+    engine.add(other, OTHER, labels())
+    engine.archives[tag()], engine.archives[other] = saved(tar_of(*FILES)), saved(tar_of(*FILES[:2]))
+    code, out, _ = invoke("verify", other, "--against", tag())
+    assert code == 1
+    assert "/opt/z.py: missing" in out
+    assert invoke("verify", other, "--against", other)[0] == 0
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_is_no_list_and_what_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    record()
+    (tmp_path / "theirs.json").write_text("{}")
+    assert invoke("verify", "--against", str(tmp_path / "absent.json"))[0] in {2, 3}
+    assert invoke("verify", "--against", "x", "--expect", "y")[0] == 2
+    assert invoke("manifest", "python:3.11")[0] == 2
+
+
+def test_the_bill_of_materials_is_what_was_recorded_or_none(engine: EngineDouble, tmp_path: Path) -> None:
+    record()
+    engine.add(tag(), DIGEST, labels())
+    assert invoke("sbom")[0] == 3  # an image of before there were any
+    bill = b'{"bomFormat": "CycloneDX"}\n'
+    Records().remember_beside(tag(), "sbom", bill)
+    known = Records().of_tag(tag())
+    assert known is not None
+    Records().remember(replace(known, sbom=f"sha256:{hashlib.sha256(bill).hexdigest()}"))
+    assert invoke("sbom")[:2] == (0, bill.decode())
+    assert invoke("sbom", tag(), "--output", str(tmp_path / "bill.json"))[0] == 0
+    assert (tmp_path / "bill.json").read_bytes() == bill
+    Records().remember_beside(tag(), "sbom", bill + b" ")
+    assert invoke("sbom")[0] == 3
+
+
+def test_since_when_an_image_is_there_is_not_the_date_that_all_of_them_have(engine: EngineDouble) -> None:
+    engine.add(tag(), DIGEST, labels(), created="2023-11-14T22:13:20Z")
+    engine.images[tag()]["Metadata"] = {"LastTagTime": "2026-05-05T05:05:05Z"}
+    assert list_images()[0].created == "2026-05-05T05:05:05Z"
+    engine.images[tag()]["Metadata"] = {"LastTagTime": "0001-01-01T00:00:00Z"}
+    assert list_images()[0].created == "2023-11-14T22:13:20Z"
 
 
 def test_an_older_image_verifies_against_its_record(engine: EngineDouble, tmp_path: Path) -> None:
