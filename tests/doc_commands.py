@@ -25,7 +25,8 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 #: Paths that stand for the reader's own.
 PLACEHOLDERS = {
     "loss.py", "proposals/", "losses/", "plots/", "pictures/", "mine.toml", "losses.sarif", "losses.xml",
-    "check.json", "check.sarif", "check.intoto.jsonl", "run.intoto.jsonl", "board.intoto.jsonl", "head.jsonl", "next.jsonl",
+    "check.json", "check.sarif", "theirs.json",
+    "check.intoto.jsonl", "run.intoto.jsonl", "board.intoto.jsonl", "head.jsonl", "next.jsonl",
     "a.jsonl", "b.jsonl", "answers.jsonl", "question.jsonl", "judge_prompts.jsonl", ".harness/judge.jsonl",
     ".harness/discover/run-1/journal.jsonl", "/path/to/python3.12",
 }  # fmt: skip

@@ -52,6 +52,12 @@ STORIES = {
         Step("harness image list [--json]", does="harness image list"),
         Step("harness image list --json"),
         Step("harness image verify [TAG] [--expect DIGEST] [--json]", does="harness image verify --json"),
+        Step("harness image verify [TAG] --against FILE|TAG [--json]", does="harness image verify --against {tag}"),
+        Step("harness image verify"),
+        Step("harness image manifest"),
+        Step("harness image manifest [TAG] [--output FILE]", does="harness image manifest --output theirs.json"),
+        Step("harness image manifest --output theirs.json"),
+        Step("harness image verify TAG --against theirs.json", does="harness image verify {tag} --against theirs.json"),
         Step("harness image verify TAG --expect sha256:...", does="harness image verify {tag} --expect {digest}"),
     ),
     "checks": (
@@ -184,8 +190,12 @@ BY_TEST = {
     "test_containers_and_this_process_train_to_the_same_bits",
     "harness image build --base debian --refresh": "unit/test_image_base.py::"
     "test_auto_makes_a_debian_where_no_registry_answers",
-    "harness image build [--variant cpu|cuda] [--base auto|slim|debian] [--base-image REF] [--refresh] [--json]": (
-        "unit/test_image_listing.py::test_a_second_build_does_nothing"
+    "harness image build [--variant cpu|cuda] [--base auto|slim|debian] [--base-image REF] [--refresh] [--fresh] "
+    "[--json]": ("unit/test_image_listing.py::test_a_second_build_does_nothing"),
+    "harness image build --fresh": "integration/test_image_twice.py::test_two_folders_and_two_caches_give_one_digest",
+    "harness image sbom": "unit/test_image_listing.py::test_the_bill_of_materials_is_what_was_recorded_or_none",
+    "harness image sbom [TAG] [--output FILE]": (
+        "unit/test_image_listing.py::test_the_bill_of_materials_is_what_was_recorded_or_none"
     ),
     "harness worker --log-format json": (
         "unit/ladder/test_logs.py::test_the_worker_hands_its_log_on_and_writes_nothing_else"
@@ -251,15 +261,19 @@ NOT_HERE = {
 OTHERS = {
     "docker context use": "changes which engine the user's other programs talk to",
     "docker image rm TAG": "removes an image",
+    "docker image ls": "prints what the engine says",
     "docker image prune": "removes images",
     "docker info": "prints what the engine says",
     "docker load": "brings an image in",
     "docker run": "a way of running, in the name of a figure",
     "docker run --rm": "the same",
+    "docker save harness-base:...": "the same",
     "docker save harness-sandbox:cpu-... | gzip": "half a gigabyte",
+    "docker save harness-sandbox:cpu-... | tar x": "the same",
     "dockerd-rootless-setuptool.sh install": "installs an engine",
     "pip download --require-hashes --no-deps --only-binary=:all: -r dockerfiles/locks/host.txt -d wheels": (
         "it needs a package index"
     ),
+    "podman save --format docker-archive": "half a gigabyte",
     "systemctl --user enable --now podman.socket": "it needs Podman and systemd",
 }

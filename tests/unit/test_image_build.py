@@ -1,4 +1,4 @@
-"""What a build asks of the engine: the stages it needs, no container left, no layer sent twice, all where one is gone."""
+"""What a build asks of the engine: the stages it needs, no layer sent twice, all of them where one is gone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ USER 65532:65532
 
 
 class Maker:
-    """An engine that makes stages and loads images, with layers that it keeps by digest, beside the one that is asked."""
+    """An engine that makes stages and loads images; its layers are kept by digest, and `double` answers questions."""
 
     def __init__(self, double: EngineDouble) -> None:
         self.double = double

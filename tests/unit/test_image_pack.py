@@ -38,7 +38,7 @@ def content(layer: Layer) -> bytes:
 
 
 def foreign(put: Put, **changed: object) -> Put:
-    return Put(**{**{name: getattr(put, name) for name in Put.__dataclass_fields__}, **changed})  # type: ignore[arg-type]
+    return Put(**{**{name: getattr(put, name) for name in Put.__dataclass_fields__}, **changed})
 
 
 @pytest.mark.parametrize(
