@@ -314,13 +314,20 @@ def entries_of(listed: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
 
 
 def first_difference(expected: Iterable[Entry], found: Iterable[Entry]) -> Difference | None:
-    """Return the first path, in the order of the list, at which the two are not the same; None where they are."""
+    """Return the first path, in the order of the list, at which the two are not the same; None where they are.
+
+    One where only the time differs is named where nothing else does: a folder's changes with what is put into it.
+    """
     wanted, there = ({entry.path: entry for entry in entries} for entries in (expected, found))
     differing = [path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path)]
     if not differing:
         return None
-    first = min(differing, key=order)
+    first = min(differing, key=lambda path: (_only_the_time(wanted.get(path), there.get(path)), order(path)))
     return Difference(first, _what(wanted.get(first), there.get(first)), len(differing))
+
+
+def _only_the_time(expected: Entry | None, found: Entry | None) -> bool:
+    return expected is not None and found is not None and replace(expected, mtime=found.mtime) == found
 
 
 def _what(expected: Entry | None, found: Entry | None) -> str:

@@ -69,6 +69,14 @@ def test_the_first_of_several_is_named_whatever_the_order_of_the_lists() -> None
     assert first_difference(ALL, tuple(reversed(ALL))) is None
 
 
+def test_a_time_is_named_where_nothing_else_differs() -> None:
+    later = replace(FOLDER, mtime=7)
+    found = first_difference(ALL, (later, FILE, LINK, replace(LAST, sha256="c" * 64)))
+    assert found is not None
+    assert (found.path, found.count) == ("/opt/z.py", 2)
+    assert str(first_difference(ALL, (later, FILE, LINK, LAST))) == "/opt: time is 7 instead of none"
+
+
 def test_a_layer_removes_and_replaces_what_lies_below() -> None:
     lower = tar_of(
         Put("keep", b"1"),
