@@ -18,12 +18,17 @@ from support import ROOT, Run, Sandboxes, harness_command
 from harness.containers.endpoint import find_engine
 from harness.containers.engine import Engine
 from harness.core.errors import InfrastructureError
+from harness.core.pins import pin_host
 from harness.images import ImageRef, current
 from harness.setup import gvisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
+
+
+assert "numpy" not in sys.modules, "it has chosen its instructions before the tests could"
+pin_host()  # as the command does: what tests draw is what it draws
 
 
 @pytest.hookimpl(wrapper=True)

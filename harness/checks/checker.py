@@ -24,6 +24,7 @@ from harness.containers.engine import Engine, sweep
 from harness.containers.request import Recipe
 from harness.containers.started import Started, start
 from harness.core.errors import CandidateFault, InfrastructureError
+from harness.core.pins import pin_host
 from harness.core.profiles import load
 from harness.core.version import __version__
 
@@ -69,6 +70,7 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         """
         from harness.images import current  # noqa: PLC0415 - the static tier needs no image
 
+        pin_host()  # programs that call this may have loaded numpy before: then the report says that it is not pinned
         options = options or Options()
         profile = load(options.profile)
         engine = Engine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -10,6 +11,7 @@ from harness.checks.bank import Bank, keep
 from harness.checks.drawn import drawn
 from harness.checks.suite import Suite
 from harness.core.files import MIB
+from harness.core.pins import HOST, host_is_pinned
 from harness.core.profiles import load, names
 
 
@@ -18,6 +20,8 @@ from harness.core.profiles import load, names
 @click.option("--seed", default=0, show_default=True, help="The seed that checks will be given.")
 def main(profiles: tuple[str, ...], seed: int) -> None:
     """Draw the examples of these profiles, by default of all, and say where they lie."""
+    if not host_is_pinned():  # what is loaded by now has chosen: once more from the beginning
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **HOST})  # noqa: S606 - itself
     for name in profiles or names():
         profile = load(name)
         suite = Suite(profile, seed)

@@ -12,6 +12,7 @@ from harness.checks.settings import Setting, declared, fingerprint_over, setting
 from harness.checks.static import make_result
 from harness.checks.witness import STARTED_AFTER, Waiting, hear
 from harness.core.errors import CandidateFault, InfrastructureError, KernelLostError
+from harness.core.pins import host_is_pinned
 from harness.core.quiet import quiet
 from harness.core.verdict import Location, Undecided, decide, refused, rejects
 from harness.oracle.again import Kept
@@ -51,6 +52,8 @@ def judged(bench: Bench, suite: Suite, ready: Ready) -> CheckResult:
         suite.know(bench.recipe.stopping)
         sandbox.wait_ready()
         environment["python"], environment["torch"] = sandbox.versions
+        if not host_is_pinned():
+            environment["numpy"] = "with AVX-512: last digits may differ from those of other processors"
         one.timings["wait"] = time.perf_counter() - started
         if sandbox.handed_over is not None:
             one.timings["handover"] = sandbox.handed_over.seconds

@@ -14,6 +14,7 @@ import click
 
 from harness.core.errors import HarnessError, UserError
 from harness.core.imports import put_the_callers_path_behind
+from harness.core.pins import pin_host
 from harness.core.version import __version__
 
 #: Command, module and attribute; the help of the group must not load what the commands load.
@@ -75,6 +76,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line; exit codes are sorted by whose fault it is."""
     put_the_callers_path_behind()
+    pin_host()
     if "--static" in sys.argv:  # it takes as long to start as all that is loaded here until there is a text for it
         from harness.screen.process import start_ahead  # noqa: PLC0415 - as all that commands load
 

@@ -7,6 +7,9 @@ starts, or when the library is first called: they have to be in its environment.
 
 from __future__ import annotations
 
+import os
+import sys
+
 #: MKL's only mode in which processors of all makers compute alike.
 _MKL = {"MKL_CBWR": "COMPATIBLE"}
 #: A sandbox's batches are small, so it does with what every x86-64 has. glibc would choose by AVX2 and FMA.
@@ -23,5 +26,18 @@ TRAINER = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
 }
+#: The host draws questions and judges with numpy, which chooses alike on all x86-64 processors without AVX-512.
+HOST = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}
 #: What torch calls the trainer's instructions.
 TRAINER_CAPABILITY = "AVX2"
+
+
+def pin_host() -> None:
+    """Have numpy choose as everywhere, in this process and in those that it starts; too late once numpy is loaded."""
+    os.environ.update(HOST)
+
+
+def host_is_pinned() -> bool:
+    """Whether numpy, which has to be loaded, chose so: also where a processor leaves it no other choice."""
+    features: dict[str, bool] = sys.modules["numpy._core._multiarray_umath"].__cpu_features__
+    return not features.get("X86_V4", False)

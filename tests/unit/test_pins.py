@@ -82,3 +82,36 @@ def test_files_of_equal_tensors_are_equal(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", SAVES, str(folder)], env=environment, check=True)
         found.add(tuple((folder / name).read_bytes() for name in "ab"))
     assert len(found) == 1
+
+
+DRAWS = (
+    "import hashlib, sys\n{}\nimport numpy as np\nfrom harness.core import pins\n"
+    "draw = np.random.default_rng(0).uniform(-20.0, 20.0, 4099)\n"
+    "print(hashlib.sha256(np.exp(draw).tobytes() + np.log(abs(draw)).tobytes()).hexdigest(), pins.host_is_pinned())\n"
+)
+PIN = "from harness.core.pins import pin_host\npin_host()"
+
+
+def drawn_by(first: str, disabled: str = "") -> list[str]:
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "NPY_DISABLE_CPU_FEATURES": disabled}
+    words = [sys.executable, "-c", DRAWS.format(first)]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+
+WITH_AVX512 = Path("/proc/cpuinfo").exists() and "avx512bw" in Path("/proc/cpuinfo").read_text().split()
+
+
+def test_the_host_draws_as_one_without_avx512() -> None:
+    pinned = drawn_by(PIN)
+    assert pinned[1] == "True"
+    if WITH_AVX512:  # what another processor has less of can be turned off here
+        assert drawn_by("", "X86_V4 AVX512_ICL AVX512_SPR X86_V3") == pinned
+        loose = drawn_by("")
+        assert loose[1] == "False"
+        assert loose[0] != pinned[0]
+
+
+def test_the_command_pins_its_numpy_before_anything_loads_it() -> None:
+    words = "import sys\nsys.argv = ['harness', '--version']\nfrom harness.cli import main\n"
+    words += "try:\n    main()\nexcept SystemExit:\n    pass\nassert 'numpy' not in sys.modules"
+    assert drawn_by(words)[-1] == "True"

@@ -29,12 +29,13 @@ class Trained:
         self.where = type("Where", (), {"name": "process"})
         self.again = 20
 
-    def measure(self, *_: Any, say: Any, sampled: Any) -> dict[str, float]:
+    def measure(self, *_: Any, say: Any, sampled: Any, made: Any) -> dict[str, float]:
         if self.error is not None:
             raise self.error
         say(Step.TRAIN, Progress(1, 2, "training", {"loss": float("nan")}))
         say(Step.TRAIN, Progress(2, 2, "training"))
         sampled(b'{"answer": "x"}\n')
+        made({"data": {"pairs": "1" * 64}, "weights": {"model": "2" * 64}})
         return {"score": 1.0}
 
 
@@ -49,6 +50,7 @@ def test_metrics_say_where_it_was_trained_and_the_curve_is_kept() -> None:
         assert measured.metrics == {"score": 1.0, "asked_again": 0.05, "trained_in_process": 1.0}
         assert json.loads(measured.curve) == [{"step": "train", "done": 1, "total": 2, "loss": "nan"}]
         assert measured.samples == b'{"answer": "x"}\n'
+        assert json.loads(measured.files) == {"data": {"pairs": "1" * 64}, "weights": {"model": "2" * 64}}
 
 
 def test_a_users_mistake_is_a_fault_of_ours_to_a_queue() -> None:
