@@ -11,6 +11,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pinned  # noqa: F401 - before anything loads numpy
 import pytest
 from ledger_samples import database_url, ledger, postgres  # noqa: F401 - fixtures for all who keep a ledger
 from support import ROOT, Run, Sandboxes, harness_command
@@ -18,17 +19,12 @@ from support import ROOT, Run, Sandboxes, harness_command
 from harness.containers.endpoint import find_engine
 from harness.containers.engine import Engine
 from harness.core.errors import InfrastructureError
-from harness.core.pins import pin_host
 from harness.images import ImageRef, current
 from harness.setup import gvisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
-
-
-assert "numpy" not in sys.modules, "it has chosen its instructions before the tests could"
-pin_host()  # as the command does: what tests draw is what it draws
 
 
 @pytest.hookimpl(wrapper=True)
