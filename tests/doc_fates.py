@@ -108,6 +108,7 @@ STORIES = {
             does="harness check loss.py --record n.jsonl --nonce WORD",
         ),
         Step("harness verify FILE --nonce WORD", does="harness verify n.jsonl --nonce WORD"),
+        Step("harness verify FILE loss.py --accepted", does="harness verify n.jsonl loss.py --accepted"),
         Step("harness verify FILE --at TIME", does="harness verify n.jsonl --at 2126-01-01", code=1),
         Step("harness check loss.py --plots plots/"),
         Step(

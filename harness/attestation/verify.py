@@ -15,8 +15,10 @@ from harness.attestation import times
 from harness.attestation.chain import look_at_chain
 from harness.attestation.envelope import AlteredError, opened
 from harness.attestation.statement import (
+    GateDecisionStatement,
     NoStatementError,
     NoVerdictPredicate,
+    NoVerdictStatement,
     RungResultPredicate,
     Statement,
     VerdictPredicate,
@@ -39,11 +41,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a record has to answer besides being whole: made for this word, and not before then."""
+    """What a record has to answer besides being whole: made for this word, in time, and saying yes.
+
+    `accepted` refuses rejections, and what decided nothing; of a screen under a promotion its word is enough.
+    """
 
     at: datetime
     nonce: str | None = None
     since: datetime | None = None
+    accepted: bool = False
 
 
 def verify(
@@ -110,6 +116,8 @@ def _one(
         out.problems.append("it was not made for this word (--nonce)")
     if isinstance(known, VerdictStatement):
         out.problems += _contradictions(known)
+    if asked.accepted and (why := _no_acceptance(known)):
+        out.problems.append(why)
     out.compared = [name for digest in speaks_of(known) for name in given.get(digest, ())]
     return out
 
@@ -121,6 +129,16 @@ def _held(sealed: Sealed, keys: Sequence[TrustedKey]) -> TrustedKey:
         raise AlteredError(f"nobody trusts the key that it names ({sealed.keyid[:12]})")
     sealed.hold(key.key)
     return key
+
+
+def _no_acceptance(known: Statement) -> str:
+    """Why a record is none of an acceptance; empty where it is one, or part of one."""
+    if isinstance(known, NoVerdictStatement):
+        screened = known.predicate.verdict == "screened" and "rung" in known.predicate.annotations("circumstances")
+        return "" if screened else f"it accepts nothing: {known.predicate.verdict}"
+    rejects = isinstance(known, VerdictStatement) and known.predicate.result == "FAILED"
+    rejects = rejects or (isinstance(known, GateDecisionStatement) and known.predicate.decision == "reject")
+    return "it is a rejection" if rejects else ""
 
 
 def _contradictions(known: VerdictStatement) -> list[str]:

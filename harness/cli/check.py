@@ -100,7 +100,7 @@ def check_command(
     if nonce and record is None:
         raise click.UsageError("--nonce goes with --record")
     destinations = [parse_report_option(option) for option in reports]
-    signing = None if record is None else _signing(record, nonce)
+    signing = None if record is None else _signing(record, nonce, (*paths, *(path for _, path in destinations)))
     if static:
         # The screen is a process of its own, which is waited for: what shows its word is loaded meanwhile.
         threading.Thread(target=_load_report, daemon=True).start()
@@ -137,7 +137,7 @@ def check_command(
     sys.exit(report.exit_code)
 
 
-def _signing(record: Path, nonce: str) -> Signing:
+def _signing(record: Path, nonce: str, taken: tuple[Path, ...]) -> Signing:
     """What signs the records; asked before any work is done, as what is missing for it is the user's to mend."""
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - nobody else signs
     from harness.cli.progress import say  # noqa: PLC0415
@@ -148,6 +148,8 @@ def _signing(record: Path, nonce: str) -> Signing:
     if record == STDOUT:
         raise UserError("records go into a file", remedy="give the path of one: --record check.intoto.jsonl")
     check_destination(record)
+    if record.resolve() in {path.resolve() for path in taken}:
+        raise UserError(f"{record} is a candidate or a report of this very command", remedy="name another file")
     if nonce != sanitize.one_line(nonce):
         raise UserError("--nonce is to be one short line of plain text")
     ring = Keyring()

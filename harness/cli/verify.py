@@ -28,6 +28,7 @@ _BEGINS, _MARK = b"{", b'"payloadType"'
 @click.option("--nonce", metavar="TEXT", help="The word that the record was asked for with.")
 @click.option("--since", metavar="TIME", help="Refuse what was made before.")
 @click.option("--at", "at_time", metavar="TIME", help="Judge keys as of this time.  [default: now]")
+@click.option("--accepted", is_flag=True, help="Refuse rejections as well, and what decided nothing.")
 @click.option("--forgetful", is_flag=True, help="Do not hold records against newer ones that were verified before.")
 def verify_command(
     files: tuple[Path, ...],
@@ -36,12 +37,16 @@ def verify_command(
     nonce: str | None,
     since: str | None,
     at_time: str | None,
+    accepted: bool,
     forgetful: bool,
 ) -> None:
     """Verify signed records, without network and without an engine.
 
     Each FILE is a file of records (`harness check --record`), or a file that one of them has to be about: a candidate,
     or a JSON report.
+
+    A record holds where it is as it was written, by a key that is trusted: a record of a rejection holds too, unless
+    --accepted asks for more.
 
     Exit code: 0 every record holds and every other file is what one of them is about, 1 not so, 2 the command makes no
     sense.
@@ -55,7 +60,8 @@ def verify_command(
     from harness.core.files import LARGE, LINES, load_bytes  # noqa: PLC0415
 
     ring = Keyring()
-    asked = Asked(times.given(at_time) if at_time else times.now(), nonce, times.given(since) if since else None)
+    at, after = (None if told is None else times.given(told) for told in (at_time, since))
+    asked = Asked(at or times.now(), nonce, after, accepted)
     records: list[tuple[str, bytes]] = []
     others: dict[str, list[str]] = {}
     for path in files:

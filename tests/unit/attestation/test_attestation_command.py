@@ -420,3 +420,16 @@ def test_securesystemslib_alone_verifies_a_record(made: Made) -> None:
     assert made.parts(OF_VERDICT)
     assert problems([line], Keyring().trusted()) == ""
     assert verified([line], Keyring().trusted())[0].holds
+
+
+def test_records_do_not_take_the_place_of_what_they_are_about(
+    ring: Keyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    loss = tmp_path / "loss.py"
+    loss.write_text("x = 1\n")
+    for words in (["loss.py", "--record", "./loss.py"], ["loss.py", "--report", "json=r", "--record", "r"]):
+        with pytest.raises(UserError, match="of this very command"):
+            check_command.main(["--static", *words], standalone_mode=False)
+    assert loss.read_text() == "x = 1\n"
+    assert ring.own() is not None

@@ -276,3 +276,19 @@ def test_whatever_stands_anywhere_in_a_record_looking_at_it_ends_in_words(kind: 
             assert all(problem.isprintable() for problem in each.problems)
             refused += not each.holds
     assert refused > 100
+
+
+def test_who_asks_for_an_acceptance_is_given_no_other(made: Made, ring: Keyring) -> None:
+    """A record of a rejection holds, and is no acceptance; what a screen said is a part of one under a promotion."""
+    keys = ring.trusted()
+    accepted = [made.verdict(), *made.chain()]
+    others = {
+        made.verdict("FAILED"): "it is a rejection",
+        made.no_verdict("undecided"): "it accepts nothing: undecided",
+        made.no_verdict("screened"): "it accepts nothing: screened",
+    }
+    assert problems([accepted[0]], keys, accepted=True) == ""
+    assert problems(accepted[1:], keys, accepted=True) == ""
+    for line, told in others.items():
+        assert told in problems([line], keys, accepted=True)
+        assert told not in problems([line], keys)
