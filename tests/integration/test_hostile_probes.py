@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hostile import loss
 
+from harness.core import pins
 from harness.core.limits import Limits
 from harness.protocol.batch import Answer
 from harness.subject.batches import plain
@@ -173,6 +174,7 @@ def test_a_socket_is_refused_by_the_kernel(seen: dict[str, Any], name: str) -> N
 def test_what_is_inside_has_no_name_and_no_secret(seen: dict[str, Any]) -> None:
     assert seen["uid"] == 65532
     assert set(seen["environ"]) <= {
+        *pins.SANDBOX,
         "HOME",
         "HOSTNAME",
         "LANG",
