@@ -298,7 +298,13 @@ def _contents(out: Looked, connection: Connection) -> Iterator[str]:
 
 
 def newest_head(database: Database) -> bytes:
-    """The record of the newest signed head; empty where nothing was decided yet."""
+    """The record of the newest signed head; empty where nothing was decided yet. Raises LedgerError for what is none."""
     wanted = select(sealed.c.line).where(sealed.c.kind == HEAD).order_by(sealed.c.id.desc()).limit(1)
     with database.reading() as connection:
-        return bytes(connection.execute(wanted).scalar() or b"")
+        line = bytes(connection.execute(wanted).scalar() or b"")
+    try:
+        return opened(line).line if line else b""
+    except AlteredError as error:
+        raise LedgerError(
+            "the newest signed head was changed", remedy="`harness ledger verify` names what was"
+        ) from error

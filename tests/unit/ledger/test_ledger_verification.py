@@ -15,6 +15,7 @@ from harness.attestation import times
 from harness.attestation.envelope import opened, seal
 from harness.attestation.verify import Asked
 from harness.ledger import event_chain
+from harness.ledger.failures import LedgerError
 from harness.ledger.sealed import HEAD, Seal
 from harness.ledger.tables import metadata
 from harness.ledger.verification import look, newest_head
@@ -309,3 +310,10 @@ def test_a_promotion_that_cannot_be_signed_is_not_made(ledger: Ledger) -> None:
     assert not ledger.promotions()
     assert not ledger.decisions(held.run.id)
     assert "decided" not in json.dumps([event.kind for event in ledger.events(held.run.id)])
+
+
+def test_a_head_that_was_changed_is_not_given_as_one(full: Ledger) -> None:
+    assert opened(newest_head(full.database)).statement["predicateType"] == HEAD
+    tamper(full, update(table("sealed")).where(table("sealed").c.kind == HEAD).values(line=b"\xff::error::\n"))
+    with pytest.raises(LedgerError, match="was changed"):
+        newest_head(full.database)
