@@ -298,7 +298,7 @@ def _contents(out: Looked, connection: Connection) -> Iterator[str]:
 
 
 def newest_head(database: Database) -> bytes:
-    """The record of the newest signed head; empty where nothing was decided yet. Raises LedgerError for what is none."""
+    """The newest signed head; empty where nothing was decided yet. Raises LedgerError for one that was changed."""
     wanted = select(sealed.c.line).where(sealed.c.kind == HEAD).order_by(sealed.c.id.desc()).limit(1)
     with database.reading() as connection:
         line = bytes(connection.execute(wanted).scalar() or b"")

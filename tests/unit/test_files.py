@@ -427,7 +427,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/setup/environment.py": (7, "our own checkout"),
     "harness/setup/gvisor.py": (2, "the system's settings, as root"),
     "harness/setup/relock.py": (6, "our own checkout"),
-    "trainer/__main__.py": (1, "a descriptor of our own"),
+    "trainer/__main__.py": (2, "a descriptor of our own; the kernel's list of processors"),
     "trainer/checkpoint.py": (1, "runs in the trainer; files of its own making"),
     "trainer/control/kept.py": (3, "runs in the trainer; files of its own making"),
     "trainer/finetune/weights.py": (1, "runs in the trainer; files of its own making"),
