@@ -26,7 +26,7 @@ HAS_ECHO, NO_GRADIENT, OMITTED = 1, 2, 4
 #: What the server sees of its own confinement: all of it as it was asked for.
 FACTS = struct.Struct("<HBxIIH2x2Q9Q")
 _MIB = 1 << 20
-_CONFINED = (31, 2, 65532, 65532, 0, 0, 0, 1024 * _MIB, 0, 64, 10**9, 256, 8 * _MIB, 0, 16 * _MIB, 1024)
+_CONFINED = (31 | 1 << 10, 2, 65532, 65532, 0, 0, 0, 1024 * _MIB, 0, 64, 10**9, 256, 8 * _MIB, 0, 16 * _MIB, 1024)
 READY_PAYLOAD = FACTS.pack(*_CONFINED) + b"3.11.2 2.13.0+cpu"
 
 
