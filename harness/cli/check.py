@@ -100,7 +100,7 @@ def check_command(
     if nonce and record is None:
         raise click.UsageError("--nonce goes with --record")
     destinations = [parse_report_option(option) for option in reports]
-    signing = None if record is None else _signing(record, nonce, (*paths, *(path for _, path in destinations)))
+    signing = None if record is None else _Signing(record, nonce, (*paths, *(path for _, path in destinations)))
     if static:
         # The screen is a process of its own, which is waited for: what shows its word is loaded meanwhile.
         threading.Thread(target=_load_report, daemon=True).start()
@@ -128,8 +128,8 @@ def check_command(
 
     tell_excluded(paths, exclude)
     _write(report, destinations)
-    if record is not None and signing is not None:
-        _write_records(report, options, signing, nonce, record)
+    if signing is not None:
+        signing.write(report, options)
     if plots is not None:
         from harness.plots.plots import draw_all  # noqa: PLC0415
 
@@ -137,43 +137,55 @@ def check_command(
     sys.exit(report.exit_code)
 
 
-def _signing(record: Path, nonce: str, taken: tuple[Path, ...]) -> Signing:
-    """What signs the records; asked before any work is done, as what is missing for it is the user's to mend."""
-    from harness.attestation.keys import Keyring  # noqa: PLC0415 - nobody else signs
-    from harness.cli.progress import say  # noqa: PLC0415
-    from harness.core import text as sanitize  # noqa: PLC0415
-    from harness.core.errors import UserError  # noqa: PLC0415
-    from harness.core.files import STDOUT, check_destination  # noqa: PLC0415
+class _Signing(threading.Thread):
+    """What signs the records, made ready while the sandbox starts: its libraries take a while to load."""
 
-    if record == STDOUT:
-        raise UserError("records go into a file", remedy="give the path of one: --record check.intoto.jsonl")
-    check_destination(record)
-    if record.resolve() in {path.resolve() for path in taken}:
-        raise UserError(f"{record} is a candidate or a report of this very command", remedy="name another file")
-    if nonce != sanitize.one_line(nonce):
-        raise UserError("--nonce is to be one short line of plain text")
-    ring = Keyring()
-    signing, fresh = ring.or_new()
-    if fresh:
-        say(f"harness: made a key to sign records with, in {ring.folder} (`harness keys show`)")
-    # What the statements are made of loads while the sandbox starts. A fault of it is told where they are made.
-    threading.Thread(target=_load_records, daemon=True).start()
-    return signing
+    def __init__(self, record: Path, nonce: str, taken: tuple[Path, ...]) -> None:
+        """Look at what was asked for, before any work is done. Raises UserError."""
+        super().__init__(name="signing", daemon=True)
+        from harness.core import text as sanitize  # noqa: PLC0415 - nobody else signs
+        from harness.core.errors import UserError  # noqa: PLC0415
+        from harness.core.files import STDOUT, check_destination  # noqa: PLC0415
 
+        if record == STDOUT:
+            raise UserError("records go into a file", remedy="give the path of one: --record check.intoto.jsonl")
+        check_destination(record)
+        if record.resolve() in {path.resolve() for path in taken}:
+            raise UserError(f"{record} is a candidate or a report of this very command", remedy="name another file")
+        if nonce != sanitize.one_line(nonce):
+            raise UserError("--nonce is to be one short line of plain text")
+        self._record, self._nonce = record, nonce
+        self._signing: Signing | None = None
+        self._error: Exception | None = None
+        self.start()
 
-def _load_records() -> None:
-    with contextlib.suppress(Exception):
-        importlib.import_module("harness.ladder.verdict_record")
+    def run(self) -> None:
+        """Load it; a fault waits for whoever wants to sign."""
+        try:
+            from harness.attestation.keys import Keyring  # noqa: PLC0415 - as above
+            from harness.cli.progress import say  # noqa: PLC0415
 
+            ring = Keyring()
+            self._signing, fresh = ring.or_new()
+            if fresh:
+                say(f"harness: made a key to sign records with, in {ring.folder} (`harness keys show`)")
+            importlib.import_module("harness.ladder.verdict_record")
+        except Exception as error:  # noqa: BLE001 - raised where it is wanted
+            self._error = error
 
-def _write_records(report: CheckReport, options: Options, signing: Signing, nonce: str, path: Path) -> None:
-    from harness.cli.progress import say  # noqa: PLC0415 - as in `_signing`
-    from harness.core.files import save_bytes  # noqa: PLC0415
-    from harness.ladder.verdict_record import seal_verdicts  # noqa: PLC0415
+    def write(self, report: CheckReport, options: Options) -> None:
+        """Write the records. Raises UserError where nothing can sign: the verdicts are told by then."""
+        from harness.cli.progress import say  # noqa: PLC0415 - as above
+        from harness.core.files import save_bytes  # noqa: PLC0415
+        from harness.ladder.verdict_record import seal_verdicts  # noqa: PLC0415
 
-    save_bytes(seal_verdicts(report, options, signing, nonce), path)
-    if without := sum(not result.sha256 for result in report.results):
-        say(f"harness: {without} of {len(report.results)} candidates were not read: no record in {path} is about them")
+        self.join()
+        if self._signing is None:
+            raise self._error or RuntimeError("nothing signs")
+        save_bytes(seal_verdicts(report, options, self._signing, self._nonce), self._record)
+        if without := sum(not result.sha256 for result in report.results):
+            of = f"{without} of {len(report.results)} candidates"
+            say(f"harness: {of} were not read: no record in {self._record} is about them")
 
 
 def _load_report() -> None:

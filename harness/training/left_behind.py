@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import InfrastructureError
 from harness.core.files import read_bytes
-from harness.ledger.documents import MOST_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,11 +95,14 @@ def _check_header(header: dict[str, Any], size: int) -> None:
 SAMPLES = "samples.jsonl"
 
 
-def whole_lines(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The first whole lines of a plain file, `most` bytes of it; nothing where there is no such file.
+def whole_lines(path: Path, most: int | None = None) -> bytes:
+    """The first whole lines of a plain file, `most` bytes of it, or as many as a ledger's document may have.
 
-    A container wrote it: a link is not followed, and a pipe is not waited for.
+    Nothing where there is no such file. A container wrote it: a link is not followed, and a pipe is not waited for.
     """
+    from harness.ledger.documents import MOST_BYTES  # noqa: PLC0415 - who asks for digests of the code needs no ledger
+
+    most = MOST_BYTES if most is None else most
     try:
         data = read_bytes(path, most, cut=True)
     except OSError:
