@@ -33,6 +33,7 @@ GATE_DECISION = "urn:harness:gate-decision:v1"
 PROMOTION = "urn:harness:promotion:v1"
 LEADERBOARD = "urn:harness:leaderboard:v1"
 LEDGER_HEAD = "urn:harness:ledger-head:v1"
+ARCHIVE = "urn:harness:archive:v1"
 NEXT_KEY = "urn:harness:next-key:v1"
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -232,6 +233,15 @@ class LedgerHeadPredicate(_Timed):
     event: int = Field(ge=1, description="The number of the newest event.")
 
 
+class ArchivePredicate(_Timed):
+    """That an archive has these files and no others; its subjects are all of them but the one that this stands in."""
+
+    candidate: _Hex
+    ladder: _Hex
+    run: int
+    state: str
+
+
 class NextKeyPredicate(_Timed):
     """The word of a key that is retired now on the key that comes after it."""
 
@@ -327,6 +337,18 @@ class LedgerHeadStatement(_Statement):
         return f"head of a ledger at event {self.predicate.event}"
 
 
+class ArchiveStatement(_Statement):
+    """The archive of one run."""
+
+    predicateType: Literal["urn:harness:archive:v1"]  # noqa: N815 - as above
+    predicate: ArchivePredicate
+
+    @property
+    def headline(self) -> str:
+        """In a few words what it says; untrusted where a name is in it."""
+        return f"archive of a run that is {self.predicate.state}, {len(self.subject)} files, first"
+
+
 class NextKeyStatement(_Statement):
     """A key, by the key before it."""
 
@@ -347,6 +369,7 @@ Statement: TypeAlias = (
     | PromotionStatement
     | LeaderboardStatement
     | LedgerHeadStatement
+    | ArchiveStatement
     | NextKeyStatement
 )
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Annotated[Statement, Field(discriminator="predicateType")])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.attestation.statement import (
+    ArchiveStatement,
     LeaderboardStatement,
     LedgerHeadStatement,
     NextKeyStatement,
@@ -17,6 +18,9 @@ from harness.core.digests import json_digest
 if TYPE_CHECKING:
     from harness.attestation.keys import TrustedKey
     from harness.attestation.statement import Statement
+
+
+_OF_NO_KIND = (NextKeyStatement, LedgerHeadStatement, ArchiveStatement)
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Verified:
     def kind(self) -> str:
         """Equal for records of which the newest counts; empty for what says nothing of a candidate."""
         known = self.statement
-        if known is None or self.key is None or isinstance(known, NextKeyStatement | LedgerHeadStatement):
+        if known is None or self.key is None or isinstance(known, _OF_NO_KIND):
             return ""
         by: list[object]
         if isinstance(known, LeaderboardStatement):

@@ -27,6 +27,8 @@ _COMMANDS = {
     "profiles": ("harness.cli.profiles", "profiles_command"),
     "schema": ("harness.cli.schema", "schema_command"),
     "ledger": ("harness.cli.ledger", "ledger_command"),
+    "reproduce": ("harness.cli.reproduce", "reproduce_command"),
+    "export": ("harness.cli.export", "export_command"),
     "keys": ("harness.cli.keys", "keys_command"),
     "verify": ("harness.cli.verify", "verify_command"),
     "image": ("harness.cli.image", "image"),

@@ -87,7 +87,7 @@ def show_command(
         elif report:
             click.echo(_report(ledger, run), nl=False)
         elif json_wanted:
-            tell_json(_document(ledger, found))
+            tell_json(document(ledger, found))
         else:
             _print(ledger, found, Terminal())
 
@@ -111,7 +111,8 @@ def _report(ledger: Ledger, run: int) -> str:
     return sanitize.part_commands(sanitize.piece(ledger.document(made[-1].sha256).decode("utf-8", "replace")))
 
 
-def _document(ledger: Ledger, run: Run) -> dict[str, Any]:
+def document(ledger: Ledger, run: Run) -> dict[str, Any]:
+    """All that a ledger knows of a run, as machines read it."""
     tuned = tuned_of(ledger.events(run.id))
     return {
         "schema": "harness.run/v1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from harness.attestation.keys import TrustedKey
     from harness.attestation.verified import Verified
+    from harness.crate.read import Crate
 
 #: What the first line of a file of records begins with, and what is in it, whoever wrote them. A candidate may have the
 #: same words in its text, and is none; one that consists of them is taken for records, and no good ones.
@@ -25,6 +27,7 @@ _BEGINS, _MARK = b"{", b'"payloadType"'
 @click.option(
     "--key", "pems", multiple=True, type=click.Path(path_type=Path), metavar="PEM", help="Trust this key too."
 )
+@click.option("--keys-inside", is_flag=True, help="Trust the keys in an archive: that it is whole, and not by whom.")
 @click.option("--nonce", metavar="TEXT", help="The word that the record was asked for with.")
 @click.option("--since", metavar="TIME", help="Refuse what was made before.")
 @click.option("--at", "at_time", metavar="TIME", help="Judge keys as of this time.  [default: now]")
@@ -34,6 +37,7 @@ def verify_command(
     files: tuple[Path, ...],
     *,
     pems: tuple[Path, ...],
+    keys_inside: bool,
     nonce: str | None,
     since: str | None,
     at_time: str | None,
@@ -42,8 +46,8 @@ def verify_command(
 ) -> None:
     """Verify signed records, without network and without an engine.
 
-    Each FILE is a file of records (`harness check --record`), or a file that one of them has to be about: a candidate,
-    or a JSON report.
+    Each FILE is a file of records (`harness check --record`), an archive of a run (`harness export`), or a file that
+    one of them has to be about: a candidate, or a JSON report.
 
     A record holds where it is as it was written, by a key that is trusted: a record of a rejection holds too, unless
     --accepted asks for more.
@@ -52,46 +56,98 @@ def verify_command(
     sense.
     """
     from harness.attestation import newest, times  # noqa: PLC0415 - the help of the command needs none of it
-    from harness.attestation.keys import Keyring  # noqa: PLC0415
-    from harness.attestation.statement import made_at  # noqa: PLC0415
+    from harness.attestation.keys import Keyring, trusted_once  # noqa: PLC0415
     from harness.attestation.verify import Asked, speaks_of, verify  # noqa: PLC0415
-    from harness.cli.progress import say  # noqa: PLC0415
-    from harness.core import text as sanitize  # noqa: PLC0415
-    from harness.core.files import LARGE, LINES, load_bytes  # noqa: PLC0415
 
     ring = Keyring()
     at, after = (None if told is None else times.given(told) for told in (at_time, since))
     asked = Asked(at or times.now(), nonce, after, accepted)
-    records: list[tuple[str, bytes]] = []
-    others: dict[str, list[str]] = {}
-    for path in files:
-        data = load_bytes(path, LARGE, "the file", links=True)
-        if data.startswith(_BEGINS) and _MARK in data[:LINES].partition(b"\n")[0]:
-            records += _lines(path, data)
-        else:
-            others[sanitize.path(str(path))] = _digests(data)
+    shown = _Shown.of(files)
     keys = [*ring.trusted(), *(_key_of(path) for path in pems)]
-    given: dict[str, list[str]] = {}
-    for name, digests in others.items():
-        for digest in digests:
-            given.setdefault(digest, []).append(name)
-    found = verify(records, keys, asked, given, {} if forgetful else newest.known(ring.folder))
+    if keys_inside:
+        keys += [
+            trusted_once(pem, "a key that lies in the archive") for each in shown.crates.values() for pem in each.keys
+        ]
+    found = verify(shown.records, keys, asked, shown.by_digest(), {} if forgetful else newest.known(ring.folder))
     told = {
         digest for each in found if each.statement is not None and each.holds for digest in speaks_of(each.statement)
     }
     # Of a report all results: one that nobody signed could stand beside one that somebody did.
-    strangers = [name for name, digests in others.items() if not digests or not told.issuperset(digests)]
-    _print(found, strangers, list(others))
-    if not records or strangers or not all(each.holds for each in found):
+    strangers = [name for name, digests in shown.others.items() if not digests or not told.issuperset(digests)]
+    damaged = [*shown.damaged, *shown.wrong(found)]
+    _print(found, strangers, list(shown.others), damaged)
+    if not shown.records or strangers or damaged or not all(each.holds for each in found):
         sys.exit(1)
+    if not forgetful:
+        _remember(ring.folder, found)
+
+
+def _remember(folder: Path, found: Sequence[Verified]) -> None:
+    """Keep which records were the newest of their kinds."""
+    from harness.attestation import newest  # noqa: PLC0415 - as above
+    from harness.attestation.statement import made_at  # noqa: PLC0415
+    from harness.cli.progress import say  # noqa: PLC0415
+
     made = {each.kind: made_at(each.statement) for each in found if each.kind and each.statement is not None}
-    if made and not forgetful:
-        try:
-            newest.remember(ring.folder, made)
-        except OSError as error:
-            say(
-                f"harness: nothing can be kept in {ring.folder} ({error.strerror}): an older record will not be noticed"
-            )
+    if not made:
+        return
+    try:
+        newest.remember(folder, made)
+    except OSError as error:
+        say(f"harness: nothing can be kept in {folder} ({error.strerror}): an older record will not be noticed")
+
+
+@dataclass
+class _Shown:
+    """The files that were given: records, archives with records, and others, which records have to be about."""
+
+    records: list[tuple[str, bytes]] = field(default_factory=list)
+    crates: dict[str, Crate] = field(default_factory=dict)
+    others: dict[str, list[str]] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, files: Sequence[Path]) -> _Shown:
+        """Read them. Raises UserError for one that cannot be read."""
+        from harness.core import text as sanitize  # noqa: PLC0415 - as above
+        from harness.core.files import LARGE, LINES, load_bytes  # noqa: PLC0415
+        from harness.crate.packing import NoArchiveError  # noqa: PLC0415
+        from harness.crate.read import MAGIC, opened  # noqa: PLC0415
+
+        out = cls()
+        for path in files:
+            data, name = load_bytes(path, LARGE, "the file", links=True), sanitize.path(str(path))
+            if data.startswith(MAGIC):
+                try:
+                    out.crates[name] = opened(data)
+                except NoArchiveError as error:
+                    out.damaged.append(f"{name}: {error}")
+                    continue
+                out.records += [(f"{name}!{where}", line) for where, line in out.crates[name].records]
+            elif data.startswith(_BEGINS) and _MARK in data[:LINES].partition(b"\n")[0]:
+                out.records += _lines(path, data)
+            else:
+                out.others[name] = _digests(data)
+        return out
+
+    def by_digest(self) -> dict[str, list[str]]:
+        """The files' names by the digests that a record may name them by; those in archives too."""
+        out: dict[str, list[str]] = {}
+        for name, digests in self.others.items():
+            for digest in digests:
+                out.setdefault(digest, []).append(name)
+        for name, crate in self.crates.items():
+            for file, data in crate.files.items():
+                out.setdefault(hashlib.sha256(data).hexdigest(), []).append(f"{name}!{file}")
+        return out
+
+    def wrong(self, found: Sequence[Verified]) -> list[str]:
+        """What is wrong with the files of archives."""
+        out = []
+        for name, crate in self.crates.items():
+            of_it = [each for each in found if each.source.startswith(f"{name}!")]
+            out += [f"{name}: {problem}" for problem in crate.problems(of_it)]
+        return out
 
 
 def _lines(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -121,7 +177,7 @@ def _key_of(path: Path) -> TrustedKey:
     return trusted_once(load_bytes(path, SMALL, "the key", links=True), path.name)
 
 
-def _print(found: Sequence[Verified], strangers: Sequence[str], names: Sequence[str]) -> None:
+def _print(found: Sequence[Verified], strangers: Sequence[str], names: Sequence[str], damaged: Sequence[str]) -> None:
     from rich.padding import Padding  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415
 
@@ -138,6 +194,8 @@ def _print(found: Sequence[Verified], strangers: Sequence[str], names: Sequence[
             emit(console, Padding(Text(line), (0, 0, 0, 4)))
     for name in strangers:
         emit(console, Text.assemble(("✗", "bold red"), f" {name}  no record that holds is about all of it"))
+    for problem in damaged:
+        emit(console, Text.assemble(("✗", "bold red"), f" {sanitize.one_line(problem, 400)}"))
     if not found:
         emit(console, Text("There is no record in what was given."))
     held = sum(each.holds for each in found)
@@ -187,3 +245,30 @@ def _told(each: Verified) -> Iterator[str]:
         yield f"compared with {', '.join(sanitize.one_line(name) for name in dict.fromkeys(each.compared))}"
     elif not isinstance(known, NextKeyStatement):
         yield "not compared with any file: give the candidate too, and its JSON report where there is one"
+
+
+def look_at_archive(path: Path, pems: Sequence[Path]) -> tuple[Crate | None, list[str], str]:
+    """An archive, what is wrong with it, and by whose word it holds. Raises UserError where it cannot be read."""
+    from harness.attestation import times  # noqa: PLC0415 - as above
+    from harness.attestation.keys import Keyring, trusted_once  # noqa: PLC0415
+    from harness.attestation.verify import Asked, verify  # noqa: PLC0415
+    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
+    from harness.crate.packing import NoArchiveError  # noqa: PLC0415
+    from harness.crate.read import opened  # noqa: PLC0415
+
+    try:
+        crate = opened(load_bytes(path, LARGE, "the archive", links=True))
+    except NoArchiveError as error:
+        return None, [str(error)], ""
+    keys = [*Keyring().trusted(), *(_key_of(pem) for pem in pems)]
+    inside = [trusted_once(pem, "a key that lies in the archive") for pem in crate.keys]
+    known = {key.keyid for key in keys}
+    stranger = any(key.keyid not in known for key in inside)
+    found = verify(
+        crate.records, [*keys, *(key for key in inside if key.keyid not in known)], Asked(times.now()), {}, {}
+    )
+    problems = [f"{each.source}: {problem}" for each in found for problem in each.problems]
+    whose = (
+        "by a key that lies in it, and for which nobody here vouches" if stranger else "by keys that are trusted here"
+    )
+    return crate, problems + crate.problems(found), whose

@@ -13,7 +13,7 @@ import pytest
 from ledger_samples import claim, submit
 
 from harness.checks.static import screened_text
-from harness.cli.show import _document
+from harness.cli.show import document
 from harness.core.candidate import Candidate
 from harness.core.domain import Domain
 from harness.core.errors import InfrastructureError, StoppedError
@@ -195,14 +195,14 @@ def test_what_was_tuned_is_in_the_ledger_once_and_to_the_bit(ledger: Ledger) -> 
     (number,) = submit(ledger)
     held = claim(ledger)
     assert tuned_of(ledger.events(number)) is None
-    assert "tuned" not in _document(ledger, ledger.run(number))
+    assert "tuned" not in document(ledger, ledger.run(number))
     for _ in range(2):  # a write that arrived although nobody was told is made again
         ledger.note(held, "tuned", TUNED.as_detail())
     events = ledger.events(number)
     assert [event.kind for event in events].count("tuned") == 1
     assert tuned_of(events) == tuned_of(events, "d" * 64) == TUNED
     assert tuned_of(events, "e" * 64) is None, "found in another way"
-    assert _document(ledger, ledger.run(number))["tuned"] == TUNED.as_detail()
+    assert document(ledger, ledger.run(number))["tuned"] == TUNED.as_detail()
     ledger.note(held, "tuned", replace(TUNED, tuning="e" * 64, values={"tau": 0.5}).as_detail())
     assert tuned_of(ledger.events(number)).values == {"tau": 0.5}  # type: ignore[union-attr]
     assert "0.123457 after 16 trials: 0.7" in TUNED.told()

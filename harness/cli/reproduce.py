@@ -1,0 +1,110 @@
+"""`harness reproduce FILE`: do again what an archive tells of, and say what the first difference is."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.crate.read import Crate
+    from harness.crate.repeat import Repeated
+    from harness.ladder.context import Progress
+
+#: So many differences are shown.
+_SHOWN = 12
+
+
+@click.command("reproduce")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rung", metavar="NAME|N", help="As far as this rung, by its name or its number from 1.  [default: all]")
+@click.option("--gpu", default="none", show_default=True, metavar="auto|none|N", help="The GPU for it.")
+@click.option(
+    "--data-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="The data of the user's that the ladder trains on.",
+)
+@click.option(
+    "--folder", type=click.Path(path_type=Path, file_okay=False), help="Keep its ledger here.  [default: none is kept]"
+)
+@click.option(
+    "--key", "pems", multiple=True, type=click.Path(path_type=Path), metavar="PEM", help="Trust this key for once."
+)
+def reproduce_command(
+    file: Path, *, rung: str | None, gpu: str, data_dir: str | None, folder: Path | None, pems: tuple[Path, ...]
+) -> None:
+    """Climb an archive's ladder again with its candidate, and compare: bit for bit on a CPU, within bounds on a GPU.
+
+    FILE is what `harness export` wrote. It is verified first, by keys that are trusted here or given, else by those
+    that lie in it: then it is known to be whole, and not by whom it is. Images that are not there are built.
+
+    Exit code: 0 all is the same, 1 something differs or the archive does not hold, 2 the command makes no sense, 3 it
+    could not be done again.
+    """
+    from rich.text import Text  # noqa: PLC0415 - the help of the command needs none of it
+
+    from harness.cli.progress import say  # noqa: PLC0415
+    from harness.cli.verify import look_at_archive  # noqa: PLC0415
+    from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.report.text import emit, make_console  # noqa: PLC0415
+
+    console = make_console(sys.stdout)
+    crate, problems, whose = look_at_archive(file, pems)
+    for problem in problems:
+        emit(console, Text.assemble(("✗ ", "bold red"), sanitize.one_line(problem, 400)))
+    if crate is None or problems:
+        sys.exit(1)
+    say(f"harness: {sanitize.path(str(file))} holds, {whose}")
+    with tempfile.TemporaryDirectory(prefix="harness-again-") as own:
+        repeated = _repeated(crate, (folder or Path(own)).resolve(), rung, gpu, data_dir)
+    _print(console, repeated)
+    sys.exit(1 if repeated.differences else 0)
+
+
+def _repeated(crate: Crate, folder: Path, rung: str | None, gpu: str, data_dir: str | None) -> Repeated:
+    """Do it again, and tell how far it is."""
+    from harness.cli.paced import paced  # noqa: PLC0415 - as above
+    from harness.cli.progress import say  # noqa: PLC0415
+    from harness.core.stopping import Stop, heeding  # noqa: PLC0415
+    from harness.crate.repeat import ensure_images, repeat  # noqa: PLC0415
+
+    at = ["the images"]
+
+    def watch(progress: Progress) -> None:
+        seed = f", seed {progress.seed}" if progress.seed is not None else ""
+        at[0] = f"the rung {progress.rung}{seed}"
+
+    with heeding(Stop(say=say)) as stop, paced(lambda: f"doing it again: {at[0]}"):
+        ensure_images(crate, gpu=gpu, say=lambda what: at.__setitem__(0, what))
+        return repeat(crate, folder, rung=rung, gpu=gpu, data_dir=data_dir, stopping=stop, watch=watch)
+
+
+def _print(console: Console, repeated: Repeated) -> None:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.report.text import emit  # noqa: PLC0415
+
+    rungs = ", ".join(map(sanitize.name, repeated.rungs))
+    if not repeated.differences:
+        emit(console, Text.assemble(("✓ ", "green"), f"the same again, to the bit: {rungs}"))
+        return
+    emit(console, Text.assemble(("✗ ", "bold red"), f"not the same again ({rungs}); the first difference comes first"))
+    for one in repeated.differences[:_SHOWN]:
+        then, now = (sanitize.one_line(told, 160) for told in (one.then, one.now))
+        emit(console, Text(f"  {one.layer}: {sanitize.one_line(one.where, 160)}"))
+        emit(console, Text(f"    then {then}"))
+        emit(console, Text(f"    now  {now}"))
+        if one.remedy:
+            emit(console, Text(f"    next step: {one.remedy}", "dim"))
+    if (more := len(repeated.differences) - _SHOWN) > 0:
+        emit(console, Text(f"  and {more} more"))
+    if all(one.layer == "outcome" for one in repeated.differences):
+        told = "candidate, code, images, questions and data are the same: what is left is the processor, the host's C "
+        emit(console, Text(f"{told}library, or a GPU (docs/reproducibility.md says who is affected)"))

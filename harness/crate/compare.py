@@ -1,0 +1,157 @@
+"""Two records of the same: whether what came out is equal to the bit, and if not what the first difference is.
+
+The layers are looked at from below: the candidate, the code, the image, what was asked, the data, and then the outcome.
+Where a lower one differs, the outcome may; where none does, what is left is the processor, the host's libraries, a GPU.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.attestation.statement import NoVerdictStatement, RungResultStatement, VerdictStatement
+from harness.protocol.spotcheck import GPU_TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from harness.attestation.statement import Statement
+
+#: Parts of a configuration, the layer that each belongs to, and what to do where they differ.
+_LAYERS = {
+    "harness": ("code", "check out the version that it names, or the commit that was used"),
+    "profile": ("code", "use the version of the harness that it names"),
+    "ladder": ("code", "use the ladder that lies in the archive"),
+    "image": ("image", "`harness image verify TAG --against` the builder's list names the first file that differs"),
+    "lock": ("image", "build the image from the lock that lies in the archive"),
+    "trainer": ("image", "build the trainer image from the lock that lies in the archive"),
+    "questions": ("questions", "the questions are drawn by the profile, Hypothesis and numpy: use the same versions"),
+}
+_NO_PLACE = "(nothing)"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where two records differ: the layer, the place in it, what stood there then and now, and the next step."""
+
+    layer: str
+    where: str
+    then: str
+    now: str
+    remedy: str = ""
+
+
+def differences(then: Statement, now: Statement, reports: tuple[Any, Any] = (None, None)) -> list[Difference]:
+    """All differences between a record and the record of its repetition, from the lowest layer up.
+
+    `reports` are the two reports of a verdict, where they are there: they tell what it was that differs.
+    """
+    out = []
+    if then.subject[0].digest != now.subject[0].digest:
+        before, after = (one.subject[0].digest.sha256[:12] for one in (then, now))
+        out.append(Difference("candidate", "text", before, after, "repeat it with the candidate of the archive"))
+    if isinstance(then, _JUDGED) and isinstance(now, _JUDGED):
+        out += [*_parts(then, now), *_verdicts(then, now, reports)]
+    elif isinstance(then, RungResultStatement) and isinstance(now, RungResultStatement):
+        out += [*_parts(then, now), *_data(then, now), *_results(then, now)]
+    elif type(then) is not type(now):
+        out.append(Difference("outcome", "kind of record", then.headline, now.headline))
+    return out
+
+
+_JUDGED = (VerdictStatement, NoVerdictStatement)
+
+
+def _parts(
+    then: VerdictStatement | NoVerdictStatement | RungResultStatement,
+    now: VerdictStatement | NoVerdictStatement | RungResultStatement,
+) -> Iterator[Difference]:
+    there = {part.name for part in now.predicate.configuration}
+    for name, (layer, remedy) in _LAYERS.items():
+        if name not in there or name not in {part.name for part in then.predicate.configuration}:
+            continue
+        if then.predicate.digest(name) != now.predicate.digest(name):
+            yield Difference(layer, name, _used(then, name), _used(now, name), remedy)
+
+
+def _used(one: VerdictStatement | NoVerdictStatement | RungResultStatement, name: str) -> str:
+    return f"{one.predicate.digest(name)[:12] or _NO_PLACE} {_version(one.predicate.annotations(name))}".strip()
+
+
+def _version(about: Mapping[str, Any]) -> str:
+    named = [f"{name} {about[name]}" for name in ("version", "python", "name", "tag", "seed", "where") if name in about]
+    packages = about.get("packages")
+    if isinstance(packages, dict):
+        named += [f"{name} {version}" for name, version in sorted(packages.items())]
+    return f"({', '.join(named)})" if named else ""
+
+
+def _verdicts(
+    then: VerdictStatement | NoVerdictStatement,
+    now: VerdictStatement | NoVerdictStatement,
+    reports: tuple[Any, Any],
+) -> Iterator[Difference]:
+    if then.headline != now.headline:
+        yield Difference("outcome", "verdict", then.headline, now.headline)
+    if then.predicate.digest("report") == now.predicate.digest("report"):
+        return
+    if None in reports:
+        yield Difference("outcome", "report", "another one", "", remedy="give the JSON report of then, to see where")
+        return
+    yield from (Difference("outcome", where, before, after) for where, before, after in _first(*reports))
+
+
+def _first(then: Any, now: Any, where: str = "") -> Iterator[tuple[str, str, str]]:
+    """The first place where two documents differ, in the order of the first of them."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in [*then, *(name for name in now if name not in then)]:
+            if name not in then or name not in now:
+                yield f"{where}.{name}".lstrip("."), _short(then.get(name)), _short(now.get(name))
+                return
+            if then[name] != now[name]:
+                yield from _first(then[name], now[name], f"{where}.{name}".lstrip("."))
+                return
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        place = next(n for n, (a, b) in enumerate(zip(then, now, strict=True)) if a != b)
+        yield from _first(then[place], now[place], f"{where}[{place}]")
+    else:
+        yield where, _short(then), _short(now)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _data(then: RungResultStatement, now: RungResultStatement) -> Iterator[Difference]:
+    before, after = (one.predicate.annotations("circumstances").get("data") or {} for one in (then, now))
+    if before != after:
+        for where, was, became in _first(before, after):
+            yield Difference("data", f"seed {where}", was, became, remedy="train on the files that were trained on")
+
+
+def _results(then: RungResultStatement, now: RungResultStatement) -> Iterator[Difference]:
+    rung = then.predicate.rung.name
+    on_gpu = "GPU" in str(then.predicate.annotations("circumstances").get("device"))
+    for seed in sorted(then.predicate.seeds.keys() | now.predicate.seeds.keys(), key=int):
+        before, after = then.predicate.seeds.get(seed, {}), now.predicate.seeds.get(seed, {})
+        for metric in sorted(before.keys() | after.keys()):
+            if not _equal(before.get(metric), after.get(metric), on_gpu=on_gpu):
+                was, became = (str(one.get(metric, _NO_PLACE)) for one in (before, after))
+                yield Difference("outcome", f"{rung}, seed {seed}, {metric}", was, became)
+    if on_gpu:
+        return
+    documents = then.predicate.documents, now.predicate.documents
+    for name in sorted(documents[0].keys() | documents[1].keys()):
+        digests = [one.get(name, _NO_PLACE)[:12] for one in documents]
+        if digests[0] != digests[1]:
+            yield Difference("outcome", f"{rung}, document {name}", *digests)
+
+
+def _equal(then: object, now: object, *, on_gpu: bool) -> bool:
+    if then == now or not on_gpu:
+        return then == now
+    numbers = isinstance(then, float) and isinstance(now, float)
+    return numbers and math.isclose(then, now, rel_tol=GPU_TOLERANCE, abs_tol=GPU_TOLERANCE)  # type: ignore[arg-type]

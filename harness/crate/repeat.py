@@ -1,0 +1,187 @@
+"""Do again what an archive tells of: the same candidate up the same ladder, in a ledger of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.attestation.envelope import opened as opened_envelope
+from harness.attestation.statement import (
+    GateDecisionStatement,
+    NoVerdictStatement,
+    RungResultStatement,
+    VerdictStatement,
+    read,
+)
+from harness.core.candidate import Candidate
+from harness.core.errors import InfrastructureError, UserError
+from harness.crate.compare import Difference, differences
+from harness.crate.write import DOCUMENTS
+from harness.images.build import build
+from harness.images.inputs import variant_for
+from harness.ladder.climb import REPORT, SCREEN_REPORT
+from harness.ladder.ladder import digest_of, load, names, parse
+from harness.ladder.rungs import TRAINED
+from harness.ladder.worker import WorkerConfig, WorkerSlot, work
+from harness.ledger import Ledger
+from harness.ledger.records import FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.attestation.statement import Statement
+    from harness.crate.read import Crate
+    from harness.ladder.context import Progress
+    from harness.ladder.plan import Ladder
+
+#: What the report of a rung that judges is called among its documents.
+_REPORTS = (REPORT, SCREEN_REPORT)
+#: What a report calls its parts that are not compared.
+_NOT_COMPARED = ("path", "machine", "timings")
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """What was done again: the rungs that were compared, in order, and where they differ, from the lowest layer up."""
+
+    rungs: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+
+def repeat(
+    crate: Crate,
+    folder: Path,
+    *,
+    rung: str | None = None,
+    gpu: str = "none",
+    data_dir: str | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    watch: Callable[[Progress], None] = lambda _: None,
+) -> Repeated:
+    """Climb the archive's ladder with its candidate, up to a rung (its name, or its number from 1) or as far as it got.
+
+    `folder` is for the ledger of it. Raises UserError for a rung that the archive has no record of,
+    InfrastructureError where nothing could be done.
+    """
+    then = _by_rung(line for _, line in crate.records)
+    ladder = _ladder(crate, folder)
+    last = _last(ladder, then, rung)
+    name, text = crate.candidate
+    with Ledger(folder) as ledger:
+        entry = (Candidate(Path(name).name, text, _sha256(text)), Path(name).stem)
+        if ladder.own:
+            ledger.keep(ladder.own)
+        submitted = ledger.submit(
+            [entry], profile=ladder.name, profile_digest=ladder.digest, needs=ladder.rungs[0].needs, again=True
+        )
+        number = submitted[0].run
+
+        def done() -> bool:
+            run = ledger.run(number)
+            return stopping() or run.state in FINAL or run.rung > last
+
+        orders = WorkerConfig(folder, ladder.source or ladder.name, drain=True, only=number, data_dir=data_dir)
+        needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
+        work(WorkerSlot("again/run", needs=needs, gpu=gpu), orders, stopping=done, watch=lambda _, at: watch(at))
+        if stopping():
+            raise KeyboardInterrupt
+        now = _by_rung(one.line for one in ledger.sealed(number))
+        reports = {
+            each.rung: json.loads(ledger.document(each.sha256))
+            for each in ledger.attachments(number)
+            if each.name in _REPORTS
+        }
+        why = ledger.run(number).reason
+    wanted = [plan.name for plan in ladder.rungs[: last + 1] if plan.name in then]
+    if missing := next((name for name in wanted if name not in now), ""):
+        remedy = "see to that, and try once more"
+        raise InfrastructureError(f"the rung {missing} was not done again: {why}", remedy=remedy)
+    found: list[Difference] = []
+    for each in wanted:
+        before, after = then[each], now[each]
+        pair = (_report(crate, each), _compared(reports.get(each)))
+        for one, again in zip(before, after, strict=False):
+            found += differences(one, again, pair)
+            if isinstance(one, GateDecisionStatement) and isinstance(again, GateDecisionStatement):
+                found += _decisions(one, again)
+    order = ("candidate", "code", "image", "questions", "data", "outcome")
+    return Repeated(tuple(wanted), tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.layer))))
+
+
+def ensure_images(crate: Crate, *, gpu: str, say: Callable[[str], None]) -> None:
+    """Have the images that the archive's ladder needs, built from this checkout's locks where they are not there.
+
+    Equal locks and an equal base give equal images; that they are the archive's is compared afterwards.
+    """
+    device = "cpu" if gpu == "none" else "cuda"
+    ladder = parse(crate.ladder[1])
+    wanted = ["sandbox", *(["trainer"] if any(plan.kind in TRAINED for plan in ladder.rungs) else [])]
+    for purpose in wanted:
+        build(variant_for(purpose, device), say=say)
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # noqa: PLC0415 - for this alone
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _by_rung(lines: Any) -> dict[str, list[Statement]]:
+    """The results and decisions of each rung, by its name."""
+    out: dict[str, list[Statement]] = {}
+    for line in lines:
+        one = read(opened_envelope(line).statement)
+        if isinstance(one, VerdictStatement | NoVerdictStatement):
+            out.setdefault(str(one.predicate.annotations("circumstances").get("rung")), []).append(one)
+        elif isinstance(one, RungResultStatement | GateDecisionStatement):
+            out.setdefault(one.predicate.rung.name, []).append(one)
+    return out
+
+
+def _ladder(crate: Crate, folder: Path) -> Ladder:
+    """The archive's ladder: the package's where that is the same, else the file that lies in the archive."""
+    name, data = crate.ladder
+    stem = Path(name).stem
+    if stem in names() and digest_of(stem) == _sha256(data):
+        return load(stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{stem}.toml"
+    path.write_bytes(data)
+    return load(str(path))
+
+
+def _last(ladder: Ladder, then: dict[str, list[Statement]], rung: str | None) -> int:
+    """The number, from 0, of the last rung that is done again."""
+    known = [plan.name for plan in ladder.rungs if plan.name in then]
+    if not known:
+        raise UserError("the archive has no record of any rung of its ladder")
+    if rung is None:
+        rung = known[-1]
+    with contextlib.suppress(ValueError, IndexError):
+        rung = ladder.rungs[int(rung) - 1].name if int(rung) > 0 else rung
+    if rung not in known:
+        raise UserError(f"the archive has no record of a rung {rung}", remedy=f"it has: {', '.join(known)}")
+    return next(number for number, plan in enumerate(ladder.rungs) if plan.name == rung)
+
+
+def _report(crate: Crate, rung: str) -> Any:
+    paths = (f"{DOCUMENTS}/{rung}/{name}" for name in _REPORTS)
+    return next((_compared(json.loads(crate.files[path])) for path in paths if path in crate.files), None)
+
+
+def _compared(report: Any) -> Any:
+    """The one result of a report, without what is not compared."""
+    if report is None:
+        return None
+    return {name: value for name, value in report["results"][0].items() if name not in _NOT_COMPARED}
+
+
+def _decisions(then: GateDecisionStatement, now: GateDecisionStatement) -> Sequence[Difference]:
+    before, after = then.predicate, now.predicate
+    if (before.decision, before.reason, before.detail) == (after.decision, after.reason, after.detail):
+        return ()
+    was, became = (f"{one.decision}: {one.reason}"[:200] for one in (before, after))
+    return (Difference("outcome", f"{before.rung.name}, what its gate says", was, became),)
