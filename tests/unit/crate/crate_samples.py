@@ -1,0 +1,63 @@
+"""The archive of a run that was climbed without a sandbox, and what becomes of it where somebody changes a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from ledger_samples import claim
+from sealing_samples import CHECKER, keys
+
+from harness.core.candidate import Candidate
+from harness.crate.packing import packed, unpacked
+from harness.crate.write import write
+from harness.ladder.ladder import load
+from harness.ladder.rung_records import RungEnd, sealing
+from harness.ledger import Ledger
+from harness.ledger.records import Decision, Score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.attestation.keys import Keyring
+
+TEXT = b"def loss(a, b, c, d, beta):\n    return a\n"
+LADDER = load("bandit")
+
+
+def run_in(folder: Path, ring: Keyring, *, path: str = "losses/mine.py", name: str = "mine") -> tuple[Ledger, int]:
+    """A ledger with one run that came to the top of the bandit ladder, each rung with signed records."""
+    ledger = Ledger(folder)
+    one = Candidate(path, TEXT, hashlib.sha256(TEXT).hexdigest())
+    (made,) = ledger.submit([(one, name)], profile=LADDER.name, profile_digest=LADDER.digest, needs="cpu")
+    held = claim(ledger)
+    for number, plan in enumerate(LADDER.rungs):
+        ledger.attach(held, plan.name, "left.json", json.dumps([plan.name]).encode())
+        decision = Decision("promote", f"{plan.name} says so", {"rung": plan.name})
+        end = RungEnd(CHECKER, LADDER, plan, one.sha256, "mine.py", f"{number:064d}", None, {}, {}, "")
+        ledger.checkpoint(
+            held,
+            rung=plan.name,
+            scores=[Score(0, "score", 0.5 + number)],
+            decision=decision,
+            evaluation=f"{number:064d}",
+            next_needs=LADDER.needs(number + 1),
+            seal=sealing(ring.signing(), end, decision),
+        )
+    return ledger, made.run
+
+
+def archive(folder: Path, ring: Keyring | None = None, **more: Any) -> bytes:
+    """An archive as `harness export` writes it, without pictures of its own."""
+    ring = ring or keys(folder / "keys")
+    ledger, run = run_in(folder / "ledger", ring, **more)
+    with ledger:
+        pictures = {"curve.svg": b"<svg/>"}
+        return write(ledger, ledger.run(run), LADDER, ring.signing(), ring.trusted(), told={"a": 1}, pictures=pictures)
+
+
+def with_files(data: bytes, **changes: bytes | None) -> bytes:
+    """The archive with other files in it, packed as archives are; None takes one out."""
+    files = {**unpacked(data), **changes}
+    return packed({name: content for name, content in files.items() if content is not None})
