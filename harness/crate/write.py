@@ -160,5 +160,5 @@ The run of one loss up the ladder {ladder.name}: {run.state}.
 | `{RUN}` | everything the ledger knew of the run |
 
 Verify it, with the key of whoever signed it: `harness verify ARCHIVE --key THEIRS.pem`. Repeat it:
-`harness reproduce ARCHIVE`.
+`harness reproduce ARCHIVE`, with the version of the harness that `{METADATA}` names.
 """
