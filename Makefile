@@ -8,7 +8,7 @@ LOSS ?= examples/discopop.py
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: check test test-rest test-all setup gvisor redteam fuzz trace image lint bench lock discover
+.PHONY: reproduce check test test-rest test-all setup gvisor redteam fuzz trace image lint bench lock discover
 
 check: setup
 	@$(BIN)/harness check $(LOSS)
@@ -64,6 +64,16 @@ bench: setup
 # A recorded discovery: bad replies, findings that are learnt from, and a loss above DPO at the end. No key, no network.
 discover: setup
 	@$(BIN)/harness discover --proposer replay:examples/discovery/replies.jsonl --generations 7
+
+# The whole story on a shipped example: a run, its archive, what verifies it, and all of it once more to the same bits.
+AGAIN := .harness/reproduce
+reproduce: setup
+	@rm -rf $(AGAIN)
+	@$(BIN)/harness run examples/slic.py --folder $(AGAIN)
+	@$(BIN)/harness ledger verify --folder $(AGAIN)
+	@$(BIN)/harness export 1 --folder $(AGAIN) --output $(AGAIN)/run-1.crate.zip
+	@$(BIN)/harness verify $(AGAIN)/run-1.crate.zip --accepted
+	@$(BIN)/harness reproduce $(AGAIN)/run-1.crate.zip
 
 # For maintainers: ask the package index what the locks should say now.
 lock:

@@ -83,6 +83,12 @@ STORIES = {
             "harness leaderboard --record board.intoto.jsonl", does="true # nobody has come to a rung that is measured"
         ),
         Step("harness ledger verify"),
+        Step("harness export RUN --output run.crate.zip", does="harness export 1 --output run.crate.zip"),
+        Step("harness verify run.crate.zip"),
+        Step(
+            "harness verify run.crate.zip --keys-inside",
+            does="HARNESS_KEYS=$PWD/none harness verify run.crate.zip --keys-inside",
+        ),
         Step("harness ledger head --output head.jsonl"),
         Step("harness ledger verify --head head.jsonl"),
         Step(
@@ -185,6 +191,14 @@ BY_TEST = {
     "make setup": "unit/test_setup_engine.py::test_the_environment_alone_needs_no_engine",
     "make setup PYTHON=/path/to/python3.12": "unit/test_setup_environment.py::test_a_changed_input_asks_for_a_new_one",
     "python3 -m harness.setup": "unit/test_setup_engine.py::test_the_command_ends_with_3_and_prints_the_remedy",
+    "harness reproduce run.crate.zip": "integration/test_reproduce.py::test_a_stranger_repeats_a_promotion_to_the_bit",
+    "harness reproduce run.crate.zip --rung 2": (
+        "integration/test_reproduce.py::test_a_run_is_repeated_as_far_as_was_asked"
+    ),
+    "harness reproduce check.intoto.jsonl loss.py --report check.json": (
+        "integration/test_reproduce.py::test_a_verdict_is_repeated_from_its_record_and_its_candidate"
+    ),
+    "make reproduce": "integration/test_reproduce.py::test_a_stranger_repeats_a_promotion_to_the_bit",
     "harness check examples": "quality/test_good_losses.py::test_the_examples_are_accepted",
     "harness check harness/losses --jobs 2": "quality/test_good_losses.py::test_the_catalogue_is_accepted",
     "harness image build --for trainer": "integration/test_training_containers.py::"

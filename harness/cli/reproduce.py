@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from harness.crate.compare import Difference
     from harness.crate.read import Crate
     from harness.crate.repeat import Repeated
     from harness.ladder.context import Progress
@@ -22,6 +25,8 @@ _SHOWN = 12
 
 @click.command("reproduce")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.argument("candidates", nargs=-1, type=click.Path(path_type=Path), metavar="[CANDIDATE...]")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="The JSON report that belongs to FILE.")
 @click.option("--rung", metavar="NAME|N", help="As far as this rung, by its name or its number from 1.  [default: all]")
 @click.option("--gpu", default="none", show_default=True, metavar="auto|none|N", help="The GPU for it.")
 @click.option(
@@ -37,12 +42,22 @@ _SHOWN = 12
     "--key", "pems", multiple=True, type=click.Path(path_type=Path), metavar="PEM", help="Trust this key for once."
 )
 def reproduce_command(
-    file: Path, *, rung: str | None, gpu: str, data_dir: str | None, folder: Path | None, pems: tuple[Path, ...]
+    file: Path,
+    candidates: tuple[Path, ...],
+    *,
+    report: Path | None,
+    rung: str | None,
+    gpu: str,
+    data_dir: str | None,
+    folder: Path | None,
+    pems: tuple[Path, ...],
 ) -> None:
-    """Climb an archive's ladder again with its candidate, and compare: bit for bit on a CPU, within bounds on a GPU.
+    """Do it again, and compare: bit for bit on a CPU, within bounds on a GPU.
 
-    FILE is what `harness export` wrote. It is verified first, by keys that are trusted here or given, else by those
-    that lie in it: then it is known to be whole, and not by whom it is. Images that are not there are built.
+    FILE is what `harness export` wrote: then its ladder is climbed again with its candidate. Or it holds records of
+    checks (`harness check --record`): then each CANDIDATE is judged again. It is verified first, by keys that are
+    trusted here or given; an archive also by those that lie in it: then it is known to be whole, and not by whom it is.
+    Images that an archive needs are built where they are not there.
 
     Exit code: 0 all is the same, 1 something differs or the archive does not hold, 2 the command makes no sense, 3 it
     could not be done again.
@@ -50,11 +65,15 @@ def reproduce_command(
     from rich.text import Text  # noqa: PLC0415 - the help of the command needs none of it
 
     from harness.cli.progress import say  # noqa: PLC0415
-    from harness.cli.verify import look_at_archive  # noqa: PLC0415
+    from harness.cli.verify import is_archive, look_at_archive  # noqa: PLC0415
     from harness.core import text as sanitize  # noqa: PLC0415
     from harness.report.text import emit, make_console  # noqa: PLC0415
 
     console = make_console(sys.stdout)
+    if not is_archive(file):
+        _checks(console, file, candidates, report, gpu, pems)
+    if candidates or report is not None:
+        raise click.UsageError("an archive has its candidate and its reports in it")
     crate, problems, whose = look_at_archive(file, pems)
     for problem in problems:
         emit(console, Text.assemble(("✗ ", "bold red"), sanitize.one_line(problem, 400)))
@@ -63,8 +82,44 @@ def reproduce_command(
     say(f"harness: {sanitize.path(str(file))} holds, {whose}")
     with tempfile.TemporaryDirectory(prefix="harness-again-") as own:
         repeated = _repeated(crate, (folder or Path(own)).resolve(), rung, gpu, data_dir)
-    _print(console, repeated)
+    _print(console, repeated.rungs, repeated.differences)
     sys.exit(1 if repeated.differences else 0)
+
+
+def _checks(
+    console: Console, file: Path, paths: tuple[Path, ...], report: Path | None, gpu: str, pems: tuple[Path, ...]
+) -> NoReturn:
+    """Judge candidates again, by the records of their verdicts."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    from harness.api import read_all  # noqa: PLC0415
+    from harness.cli.progress import say  # noqa: PLC0415
+    from harness.cli.verify import look_at_records  # noqa: PLC0415
+    from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.core.errors import UserError  # noqa: PLC0415
+    from harness.core.files import LARGE, json_of, load_bytes  # noqa: PLC0415
+    from harness.crate.check_again import check_again  # noqa: PLC0415
+    from harness.report.text import emit  # noqa: PLC0415
+
+    if not paths:
+        raise UserError("a record has no candidate in it", remedy=f"harness reproduce {file} CANDIDATE...")
+    verdicts, problems, whose = look_at_records(file, pems)
+    for problem in problems:
+        emit(console, Text.assemble(("✗ ", "bold red"), sanitize.one_line(problem, 400)))
+    if problems:
+        sys.exit(1)
+    say(f"harness: {sanitize.path(str(file))} holds, {whose}")
+    told = {} if report is None else json_of(load_bytes(report, LARGE, "the report", links=True), str(report))
+    results = {one["sha256"]: one for one in told.get("results", ())}
+    differ = False
+    for candidate in read_all(list(paths)):
+        name = sanitize.path(candidate.path)
+        if candidate.sha256 not in verdicts:
+            raise UserError(f"no record in {file} is about {name}", remedy="`harness verify` lists what they are about")
+        found = check_again(verdicts[candidate.sha256], candidate, results.get(candidate.sha256), gpu=gpu)
+        differ = differ or bool(found)
+        _print(console, [name], found)
+    sys.exit(1 if differ else 0)
 
 
 def _repeated(crate: Crate, folder: Path, rung: str | None, gpu: str, data_dir: str | None) -> Repeated:
@@ -85,26 +140,26 @@ def _repeated(crate: Crate, folder: Path, rung: str | None, gpu: str, data_dir: 
         return repeat(crate, folder, rung=rung, gpu=gpu, data_dir=data_dir, stopping=stop, watch=watch)
 
 
-def _print(console: Console, repeated: Repeated) -> None:
+def _print(console: Console, what: Sequence[str], differences: Sequence[Difference]) -> None:
     from rich.text import Text  # noqa: PLC0415 - as above
 
     from harness.core import text as sanitize  # noqa: PLC0415
     from harness.report.text import emit  # noqa: PLC0415
 
-    rungs = ", ".join(map(sanitize.name, repeated.rungs))
-    if not repeated.differences:
-        emit(console, Text.assemble(("✓ ", "green"), f"the same again, to the bit: {rungs}"))
+    named = ", ".join(map(sanitize.path, what))
+    if not differences:
+        emit(console, Text.assemble(("✓ ", "green"), f"the same again, to the bit: {named}"))
         return
-    emit(console, Text.assemble(("✗ ", "bold red"), f"not the same again ({rungs}); the first difference comes first"))
-    for one in repeated.differences[:_SHOWN]:
+    emit(console, Text.assemble(("✗ ", "bold red"), f"not the same again ({named}); the first difference comes first"))
+    for one in differences[:_SHOWN]:
         then, now = (sanitize.one_line(told, 160) for told in (one.then, one.now))
         emit(console, Text(f"  {one.layer}: {sanitize.one_line(one.where, 160)}"))
         emit(console, Text(f"    then {then}"))
         emit(console, Text(f"    now  {now}"))
         if one.remedy:
             emit(console, Text(f"    next step: {one.remedy}", "dim"))
-    if (more := len(repeated.differences) - _SHOWN) > 0:
+    if (more := len(differences) - _SHOWN) > 0:
         emit(console, Text(f"  and {more} more"))
-    if all(one.layer == "outcome" for one in repeated.differences):
+    if all(one.layer == "outcome" for one in differences):
         told = "candidate, code, images, questions and data are the same: what is left is the processor, the host's C "
         emit(console, Text(f"{told}library, or a GPU (docs/reproducibility.md says who is affected)"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.attestation.keys import TrustedKey
+    from harness.attestation.statement import NoVerdictStatement, VerdictStatement
     from harness.attestation.verified import Verified
     from harness.crate.read import Crate
 
@@ -245,6 +246,36 @@ def _told(each: Verified) -> Iterator[str]:
         yield f"compared with {', '.join(sanitize.one_line(name) for name in dict.fromkeys(each.compared))}"
     elif not isinstance(known, NextKeyStatement):
         yield "not compared with any file: give the candidate too, and its JSON report where there is one"
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is the archive of a run, by its first bytes. Raises UserError where it cannot be read."""
+    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415 - as above
+    from harness.crate.read import MAGIC  # noqa: PLC0415
+
+    return load_bytes(path, LARGE, "the file", links=True).startswith(MAGIC)
+
+
+def look_at_records(
+    path: Path, pems: Sequence[Path]
+) -> tuple[dict[str, VerdictStatement | NoVerdictStatement], list[str], str]:
+    """The verdicts in a file of records by their candidates, what is wrong with any record, and by whose word it is."""
+    from harness.attestation import times  # noqa: PLC0415 - as above
+    from harness.attestation.keys import Keyring  # noqa: PLC0415
+    from harness.attestation.statement import NoVerdictStatement, VerdictStatement  # noqa: PLC0415
+    from harness.attestation.verify import Asked, verify  # noqa: PLC0415
+    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
+
+    lines = list(_lines(path, load_bytes(path, LARGE, "the file of records", links=True)))
+    keys = [*Keyring().trusted(), *(_key_of(pem) for pem in pems)]
+    found = verify(lines, keys, Asked(times.now()), {}, {})
+    problems = [f"{each.source}: {problem}" for each in found for problem in each.problems]
+    verdicts = {
+        each.candidate: each.statement
+        for each in found
+        if isinstance(each.statement, VerdictStatement | NoVerdictStatement)
+    }
+    return verdicts, problems if lines else ["there is no record in it"], "by keys that are trusted here"
 
 
 def look_at_archive(path: Path, pems: Sequence[Path]) -> tuple[Crate | None, list[str], str]:

@@ -1,8 +1,8 @@
 """What an archive says of itself, as a Workflow Run RO-Crate: which file is what, what was run, by what, when.
 
 The profile is Workflow Run Crate 0.5 (https://w3id.org/ro/wfrun/workflow/0.5) on RO-Crate 1.1: the ladder is the
-workflow, the run an action that took the candidate and gave records, reports and pictures. A test has the library
-`rocrate` read it.
+workflow, the run an action that took the candidate and gave records, reports and pictures. The library `rocrate` (0.16)
+was seen to read one.
 """
 
 from __future__ import annotations

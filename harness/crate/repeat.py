@@ -18,6 +18,7 @@ from harness.attestation.statement import (
 )
 from harness.core.candidate import Candidate
 from harness.core.errors import InfrastructureError, UserError
+from harness.crate.check_again import without_place
 from harness.crate.compare import Difference, differences
 from harness.crate.write import DOCUMENTS
 from harness.images.build import build
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 #: What the report of a rung that judges is called among its documents.
 _REPORTS = (REPORT, SCREEN_REPORT)
-#: What a report calls its parts that are not compared.
-_NOT_COMPARED = ("path", "machine", "timings")
 
 
 @dataclass(frozen=True)
@@ -174,9 +173,7 @@ def _report(crate: Crate, rung: str) -> Any:
 
 def _compared(report: Any) -> Any:
     """The one result of a report, without what is not compared."""
-    if report is None:
-        return None
-    return {name: value for name, value in report["results"][0].items() if name not in _NOT_COMPARED}
+    return None if report is None else without_place(report["results"][0])
 
 
 def _decisions(then: GateDecisionStatement, now: GateDecisionStatement) -> Sequence[Difference]:
