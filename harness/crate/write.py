@@ -11,7 +11,7 @@ import json
 import re
 from importlib import resources
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.attestation import times
 from harness.attestation.envelope import opened, seal
@@ -69,7 +69,7 @@ def write(
         file: ladder.own or _of_package("harness.ladder.profiles", f"{ladder.name}.toml"),
         f"{PROFILES}/{ladder.properties}.toml": _of_package("harness.core.profiles", f"{ladder.properties}.toml"),
         RECORDS: b"".join(one.line for one in made),
-        RUN: (json.dumps(told, indent=1, sort_keys=True) + "\n").encode(),
+        RUN: (json.dumps(_without_places(told), indent=1, sort_keys=True) + "\n").encode(),
         **{f"{DOCUMENTS}/{one.rung}/{one.name}": ledger.document(one.sha256) for one in ledger.attachments(run.id)},
         **{f"plots/{name}": data for name, data in pictures.items()},
         **{f"{KEYS}/{key.keyid[:16]}.pem": key.pem.encode() for key in _signers(made, keys) if key.pem},
@@ -91,6 +91,17 @@ def write(
     files[METADATA] = metadata(about, {**files, SIGNED: b""})
     files[SIGNED] = _signed(files, run, ladder, signing)
     return packed(files)
+
+
+#: What of a run tells which machine worked on it: nobody's business but its owner's.
+_PLACES = frozenset({"owner", "slot", "lease", "not_before"})
+
+
+def _without_places(told: Any) -> Any:
+    """A document without the names of machines and processes."""
+    if isinstance(told, dict):
+        return {name: _without_places(value) for name, value in told.items() if name not in _PLACES}
+    return [_without_places(each) for each in told] if isinstance(told, list) else told
 
 
 def _plain(name: str, otherwise: str) -> str:

@@ -54,7 +54,15 @@ def archive(folder: Path, ring: Keyring | None = None, **more: Any) -> bytes:
     ledger, run = run_in(folder / "ledger", ring, **more)
     with ledger:
         pictures = {"curve.svg": b"<svg/>"}
-        return write(ledger, ledger.run(run), LADDER, ring.signing(), ring.trusted(), told={"a": 1}, pictures=pictures)
+        return write(
+            ledger,
+            ledger.run(run),
+            LADDER,
+            ring.signing(),
+            ring.trusted(),
+            told={"a": 1, "events": [{"detail": {"owner": "host-7/1:2:3", "slot": "host-7/cpu/0"}}]},
+            pictures=pictures,
+        )
 
 
 def with_files(data: bytes, **changes: bytes | None) -> bytes:

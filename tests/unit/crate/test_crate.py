@@ -51,6 +51,8 @@ def test_an_archive_has_what_a_stranger_needs_and_nothing_of_this_machine(data: 
     assert "images/locks/sandbox-cpu.txt" in files
     assert str(tmp_path).encode() not in data
     assert b"PRIVATE KEY" not in data
+    assert b"host-7" not in data
+    assert json.loads(files["run.json"]) == {"a": 1, "events": [{"detail": {}}]}
 
 
 def test_it_is_the_same_bytes_but_for_the_record_that_signs_it(tmp_path: Path, ring: Keyring) -> None:
