@@ -85,6 +85,7 @@ STORIES = {
         Step("harness ledger verify"),
         Step("harness export RUN --output run.crate.zip", does="harness export 1 --output run.crate.zip"),
         Step("harness verify run.crate.zip"),
+        Step("harness import run.crate.zip", does="harness import run.crate.zip --folder other"),
         Step(
             "harness verify run.crate.zip --keys-inside",
             does="HARNESS_KEYS=$PWD/none harness verify run.crate.zip --keys-inside",

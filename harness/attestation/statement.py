@@ -36,6 +36,9 @@ LEDGER_HEAD = "urn:harness:ledger-head:v1"
 ARCHIVE = "urn:harness:archive:v1"
 NEXT_KEY = "urn:harness:next-key:v1"
 
+_Seed = Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]
+#: JSON has no word for some numbers.
+_Number = float | Literal["nan", "inf", "-inf"]
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -179,7 +182,7 @@ class RungResultPredicate(_Configured):
 
     configuration: _RungParts
     rung: RungModel
-    seeds: dict[str, dict[str, float | str]] = Field(description="By seed its metrics; nan, inf and -inf are words.")
+    seeds: dict[_Seed, dict[str, _Number]] = Field(description="By seed its metrics; nan, inf and -inf are words.")
     documents: dict[str, _Hex] = Field(description="What it left: by name the SHA-256 of its bytes.")
 
 
@@ -211,9 +214,9 @@ class PlaceModel(_Model):
     run: int
     rung: str
     metric: str
-    mean: float | str
-    low: float | str
-    high: float | str
+    mean: _Number
+    low: _Number
+    high: _Number
     seeds: int = Field(ge=0)
     record: _Hex | Literal[""] = Field(description="SHA-256 of the last record of the run; empty where it has none.")
 

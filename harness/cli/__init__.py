@@ -28,6 +28,7 @@ _COMMANDS = {
     "schema": ("harness.cli.schema", "schema_command"),
     "ledger": ("harness.cli.ledger", "ledger_command"),
     "reproduce": ("harness.cli.reproduce", "reproduce_command"),
+    "import": ("harness.cli.import_run", "import_command"),
     "export": ("harness.cli.export", "export_command"),
     "keys": ("harness.cli.keys", "keys_command"),
     "verify": ("harness.cli.verify", "verify_command"),

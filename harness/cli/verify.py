@@ -278,8 +278,11 @@ def look_at_records(
     return verdicts, problems if lines else ["there is no record in it"], "by keys that are trusted here"
 
 
-def look_at_archive(path: Path, pems: Sequence[Path]) -> tuple[Crate | None, list[str], str]:
-    """An archive, what is wrong with it, and by whose word it holds. Raises UserError where it cannot be read."""
+def look_at_archive(path: Path, pems: Sequence[Path], *, inside: bool = True) -> tuple[Crate | None, list[str], str]:
+    """An archive, what is wrong with it, and by whose word it holds; `inside` takes the word of keys that lie in it.
+
+    Raises UserError where it cannot be read.
+    """
     from harness.attestation import times  # noqa: PLC0415 - as above
     from harness.attestation.keys import Keyring, trusted_once  # noqa: PLC0415
     from harness.attestation.verify import Asked, verify  # noqa: PLC0415
@@ -292,11 +295,11 @@ def look_at_archive(path: Path, pems: Sequence[Path]) -> tuple[Crate | None, lis
     except NoArchiveError as error:
         return None, [str(error)], ""
     keys = [*Keyring().trusted(), *(_key_of(pem) for pem in pems)]
-    inside = [trusted_once(pem, "a key that lies in the archive") for pem in crate.keys]
+    theirs = [trusted_once(pem, "a key that lies in the archive") for pem in crate.keys if inside]
     known = {key.keyid for key in keys}
-    stranger = any(key.keyid not in known for key in inside)
+    stranger = any(key.keyid not in known for key in theirs)
     found = verify(
-        crate.records, [*keys, *(key for key in inside if key.keyid not in known)], Asked(times.now()), {}, {}
+        crate.records, [*keys, *(key for key in theirs if key.keyid not in known)], Asked(times.now()), {}, {}
     )
     problems = [f"{each.source}: {problem}" for each in found for problem in each.problems]
     whose = (

@@ -54,7 +54,7 @@ def attach(database: Database, held: Claim, rung: str, name: str, data: bytes) -
 
     Raises LeaseLostError from an attempt that no longer holds the run, LedgerError for more than 4 MiB.
     """
-    digest, row = _packed(data, name)  # before anybody waits for this transaction
+    digest, row = packed(data, name)  # before anybody waits for this transaction
     with database.writing() as connection:
         now = float(must_hold(connection, held, database.now).now)
         insert_unless_known(connection, artifacts, [{**row, "time": now}])
@@ -81,7 +81,7 @@ def set_aside(connection: Connection, run: Run, now: float) -> None:
     kept["attachments"] = [one for one in kept["attachments"] if one["rung"] != EARLIER]
     told = {"state": str(run.state), "reason": run.reason, "same_as": run.same_as, "attempt": run.attempt, **kept}
     name = f"run-{len(earlier) + 1}.json"
-    digest, row = _packed(json.dumps(told, sort_keys=True).encode(), name)
+    digest, row = packed(json.dumps(told, sort_keys=True).encode(), name)
     for table in (results, decisions):
         connection.execute(delete(table).where(table.c.run == run.id))
     connection.execute(delete(attachments).where(attachments.c.run == run.id, attachments.c.rung != EARLIER))
@@ -95,13 +95,13 @@ def keep(database: Database, data: bytes) -> str:
 
     Raises LedgerError for more than 4 MiB.
     """
-    digest, row = _packed(data, "a document")
+    digest, row = packed(data, "a document")
     with database.writing() as connection:
         insert_unless_known(connection, artifacts, [{**row, "time": database.time(connection)}])
     return digest
 
 
-def _packed(data: bytes, name: str) -> tuple[str, dict[str, object]]:
+def packed(data: bytes, name: str) -> tuple[str, dict[str, object]]:
     """A document's digest, and its row but for the time."""
     if len(data) > MOST_BYTES:
         raise LedgerError(f"{name}, of {len(data)} bytes, is too large for the database", remedy="report it")

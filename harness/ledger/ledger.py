@@ -12,10 +12,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
+from harness.ledger import adopted, progress, queue, sealed, whole_ladder
 from harness.ledger import documents as attached
 from harness.ledger import duplicates as same
 from harness.ledger import operator_actions as people
-from harness.ledger import progress, queue, sealed, whole_ladder
 from harness.ledger import queries as look
 from harness.ledger.database import FOLDER, Database, url_of
 from harness.ledger.documents import Artifacts
@@ -78,6 +78,7 @@ class Ledger:
     # Candidates in.
 
     submit = _of(people.submit)
+    adopt = _of(adopted.adopt)
 
     # Workers. What an attempt has to say that no longer holds its run is refused: LeaseLostError.
 

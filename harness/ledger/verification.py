@@ -61,6 +61,8 @@ _ENDS = {
     State.FAILED: {"failed"},
     State.CANCELLED: {"cancelled"},
 }
+#: The events that name signed records.
+_TELL = {"decided", "imported"}
 #: What a run goes on with after it has ended.
 _AGAIN = {"again", "retried", "took-over", "queued-again", "claimed"}
 
@@ -191,7 +193,7 @@ def _records(
 
 def _named_by_events(chain: Sequence[Row[Any]], rows: Sequence[Row[Any]]) -> Iterator[str]:
     """Records that an event names and that are gone, and records that none names."""
-    told = {str(digest): row for row in chain if row.kind == "decided" for digest in row.detail.get("records", ())}
+    told = {str(digest): row for row in chain if row.kind in _TELL for digest in row.detail.get("records", ())}
     there = {row.sha256: row for row in rows if row.kind != HEAD}
     for digest in told.keys() - there.keys():
         yield f"the record {digest[:12]} that {_named(told[digest])} names was removed"
