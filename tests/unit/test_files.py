@@ -392,6 +392,9 @@ def test_an_input_that_is_no_data_is_refused(tmp_path: Path) -> None:
 ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/attestation/statement.py": (1, "our own package"),
     "harness/checks/machine.py": (1, "the kernel's"),
+    "harness/cli/export.py": (1, "pictures, drawn a moment before"),
+    "harness/crate/repeat.py": (1, "written to a folder of our own"),
+    "harness/crate/write.py": (3, "our own package"),
     "harness/doctor/inside/__init__.py": (2, "our own package"),
     "harness/doctor/inside/counted.py": (3, "runs in a sandbox"),
     "harness/doctor/inside/files.py": (6, "runs in a sandbox"),
