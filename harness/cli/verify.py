@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: What the first line of a file of records begins with, and what is in it, whoever wrote them. A candidate may have the
 #: same words in its text, and is none; one that consists of them is taken for records, and no good ones.
 _BEGINS, _MARK = b"{", b'"payloadType"'
+#: So many files that a record is about are named.
+_NAMED = 3
 
 
 @click.command("verify")
@@ -243,7 +245,9 @@ def _told(each: Verified) -> Iterator[str]:
         )
         yield f"profile {profile}, image {image}"
     if each.compared:
-        yield f"compared with {', '.join(sanitize.one_line(name) for name in dict.fromkeys(each.compared))}"
+        names = [sanitize.one_line(name) for name in dict.fromkeys(each.compared)]
+        more = f" and {len(names) - _NAMED} others" if len(names) > _NAMED else ""
+        yield f"compared with {', '.join(names[:_NAMED])}{more}"
     elif not isinstance(known, NextKeyStatement):
         yield "not compared with any file: give the candidate too, and its JSON report where there is one"
 
