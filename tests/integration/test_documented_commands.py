@@ -85,6 +85,7 @@ def test_a_story_goes_as_told(story: str, tmp_path: Path, sandbox_image: ImageRe
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("HARNESS_DATABASE", "PYTEST"))}
     environment |= {
         "CI": "true",
+        "HARNESS_KEYS": str(tmp_path / "keys"),  # one story may give up a key that another would sign with
         "OPENAI_API_KEY": KEY,
         "PATH": f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}",
         "PYTHON": "true",  # the set-up, which has been made: it would make the environment anew for another checkout
