@@ -203,7 +203,7 @@ BY_TEST = {
     "harness check examples": "quality/test_good_losses.py::test_the_examples_are_accepted",
     "harness check harness/losses --jobs 2": "quality/test_good_losses.py::test_the_catalogue_is_accepted",
     "harness image build --for trainer": "integration/test_training_containers.py::"
-    "test_containers_and_this_process_train_to_the_same_bits",
+    "test_containers_and_a_process_of_the_host_train_to_the_same_bits",
     "harness image build --base debian --refresh": "unit/test_image_base.py::"
     "test_auto_makes_a_debian_where_no_registry_answers",
     "harness image build [--variant cpu|cuda] [--base auto|slim|debian] [--base-image REF] [--refresh] [--fresh] "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import sys
@@ -22,6 +21,7 @@ from harness.ladder.measuring import served
 from harness.ladder.plan import RungPlan
 from harness.protocol.job import Progress, Step
 from harness.training.container import Containers
+from harness.training.process import Processes
 from harness.training.rung import TrainingService
 
 if TYPE_CHECKING:
@@ -139,20 +139,16 @@ def test_a_candidate_that_fails_in_training_is_at_fault(place: Place) -> None:
     assert not place.containers()
 
 
-def test_containers_and_this_process_train_to_the_same_bits(place: Place, tmp_path: Path) -> None:
-    sys.path.insert(0, str(UNIT))
-    try:
-        from answering import Here
-        from places import Threads
-    finally:
-        sys.path.remove(str(UNIT))
+def test_containers_and_a_process_of_the_host_train_to_the_same_bits(place: Place, tmp_path: Path) -> None:
+    """The trainer has its instructions pinned in both, and the candidate answers from a sandbox."""
     place.measure("one")
-    here = TrainingService(tmp_path / "here", Threads(), keep=True)
-    (tmp_path / "here").mkdir()
-    plan = RungPlan("tiny", "tiny", "cpu", "dpo", (("steps", 20),), None, ask_a_person=False)
-    here.measure(lambda _, __: contextlib.nullcontext(Here()), plan, 0, "one")
-    own = {path.read_bytes() for path in (tmp_path / "here").glob("training/*/weights/policy.safetensors")}
-    assert place.weights() == own
+    folder = tmp_path / "here"
+    folder.mkdir()
+    here = Place(folder, place.checker, "")
+    here.trainings = TrainingService(folder, Processes((sys.executable, "-P", "-u", str(UNIT / "tiny.py"))), keep=True)
+    here.measure("one")
+    assert here.weights()
+    assert place.weights() == here.weights()
 
 
 def test_the_sweep_of_the_dead_takes_trainers_too(place: Place) -> None:
