@@ -62,23 +62,22 @@ def reproduce_command(
     Exit code: 0 all is the same, 1 something differs or the archive does not hold, 2 the command makes no sense, 3 it
     could not be done again.
     """
-    from rich.text import Text  # noqa: PLC0415 - the help of the command needs none of it
-
-    from harness.cli.progress import say  # noqa: PLC0415
-    from harness.cli.verify import is_archive, look_at_archive  # noqa: PLC0415
+    from harness.cli.progress import say  # noqa: PLC0415 - the help of the command needs none of it
+    from harness.cli.verify import end_unless_it_holds, look_at_archive  # noqa: PLC0415
     from harness.core import text as sanitize  # noqa: PLC0415
-    from harness.report.text import emit, make_console  # noqa: PLC0415
+    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
+    from harness.crate.read import MAGIC  # noqa: PLC0415
+    from harness.report.text import make_console  # noqa: PLC0415
 
-    console = make_console(sys.stdout)
-    if not is_archive(file):
-        _checks(console, file, candidates, report, gpu, pems)
+    console, data = make_console(sys.stdout), load_bytes(file, LARGE, "the file", links=True)
+    if not data.startswith(MAGIC):
+        _checks(console, file, data, candidates, report, gpu, pems)
     if candidates or report is not None:
         raise click.UsageError("an archive has its candidate and its reports in it")
-    crate, problems, whose = look_at_archive(file, pems)
-    for problem in problems:
-        emit(console, Text.assemble(("✗ ", "bold red"), sanitize.one_line(problem, 400)))
-    if crate is None or problems:
-        sys.exit(1)
+    crate, problems, whose = look_at_archive(data, pems)
+    end_unless_it_holds(problems)
+    if crate is None:
+        raise TypeError("what is no archive has a problem")
     say(f"harness: {sanitize.path(str(file))} holds, {whose}")
     with tempfile.TemporaryDirectory(prefix="harness-again-") as own:
         repeated = _repeated(crate, (folder or Path(own)).resolve(), rung, gpu, data_dir)
@@ -87,27 +86,27 @@ def reproduce_command(
 
 
 def _checks(
-    console: Console, file: Path, paths: tuple[Path, ...], report: Path | None, gpu: str, pems: tuple[Path, ...]
+    console: Console,
+    file: Path,
+    data: bytes,
+    paths: tuple[Path, ...],
+    report: Path | None,
+    gpu: str,
+    pems: tuple[Path, ...],
 ) -> NoReturn:
     """Judge candidates again, by the records of their verdicts."""
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    from harness.api import read_all  # noqa: PLC0415
+    from harness.api import read_all  # noqa: PLC0415 - as above
     from harness.cli.progress import say  # noqa: PLC0415
-    from harness.cli.verify import look_at_records  # noqa: PLC0415
+    from harness.cli.verify import end_unless_it_holds, look_at_records  # noqa: PLC0415
     from harness.core import text as sanitize  # noqa: PLC0415
     from harness.core.errors import UserError  # noqa: PLC0415
     from harness.core.files import LARGE, json_of, load_bytes  # noqa: PLC0415
     from harness.crate.check_again import check_again  # noqa: PLC0415
-    from harness.report.text import emit  # noqa: PLC0415
 
     if not paths:
         raise UserError("a record has no candidate in it", remedy=f"harness reproduce {file} CANDIDATE...")
-    verdicts, problems, whose = look_at_records(file, pems)
-    for problem in problems:
-        emit(console, Text.assemble(("✗ ", "bold red"), sanitize.one_line(problem, 400)))
-    if problems:
-        sys.exit(1)
+    verdicts, problems, whose = look_at_records(file, data, pems)
+    end_unless_it_holds(problems)
     say(f"harness: {sanitize.path(str(file))} holds, {whose}")
     told = {} if report is None else json_of(load_bytes(report, LARGE, "the report", links=True), str(report))
     results = {one["sha256"]: one for one in told.get("results", ())}

@@ -252,25 +252,30 @@ def _told(each: Verified) -> Iterator[str]:
         yield "not compared with any file: give the candidate too, and its JSON report where there is one"
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file is the archive of a run, by its first bytes. Raises UserError where it cannot be read."""
-    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415 - as above
-    from harness.crate.read import MAGIC  # noqa: PLC0415
+def end_unless_it_holds(problems: Sequence[str]) -> None:
+    """Tell what is wrong with records or an archive, and end with 1 where anything is."""
+    from rich.text import Text  # noqa: PLC0415 - as above
 
-    return load_bytes(path, LARGE, "the file", links=True).startswith(MAGIC)
+    from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.report.text import emit, make_console  # noqa: PLC0415
+
+    console = make_console(sys.stdout)
+    for problem in problems:
+        emit(console, Text.assemble(("✗ ", "bold red"), sanitize.one_line(problem, 400)))
+    if problems:
+        sys.exit(1)
 
 
 def look_at_records(
-    path: Path, pems: Sequence[Path]
+    path: Path, data: bytes, pems: Sequence[Path]
 ) -> tuple[dict[str, VerdictStatement | NoVerdictStatement], list[str], str]:
     """The verdicts in a file of records by their candidates, what is wrong with any record, and by whose word it is."""
     from harness.attestation import times  # noqa: PLC0415 - as above
     from harness.attestation.keys import Keyring  # noqa: PLC0415
     from harness.attestation.statement import NoVerdictStatement, VerdictStatement  # noqa: PLC0415
     from harness.attestation.verify import Asked, verify  # noqa: PLC0415
-    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
 
-    lines = list(_lines(path, load_bytes(path, LARGE, "the file of records", links=True)))
+    lines = list(_lines(path, data))
     keys = [*Keyring().trusted(), *(_key_of(pem) for pem in pems)]
     found = verify(lines, keys, Asked(times.now()), {}, {})
     problems = [f"{each.source}: {problem}" for each in found for problem in each.problems]
@@ -282,20 +287,16 @@ def look_at_records(
     return verdicts, problems if lines else ["there is no record in it"], "by keys that are trusted here"
 
 
-def look_at_archive(path: Path, pems: Sequence[Path], *, inside: bool = True) -> tuple[Crate | None, list[str], str]:
-    """An archive, what is wrong with it, and by whose word it holds; `inside` takes the word of keys that lie in it.
-
-    Raises UserError where it cannot be read.
-    """
+def look_at_archive(data: bytes, pems: Sequence[Path], *, inside: bool = True) -> tuple[Crate | None, list[str], str]:
+    """An archive, what is wrong with it, and by whose word it holds; `inside` takes the word of keys that lie in it."""
     from harness.attestation import times  # noqa: PLC0415 - as above
     from harness.attestation.keys import Keyring, trusted_once  # noqa: PLC0415
     from harness.attestation.verify import Asked, verify  # noqa: PLC0415
-    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
     from harness.crate.packing import NoArchiveError  # noqa: PLC0415
     from harness.crate.read import opened  # noqa: PLC0415
 
     try:
-        crate = opened(load_bytes(path, LARGE, "the archive", links=True))
+        crate = opened(data)
     except NoArchiveError as error:
         return None, [str(error)], ""
     keys = [*Keyring().trusted(), *(_key_of(pem) for pem in pems)]

@@ -14,14 +14,11 @@ from harness.core.profiles import load, names
 from harness.core.result import CheckReport
 from harness.crate.compare import Difference, differences
 from harness.ladder.verdict_record import verdict_statement
-from harness.report.json_report import write_json
+from harness.report.json_report import NOT_COMPARED, write_json
 
 if TYPE_CHECKING:
     from harness.attestation.statement import NoVerdictStatement, VerdictStatement
     from harness.core.candidate import Candidate
-
-#: What of a result is not compared.
-_NOT_COMPARED = ("path", "machine", "timings")
 
 
 def check_again(
@@ -56,4 +53,4 @@ def check_again(
 
 def without_place(result: Any) -> Any:
     """A result of a JSON report without what is not compared; None stays None."""
-    return None if result is None else {name: value for name, value in result.items() if name not in _NOT_COMPARED}
+    return None if result is None else {name: value for name, value in result.items() if name not in NOT_COMPARED}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def repeat(
     last = _last(ladder, then, rung)
     name, text = crate.candidate
     with Ledger(folder) as ledger:
-        entry = (Candidate(Path(name).name, text, _sha256(text)), Path(name).stem)
+        entry = (Candidate(Path(name).name, text, hashlib.sha256(text).hexdigest()), Path(name).stem)
         if ladder.own:
             ledger.keep(ladder.own)
         submitted = ledger.submit(
@@ -122,12 +123,6 @@ def ensure_images(crate: Crate, *, gpu: str, say: Callable[[str], None]) -> None
         build(variant_for(purpose, device), say=say)
 
 
-def _sha256(data: bytes) -> str:
-    import hashlib  # noqa: PLC0415 - for this alone
-
-    return hashlib.sha256(data).hexdigest()
-
-
 def _by_rung(lines: Any) -> dict[str, list[Statement]]:
     """The results and decisions of each rung, by its name."""
     out: dict[str, list[Statement]] = {}
@@ -144,7 +139,7 @@ def _ladder(crate: Crate, folder: Path) -> Ladder:
     """The archive's ladder: the package's where that is the same, else the file that lies in the archive."""
     name, data = crate.ladder
     stem = Path(name).stem
-    if stem in names() and digest_of(stem) == _sha256(data):
+    if stem in names() and digest_of(stem) == hashlib.sha256(data).hexdigest():
         return load(stem)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}.toml"

@@ -33,7 +33,7 @@ _ATTEMPT = 1
 
 @dataclass(frozen=True)
 class Adopted:
-    """A run that has ended. `rungs` are those that it was decided at, in order, by their names.
+    """A run that has ended. What belongs to a rung has its name; `decisions` are in the order of the rungs.
 
     `promotions` are the evaluations by rung, `records` its signed records with rung and position, `told` what the event
     is to say of where it comes from.

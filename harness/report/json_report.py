@@ -104,7 +104,7 @@ def write_json(report: CheckReport) -> str:
 
 
 #: What of a result is not compared: by whom it was asked for, where it was made, and how long that took.
-_NOT_COMPARED = {"path", "machine", "timings"}
+NOT_COMPARED = {"path", "machine", "timings"}
 
 
 def compared(report: CheckReport, result: CheckResult) -> bytes:
@@ -113,7 +113,7 @@ def compared(report: CheckReport, result: CheckResult) -> bytes:
 
 
 def _compared(profile: str, seed: int, result: ResultModel) -> bytes:
-    one = result.model_dump(mode="json", by_alias=True, exclude=_NOT_COMPARED)
+    one = result.model_dump(mode="json", by_alias=True, exclude=NOT_COMPARED)
     whole = {"schema": SCHEMA_NAME, "profile": profile, "seed": seed, "result": one}
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
