@@ -8,7 +8,7 @@ circumstances, stands in `configuration` as resource descriptors, in all of them
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from google.protobuf import json_format
 from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
@@ -16,7 +16,16 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import STATEMENT_TYPE_URI
 from in_toto_attestation.v1.statement import Statement as InToto
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from harness.attestation import times
 from harness.core import text as sanitize
@@ -34,6 +43,9 @@ PROMOTION = "urn:harness:promotion:v1"
 LEADERBOARD = "urn:harness:leaderboard:v1"
 LEDGER_HEAD = "urn:harness:ledger-head:v1"
 ARCHIVE = "urn:harness:archive:v1"
+DISCOVERY = "urn:harness:discovery:v1"
+DISCOVERY_ARCHIVE = "urn:harness:discovery-archive:v1"
+JUDGEMENT = "urn:harness:judgement:v1"
 NEXT_KEY = "urn:harness:next-key:v1"
 
 _Seed = Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]
@@ -72,9 +84,11 @@ class DescriptorModel(_Model):
     annotations: dict[str, JsonValue] | None = None
 
 
-#: What the configuration of a verdict consists of, in this order, and that of a rung's result.
+#: What the configurations of a verdict, a rung's result, a discovery and a judgement consist of, in this order.
 OF_VERDICT = ("harness", "profile", "questions", "image", "lock", "report", "findings", "circumstances")
 OF_RUNG = ("harness", "profile", "ladder", "evaluation", "image", "trainer", "circumstances")
+OF_DISCOVERY = ("harness", "profile", "ladder", "plan", "prompts", "replies", "circumstances")
+OF_JUDGEMENT = ("harness", "judge", "prompts", "replies", "recording", "circumstances")
 
 
 def _time(text: str) -> str:
@@ -102,16 +116,20 @@ class _Told(_Model):
     nonce: str
 
 
-def _parts_are(wanted: tuple[str, ...], parts: list[DescriptorModel]) -> list[DescriptorModel]:
-    if tuple(part.name for part in parts) != wanted:
-        raise ValueError(f"a configuration of this kind has the parts {', '.join(wanted)}")
-    told = parts[-1].annotations or {}
-    _Told.model_validate({name: told.get(name) for name in ("time", "nonce")})
-    return parts
+class Configured(_Model):
+    """What tells by what it was made, part by part."""
 
+    PARTS: ClassVar[tuple[str, ...]] = ()
+    configuration: list[DescriptorModel] = Field(description="What was used, each once, in the order of this kind.")
 
-class _Configured(_Model):
-    configuration: list[DescriptorModel]
+    @field_validator("configuration")
+    @classmethod
+    def _each_once(cls, parts: list[DescriptorModel]) -> list[DescriptorModel]:
+        if tuple(part.name for part in parts) != cls.PARTS:
+            raise ValueError(f"a configuration of this kind has the parts {', '.join(cls.PARTS)}")
+        told = parts[-1].annotations or {}
+        _Told.model_validate({name: told.get(name) for name in ("time", "nonce")})
+        return parts
 
     def part(self, name: str) -> DescriptorModel:
         """One thing that was used."""
@@ -133,32 +151,20 @@ class _Configured(_Model):
         return str(told["time"]), str(told["nonce"])
 
 
-_VerdictParts = Annotated[
-    list[DescriptorModel],
-    AfterValidator(lambda parts: _parts_are(OF_VERDICT, parts)),
-    Field(description=f"What was used, each once, in this order: {', '.join(OF_VERDICT)}."),
-]
-_RungParts = Annotated[
-    list[DescriptorModel],
-    AfterValidator(lambda parts: _parts_are(OF_RUNG, parts)),
-    Field(description=f"What was used, each once, in this order: {', '.join(OF_RUNG)}."),
-]
-
-
-class VerdictPredicate(_Configured):
+class VerdictPredicate(Configured):
     """A verdict: in-toto's test-result, whose tests are the rules of the profile by their ids."""
 
-    configuration: _VerdictParts
+    PARTS: ClassVar[tuple[str, ...]] = OF_VERDICT
     result: Literal["PASSED", "WARNED", "FAILED"]
     passedTests: list[str]  # noqa: N815 - as in-toto spells it
     warnedTests: list[str]  # noqa: N815 - as above
     failedTests: list[str]  # noqa: N815 - as above
 
 
-class NoVerdictPredicate(_Configured):
+class NoVerdictPredicate(Configured):
     """That nothing was judged, or nothing could be decided: never a pass."""
 
-    configuration: _VerdictParts
+    PARTS: ClassVar[tuple[str, ...]] = OF_VERDICT
     verdict: Literal["undecided", "screened"]
     reason: str
 
@@ -177,10 +183,10 @@ class RungModel(_Model):
     ladder: _Hex
 
 
-class RungResultPredicate(_Configured):
+class RungResultPredicate(Configured):
     """What a rung with seeds came to, before anybody decided by it."""
 
-    configuration: _RungParts
+    PARTS: ClassVar[tuple[str, ...]] = OF_RUNG
     rung: RungModel
     seeds: dict[_Seed, dict[str, _Number]] = Field(description="By seed its metrics; nan, inf and -inf are words.")
     documents: dict[str, _Hex] = Field(description="What it left: by name the SHA-256 of its bytes.")
@@ -243,6 +249,40 @@ class ArchivePredicate(_Timed):
     ladder: _Hex
     run: int
     state: str
+
+
+class FoundModel(_Model):
+    """A loss that a discovery measured; `record` is the last one of the run that answers for it."""
+
+    name: str
+    candidate: _Hex
+    generation: int = Field(ge=-1, description="-1 for the losses that it began with.")
+    record: _Hex | Literal[""] = Field(description="SHA-256 of a record; empty where that run has none.")
+
+
+class DiscoveryPredicate(Configured):
+    """What a conversation with a proposer came to: its subjects are the journal and what follows from it."""
+
+    PARTS: ClassVar[tuple[str, ...]] = OF_DISCOVERY
+    ended: str = Field(description="Why it came to its end.")
+    archive: _Hex = Field(description="SHA-256 of the losses that were measured, with their figures.")
+    duel: _Hex | Literal[""] = Field(description="SHA-256 of the figures of the duel at its end, where there was one.")
+    found: list[FoundModel]
+
+
+class DiscoveryArchivePredicate(_Timed):
+    """That an archive has these files and no others; its subjects are all of them but the one that this stands in."""
+
+    ladder: _Hex
+    discovery: _Hex = Field(description="SHA-256 of the record of the discovery.")
+
+
+class JudgementPredicate(Configured):
+    """What a language model thought of answers: its subjects are the files that it was shown."""
+
+    PARTS: ClassVar[tuple[str, ...]] = OF_JUDGEMENT
+    kind: Literal["pairwise", "single"]
+    result: dict[str, JsonValue] = Field(description="nan, inf and -inf are words.")
 
 
 class NextKeyPredicate(_Timed):
@@ -352,6 +392,42 @@ class ArchiveStatement(_Statement):
         return f"archive of a run that is {self.predicate.state}, {len(self.subject)} files, first"
 
 
+class DiscoveryStatement(_Statement):
+    """A discovery, about its journal and what it left."""
+
+    predicateType: Literal["urn:harness:discovery:v1"]  # noqa: N815 - as above
+    predicate: DiscoveryPredicate
+
+    @property
+    def headline(self) -> str:
+        """In a few words what it says; untrusted where a name is in it."""
+        return f"discovery of {len(self.predicate.found)} losses"
+
+
+class DiscoveryArchiveStatement(_Statement):
+    """The archive of one discovery."""
+
+    predicateType: Literal["urn:harness:discovery-archive:v1"]  # noqa: N815 - as above
+    predicate: DiscoveryArchivePredicate
+
+    @property
+    def headline(self) -> str:
+        """In a few words what it says; untrusted where a name is in it."""
+        return f"archive of a discovery, {len(self.subject)} files, first"
+
+
+class JudgementStatement(_Statement):
+    """A judgement of answers."""
+
+    predicateType: Literal["urn:harness:judgement:v1"]  # noqa: N815 - as above
+    predicate: JudgementPredicate
+
+    @property
+    def headline(self) -> str:
+        """In a few words what it says; untrusted where a name is in it."""
+        return f"{self.predicate.kind} judgement by {self.predicate.annotations('judge').get('model')}"
+
+
 class NextKeyStatement(_Statement):
     """A key, by the key before it."""
 
@@ -373,6 +449,9 @@ Statement: TypeAlias = (
     | LeaderboardStatement
     | LedgerHeadStatement
     | ArchiveStatement
+    | DiscoveryStatement
+    | DiscoveryArchiveStatement
+    | JudgementStatement
     | NextKeyStatement
 )
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Annotated[Statement, Field(discriminator="predicateType")])

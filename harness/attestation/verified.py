@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.attestation.statement import (
     ArchiveStatement,
+    DiscoveryArchiveStatement,
+    DiscoveryStatement,
+    JudgementStatement,
     LeaderboardStatement,
     LedgerHeadStatement,
     NextKeyStatement,
@@ -20,7 +23,14 @@ if TYPE_CHECKING:
     from harness.attestation.statement import Statement
 
 
-_OF_NO_KIND = (NextKeyStatement, LedgerHeadStatement, ArchiveStatement)
+_OF_NO_KIND = (
+    NextKeyStatement,
+    LedgerHeadStatement,
+    ArchiveStatement,
+    DiscoveryStatement,
+    DiscoveryArchiveStatement,
+    JudgementStatement,
+)
 
 
 @dataclass

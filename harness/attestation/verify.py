@@ -15,13 +15,12 @@ from harness.attestation import times
 from harness.attestation.chain import look_at_chain
 from harness.attestation.envelope import AlteredError, opened
 from harness.attestation.statement import (
+    Configured,
     GateDecisionStatement,
     NoStatementError,
-    NoVerdictPredicate,
     NoVerdictStatement,
     RungResultPredicate,
     Statement,
-    VerdictPredicate,
     VerdictStatement,
     made_at,
     nonce_of,
@@ -87,7 +86,7 @@ def speaks_of(known: Statement) -> list[str]:
     """The digests of the files that a record speaks of."""
     out = [subject.digest.sha256 for subject in known.subject]
     said = known.predicate
-    if isinstance(said, VerdictPredicate | NoVerdictPredicate | RungResultPredicate):
+    if isinstance(said, Configured):
         out += [part.digest.sha256 for part in said.configuration if part.digest is not None]
     if isinstance(said, RungResultPredicate):
         out += said.documents.values()

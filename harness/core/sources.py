@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def project_root() -> Path:
@@ -30,6 +33,19 @@ def contents(root: Path, *names: str, optional: tuple[str, ...] = ()) -> dict[st
         }
     except OSError as error:
         raise InfrastructureError(f"{error.filename} cannot be read: {error.strerror}", remedy="restore it") from error
+
+
+def code_digest(what: str, files: Mapping[str, bytes], packages: Iterable[str]) -> str:
+    """SHA-256 (hex) of the code behind an outcome: files by their names, and installed packages with their versions.
+
+    `what` says of what: equal files behind two kinds of outcomes have two digests.
+    """
+    whole = hashlib.sha256(f"harness-code/v1\0{what}\0{sys.version_info[:2]}\0".encode())
+    for package in packages:
+        whole.update(f"{package} {importlib.metadata.version(package)}\0".encode())
+    for name, content in sorted(files.items()):
+        whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
+    return whole.hexdigest()
 
 
 def _files(root: Path, name: str, optional: tuple[str, ...]) -> Iterator[Path]:

@@ -13,14 +13,11 @@ has to start workers anew. Images have digests of their own (`harness/images/inp
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.metadata
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from harness.core.digests import json_digest
-from harness.core.sources import contents, project_root
+from harness.core.sources import code_digest, contents, project_root
 from harness.core.version import __version__
 from harness.images.inputs import TRAINER_CODE
 from harness.ladder import bandit
@@ -179,9 +176,5 @@ def code_of(kind: str, baseline: str = "", root: Path | None = None) -> str:
 @functools.cache
 def _code_of(kind: str, baseline: str, root: Path) -> str:
     names = (*_OF[kind], *(f"{folder}/{baseline}.py" for folder in _CATALOGUES if baseline))
-    whole = hashlib.sha256(f"harness-code/v1\0{kind}\0{baseline}\0{sys.version_info[:2]}\0".encode())
-    for package in PACKAGES.get(kind, _SEEDED):
-        whole.update(f"{package} {importlib.metadata.version(package)}\0".encode())
-    for name, content in sorted(contents(root, *names, optional=_CATALOGUES).items()):
-        whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
-    return whole.hexdigest()
+    files = contents(root, *names, optional=_CATALOGUES)
+    return code_digest(f"{kind}\0{baseline}", files, PACKAGES.get(kind, _SEEDED))
