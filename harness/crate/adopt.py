@@ -12,11 +12,11 @@ from harness.attestation.statement import (
     GateDecisionStatement,
     PromotionStatement,
     RungResultStatement,
-    read,
 )
 from harness.core.candidate import Candidate
 from harness.core.errors import UserError
-from harness.crate.write import DOCUMENTS, SIGNED
+from harness.crate.parts import SIGNED, said_in
+from harness.crate.write import DOCUMENTS
 from harness.ladder.ladder import parse
 from harness.ledger.adopted import Adopted
 from harness.ledger.records import Decision, Score, State
@@ -24,11 +24,11 @@ from harness.ledger.sealed import SealedRecord
 
 if TYPE_CHECKING:
     from harness.core.verdict import Json
-    from harness.crate.read import Crate
+    from harness.crate.read import RunCrate
     from harness.ledger import Ledger
 
 
-def adopt(ledger: Ledger, crate: Crate, archive: str) -> int:
+def adopt(ledger: Ledger, crate: RunCrate, archive: str) -> int:
     """Take a verified archive's run in; `archive` is its SHA-256 (hex). Gives the run's number in this ledger.
 
     Raises UserError for a run that did not end at a gate, or that the ledger has.
@@ -36,8 +36,8 @@ def adopt(ledger: Ledger, crate: Crate, archive: str) -> int:
     name, text = crate.candidate
     ladder = parse(crate.ladder[1])
     lines = [line for where, line in crate.records if not where.startswith(SIGNED)]
-    about = read(envelope(crate.files[SIGNED]).statement)
-    said = [(line, read(envelope(line).statement)) for line in lines]
+    about = said_in(crate.files[SIGNED])
+    said = [(line, said_in(line)) for line in lines]
     if not isinstance(about, ArchiveStatement) or about.predicate.state not in {State.COMPLETED, State.REJECTED}:
         raise UserError("its run did not end at a gate", remedy="take in runs that were completed or rejected")
     positions = {one.predicate.rung.name: one.predicate.rung.position for _, one in said if isinstance(one, _DECIDING)}

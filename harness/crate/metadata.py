@@ -44,12 +44,14 @@ _TYPES = {
 class Told:
     """A run as an archive tells it. Files are named by their paths in it; times are seconds since 1970.
 
+    `what` is what it is an archive of; `given` are the files that the run was given, `results` what it left.
     `images` are the images that it ran in: tag and SHA-256 (hex). `completed` is whether it came to the top.
     """
 
     title: str
+    what: str
     reason: str
-    candidate: str
+    given: tuple[str, ...]
     ladder: str
     results: tuple[str, ...]
     images: tuple[tuple[str, str], ...]
@@ -65,7 +67,7 @@ def metadata(told: Told, files: Mapping[str, bytes]) -> bytes:
         "@id": "./",
         "@type": "Dataset",
         "name": told.title,
-        "description": "One run of a preference-optimization loss up a ladder of rungs, with signed records of it.",
+        "description": told.what,
         "datePublished": _time(told.ended),
         "license": "No licence was given with the candidate.",
         "conformsTo": [_to(one) for one in _PROFILES],
@@ -85,7 +87,7 @@ def metadata(told: Told, files: Mapping[str, bytes]) -> bytes:
         "name": told.title,
         "description": told.reason,
         "instrument": _to(told.ladder),
-        "object": [_to(told.candidate)],
+        "object": [_to(name) for name in told.given],
         "result": [_to(name) for name in told.results],
         "startTime": _time(told.begun),
         "endTime": _time(told.ended),

@@ -1,28 +1,39 @@
-"""Open an archive of a run: its records, its files, and whether the two are one."""
+"""Open an archive, of a run or of a discovery: its records, its files, and whether the two are one."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from harness.attestation.statement import ArchiveStatement
+from harness.attestation.statement import (
+    ArchiveStatement,
+    DiscoveryArchiveStatement,
+    DiscoveryStatement,
+)
 from harness.crate.packing import NoArchiveError, unpacked
-from harness.crate.write import CANDIDATES, KEYS, LADDERS, PROFILES, RECORDS, SIGNED
+from harness.crate.parts import KEYS, LADDERS, PROFILES, RECORDS, SIGNED, said_in
+from harness.crate.write import CANDIDATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.attestation.statement import Statement
     from harness.attestation.verified import Verified
 
 #: What an archive begins with.
 MAGIC = b"PK\x03\x04"
+#: Where a discovery's own files lie in its archive, and the texts of its losses.
+DISCOVERED, TEXTS = "discovery", "candidates"
 
 
 @dataclass(frozen=True)
 class Crate:
     """An archive's files by their names. Nothing is known of them before its records were verified."""
 
+    KIND: ClassVar[type[Statement]]
+    #: Folders that have just one file each.
+    SINGLE: ClassVar[tuple[str, ...]] = (LADDERS, PROFILES)
     files: Mapping[str, bytes]
 
     @property
@@ -33,11 +44,6 @@ class Crate:
             for name in (RECORDS, SIGNED)
             for number, line in enumerate(self.files[name].splitlines(keepends=True), 1)
         ]
-
-    @property
-    def candidate(self) -> tuple[str, bytes]:
-        """The candidate's file: its name in here, and its text."""
-        return self._only(CANDIDATES)
 
     @property
     def ladder(self) -> tuple[str, bytes]:
@@ -51,37 +57,100 @@ class Crate:
 
     def problems(self, found: Sequence[Verified]) -> list[str]:
         """What is wrong with the files, by the archive's own record among what was found of its records."""
-        about = [
-            (each, each.statement) for each in found if isinstance(each.statement, ArchiveStatement) and each.holds
-        ]
-        statement = about[0][1] if len(about) == 1 else None
-        if not isinstance(statement, ArchiveStatement):
+        about = [each for each in found if isinstance(each.statement, self.KIND) and each.holds]
+        if len(about) != 1 or about[0].statement is None:
             return ["no record that holds names its files: what is in it is nobody's word"]
-        named = {subject.name: subject.digest.sha256 for subject in statement.subject}
-        there = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items() if name != SIGNED}
+        named = {subject.name: subject.digest.sha256 for subject in about[0].statement.subject}
+        there = {name: _digest(data) for name, data in self.files.items() if name != SIGNED}
         out = [f"{name} is missing" for name in sorted(named.keys() - there.keys())]
         out += [f"{name} was added" for name in sorted(there.keys() - named.keys())]
         out += [f"{name} was changed" for name in sorted(named.keys() & there.keys()) if named[name] != there[name]]
-        said = statement.predicate
-        candidate, ladder = (hashlib.sha256(data).hexdigest() for _, data in (self.candidate, self.ladder))
-        if (candidate, ladder) != (said.candidate, said.ladder):
-            out.append("its candidate or its ladder is another than its record says")
-        for each in found:
-            if each is not about[0][0] and each.holds and each.candidate != said.candidate:
-                out.append(f"{each.source} is about another candidate")
-        return out
+        return out + self._unlike(about[0], [each for each in found if each is not about[0] and each.holds])
+
+    def _unlike(self, about: Verified, others: Sequence[Verified]) -> list[str]:
+        """Where the archive's own record does not fit what lies in it, and the other records that hold."""
+        raise NotImplementedError
 
     def _only(self, folder: str) -> tuple[str, bytes]:
         return next((name, data) for name, data in self.files.items() if name.startswith(f"{folder}/"))
 
 
-def opened(data: bytes) -> Crate:
+class RunCrate(Crate):
+    """The archive of a run."""
+
+    KIND = ArchiveStatement
+    SINGLE = (CANDIDATES, LADDERS, PROFILES)
+
+    @property
+    def candidate(self) -> tuple[str, bytes]:
+        """The candidate's file: its name in here, and its text."""
+        return self._only(CANDIDATES)
+
+    def _unlike(self, about: Verified, others: Sequence[Verified]) -> list[str]:
+        if not isinstance(about.statement, ArchiveStatement):
+            raise TypeError("this is the record of no run's archive")
+        said, out = about.statement.predicate, []
+        if [_digest(data) for _, data in (self.candidate, self.ladder)] != [said.candidate, said.ladder]:
+            out.append("its candidate or its ladder is another than its record says")
+        return out + [
+            f"{each.source} is about another candidate" for each in others if each.candidate != said.candidate
+        ]
+
+
+class DiscoveryCrate(Crate):
+    """The archive of a discovery: journal, losses, and the records of all of their runs."""
+
+    KIND = DiscoveryArchiveStatement
+
+    @property
+    def discovery(self) -> DiscoveryStatement:
+        """The record of the discovery. Raises NoArchiveError where there is not just one."""
+        found = [one for _, line in self.records if isinstance(one := said_in(line), DiscoveryStatement)]
+        if len(found) != 1:
+            raise NoArchiveError("it has not just one record of a discovery")
+        return found[0]
+
+    def _unlike(self, about: Verified, others: Sequence[Verified]) -> list[str]:
+        if not isinstance(about.statement, DiscoveryArchiveStatement):
+            raise TypeError("this is the record of no discovery's archive")
+        said = about.statement.predicate
+        lines = {_digest(line): source for source, line in self.records}
+        by_source = {each.source.rpartition("!")[2]: each for each in others}
+        held = {digest: by_source[source] for digest, source in lines.items() if source in by_source}
+        record = held.get(said.discovery)
+        if record is None or not isinstance(record.statement, DiscoveryStatement):
+            return ["it has no record of its discovery that holds"]
+        out = [] if _digest(self.ladder[1]) == said.ladder else ["its ladder is another than its record says"]
+        out += [
+            f"{DISCOVERED}/{subject.name} is another than the record of the discovery says"
+            for subject in record.statement.subject
+            if _digest(self.files.get(f"{DISCOVERED}/{subject.name}", b"")) != subject.digest.sha256
+        ]
+        out += [
+            f"the record of {one.name} is missing, or does not hold"
+            for one in record.statement.predicate.found
+            if one.record and one.record not in held
+        ]
+        texts = {_digest(data) for name, data in self.files.items() if name.startswith(f"{TEXTS}/")}
+        return out + [
+            f"{each.source} is about a candidate that is not in it"
+            for each in others
+            if each is not record and each.candidate not in texts
+        ]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def opened(data: bytes) -> RunCrate | DiscoveryCrate:
     """Open an archive. Raises NoArchiveError for what was not packed here, or lacks what every one has."""
     files = unpacked(data)
     for name in (RECORDS, SIGNED):
         if name not in files:
             raise NoArchiveError(f"it has no {name}")
-    for folder in (CANDIDATES, LADDERS, PROFILES):
+    kind = DiscoveryCrate if any(name.startswith(f"{DISCOVERED}/") for name in files) else RunCrate
+    for folder in kind.SINGLE:
         if sum(name.startswith(f"{folder}/") for name in files) != 1:
             raise NoArchiveError(f"it has not just one file in {folder}/")
-    return Crate(files)
+    return kind(files)

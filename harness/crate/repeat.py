@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.attestation.envelope import opened as opened_envelope
 from harness.attestation.statement import (
     GateDecisionStatement,
     NoVerdictStatement,
     RungResultStatement,
     VerdictStatement,
-    read,
 )
 from harness.core.candidate import Candidate
 from harness.core.errors import InfrastructureError, UserError
 from harness.crate.check_again import without_place
 from harness.crate.compare import Difference, differences
+from harness.crate.parts import said_in
 from harness.crate.write import DOCUMENTS
 from harness.images.build import build
 from harness.images.inputs import variant_for
@@ -32,10 +31,10 @@ from harness.ledger import Ledger
 from harness.ledger.records import FINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harness.attestation.statement import Statement
-    from harness.crate.read import Crate
+    from harness.crate.read import Crate, RunCrate
     from harness.ladder.context import Progress
     from harness.ladder.plan import Ladder
 
@@ -52,7 +51,7 @@ class Repeated:
 
 
 def repeat(
-    crate: Crate,
+    crate: RunCrate,
     folder: Path,
     *,
     rung: str | None = None,
@@ -66,8 +65,8 @@ def repeat(
     `folder` is for the ledger of it. Raises UserError for a rung that the archive has no record of,
     InfrastructureError where nothing could be done.
     """
-    then = _by_rung(line for _, line in crate.records)
-    ladder = _ladder(crate, folder)
+    then = by_rung(line for _, line in crate.records)
+    ladder = ladder_in(crate, folder)
     last = _last(ladder, then, rung)
     name, text = crate.candidate
     with Ledger(folder) as ledger:
@@ -88,7 +87,7 @@ def repeat(
         work(WorkerSlot("again/run", needs=needs, gpu=gpu), orders, stopping=done, watch=lambda _, at: watch(at))
         if stopping():
             raise KeyboardInterrupt
-        now = _by_rung(one.line for one in ledger.sealed(number))
+        now = by_rung(one.line for one in ledger.sealed(number))
         reports = {
             each.rung: json.loads(ledger.document(each.sha256))
             for each in ledger.attachments(number)
@@ -101,14 +100,26 @@ def repeat(
         raise InfrastructureError(f"the rung {missing} was not done again: {why}", remedy=remedy)
     found: list[Difference] = []
     for each in wanted:
-        before, after = then[each], now[each]
-        pair = (_report(crate, each), _compared(reports.get(each)))
-        for one, again in zip(before, after, strict=False):
-            found += differences(one, again, pair)
-            if isinstance(one, GateDecisionStatement) and isinstance(again, GateDecisionStatement):
-                found += _decisions(one, again)
+        found += rung_differences(then[each], now[each], (_report(crate, each), _compared(reports.get(each))))
+    return Repeated(tuple(wanted), from_below(found))
+
+
+def rung_differences(
+    then: Sequence[Statement], now: Sequence[Statement], reports: tuple[Any, Any] = (None, None)
+) -> list[Difference]:
+    """Where results and decisions of a rung differ; `reports` as `differences` has them."""
+    out = []
+    for before, after in zip(then, now, strict=False):
+        out += differences(before, after, reports)
+        if isinstance(before, GateDecisionStatement) and isinstance(after, GateDecisionStatement):
+            out += _decisions(before, after)
+    return out
+
+
+def from_below(found: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Each difference once, from the lowest layer up."""
     order = ("candidate", "code", "image", "questions", "data", "outcome")
-    return Repeated(tuple(wanted), tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.layer))))
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.layer)))
 
 
 def ensure_images(crate: Crate, *, gpu: str, say: Callable[[str], None]) -> None:
@@ -123,11 +134,11 @@ def ensure_images(crate: Crate, *, gpu: str, say: Callable[[str], None]) -> None
         build(variant_for(purpose, device), say=say)
 
 
-def _by_rung(lines: Any) -> dict[str, list[Statement]]:
+def by_rung(lines: Iterable[bytes]) -> dict[str, list[Statement]]:
     """The results and decisions of each rung, by its name."""
     out: dict[str, list[Statement]] = {}
     for line in lines:
-        one = read(opened_envelope(line).statement)
+        one = said_in(line)
         if isinstance(one, VerdictStatement | NoVerdictStatement):
             out.setdefault(str(one.predicate.annotations("circumstances").get("rung")), []).append(one)
         elif isinstance(one, RungResultStatement | GateDecisionStatement):
@@ -135,8 +146,8 @@ def _by_rung(lines: Any) -> dict[str, list[Statement]]:
     return out
 
 
-def _ladder(crate: Crate, folder: Path) -> Ladder:
-    """The archive's ladder: the package's where that is the same, else the file that lies in the archive."""
+def ladder_in(crate: Crate, folder: Path) -> Ladder:
+    """An archive's ladder: the package's where that is the same, else the file that lies in the archive."""
     name, data = crate.ladder
     stem = Path(name).stem
     if stem in names() and digest_of(stem) == hashlib.sha256(data).hexdigest():
@@ -161,7 +172,7 @@ def _last(ladder: Ladder, then: dict[str, list[Statement]], rung: str | None) ->
     return next(number for number, plan in enumerate(ladder.rungs) if plan.name == rung)
 
 
-def _report(crate: Crate, rung: str) -> Any:
+def _report(crate: RunCrate, rung: str) -> Any:
     paths = (f"{DOCUMENTS}/{rung}/{name}" for name in _REPORTS)
     return next((_compared(json.loads(crate.files[path])) for path in paths if path in crate.files), None)
 

@@ -1,44 +1,39 @@
-"""Make the archive of a run: its candidate, ladder and profile, its records, reports, documents and pictures.
-
-The last file is a record that names all others by their digests, signed by whoever makes the archive: with it, and with
-the one way in which archives are packed, no byte of one can be changed unnoticed.
-"""
+"""Make the archive of a run: its candidate, ladder and profile, its records, reports, documents and pictures."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from importlib import resources
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from harness.attestation import times
-from harness.attestation.envelope import opened, seal
-from harness.attestation.statement import ARCHIVE, NoVerdictStatement, RungResultStatement, VerdictStatement, read
-from harness.attestation.statement import statement as stated
+from harness.attestation.statement import ARCHIVE
 from harness.core.errors import UserError
-from harness.core.sources import project_root
 from harness.crate.metadata import NAME as METADATA
-from harness.crate.metadata import Told, metadata
-from harness.crate.packing import packed
-from harness.images.inputs import DOCKERFILES
-from harness.images.records import Records
+from harness.crate.metadata import Told
+from harness.crate.parts import (
+    KEYS,
+    PROFILES,
+    READ_ME,
+    RECORDS,
+    SIGNED,
+    closed,
+    common,
+    images_of,
+    ladder_file,
+    plain,
+)
 from harness.ledger.records import FINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harness.attestation.keys import Signing, TrustedKey
-    from harness.attestation.statement import Statement
     from harness.core.verdict import Json
     from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
     from harness.ledger.records import Run
 
-RECORDS, SIGNED, READ_ME, RUN = "records.intoto.jsonl", "archive.intoto.jsonl", "REPRODUCE.md", "run.json"
-CANDIDATES, LADDERS, PROFILES, DOCUMENTS, KEYS = "candidate", "ladder", "profile", "documents", "keys"
-_LOCKS = ("sandbox-cpu.txt", "sandbox-cuda.txt", "trainer-cpu.txt", "trainer-cuda.txt", "build.txt")
+CANDIDATES, DOCUMENTS, RUN = "candidate", "documents", "run.json"
 
 
 def write(
@@ -55,42 +50,41 @@ def write(
 
     Raises UserError for a run that has no records, or has not ended.
     """
-    made = ledger.sealed(run.id)
+    made = [one.line for one in ledger.sealed(run.id)]
     if run.state not in FINAL or not made:
         why = f"it is {run.state}" if run.state not in FINAL else "it has no signed records"
         raise UserError(
             f"run {run.id} cannot be exported: {why}", remedy=f"`harness show {run.id}` says where it stands"
         )
-    said = [read(opened(one.line).statement) for one in made]
-    candidate = f"{CANDIDATES}/{_plain(PurePosixPath(run.path).name, 'candidate.py')}"
-    file = f"{LADDERS}/{_plain(ladder.name, 'ladder')}.toml"
+    candidate = f"{CANDIDATES}/{plain(PurePosixPath(run.path).name, 'candidate.py')}"
     files: dict[str, bytes] = {
         candidate: ledger.text(run),
-        file: ladder.own or _of_package("harness.ladder.profiles", f"{ladder.name}.toml"),
-        f"{PROFILES}/{ladder.properties}.toml": _of_package("harness.core.profiles", f"{ladder.properties}.toml"),
-        RECORDS: b"".join(one.line for one in made),
         RUN: (json.dumps(_without_places(told), indent=1, sort_keys=True) + "\n").encode(),
         **{f"{DOCUMENTS}/{one.rung}/{one.name}": ledger.document(one.sha256) for one in ledger.attachments(run.id)},
         **{f"plots/{name}": data for name, data in pictures.items()},
-        **{f"{KEYS}/{key.keyid[:16]}.pem": key.pem.encode() for key in _signers(made, keys) if key.pem},
-        **_images(said),
+        **common(ladder, made, keys),
     }
-    events = ledger.events(run.id)
+    file, events = ladder_file(ladder), ledger.events(run.id)
     about = Told(
-        title=f"{_plain(run.name, 'candidate')} on {ladder.name}",
+        title=f"{plain(run.name, 'candidate')} on {ladder.name}",
+        what="One run of a preference-optimization loss up a ladder of rungs, with signed records of it.",
         reason=run.reason,
-        candidate=candidate,
+        given=(candidate,),
         ladder=file,
         results=tuple(sorted(name for name in files if name not in {candidate, file})),
-        images=_used(said),
+        images=images_of(made),
         begun=events[0].time if events else run.submitted,
         ended=run.changed,
         completed=run.state is State.COMPLETED,
     )
     files[READ_ME] = _read_me(about, run, ladder).encode()
-    files[METADATA] = metadata(about, {**files, SIGNED: b""})
-    files[SIGNED] = _signed(files, run, ladder, signing)
-    return packed(files)
+    said: dict[str, Json] = {
+        "candidate": run.candidate,
+        "ladder": ladder.digest,
+        "run": run.id,
+        "state": str(run.state),
+    }
+    return closed(files, about, ARCHIVE, said, signing)
 
 
 #: What of a run tells which machine worked on it: nobody's business but its owner's.
@@ -104,56 +98,6 @@ def _without_places(told: Any) -> Any:
     return [_without_places(each) for each in told] if isinstance(told, list) else told
 
 
-def _plain(name: str, otherwise: str) -> str:
-    """A name of a stranger's making, as a file's name."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:100].lstrip(".") or otherwise
-
-
-def _of_package(package: str, name: str) -> bytes:
-    return resources.files(package).joinpath(name).read_bytes()
-
-
-def _signers(made: Iterable[object], keys: Iterable[TrustedKey]) -> list[TrustedKey]:
-    used = {opened(one.line).keyid for one in made}  # type: ignore[attr-defined] # SealedRecord
-    return [key for key in keys if key.keyid in used]
-
-
-def _used(said: Iterable[Statement]) -> tuple[tuple[str, str], ...]:
-    """The images that records name: tag and digest, each once."""
-    found: dict[str, str] = {}
-    for one in said:
-        if isinstance(one, VerdictStatement | NoVerdictStatement | RungResultStatement):
-            digest, tag = one.predicate.digest("image"), str(one.predicate.annotations("image").get("tag") or "")
-            if digest and tag:
-                found[digest] = tag
-    return tuple((tag, digest) for digest, tag in sorted(found.items()))
-
-
-def _images(said: Iterable[Statement]) -> dict[str, bytes]:
-    """What images are made of: the locks, and where this machine built them their bills of materials."""
-    root = project_root() / DOCKERFILES
-    out = {f"images/locks/{name}": (root / "locks" / name).read_bytes() for name in _LOCKS}
-    out["images/base.lock"] = (root / "base.lock").read_bytes()
-    for tag, _ in _used(said):
-        if (bill := Records().beside(tag, "sbom")) is not None:
-            out[f"images/{_plain(tag, 'image')}.cdx.json"] = bill
-    return out
-
-
-def _signed(files: Mapping[str, bytes], run: Run, ladder: Ladder, signing: Signing) -> bytes:
-    """The record of the archive: every other file by its digest."""
-    about = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    said: dict[str, Json] = {
-        "time": times.spelt(times.now()),
-        "nonce": "",
-        "candidate": run.candidate,
-        "ladder": ladder.digest,
-        "run": run.id,
-        "state": str(run.state),
-    }
-    return seal(stated(ARCHIVE, about, said), signing)
-
-
 def _read_me(told: Told, run: Run, ladder: Ladder) -> str:
     return f"""# {told.title}
 
@@ -161,7 +105,7 @@ The run of one loss up the ladder {ladder.name}: {run.state}.
 
 | file | what it is |
 |---|---|
-| `{told.candidate}` | the candidate, byte for byte: untrusted code |
+| `{told.given[0]}` | the candidate, byte for byte: untrusted code |
 | `{told.ladder}`, `{PROFILES}/` | the ladder, and the set of rules of its properties |
 | `{RECORDS}` | signed records of every rung: results, decisions, promotions |
 | `{SIGNED}` | a signed record of this archive: every other file by its SHA-256 |

@@ -25,42 +25,22 @@ JOURNAL = "journal.jsonl"
 _MOST = 100_000
 
 
-class Journal:
-    """An open journal, locked against a second process. `entries` are all that it holds, the head first.
+class Steps:
+    """What was written down of a run, to be gone through again. `entries` are all of it, the head first."""
 
-    Raises UserError for a file that is no journal, InfrastructureError where the disk fails.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file = Lines(path)
-        except BlockingIOError as error:
-            raise UserError(f"another process works on {path}", remedy="wait for it, or end it") from error
-        except (NotAFileError, TooLargeError) as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name another folder") from error
-        except OSError as error:
-            raise InfrastructureError(f"{path} could not be opened: {error.strerror}") from error
-        try:
-            self.entries = _entries(self._file.whole, path)
-            self._file.mend()
-        except BaseException:
-            self._file.close()
-            raise
-        self._left = deque(entry for entry in self.entries if entry["kind"] in STEPS)
-
-    def __enter__(self) -> Self:
-        """Close at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self._file.close()
+    def __init__(self, path: Path, entries: list[dict[str, Any]]) -> None:
+        self.path, self.entries = path, entries
+        self._left = deque(entry for entry in entries if entry["kind"] in STEPS)
 
     @property
     def head(self) -> dict[str, Any] | None:
         """What the run was begun with; None for a new journal."""
         return self.entries[0] if self.entries else None
+
+    @property
+    def due(self) -> dict[str, Any] | None:
+        """The next step, which is not taken from here; None where all were taken."""
+        return self._left[0] if self._left else None
 
     def recall(self, kind: str) -> dict[str, Any] | None:
         """The next step, if it is written down. Raises UserError where another kind of step comes next."""
@@ -74,10 +54,49 @@ class Journal:
         return self._left.popleft()
 
     def record(self, kind: str, **what: object) -> dict[str, Any]:
-        """Write a step down; it is on the disk when this returns. Numbers that JSON lacks become words."""
+        """A step as it is written down. Numbers that JSON lacks become words."""
         if kind in STEPS and self._left:
             raise InfrastructureError(f"{self.path}: a step was done that the journal already holds")
-        entry: dict[str, Any] = {"kind": kind, **{key: plain(value) for key, value in what.items()}}
+        return {"kind": kind, **{key: plain(value) for key, value in what.items()}}
+
+    def beside(self, kind: str) -> list[dict[str, Any]]:
+        """All entries of a kind that is no step."""
+        return [entry for entry in self.entries if entry["kind"] == kind]
+
+
+class Journal(Steps):
+    """An open journal, locked against a second process.
+
+    Raises UserError for a file that is no journal, InfrastructureError where the disk fails.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = Lines(path)
+        except BlockingIOError as error:
+            raise UserError(f"another process works on {path}", remedy="wait for it, or end it") from error
+        except (NotAFileError, TooLargeError) as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name another folder") from error
+        except OSError as error:
+            raise InfrastructureError(f"{path} could not be opened: {error.strerror}") from error
+        try:
+            super().__init__(path, entries_of(self._file.whole, path))
+            self._file.mend()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self._file.close()
+
+    def record(self, kind: str, **what: object) -> dict[str, Any]:
+        """Write a step down; it is on the disk when this returns."""
+        entry = super().record(kind, **what)
         try:
             self._file.add(entry)
         except OSError as error:
@@ -87,10 +106,6 @@ class Journal:
         self.entries.append(entry)
         return entry
 
-    def beside(self, kind: str) -> list[dict[str, Any]]:
-        """All entries of a kind that is no step."""
-        return [entry for entry in self.entries if entry["kind"] == kind]
-
 
 def read_entries(path: Path, cap: int = LARGE) -> list[dict[str, Any]]:
     """The entries of a journal or a recording, without locking it. Raises UserError for what is neither."""
@@ -98,10 +113,11 @@ def read_entries(path: Path, cap: int = LARGE) -> list[dict[str, Any]]:
         whole = Lines(path, read_only=True, cap=cap).whole
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", remedy="name a journal or a recording") from error
-    return _entries(whole, path)
+    return entries_of(whole, path)
 
 
-def _entries(whole: bytes, path: Path) -> list[dict[str, Any]]:
+def entries_of(whole: bytes, path: Path) -> list[dict[str, Any]]:
+    """The entries of whole lines. Raises UserError for what is no journal; `path` is what it calls them."""
     entries = [_entry(line, number, path) for number, line in enumerate(whole.split(b"\n")[:-1], 1)]
     if entries and (entries[0]["kind"] != "head" or entries[0].get("schema") != SCHEMA):
         raise UserError(f"{path} is no journal of this version", remedy=f"its first line has to say {SCHEMA}")

@@ -29,7 +29,7 @@ from harness.llm.account import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.discover.journal import Journal
+    from harness.discover.journal import Steps
     from harness.discover.judging import Judge, Judged
     from harness.discover.proposers import Known, Proposer
     from harness.discover.reading import Reading
@@ -48,7 +48,8 @@ _GAIN = 1e-6
 class Discovery:
     """One run. `watch` is called with the track whenever something happened.
 
-    `draw` makes the picture of learning curves for proposers that take one.
+    `draw` makes the picture of learning curves for proposers that take one. `recalled` is told of each request that the
+    journal holds, and of the context that it is one of.
     """
 
     def __init__(
@@ -57,14 +58,15 @@ class Discovery:
         ladder: Ladder,
         proposer: Proposer,
         judge: Judge,
-        journal: Journal,
+        journal: Steps,
         *,
+        recalled: Callable[[Mapping[str, Any], Context], None] | None = None,
         watch: Callable[[Track], None] = lambda _: None,
         draw: Callable[[list[Known]], bytes] | None = None,
     ) -> None:
         self._plan, self._ladder, self._proposer = plan, ladder, proposer
         self._judge, self._journal = judge, journal
-        self._watch, self.draw = watch, draw
+        self._watch, self.draw, self._recalled = watch, draw, recalled
         self.track = Track()
         self._undecided = 0
         gates = [rung.gate for rung in ladder.rungs if rung.gate is not None]
@@ -150,6 +152,8 @@ class Discovery:
         asked = self._journal.recall("ask")
         entry = self._journal.recall("reply")
         if entry is not None:
+            if self._recalled is not None and asked is not None:
+                self._recalled(asked, self._context(turns))
             try:
                 self._proposer.restore(entry["state"])
             except (ValueError, KeyError) as error:

@@ -15,7 +15,7 @@ from harness.attestation.envelope import opened as envelope
 from harness.attestation.envelope import seal
 from harness.attestation.keys import Keyring
 from harness.crate.packing import packed, unpacked
-from harness.crate.write import KEYS, RECORDS, SIGNED
+from harness.crate.parts import KEYS, RECORDS, SIGNED
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,9 @@ from sealing_samples import keys
 from harness.cli.verify import verify_command
 from harness.core.errors import UserError
 from harness.crate.packing import NoArchiveError, unpacked
+from harness.crate.parts import RECORDS, SIGNED
 from harness.crate.read import opened
-from harness.crate.write import RECORDS, SIGNED, write
+from harness.crate.write import write
 
 if TYPE_CHECKING:
     from pathlib import Path

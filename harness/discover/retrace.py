@@ -1,0 +1,135 @@
+"""Follow a journal to what it came to, without an engine: nobody is asked, and nothing is judged.
+
+What a run does is a function of what its journal holds. So each request is made again from what was known when it was
+asked, and has to be the one that was recorded; and the archive and the duel that the recorded outcomes come to have to
+be those of the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.digests import json_digest
+from harness.core.errors import UserError
+from harness.discover.journal import STEPS, Steps
+from harness.discover.loop import Discovery
+from harness.discover.prompts import messages
+from harness.discover.proposers import Ask, ExhaustedError, Proposer, open_proposer
+from harness.discover.track import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.core.verdict import Json
+    from harness.discover.confirmation import Done
+    from harness.discover.judging import Judged, Seen
+    from harness.discover.proposers import Context, Outcome, Proposal
+    from harness.discover.track import Track
+    from harness.ladder.plan import Ladder
+
+#: More generations than a journal has.
+_ALL = 1_000_000
+
+
+def retrace(entries: Sequence[dict[str, Any]], ladder: Ladder, plan: Plan) -> Track:
+    """Go through a journal. Raises UserError where it cannot be followed, or does not follow from itself.
+
+    `plan` is that of `plan_of`; of the ladder the journal names no more than the digest.
+    """
+    steps = _Recalled(entries)
+    try:
+        head = steps.head or {}
+        proposer = _Recorded(steps, str(head.get("proposer")), plan)
+        ladder = replace(ladder, source=str(head.get("profile")))
+
+        def held(asked: Mapping[str, Any], context: Context) -> None:
+            made = [json_digest(what, compact=True) for what in (asked["request"], proposer.request(context))]
+            there = [asked["generation"], asked["attempt"], asked["template"], asked["digest"], asked["digest"]]
+            if there != [context.generation, context.attempt, context.template, *made]:
+                where = f"generation {context.generation + 1}, attempt {context.attempt + 1}"
+                raise UserError(f"what was asked at {where} does not follow from what was known then")
+
+        track = Discovery(plan, ladder, proposer, _Nobody(), steps, recalled=held).run()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"the journal cannot be followed: {type(error).__name__}: {error}") from error
+    if steps.due is not None:
+        raise UserError(f"the journal goes on after its end, with a step {steps.due['kind']!r}")
+    ends = steps.beside("end")
+    track.ended = str(ends[-1].get("why")) if ends else track.ended
+    return track
+
+
+def plan_of(head: Mapping[str, Any], confirm: int) -> Plan:
+    """The plan of a run by its journal's head, without an end: how far it went is what the journal has of it."""
+    given = {key: head[key] for key in Plan(1).fixed()}
+    return Plan(**{**given, "burn_in": tuple(given["burn_in"])}, generations=_ALL, confirm=confirm)
+
+
+class _Recalled(Steps):
+    """A journal that nothing is added to: where it ends, the run ends."""
+
+    def __init__(self, entries: Sequence[dict[str, Any]]) -> None:
+        super().__init__(Path("journal.jsonl"), list(entries))
+
+    def record(self, kind: str, **what: object) -> dict[str, Any]:
+        """Nothing is written. Raises ExhaustedError for a step: the journal has no more."""
+        if kind in STEPS:
+            raise ExhaustedError("the journal came to its end")
+        return super().record(kind, **what)
+
+
+class _Recorded(Proposer):
+    """Says nothing of its own, and knows how its like would have asked. It was sent back what the journal tells."""
+
+    def __init__(self, steps: Steps, label: str, plan: Plan) -> None:
+        self.label, self._steps = label, steps
+        self._own = open_proposer(label, Ask(seed=plan.seed, contract=plan.contract)) if label == "evolve" else None
+
+    @property
+    def resamples(self) -> bool:  # type: ignore[override] # of others it is a constant
+        """Whether another attempt was made."""
+        due = self._steps.due
+        return due is not None and due["kind"] == "ask" and due["attempt"] > 0
+
+    def request(self, context: Context) -> Json:
+        """What was asked: by `evolve` of itself, by all others as models are asked."""
+        return list(messages(context)) if self._own is None else self._own.request(context)
+
+    def propose(self, context: Context, key: str) -> Proposal:
+        """Nothing: the journal has no more."""
+        del context, key
+        raise ExhaustedError("the journal came to its end")
+
+    def told(self, outcome: Outcome) -> None:
+        """Let it breed from that."""
+        if self._own is not None:
+            self._own.told(outcome)
+
+    def state(self) -> Json:
+        """Nothing that is kept."""
+        return None
+
+    def restore(self, state: Json) -> None:
+        """Be as it was with that reply."""
+        if self._own is not None:
+            self._own.restore(state)
+
+
+class _Nobody:
+    """Judges nothing: every outcome is in the journal."""
+
+    gpu_rungs: frozenset[str] = frozenset()
+
+    def judge(self, source: str, name: str, seen: Seen) -> Judged:
+        """Nothing. Raises ExhaustedError."""
+        del source, name, seen
+        raise ExhaustedError("the journal came to its end")
+
+    def catalogue(self, name: str) -> tuple[str, Judged]:
+        """Nothing. Raises UserError: a run that has ended has its burn-in."""
+        raise UserError(f"the journal ends before {name}, which the run began with")
+
+    def duel(self, own: tuple[str, str], against: Sequence[str], seeds: Sequence[int], done: Done) -> None:
+        """Nothing: what was fought is in the journal."""
