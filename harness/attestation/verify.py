@@ -19,6 +19,7 @@ from harness.attestation.statement import (
     GateDecisionStatement,
     NoStatementError,
     NoVerdictStatement,
+    PromotionStatement,
     RungResultPredicate,
     Statement,
     VerdictStatement,
@@ -91,6 +92,26 @@ def speaks_of(known: Statement) -> list[str]:
     if isinstance(said, RungResultPredicate):
         out += said.documents.values()
     return out
+
+
+def accepts(known: Statement) -> bool:
+    """Whether a record says that its candidate passed something."""
+    return isinstance(known, PromotionStatement) or (
+        isinstance(known, VerdictStatement) and known.predicate.result != "FAILED"
+    )
+
+
+def vouches_for(known: Statement, *, accepted: bool) -> set[str]:
+    """The digests of files that are rightly shown with a record; of a candidate `accepted` wants it to have passed.
+
+    A leaderboard, a discovery or an archive names candidates too, and what a rung came to is no promotion.
+    """
+    told = set(speaks_of(known))
+    if not accepted or accepts(known):
+        return told
+    subjects = {subject.digest.sha256 for subject in known.subject}
+    weights = {subject.digest.sha256 for subject in known.subject[1:]}
+    return told - subjects | (weights if isinstance(known.predicate, RungResultPredicate) else set())
 
 
 def _one(

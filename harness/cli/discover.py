@@ -154,12 +154,15 @@ def _go(
     database: str | None,
     given: dict[str, Any],
 ) -> None:
+    from harness.attestation.keys import Keyring  # noqa: PLC0415
     from harness.cli.discovery_display import Display  # noqa: PLC0415
+    from harness.core.files import save_bytes  # noqa: PLC0415
     from harness.discover import summary  # noqa: PLC0415
     from harness.discover.judging import LadderJudge, require_engine  # noqa: PLC0415
     from harness.discover.lineage import learning_curves  # noqa: PLC0415
     from harness.discover.loop import Discovery  # noqa: PLC0415
     from harness.discover.proposers import open_proposer  # noqa: PLC0415
+    from harness.discover.record import RECORD, seal_discovery  # noqa: PLC0415
     from harness.ladder.ladder import load  # noqa: PLC0415
 
     plan, ask, profile = prepared
@@ -184,6 +187,9 @@ def _go(
         )
         document["replay"] = _compared(proposer)
         summary.leave(place, track, document, metric=loop.metric, baseline=loop.baseline)
+        signing, _ = Keyring().or_new()
+        line = seal_discovery(place, journal.entries, track, plan=plan, ladder=ladder, ledger=ledger, signing=signing)
+        save_bytes(line, place / RECORD)
     display.end(track, summary.sentences(track, loop.baseline, loop.metric), document)
     if given["json_wanted"]:
         tell_json(document, sort_keys=True)

@@ -25,14 +25,16 @@ def import_command(file: Path, *, pems: tuple[Path, ...], folder: Path, database
     from harness.cli.progress import tell  # noqa: PLC0415 - the help of the command needs none of it
     from harness.cli.verify import end_unless_it_holds, look_at_archive  # noqa: PLC0415
     from harness.core import text as sanitize  # noqa: PLC0415
+    from harness.core.errors import UserError  # noqa: PLC0415
     from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
     from harness.crate.adopt import adopt  # noqa: PLC0415
+    from harness.crate.read import RunCrate  # noqa: PLC0415
 
     data = load_bytes(file, LARGE, "the archive", links=True)
     crate, problems, _ = look_at_archive(data, pems, inside=False)
     end_unless_it_holds(problems)
-    if crate is None:
-        raise TypeError("what is no archive has a problem")
+    if not isinstance(crate, RunCrate):
+        raise UserError(f"{sanitize.path(str(file))} is the archive of a discovery", remedy="take in archives of runs")
     with open_ledger(folder, database) as ledger:
         number = adopt(ledger, crate, hashlib.sha256(data).hexdigest())
     tell(f"{sanitize.path(str(file))} is run {number} here: `harness show {number}`")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.crate.compare import Difference
-    from harness.crate.read import Crate
-    from harness.crate.repeat import Repeated
+    from harness.crate.read import DiscoveryCrate, RunCrate
+    from harness.discover.track import Track
     from harness.ladder.context import Progress
 
 #: So many differences are shown.
@@ -54,7 +54,8 @@ def reproduce_command(
 ) -> None:
     """Do it again, and compare: bit for bit on a CPU, within bounds on a GPU.
 
-    FILE is what `harness export` wrote: then its ladder is climbed again with its candidate. Or it holds records of
+    FILE is what `harness export` wrote: then its ladder is climbed again with its candidate, or its discovery is gone
+    through again with the replies that were recorded. Or it holds records of
     checks (`harness check --record`): then each CANDIDATE is judged again. It is verified first, by keys that are
     trusted here or given; an archive also by those that lie in it: then it is known to be whole, and not by whom it is.
     Images that an archive needs are built where they are not there.
@@ -66,7 +67,7 @@ def reproduce_command(
     from harness.cli.verify import end_unless_it_holds, look_at_archive  # noqa: PLC0415
     from harness.core import text as sanitize  # noqa: PLC0415
     from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
-    from harness.crate.read import MAGIC  # noqa: PLC0415
+    from harness.crate.read import MAGIC, DiscoveryCrate  # noqa: PLC0415
     from harness.report.text import make_console  # noqa: PLC0415
 
     console, data = make_console(sys.stdout), load_bytes(file, LARGE, "the file", links=True)
@@ -79,10 +80,16 @@ def reproduce_command(
     if crate is None:
         raise TypeError("what is no archive has a problem")
     say(f"harness: {sanitize.path(str(file))} holds, {whose}")
+    if isinstance(crate, DiscoveryCrate) and (rung is not None or data_dir is not None):
+        raise click.UsageError("--rung and --data-dir are for the archive of a run")
     with tempfile.TemporaryDirectory(prefix="harness-again-") as own:
-        repeated = _repeated(crate, (folder or Path(own)).resolve(), rung, gpu, data_dir)
-    _print(console, repeated.rungs, repeated.differences)
-    sys.exit(1 if repeated.differences else 0)
+        place = (folder or Path(own)).resolve()
+        if isinstance(crate, DiscoveryCrate):
+            done, found = _discovered(crate, place, gpu)
+        else:
+            done, found = _repeated(crate, place, rung, gpu, data_dir)
+    _print(console, done, found)
+    sys.exit(1 if found else 0)
 
 
 def _checks(
@@ -121,7 +128,9 @@ def _checks(
     sys.exit(1 if differ else 0)
 
 
-def _repeated(crate: Crate, folder: Path, rung: str | None, gpu: str, data_dir: str | None) -> Repeated:
+def _repeated(
+    crate: RunCrate, folder: Path, rung: str | None, gpu: str, data_dir: str | None
+) -> tuple[Sequence[str], Sequence[Difference]]:
     """Do it again, and tell how far it is."""
     from harness.cli.paced import paced  # noqa: PLC0415 - as above
     from harness.cli.progress import say  # noqa: PLC0415
@@ -136,7 +145,27 @@ def _repeated(crate: Crate, folder: Path, rung: str | None, gpu: str, data_dir: 
 
     with heeding(Stop(say=say)) as stop, paced(lambda: f"doing it again: {at[0]}"):
         ensure_images(crate, gpu=gpu, say=lambda what: at.__setitem__(0, what))
-        return repeat(crate, folder, rung=rung, gpu=gpu, data_dir=data_dir, stopping=stop, watch=watch)
+        repeated = repeat(crate, folder, rung=rung, gpu=gpu, data_dir=data_dir, stopping=stop, watch=watch)
+    return repeated.rungs, repeated.differences
+
+
+def _discovered(crate: DiscoveryCrate, folder: Path, gpu: str) -> tuple[Sequence[str], Sequence[Difference]]:
+    """Do a discovery again, and tell how far it is."""
+    from harness.cli.paced import paced  # noqa: PLC0415 - as above
+    from harness.cli.progress import say  # noqa: PLC0415
+    from harness.core.stopping import Stop, heeding  # noqa: PLC0415
+    from harness.crate.repeat import ensure_images  # noqa: PLC0415
+    from harness.discover.again import again  # noqa: PLC0415
+
+    at = ["the images"]
+
+    def watch(track: Track) -> None:
+        at[0] = f"attempt {len(track.rows) + 1}, {track.doing}"
+
+    with heeding(Stop(say=say)) as stop, paced(lambda: f"doing it again: {at[0]}"):
+        ensure_images(crate, gpu=gpu, say=lambda what: at.__setitem__(0, what))
+        made = again(crate, folder, gpu=gpu, stopping=stop, watch=watch)
+    return [f"{made.attempts} attempts", f"{made.losses} losses"], made.differences
 
 
 def _print(console: Console, what: Sequence[str], differences: Sequence[Difference]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.attestation.keys import TrustedKey
     from harness.attestation.statement import NoVerdictStatement, VerdictStatement
     from harness.attestation.verified import Verified
-    from harness.crate.read import Crate
+    from harness.crate.read import DiscoveryCrate, RunCrate
 
 #: What the first line of a file of records begins with, and what is in it, whoever wrote them. A candidate may have the
 #: same words in its text, and is none; one that consists of them is taken for records, and no good ones.
@@ -60,7 +60,8 @@ def verify_command(
     """
     from harness.attestation import newest, times  # noqa: PLC0415 - the help of the command needs none of it
     from harness.attestation.keys import Keyring, trusted_once  # noqa: PLC0415
-    from harness.attestation.verify import Asked, speaks_of, verify  # noqa: PLC0415
+    from harness.attestation.verify import Asked, accepts, verify, vouches_for  # noqa: PLC0415
+    from harness.cli.progress import say  # noqa: PLC0415
 
     ring = Keyring()
     at, after = (None if told is None else times.given(told) for told in (at_time, since))
@@ -72,13 +73,17 @@ def verify_command(
             trusted_once(pem, "a key that lies in the archive") for each in shown.crates.values() for pem in each.keys
         ]
     found = verify(shown.records, keys, asked, shown.by_digest(), {} if forgetful else newest.known(ring.folder))
-    told = {
-        digest for each in found if each.statement is not None and each.holds for digest in speaks_of(each.statement)
-    }
+    sound = [each.statement for each in found if each.statement is not None and each.holds]
+    told = {digest for one in sound for digest in vouches_for(one, accepted=accepted)}
     # Of a report all results: one that nobody signed could stand beside one that somebody did.
     strangers = [name for name, digests in shown.others.items() if not digests or not told.issuperset(digests)]
-    damaged = [*shown.damaged, *shown.wrong(found)]
+    wrong, notes = shown.looked_at(found)
+    damaged = [*shown.damaged, *wrong]
+    if accepted and not any(accepts(one) for one in sound):
+        damaged.append("none of the records that hold accepts anything")
     _print(found, strangers, list(shown.others), damaged)
+    for note in notes:
+        say(f"harness: {note}")
     if not shown.records or strangers or damaged or not all(each.holds for each in found):
         sys.exit(1)
     if not forgetful:
@@ -105,7 +110,7 @@ class _Shown:
     """The files that were given: records, archives with records, and others, which records have to be about."""
 
     records: list[tuple[str, bytes]] = field(default_factory=list)
-    crates: dict[str, Crate] = field(default_factory=dict)
+    crates: dict[str, RunCrate | DiscoveryCrate] = field(default_factory=dict)
     others: dict[str, list[str]] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
 
@@ -144,13 +149,28 @@ class _Shown:
                 out.setdefault(hashlib.sha256(data).hexdigest(), []).append(f"{name}!{file}")
         return out
 
-    def wrong(self, found: Sequence[Verified]) -> list[str]:
-        """What is wrong with the files of archives."""
-        out = []
+    def looked_at(self, found: Sequence[Verified]) -> tuple[list[str], list[str]]:
+        """What is wrong with the files of archives, and what could not be looked at."""
+        wrong: list[str] = []
+        notes: list[str] = []
         for name, crate in self.crates.items():
-            of_it = [each for each in found if each.source.startswith(f"{name}!")]
-            out += [f"{name}: {problem}" for problem in crate.problems(of_it)]
-        return out
+            problems, untold = _wrong_with(crate, [each for each in found if each.source.startswith(f"{name}!")])
+            wrong += [f"{name}: {problem}" for problem in problems]
+            notes += [f"{name}: {note}" for note in untold]
+        return wrong, notes
+
+
+def _wrong_with(crate: RunCrate | DiscoveryCrate, found: Sequence[Verified]) -> tuple[list[str], Sequence[str]]:
+    """What is wrong with an archive, and what could not be looked at; `found` is what was found of its records."""
+    from harness.crate.read import DiscoveryCrate  # noqa: PLC0415 - as above
+
+    problems = crate.problems(found)
+    if problems or not isinstance(crate, DiscoveryCrate):
+        return problems, ()
+    from harness.discover.archived import look_at  # noqa: PLC0415 - as above
+
+    looked = look_at(crate)
+    return list(looked.problems), looked.notes
 
 
 def _lines(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -287,7 +307,9 @@ def look_at_records(
     return verdicts, problems if lines else ["there is no record in it"], "by keys that are trusted here"
 
 
-def look_at_archive(data: bytes, pems: Sequence[Path], *, inside: bool = True) -> tuple[Crate | None, list[str], str]:
+def look_at_archive(
+    data: bytes, pems: Sequence[Path], *, inside: bool = True
+) -> tuple[RunCrate | DiscoveryCrate | None, list[str], str]:
     """An archive, what is wrong with it, and by whose word it holds; `inside` takes the word of keys that lie in it."""
     from harness.attestation import times  # noqa: PLC0415 - as above
     from harness.attestation.keys import Keyring, trusted_once  # noqa: PLC0415
@@ -310,4 +332,4 @@ def look_at_archive(data: bytes, pems: Sequence[Path], *, inside: bool = True) -
     whose = (
         "by a key that lies in it, and for which nobody here vouches" if stranger else "by keys that are trusted here"
     )
-    return crate, problems + crate.problems(found), whose
+    return crate, problems + _wrong_with(crate, found)[0], whose

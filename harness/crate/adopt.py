@@ -17,7 +17,7 @@ from harness.core.candidate import Candidate
 from harness.core.errors import UserError
 from harness.crate.parts import SIGNED, said_in
 from harness.crate.write import DOCUMENTS
-from harness.ladder.ladder import parse
+from harness.ladder.ladder import names, parse
 from harness.ledger.adopted import Adopted
 from harness.ledger.records import Decision, Score, State
 from harness.ledger.sealed import SealedRecord
@@ -64,8 +64,8 @@ def adopt(ledger: Ledger, crate: RunCrate, archive: str) -> int:
             at = str(one.predicate.annotations("circumstances").get("rung"))  # type: ignore[union-attr] # a verdict
         made = SealedRecord(one.predicateType, hashlib.sha256(line).hexdigest(), line)
         records.append((at, positions.get(at, 0), made))
-    if ladder.own:
-        ledger.keep(ladder.own)
+    if ladder.name not in names():
+        ledger.keep(crate.ladder[1])
     told: dict[str, Json] = {"archive": archive, "key": envelope(crate.files[SIGNED]).keyid, "was": about.predicate.run}
     return ledger.adopt(
         Adopted(

@@ -118,8 +118,9 @@ class DiscoveryCrate(Crate):
         by_source = {each.source.rpartition("!")[2]: each for each in others}
         held = {digest: by_source[source] for digest, source in lines.items() if source in by_source}
         record = held.get(said.discovery)
-        if record is None or not isinstance(record.statement, DiscoveryStatement):
-            return ["it has no record of its discovery that holds"]
+        several = sum(isinstance(each.statement, DiscoveryStatement) for each in others) > 1
+        if record is None or several or not isinstance(record.statement, DiscoveryStatement):
+            return ["it has not just one record of its discovery that holds"]
         out = [] if _digest(self.ladder[1]) == said.ladder else ["its ladder is another than its record says"]
         out += [
             f"{DISCOVERED}/{subject.name} is another than the record of the discovery says"

@@ -6,7 +6,6 @@ follows from what was known when it was asked, and that the figures are those of
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,24 +32,27 @@ from harness.discover import record
 from harness.discover.journal import JOURNAL, entries_of
 from harness.discover.lineage import rows_of
 from harness.discover.retrace import plan_of, retrace
-from harness.ladder.ladder import parse
+from harness.discover.summary import ARCHIVE, document_of
+from harness.ladder.ladder import ladder_for, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.attestation.keys import Signing, TrustedKey
     from harness.core.verdict import Json
     from harness.crate.read import DiscoveryCrate
-    from harness.discover.track import Track
-    from harness.ladder.plan import Ladder
+    from harness.discover.track import Plan, Track
     from harness.ledger import Ledger
 
 #: Pictures and all else that a discovery leaves beside what its record is about.
 _BESIDE = ("progress.svg", "progress.png")
 
 
-def write(place: Path, ledger: Ledger, ladder: Ladder, signing: Signing, keys: Iterable[TrustedKey]) -> bytes:
-    """The archive of a discovery that has ended; `place` is its folder. Raises UserError for one that has not."""
+def write(place: Path, ledger: Ledger, signing: Signing, keys: Iterable[TrustedKey]) -> bytes:
+    """The archive of a discovery that has ended; `place` is its folder, `ledger` the one that it climbed in.
+
+    Raises UserError for one that has not ended, or did not climb there.
+    """
     if not (place / record.RECORD).is_file():
         remedy = f"go on with it: `harness discover --resume {place.name}`"
         raise UserError(f"{place.name} has no record: it has not come to an end", remedy=remedy)
@@ -63,6 +65,9 @@ def write(place: Path, ledger: Ledger, ladder: Ladder, signing: Signing, keys: I
     entries = entries_of(files[f"{DISCOVERED}/{JOURNAL}"], place / JOURNAL)
     rows = rows_of(entries)
     runs = [ledger.run(number) for number in dict.fromkeys(row.run for row in rows if row.run)]
+    ladder = next((found for run in runs if (found := ladder_for(ledger, run)) is not None), None)
+    if ladder is None or ladder.digest != entries[0].get("profile_digest"):
+        raise UserError(f"the ladder of {place.name} is not known here", remedy="export it by the ledger that it used")
     lines = [one.line for run in runs for one in ledger.sealed(run.id)]
     files |= {f"{TEXTS}/{run.candidate[:16]}.py": ledger.text(run) for run in runs}
     files |= common(ladder, [*lines, own], keys)
@@ -114,8 +119,8 @@ def look_at(crate: DiscoveryCrate) -> Looked:
         ("its losses", [one.candidate for one in said.found], [row.id for row in losses]),
     ]
     out = [f"{what} is not what the journal comes to" for what, there, follows in pairs if there != follows]
-    if json.loads(crate.files[f"{DISCOVERED}/{record.ARCHIVE}"]) != track.archive.document():
-        out.append(f"{DISCOVERED}/{record.ARCHIVE} is not what the journal comes to")
+    if crate.files.get(f"{DISCOVERED}/{ARCHIVE}") != document_of(track.archive):
+        out.append(f"{DISCOVERED}/{ARCHIVE} is not what the journal comes to")
     lone = [one.name for one in said.found if not one.record]
     notes = [f"no record tells of the figures of {', '.join(lone[:3])}: they are the journal's word"] if lone else []
     return Looked((*out, *_figures(crate, track)), tuple(notes))
@@ -125,12 +130,16 @@ def follow(crate: DiscoveryCrate) -> tuple[list[dict[str, Any]], Track]:
     """The entries of an archive's journal, and what they come to. Raises UserError where it cannot be followed."""
     where = f"{DISCOVERED}/{JOURNAL}"
     entries = entries_of(crate.files[where], Path(where))
+    return entries, retrace(entries, parse(crate.ladder[1]), plan_in(crate, entries))
+
+
+def plan_in(crate: DiscoveryCrate, entries: Sequence[Mapping[str, Any]]) -> Plan:
+    """The plan of an archive's discovery, but for its end. Raises UserError where the journal has none."""
     confirm = crate.discovery.predicate.annotations("plan").get("confirm")
     try:
-        plan = plan_of(entries[0], confirm if isinstance(confirm, int) else 0)
+        return plan_of(entries[0], confirm if isinstance(confirm, int) else 0)
     except (IndexError, KeyError, TypeError) as error:
-        raise UserError(f"{where} has no head that can be followed") from error
-    return entries, retrace(entries, parse(crate.ladder[1]), plan)
+        raise UserError("the journal has no head that can be followed", remedy="restore it from a copy") from error
 
 
 def _figures(crate: DiscoveryCrate, track: Track) -> list[str]:
@@ -143,7 +152,7 @@ def _figures(crate: DiscoveryCrate, track: Track) -> list[str]:
         about[record.digest_of(line)] = candidate = one.subject[0].digest.sha256
         if isinstance(one, RungResultStatement) and (metric := metrics.get(one.predicate.rung.name)):
             values = [float(seed[metric]) for seed in one.predicate.seeds.values() if metric in seed]
-            scores.setdefault(candidate, []).append(math.fsum(values) / len(values))
+            scores.setdefault(candidate, []).append(math.fsum(values) / max(1, len(values)))
     own = {loss.id: loss.score for loss in track.archive.known}
     return [
         f"the score of {one.name}, {own.get(one.candidate)}, is not what the record of its run comes to"
@@ -164,7 +173,7 @@ A search for losses: {told.reason}.
 | file | what it is |
 |---|---|
 | `{DISCOVERED}/{JOURNAL}` | everything that was asked, replied and measured, in order: texts of strangers |
-| `{DISCOVERED}/{record.ARCHIVE}`, `{DISCOVERED}/summary.json`, `{DISCOVERED}/best.py` | what it came to |
+| `{DISCOVERED}/{ARCHIVE}`, `{DISCOVERED}/summary.json`, `{DISCOVERED}/best.py` | what it came to |
 | `{TEXTS}/` | the losses that were judged, byte for byte: untrusted code |
 | `{told.ladder}`, `{PROFILES}/` | the ladder, and the set of rules of its properties |
 | `{RECORDS}` | signed records of every run, and last that of the discovery |

@@ -26,6 +26,7 @@ from harness.core.profiles import load
 from harness.core.sources import code_digest, contents, project_root
 from harness.core.version import __version__
 from harness.discover.journal import JOURNAL
+from harness.discover.summary import ARCHIVE
 from harness.ladder.record_parts import part, profile_part
 from harness.ledger.records import State, plain
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
 
-RECORD, ARCHIVE = "record.intoto.jsonl", "archive.json"
+RECORD = "record.intoto.jsonl"
 #: What a discovery leaves, and its record is about; the first is always there.
 LEFT = (JOURNAL, ARCHIVE, "summary.json", "best.py")
 #: What decides about a discovery, besides the code behind its rungs, whose records have digests of their own.

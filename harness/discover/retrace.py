@@ -52,7 +52,7 @@ def retrace(entries: Sequence[dict[str, Any]], ladder: Ladder, plan: Plan) -> Tr
                 raise UserError(f"what was asked at {where} does not follow from what was known then")
 
         track = Discovery(plan, ladder, proposer, _Nobody(), steps, recalled=held).run()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"the journal cannot be followed: {type(error).__name__}: {error}") from error
     if steps.due is not None:
         raise UserError(f"the journal goes on after its end, with a step {steps.due['kind']!r}")

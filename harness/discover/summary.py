@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.core.verdict import Json
+    from harness.discover.archive import Archive
     from harness.discover.proposers import Known
     from harness.discover.track import Duel, Track
 
 
 SCHEMA = "harness.discovery-summary/v1"
+ARCHIVE = "archive.json"
 _ALPHA = 0.05
 
 
@@ -57,6 +59,11 @@ def document(track: Track, *, run: str, profile: str, proposer: str, baseline: s
         "gpu_seconds": track.gpu_seconds,
     }
     return {key: plain(value) for key, value in out.items()}
+
+
+def document_of(archive: Archive) -> bytes:
+    """What is left of an archive, byte for byte."""
+    return (json.dumps(archive.document(), sort_keys=True, indent=1) + "\n").encode()
 
 
 def _loss(loss: Known) -> dict[str, object]:
@@ -106,8 +113,7 @@ def leave(place: Path, track: Track, document: Mapping[str, Json], *, metric: st
     `best.py` is the candidate's own text, comments and all: it is no more trusted than any other candidate.
     """
     save_bytes((json.dumps(document, sort_keys=True, indent=1) + "\n").encode(), place / "summary.json")
-    archive = json.dumps(track.archive.document(), sort_keys=True, indent=1) + "\n"
-    save_bytes(archive.encode(), place / "archive.json")
+    save_bytes(document_of(track.archive), place / ARCHIVE)
     top = track.archive.top()
     if top is not None and (source := place / "candidates" / f"{top.id[:16]}.py").is_file():
         save_bytes(read_bytes(source, SMALL), place / "best.py")

@@ -194,7 +194,8 @@ def ladder_for(ledger: Ledger, run: Run) -> Ladder | None:
         ladder = load(run.profile)
         return ladder if ladder.digest == run.profile_digest else None
     try:
-        return parse(ledger.document(run.profile_digest))
+        data = ledger.document(run.profile_digest)
+        return replace(parse(data), own=data)
     except UserError:
         return None
 

@@ -46,7 +46,9 @@ class ReplayProposer(Proposer):
 
     def __init__(self, file: Path) -> None:
         entries = read_entries(file, LINES)
-        self._digests = [str(entry.get("digest", "")) for entry in entries if entry["kind"] == "ask"]
+        asks = [entry for entry in entries if entry["kind"] == "ask"]
+        self._digests = [str(entry.get("digest", "")) for entry in asks]
+        self._attempts = [entry.get("attempt") for entry in asks]
         self._replies = [_reply(entry, file) for entry in entries if entry["kind"] == "reply"]
         if not self._replies:
             raise UserError(f"{file} holds no reply", remedy="name the journal of a run that asked for some")
@@ -54,6 +56,11 @@ class ReplayProposer(Proposer):
         self.label = f"replay of {str(entries[0].get('proposer', 'somebody'))[:80]}"
         #: Requests that the recording holds, and those of them that were made again to the byte.
         self.compared, self.same = 0, 0
+
+    @property
+    def resamples(self) -> bool:  # type: ignore[override] # of others it is a constant
+        """Whether the next reply is another attempt; a recording that tells of none is taken as it comes."""
+        return not self._attempts or self._attempts[self._next : self._next + 1] not in ([], [0])
 
     def request(self, context: Context) -> Json:
         """What the model was asked, or would be asked now."""

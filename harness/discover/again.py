@@ -1,0 +1,152 @@
+"""Do a discovery again, as its archive tells of it: every reply as it was recorded, everything else anew.
+
+A language model is not asked: its replies are in the journal. `evolve` breeds again, by the same chance. What the two
+journals come to is compared step by step, and below that the records of the rungs of every loss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from harness.core.version import __version__
+from harness.crate.compare import Difference
+from harness.crate.parts import said_in
+from harness.crate.read import DISCOVERED
+from harness.crate.repeat import by_rung, from_below, ladder_in, rung_differences
+from harness.discover import record
+from harness.discover.archived import follow, plan_in
+from harness.discover.journal import JOURNAL, STEPS, Journal
+from harness.discover.judging import LadderJudge
+from harness.discover.loop import Discovery
+from harness.discover.proposers import Ask, open_proposer
+from harness.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.attestation.statement import DiscoveryStatement
+    from harness.crate.read import DiscoveryCrate
+    from harness.discover.track import Track
+    from harness.ladder.plan import Ladder
+
+#: What of a step is compared: of outcomes all but what tells of the ledger and the clock that they met.
+_KEPT = {"ask": ("generation", "attempt", "template", "digest"), "reply": ("text", "cut", "refused", "parents")}
+_CIRCUMSTANCES = frozenset({"run", "answered", "seconds"})
+#: What a GPU gives to the bit; figures are compared by the records of the rungs, within bounds.
+_ON_GPU = ("generation", "attempt", "fate", "rung", "id", "rules")
+
+
+@dataclass(frozen=True)
+class Again:
+    """What was done again: how many attempts and losses, and where it differs, from the lowest layer up."""
+
+    attempts: int
+    losses: int
+    differences: tuple[Difference, ...]
+
+
+def again(
+    crate: DiscoveryCrate,
+    folder: Path,
+    *,
+    gpu: str = "none",
+    stopping: Callable[[], bool] = lambda: False,
+    watch: Callable[[Track], None] = lambda _: None,
+) -> Again:
+    """Go through a verified archive's discovery once more, with a ledger and a journal in `folder`.
+
+    Raises UserError for an archive that cannot be followed, InfrastructureError where nothing can be judged.
+    """
+    then, before = follow(crate)
+    ladder = ladder_in(crate, folder)
+    now, after, runs = _done(crate, ladder, folder, (gpu, stopping, watch))
+    found = [*_of_code(crate.discovery), *_of_runs(crate, runs)]
+    on_gpu = any(plan.needs == "gpu" for plan in ladder.rungs)
+    found += list(_of_steps(then, now, on_gpu=on_gpu))[:1]
+    if not on_gpu:
+        figures = (("the duel on fresh seeds", before.duel, after.duel), ("losses", before.archive, after.archive))
+        found += [
+            Difference("outcome", where, str(was), str(became)) for where, was, became in figures if was != became
+        ]
+    return Again(len(after.rows), len(after.archive.known), from_below(found))
+
+
+def _done(
+    crate: DiscoveryCrate,
+    ladder: Ladder,
+    folder: Path,
+    how: tuple[str, Callable[[], bool], Callable[[Track], None]],
+) -> tuple[list[dict[str, Any]], Track, dict[str, list[bytes]]]:
+    """The journal of it, what it came to, and the records of its runs by their candidates."""
+    gpu, stopping, watch = how
+    then, before = follow(crate)
+    folder.mkdir(parents=True, exist_ok=True)
+    recorded = folder / "recorded.jsonl"
+    recorded.write_bytes(crate.files[f"{DISCOVERED}/{JOURNAL}"])
+    plan = replace(plan_in(crate, then), generations=len(before.pulls))
+    label = str(then[0].get("proposer"))
+    spec = label if label == "evolve" else f"replay:{recorded}"
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(Ledger(folder))
+        journal = stack.enter_context(Journal(folder / JOURNAL))
+        asked = open_proposer(spec, Ask(seed=plan.seed, contract=plan.contract))
+        stack.callback(asked.close)
+        judge = LadderJudge(ladder, ledger, folder / "losses", gpu=gpu)
+        judge.stopping = stopping
+        after = Discovery(plan, ladder, asked, judge, journal, watch=watch).run()
+        runs = {run.candidate: [one.line for one in ledger.sealed(run.id)] for run in ledger.runs()}
+        return journal.entries, after, runs
+
+
+def _of_code(then: DiscoveryStatement) -> Iterator[Difference]:
+    said = then.predicate
+    if said.digest("harness") != record.code():
+        version = said.annotations("harness").get("version")
+        was, became = (
+            f"{said.digest('harness')[:12]} (version {version})",
+            f"{record.code()[:12]} (version {__version__})",
+        )
+        yield Difference("code", "discovery", was, became, "check out the version that it names, or its commit")
+
+
+def _of_runs(crate: DiscoveryCrate, runs: Mapping[str, Sequence[bytes]]) -> Iterator[Difference]:
+    """Where records of the rungs differ, of every loss that has a run in both."""
+    then: dict[str, list[bytes]] = {}
+    for _, line in crate.records:
+        then.setdefault(said_in(line).subject[0].digest.sha256, []).append(line)
+    for candidate in then.keys() & runs.keys():
+        now = by_rung(runs[candidate])
+        for rung, records in by_rung(then[candidate]).items():
+            yield from rung_differences(records, now.get(rung, ()))
+
+
+def _of_steps(
+    then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], *, on_gpu: bool
+) -> Iterator[Difference]:
+    """Where the steps of two journals differ, one by one."""
+    both = [[entry for entry in entries if entry["kind"] in STEPS] for entries in (then, now)]
+    for before, after in zip_longest(*both, fillvalue={"kind": "nothing"}):
+        kept = _kept(before, on_gpu=on_gpu)
+        for name in kept:
+            if before.get(name) != after.get(name):
+                where = f"{_step(before if len(before) > 1 else after)}, {name}"
+                yield Difference("outcome", where, str(before.get(name)), str(after.get(name)))
+                break
+
+
+def _kept(entry: Mapping[str, Any], *, on_gpu: bool) -> tuple[str, ...]:
+    """What of a step is compared."""
+    if entry["kind"] in _KEPT:
+        return ("kind", *_KEPT[entry["kind"]])
+    return ("kind", *(_ON_GPU if on_gpu else (name for name in entry if name not in _CIRCUMSTANCES)))
+
+
+def _step(entry: Mapping[str, Any]) -> str:
+    if entry["kind"] == "reply":
+        return "a reply"
+    what = {"ask": "what was asked", "judged": "what came of it", "burn-in": "the burn-in"}[entry["kind"]]
+    return f"generation {entry.get('generation', 0) + 1}, attempt {entry.get('attempt', 0) + 1}, {what}"
