@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.attestation.statement import NoVerdictStatement, RungResultStatement, VerdictStatement
+from harness.ladder.climb import TIMINGS
 from harness.protocol.spotcheck import GPU_TOLERANCE
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ def _results(then: RungResultStatement, now: RungResultStatement) -> Iterator[Di
         return
     documents = then.predicate.documents, now.predicate.documents
     for name in sorted(documents[0].keys() | documents[1].keys()):
+        if name.startswith(TIMINGS.partition("{")[0]):
+            continue
         digests = [one.get(name, _NO_PLACE)[:12] for one in documents]
         if digests[0] != digests[1]:
             yield Difference("outcome", f"{rung}, document {name}", *digests)

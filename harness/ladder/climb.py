@@ -43,6 +43,8 @@ SCREEN_REPORT = "screen.json"
 BASELINE = "baseline-{}.json"
 #: What the digests are called there of the data that were trained on, and of the weights, by the seed.
 FILES = "files-{}.json"
+#: What is called there what a training told of the clock, by the seed: it is never the same twice.
+TIMINGS = "timings-{}.json"
 #: What the answers are called there that a trained model gave, by the seed.
 SAMPLES = "samples-{}.jsonl"
 
@@ -287,6 +289,8 @@ def _attach(
         made[SAMPLES.format(seed)] = measured.samples
     if measured.files:
         made[FILES.format(seed)] = measured.files
+    if measured.times:
+        made[TIMINGS.format(seed)] = measured.times
     for name, data in made.items():
         context.ledger.attach(held, plan.name, name, data)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import InfrastructureError, UserError
 from harness.ladder.rungs import SEEDED
 from harness.oracle.again import LAST, Kept
+from harness.protocol.job import TIMES
 from harness.protocol.spotcheck import GPU_TOLERANCE
 from harness.training.rung import KINDS, TrainingService
 
@@ -163,13 +164,15 @@ class Curve:
 class Measured:
     """What a seed came to: its metrics, its learning curve as JSON, the model's answers; empty where there are none.
 
-    `files` are the digests of what it was trained on and of the weights that it left, as JSON.
+    `files` are the digests of what it was trained on and of the weights that it left, as JSON; `times` is what was told
+    of the clock, as JSON.
     """
 
     metrics: dict[str, float]
     curve: bytes = b""
     samples: bytes = b""
     files: bytes = b""
+    times: bytes = b""
 
 
 class Measuring(contextlib.AbstractContextManager["Measuring"]):
@@ -242,7 +245,9 @@ class Measuring(contextlib.AbstractContextManager["Measuring"]):
             )
         # A training without the wall around it can be told from the others by whoever reads the ledger.
         # As can one whose answers were held against a fresh sandbox's, and which share of them.
+        times = json.dumps({name: metrics[name] for name in sorted(TIMES & metrics.keys())}).encode()
+        metrics = {name: value for name, value in metrics.items() if name not in TIMES}
         said = {"asked_again": 1.0 / trainings.again} if trainings.again else {}
         metrics = metrics | said | ({"trained_in_process": 1.0} if trainings.where.name == "process" else {})
         listed = json.dumps(files, sort_keys=True).encode()
-        return Measured(metrics, curve.as_json() if curve.points else b"", samples[-1], listed)
+        return Measured(metrics, curve.as_json() if curve.points else b"", samples[-1], listed, times)

@@ -22,6 +22,8 @@ Setting = float | int | str | bool | tuple[float, ...] | tuple[str, ...]
 
 #: The least and the most that a metric can be.
 Range = tuple[float, float]
+#: What tasks tell besides metrics, of the clock and not of a loss: it is never the same twice.
+TIMES = frozenset({"seconds_per_step"})
 ANY, COUNT, SHARE = (-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)
 
 
