@@ -128,7 +128,7 @@ FIVE = [1, 2, 3, 4, 5]
         (["A", "B", "--questions", "A"], "--questions and --prompts"),
         (["A", "B", "--questions", "A", "--prompts", "A"], "one file of answers"),
         (["A", "B", "--references", "A"], "single scores"),
-        (["A", "B", "--replay", "A", "--record", "B"], "asks nobody"),
+        (["A", "B", "--replay", "A", "--recording", "B"], "asks nobody"),
         (["A", "B", "--replay", "nowhere"], "recording"),
         (["A", "B", "--budget-dollars", "1"], "prices"),
         (["A", "B", "--temperature", "1", "--no-temperature"], "exclude"),
