@@ -21,6 +21,7 @@ from harness.core.digests import json_digest
 from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.ladder.climb import SAMPLES
 from harness.ledger import Ledger
+from harness.llm.quoting import fenced
 from harness.llm_judge import judgement_record, pairwise
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def server() -> Iterator[Server]:
 
 
 def answers(path: Path, lengths: list[int], **more: object) -> Path:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"prompt": f"Question {n}?", "answer": "x" * length, **more} for n, length in enumerate(lengths)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
@@ -143,7 +144,7 @@ def test_a_record_tells_what_was_judged_by_what_and_holds_with_the_files(server:
     assert "workers" not in said.annotations("judge")
     packages = said.annotations("harness")["packages"]
     assert isinstance(packages, dict)
-    assert list(packages) == ["numpy", "scipy", "scikit-learn"]
+    assert list(packages) == ["numpy", "scikit-learn", "scipy"]
     assert said.told[1] == "a word"
     assert verify(desk.record, *desk.files, desk.recording, "--nonce", "a word").exit_code == 0
     forge(desk.recording, "They", "Both")
@@ -160,8 +161,7 @@ def test_nothing_of_the_endpoint_or_of_this_machine_is_in_a_record(server: Serve
 def test_whoever_was_first_two_records_of_one_judgement_say_the_same(server: Server, desk: Desk) -> None:
     live = desk.recorded(server)
     assert len(server.heard) > 2 * len(LENGTHS[0]) - 2, "somebody was reminded"
-    other = Desk(desk.folder / "other") if (desk.folder / "other").mkdir() is None else desk
-    second = other.recorded(server, "--workers", 2)
+    second = Desk(desk.folder / "other").recorded(server, "--workers", 2)
     replayed = desk(*desk.files, "--model", "judge", "--replay", desk.recording, "--record", desk.record, "--json")
     assert replayed.exit_code == 0
     for said in (second, desk.said()):
@@ -236,7 +236,6 @@ def test_other_settings_are_named(server: Server, desk: Desk, words: list[object
 def test_another_prompt_is_named_by_its_question(server: Server, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.recorded(server)
     last = LENGTHS[0].index(3)
-    fenced = pairwise.fenced
     monkeypatch.setattr(
         pairwise, "fenced", lambda label, text, word: fenced(label, text.replace(f"{last}?", f"{last}!"), word)
     )
@@ -255,6 +254,10 @@ def test_single_scores_are_recorded_with_all_their_files(desk: Desk) -> None:
     with serving(lambda _: "Rating: [[7]]") as server:
         said = desk.recorded(server, *words)
     assert (said.kind, said.result["score"]) == ("single", 7.0)
+    (call,) = [json.loads(line) for line in desk.recording.read_text("utf-8").splitlines()]
+    for part, what in (("prompts", "digest"), ("replies", "reply")):
+        listed = json.dumps([call[what]], sort_keys=True)
+        assert said.digest(part) == hashlib.sha256(listed.encode()).hexdigest()
     assert verify(desk.record, *files.values(), desk.recording).exit_code == 0
     assert desk.again(*words) == (0, [])
     with files["questions"].open("a", encoding="utf-8") as file:
