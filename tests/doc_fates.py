@@ -101,6 +101,13 @@ STORIES = {
     "a judge": (
         Step("harness judge a.jsonl b.jsonl --model JUDGE --base-url http://127.0.0.1:8000/v1"),
         Step("harness judge a.jsonl b.jsonl --model JUDGE --replay .harness/judge.jsonl"),
+        Step(
+            "harness judge a.jsonl b.jsonl --model JUDGE --record judge.intoto.jsonl",
+            does="harness judge a.jsonl b.jsonl --model JUDGE --record judge.intoto.jsonl "
+            "--base-url http://127.0.0.1:8000/v1",
+        ),
+        Step("harness verify judge.intoto.jsonl a.jsonl b.jsonl .harness/judge.jsonl"),
+        Step("harness judge a.jsonl b.jsonl --replay .harness/judge.jsonl --against judge.intoto.jsonl"),
     ),
     "long checks": (
         Step("make check LOSS=examples/discopop.py"),

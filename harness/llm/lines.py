@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING
@@ -38,11 +39,17 @@ class Lines:
             raise
         self.whole = data[: data.rfind(b"\n") + 1]
         self._torn = len(self.whole) != len(data)
+        self._sha256 = hashlib.sha256(data if read_only else self.whole)
 
     @property
     def writable(self) -> bool:
         """Whether lines can be added."""
         return self._descriptor is not None
+
+    @property
+    def sha256(self) -> str:
+        """Digest (hex) of the file as it is, once its last line is whole."""
+        return self._sha256.hexdigest()
 
     def add(self, entry: Mapping[str, object]) -> None:
         """Write a line; it is on the disk when this returns. Raises OSError, and nothing half-written is left then."""
@@ -57,6 +64,7 @@ class Lines:
         except OSError:
             os.ftruncate(self._descriptor, size)
             raise
+        self._sha256.update(data)
 
     def mend(self) -> None:
         """Take a torn last line away: to be done before the next is added, by whoever knows that the file is theirs."""

@@ -82,6 +82,11 @@ class Recording:
         """Whether replies can be added."""
         return self._file.writable
 
+    @property
+    def sha256(self) -> str:
+        """Digest (hex) of the file's bytes, with all that was added."""
+        return self._file.sha256
+
     def find(self, request: Request) -> Reply | None:
         """The recorded reply, if there is one."""
         return self._known.get(request.digest)

@@ -11,20 +11,21 @@ import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from harness.core.errors import InfrastructureError, UserError
 from harness.llm.account import Account, Budget
-from harness.llm.request import Message, Request
+from harness.llm.request import Message, Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.llm.endpoint import Endpoint
     from harness.llm.recording import Recording
-    from harness.llm.request import Reply
 
 T = TypeVar("T")
+#: A question and its reply, and each reminder with its own.
+Exchange: TypeAlias = tuple[tuple[Request, Reply], ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class Judge:
             raise UserError("a judge that asks needs a recording to write to")
         self.manner = manner
         self.account = Account(budget or Budget(), recording)
-        self._recording = recording
+        self.recording = recording
+        #: What was asked and replied, by question in their order: with reminders, whichever worker was first.
+        self.heard: list[Exchange] = []
         self._endpoint = endpoint
 
     def request(self, system: str, user: str, *, top: int = 0, most_tokens: int | None = None) -> Request:
@@ -110,7 +113,7 @@ class Judge:
         lost: list[int] = []
         over = threading.Event()
 
-        def one(number: int) -> tuple[T | None, tuple[Reply, ...]]:
+        def one(number: int) -> tuple[T | None, Exchange]:
             if over.is_set():
                 raise CancelledError
             try:
@@ -119,18 +122,18 @@ class Judge:
                 over.set()  # before this thread takes the next question
                 raise
 
-        def judged(number: int) -> tuple[T | None, tuple[Reply, ...]]:
-            value, replies = self._insist(requests[number], read, how)
+        def judged(number: int) -> tuple[T | None, Exchange]:
+            value, exchange = self._insist(requests[number], read, how)
             if value is None:
                 lost.append(number)
             if len(lost) > allowed:
-                said = replies[-1].text[-160:]
+                said = exchange[-1][1].text[-160:]
                 raise InfrastructureError(
                     f"the judge {self.manner.model} answers nonsense: {len(lost)} of {len(requests)} questions are "
                     f"without a readable reply, and {allowed:.0f} may be; the last one ended with {said!r}",
                     remedy="choose a judge that keeps to the form, or give it more tokens: see the recording",
                 )
-            return value, replies
+            return value, exchange
 
         with ThreadPoolExecutor(self.manner.workers) as pool:
             tasks = [pool.submit(one, number) for number in range(len(requests))]
@@ -142,7 +145,8 @@ class Judge:
         if real := [error for error in errors if error is not None and not isinstance(error, CancelledError)]:
             raise real[0]
         outcomes = [task.result() for task in tasks]
-        replies = [reply for _, given in outcomes for reply in given]
+        self.heard += [exchange for _, exchange in outcomes]
+        replies = [reply for _, exchange in outcomes for _, reply in exchange]
         return Heard(
             values=tuple(value for value, _ in outcomes),
             replies=len(replies),
@@ -152,21 +156,20 @@ class Judge:
             models=tuple(sorted({reply.model for reply in replies})),
         )
 
-    def _insist(
-        self, request: Request, read: Callable[[Reply], T | None], how: str
-    ) -> tuple[T | None, tuple[Reply, ...]]:
-        replies: list[Reply] = []
+    def _insist(self, request: Request, read: Callable[[Reply], T | None], how: str) -> tuple[T | None, Exchange]:
+        exchange: list[tuple[Request, Reply]] = []
         asked = request
         for attempt in range(self.manner.again + 1):
-            replies.append(self._reply(asked))
-            value = read(replies[-1])
+            reply = self._reply(asked)
+            exchange.append((asked, reply))
+            value = read(reply)
             if value is not None:
-                return value, tuple(replies)
+                return value, tuple(exchange)
             asked = request.reminded(how, attempt + 1)
-        return None, tuple(replies)
+        return None, tuple(exchange)
 
     def _reply(self, request: Request) -> Reply:
-        known = self._recording.find(request)
+        known = self.recording.find(request)
         if known is not None:
             return known
         if self._endpoint is None:
@@ -181,7 +184,7 @@ class Judge:
             reply = self._endpoint.ask(request)
         finally:
             self.account.settle(request, reply)
-        return self._recording.add(request, reply, time.monotonic() - started)
+        return self.recording.add(request, reply, time.monotonic() - started)
 
 
 def _sound(text: str) -> str:

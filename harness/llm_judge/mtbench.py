@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.errors import UserError
-from harness.core.files import LINES, load_text
+from harness.core.files import text_of
 from harness.llm.quoting import defused, last_line, markers
 from harness.llm_judge.judge import Calls
+from harness.llm_judge.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,19 +77,19 @@ class _Answer(BaseModel):
     choices: tuple[_Choice, ...] = Field(min_length=1)
 
 
-def read_questions(path: Path) -> tuple[Question, ...]:
+def read_questions(path: Path, shown: Shown | None = None) -> tuple[Question, ...]:
     """All questions. Raises UserError for a file that holds none, or one of them twice."""
-    return tuple(_unique(path, _lines(path, Question), lambda one: str(one.question_id)).values())
+    return tuple(_unique(path, _lines(path, Question, shown), lambda one: str(one.question_id)).values())
 
 
-def read_prompts(path: Path) -> dict[str, Prompt]:
+def read_prompts(path: Path, shown: Shown | None = None) -> dict[str, Prompt]:
     """The judge's prompts by name. Raises UserError as the others do."""
-    return _unique(path, _lines(path, Prompt), lambda one: one.name)
+    return _unique(path, _lines(path, Prompt, shown), lambda one: one.name)
 
 
-def read_answers(path: Path) -> dict[str, tuple[str, ...]]:
+def read_answers(path: Path, shown: Shown | None = None) -> dict[str, tuple[str, ...]]:
     """By question, the turns of a model's first answer; reference answers have the same form."""
-    found = _unique(path, _lines(path, _Answer), lambda one: str(one.question_id))
+    found = _unique(path, _lines(path, _Answer, shown), lambda one: str(one.question_id))
     return {name: answer.choices[0].turns for name, answer in found.items()}
 
 
@@ -112,9 +113,10 @@ def fill(template: str, values: dict[str, str]) -> str:
     return "".join(parts)
 
 
-def _lines(path: Path, kind: type[M]) -> list[M]:
-    text = load_text(path, LINES, f"the file of {_words(kind)}s", remedy=f"name a file with a {_words(kind)} a line")
-    found = []
+def _lines(path: Path, kind: type[M], shown: Shown | None) -> list[M]:
+    what = f"the file of {_words(kind)}s"
+    data = (shown or Shown()).load(path, what, remedy=f"name a file with a {_words(kind)} a line")
+    text, found = text_of(data, f"{what} {path}"), []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

@@ -22,9 +22,10 @@ import numpy as np
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.errors import InfrastructureError, UserError
-from harness.core.files import LINES, load_bytes, text_of
+from harness.core.files import text_of
 from harness.llm.quoting import RULE, fenced, last_line, word_for
 from harness.llm_judge.judge import Calls
+from harness.llm_judge.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,11 +213,10 @@ class Completion:
     reference: str | None = None
 
 
-def read_file(path: Path) -> list[Completion]:
+def read_file(path: Path, shown: Shown | None = None) -> list[Completion]:
     """The answers of a file. Raises UserError for a file that cannot be read, or is none; see `read_lines`."""
-    return read_lines(
-        load_bytes(path, LINES, "the file of answers", remedy="name a file of answers, or a run"), str(path)
-    )
+    data = (shown or Shown()).load(path, "the file of answers", remedy="name a file of answers, or a run")
+    return read_lines(data, str(path))
 
 
 def read_lines(data: bytes, where: str) -> list[Completion]:

@@ -128,12 +128,12 @@ FIVE = [1, 2, 3, 4, 5]
         (["A", "B", "--questions", "A"], "--questions and --prompts"),
         (["A", "B", "--questions", "A", "--prompts", "A"], "one file of answers"),
         (["A", "B", "--references", "A"], "single scores"),
-        (["A", "B", "--replay", "A", "--record", "B"], "asks nobody"),
+        (["A", "B", "--replay", "A", "--recording", "B"], "asks nobody"),
         (["A", "B", "--replay", "nowhere"], "recording"),
         (["A", "B", "--budget-dollars", "1"], "prices"),
         (["A", "B", "--temperature", "1", "--no-temperature"], "exclude"),
         (["7", "A"], "there is no ledger"),
-        (["A", "--questions", "A", "--prompts", "A"], "line 1 of .* is no question"),
+        (["A", "--questions", "A", "--prompts", "A"], "line 1 of .* is no answer"),
     ],
 )
 def test_what_makes_no_sense_is_told_before_anybody_is_paid(

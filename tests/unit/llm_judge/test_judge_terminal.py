@@ -92,7 +92,9 @@ def test_no_reply_and_no_field_of_a_recording_does(tmp_path: Path, capfd: pytest
     files, folder = write(tmp_path), tmp_path / "harness"
     for says in (ATTACK, f"{ATTACK} Rating: [[7]]"):
         with serving(always(says)) as server:
-            judged(capfd, files, "--base-url", server.url, "--folder", folder, "--record", tmp_path / f"r{len(says)}")
+            judged(
+                capfd, files, "--base-url", server.url, "--folder", folder, "--recording", tmp_path / f"r{len(says)}"
+            )
     recording = tmp_path / f"r{len(ATTACK)}"
     lines = [json.loads(line) for line in recording.read_text("utf-8").splitlines()]
     assert lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -47,6 +48,19 @@ def test_what_was_recorded_is_found_again(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0].keys() == {"digest", "seal", "request", "reply", "time", "seconds"}
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_its_digest_is_that_of_the_file_whatever_was_torn_or_added(read_only: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    path = tmp_path / "calls.jsonl"
+    written(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with Recording(path, read_only=read_only) as recording:
+        assert recording.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        if not read_only:
+            recording.add(request(7), reply(), 0.0)
+            recording.add(request(7), reply("not kept"), 0.0)
+            assert recording.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_recording_of_earlier_versions_is_read_and_what_is_written_today_is_the_same(tmp_path: Path) -> None:
