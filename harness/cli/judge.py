@@ -160,7 +160,8 @@ def _check_controlled(pairs: int) -> None:
 def _signing(given: dict[str, Any], taken: tuple[str | Path, ...]) -> Signing:
     """What signs the record, which is looked at before anybody is paid. Raises UserError."""
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - as above
-    from harness.core.files import STDOUT, check_destination  # noqa: PLC0415
+    from harness.cli.verify import holds_records  # noqa: PLC0415
+    from harness.core.files import LARGE, STDOUT, check_destination, load_bytes  # noqa: PLC0415
 
     record, files = given["record"], [given[name] for name in ("questions", "prompts", "references")]
     if record == STDOUT:
@@ -168,6 +169,8 @@ def _signing(given: dict[str, Any], taken: tuple[str | Path, ...]) -> Signing:
     check_destination(record)
     if record.resolve() in {Path(path).resolve() for path in (*taken, *files) if path is not None}:
         raise UserError(f"{record} is read or written by this very command", remedy="name another file")
+    if record.is_file() and not holds_records(load_bytes(record, LARGE, "the file", links=True)):
+        raise UserError(f"{record} is there, and holds no records", remedy="name another file: nothing is written over")
     if given["nonce"] != sanitize.one_line(given["nonce"]):
         raise UserError("--nonce is to be one short line of plain text")
     ring = Keyring()
@@ -179,20 +182,13 @@ def _signing(given: dict[str, Any], taken: tuple[str | Path, ...]) -> Signing:
 
 def _then(given: dict[str, Any]) -> JudgementStatement:
     """The record to compare with, once it was verified; options that are not given are taken from it."""
-    from harness.attestation import times  # noqa: PLC0415 - as above
-    from harness.attestation.keys import Keyring, trusted_once  # noqa: PLC0415
-    from harness.attestation.statement import JudgementStatement  # noqa: PLC0415
-    from harness.attestation.verify import Asked, verify  # noqa: PLC0415
-    from harness.cli.verify import end_unless_it_holds  # noqa: PLC0415
-    from harness.core.files import LARGE, SMALL, load_bytes  # noqa: PLC0415
+    from harness.attestation.statement import JudgementStatement  # noqa: PLC0415 - as above
+    from harness.cli.verify import end_unless_it_holds, records_in  # noqa: PLC0415
+    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
 
     path = given["against"]
-    lines = load_bytes(path, LARGE, "the record", links=True).splitlines(keepends=True)
-    keys = [trusted_once(load_bytes(pem, SMALL, "the key", links=True), pem.name) for pem in given["pems"]]
-    named = [(f"{sanitize.path(str(path))}:{number}", line) for number, line in enumerate(lines, 1)]
-    found = verify(named, [*Keyring().trusted(), *keys], Asked(times.now()), {}, {})
+    found, problems = records_in(path, load_bytes(path, LARGE, "the record", links=True), given["pems"])
     known = [each.statement for each in found if isinstance(each.statement, JudgementStatement)]
-    problems = [f"{each.source}: {problem}" for each in found for problem in each.problems]
     if not problems and len(known) != 1:
         problems = [f"{path} holds {len(known)} records of judgements, and one is compared with"]
     end_unless_it_holds(problems)

@@ -132,7 +132,7 @@ class _Shown:
                     out.damaged.append(f"{name}: {error}")
                     continue
                 out.records += [(f"{name}!{where}", line) for where, line in out.crates[name].records]
-            elif data.startswith(_BEGINS) and _MARK in data[:LINES].partition(b"\n")[0]:
+            elif holds_records(data[:LINES]):
                 out.records += _lines(path, data)
             else:
                 out.others[name] = _digests(data)
@@ -286,25 +286,36 @@ def end_unless_it_holds(problems: Sequence[str]) -> None:
         sys.exit(1)
 
 
+def holds_records(data: bytes) -> bool:
+    """Whether the bytes of a file are records, sound or not."""
+    return data.startswith(_BEGINS) and _MARK in data.partition(b"\n")[0]
+
+
+def records_in(path: Path, data: bytes, pems: Sequence[Path]) -> tuple[list[Verified], list[str]]:
+    """The records in a file, verified by keys that are trusted here or given, and what is wrong with any of them."""
+    from harness.attestation import times  # noqa: PLC0415 - as above
+    from harness.attestation.keys import Keyring  # noqa: PLC0415
+    from harness.attestation.verify import Asked, verify  # noqa: PLC0415
+
+    keys = [*Keyring().trusted(), *(_key_of(pem) for pem in pems)]
+    found = verify(list(_lines(path, data)), keys, Asked(times.now()), {}, {})
+    problems = [f"{each.source}: {problem}" for each in found for problem in each.problems]
+    return found, problems if found else ["there is no record in it"]
+
+
 def look_at_records(
     path: Path, data: bytes, pems: Sequence[Path]
 ) -> tuple[dict[str, VerdictStatement | NoVerdictStatement], list[str], str]:
     """The verdicts in a file of records by their candidates, what is wrong with any record, and by whose word it is."""
-    from harness.attestation import times  # noqa: PLC0415 - as above
-    from harness.attestation.keys import Keyring  # noqa: PLC0415
-    from harness.attestation.statement import NoVerdictStatement, VerdictStatement  # noqa: PLC0415
-    from harness.attestation.verify import Asked, verify  # noqa: PLC0415
+    from harness.attestation.statement import NoVerdictStatement, VerdictStatement  # noqa: PLC0415 - as above
 
-    lines = list(_lines(path, data))
-    keys = [*Keyring().trusted(), *(_key_of(pem) for pem in pems)]
-    found = verify(lines, keys, Asked(times.now()), {}, {})
-    problems = [f"{each.source}: {problem}" for each in found for problem in each.problems]
+    found, problems = records_in(path, data, pems)
     verdicts = {
         each.candidate: each.statement
         for each in found
         if isinstance(each.statement, VerdictStatement | NoVerdictStatement)
     }
-    return verdicts, problems if lines else ["there is no record in it"], "by keys that are trusted here"
+    return verdicts, problems, "by keys that are trusted here"
 
 
 def look_at_archive(

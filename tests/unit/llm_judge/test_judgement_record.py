@@ -325,6 +325,7 @@ def test_nothing_is_written_where_nothing_was_judged(desk: Desk, says: Callable[
         (["--record", "A"], "by this very command"),
         (["--record", "harness/judge.jsonl"], "by this very command"),
         (["--record", "-"], "go into a file"),
+        (["--record", "paid.jsonl"], "holds no records"),
         (["--record", "nowhere/x"], "no folder"),
         (["--record", "x", "--nonce", "two\nlines"], "one short line"),
         (["--nonce", "x"], "--nonce goes with --record"),
@@ -338,6 +339,7 @@ def test_what_makes_no_sense_is_told_before_anybody_is_paid(
 ) -> None:
     monkeypatch.chdir(desk.folder)
     (desk.folder / "harness").mkdir()
+    (desk.folder / "paid.jsonl").write_text('{"digest": "of a call that was paid"}\n')
     given = [desk.files[0] if word == "A" else word for word in words]
     where = () if "--replay" in words else ("--base-url", server.url)
     with pytest.raises(UserError, match=told):
