@@ -107,7 +107,7 @@ def repeat(
             found += differences(one, again, pair)
             if isinstance(one, GateDecisionStatement) and isinstance(again, GateDecisionStatement):
                 found += _decisions(one, again)
-    order = ("candidate", "code", "image", "questions", "data", "outcome")
+    order = ("candidate", "code", "image", "questions", "data", "hardware", "outcome")
     return Repeated(tuple(wanted), tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.layer))))
 
 
