@@ -40,7 +40,7 @@ def profile_part(profile: Profile) -> dict[str, Json]:
 
 
 def image_part(environment: Mapping[str, Json], *, own: bool) -> dict[str, Json]:
-    """The sandbox's image; one of the user's `own` may be known by its tag alone."""
+    """The sandbox's image, and whether it was one of the user's `own`."""
     digest = str(environment.get("image_digest", "")).removeprefix("sha256:")
     return part("image", digest, tag=str(environment.get("image", "")), own=own)
 
