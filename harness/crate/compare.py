@@ -120,9 +120,9 @@ def _used(one: _Configured, name: str) -> str:
 
 
 def _version(about: Mapping[str, Any]) -> str:
-    told = ("version", "commit", "python", "name", "tag", "seed", "where")
-    named = [f"{name} {about[name]}" for name in told if name in about]
-    named += ["with changes that are in no commit"] if about.get("changed") is True else []
+    named = [f"{name} {about[name]}" for name in ("version", "python", "name", "tag", "seed", "where") if name in about]
+    if "commit" in about:
+        named.insert(0, f"commit {str(about['commit'])[:12]}{' with changes' if about.get('changed') else ''}")
     packages = about.get("packages")
     if isinstance(packages, dict):
         named += [f"{name} {version}" for name, version in sorted(packages.items())]

@@ -119,8 +119,8 @@ def test_code_that_differs_is_named_by_its_commit(result: Any, commit: str) -> N
     now = changed(now, *at, "digest", "sha256", to="9" * 64)
     (one,) = differences(read(then), read(now))
     assert one.layer == "code"
-    assert one.then.endswith(f"(version 1, commit {commit})")
-    assert one.now.endswith(f"(version 1, commit {'e' * 40}, with changes that are in no commit)")
+    assert one.then.endswith(f"(commit {commit[:12]}, version 1)")
+    assert one.now.endswith(f"(commit {'e' * 12} with changes, version 1)")
     assert one.remedy == f"`git checkout {commit}`"
     (back,) = differences(read(now), read(then))
     assert back.remedy == f"`git checkout {'e' * 40}`, and make the changes that it had then"

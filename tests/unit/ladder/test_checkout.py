@@ -61,7 +61,7 @@ def test_the_commit_of_every_form_of_a_checkout(root: Path, tmp_path: Path) -> N
     assert asked(root) == second != first
     git(root, "checkout", "--quiet", "--detach", "HEAD~1")
     assert asked(root) == first
-    for options in (("--detach",), ("-b", "another")):
+    for options in (["--detach"], ["-b", "another"]):
         other = tmp_path / options[-1]
         git(root, "worktree", "add", "--quiet", *options, str(other), second["commit"])
         assert (other / ".git").is_file()
