@@ -93,6 +93,7 @@ def test_figures_that_nobody_measured_are_named_with_their_seed(archive: Path, t
     def better(said: Any) -> None:
         if "seeds" in said["predicate"]:
             said["predicate"]["seeds"]["0"]["score"] = 0.9
+            said["predicate"]["configuration"][-1]["annotations"]["machine"]["processor"] = "a better one"
 
     claimed = tmp_path / "claimed.zip"
     claimed.write_bytes(forged(archive.read_bytes(), tmp_path / "theirs", better))
@@ -100,7 +101,10 @@ def test_figures_that_nobody_measured_are_named_with_their_seed(archive: Path, t
     assert command(tmp_path / "keys", "verify", claimed, "--keys-inside").returncode == 0  # it is whole, and a lie
     done = command(tmp_path / "keys", "reproduce", claimed)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "outcome: bandit, seed 0, score" in done.stdout
+    assert [line for line in done.stdout.splitlines() if line.startswith("  ") and line[2] != " "] == [
+        "  hardware: processor",
+        "  outcome: bandit, seed 0, score",
+    ]
     assert "then 0.9\n" in done.stdout
 
 

@@ -57,11 +57,11 @@ def test_the_commit_of_every_form_of_a_checkout(root: Path, tmp_path: Path) -> N
     git(root, "pack-refs", "--all")
     assert asked(root) == first
     git(root, "commit", "--quiet", "--allow-empty", "-m", "two")
-    second = {"commit": git(root, "rev-parse", "HEAD"), "changed": False}
+    second: dict[str, Any] = {"commit": git(root, "rev-parse", "HEAD"), "changed": False}
     assert asked(root) == second != first
     git(root, "checkout", "--quiet", "--detach", "HEAD~1")
     assert asked(root) == first
-    for options in (["--detach"], ["-b", "another"]):
+    for options in (("--detach",), ("-b", "another")):
         other = tmp_path / options[-1]
         git(root, "worktree", "add", "--quiet", *options, str(other), second["commit"])
         assert (other / ".git").is_file()
