@@ -294,6 +294,7 @@ OTHERS = {
     "docker save harness-sandbox:cpu-... | gzip": "half a gigabyte",
     "docker save harness-sandbox:cpu-... | tar x": "the same",
     "dockerd-rootless-setuptool.sh install": "installs an engine",
+    "git checkout COMMIT": "another commit than the one under test",
     "pip download --require-hashes --no-deps --only-binary=:all: -r dockerfiles/locks/host.txt -d wheels": (
         "it needs a package index"
     ),

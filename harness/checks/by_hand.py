@@ -17,6 +17,7 @@ from harness.checks.checker import Checker
 from harness.checks.options import Options
 from harness.checks.properties import Properties, package_of
 from harness.core.contract import CONTRACTS
+from harness.core.pins import pin_host
 from harness.core.profiles import DEFAULTS, load
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let the files be the modules that the profile's order is about, by whichever path pytest comes to them."""
+    pin_host()  # the properties load numpy, and are imported below; nothing above them does
     config.addinivalue_line("filterwarnings", "ignore")  # numbers that are not finite are a matter of course here
     package_of(config.getoption("--contract"))
     for name, module in list(sys.modules.items()):

@@ -79,15 +79,16 @@ class Checker(Bench, contextlib.AbstractContextManager["Checker"]):
         info = engine.info()
         gpu = choose(wish, info)
         variant = "cuda" if gpu is not None else "cpu"
-        tag, digest = options.image, ""
-        if tag is None:
+        if options.image is None:
             image = current(variant)
             tag, digest = image.tag, image.digest
+        else:  # a tag may be given to another image meanwhile, an id may not; Podman leaves its first word out
+            tag, digest = options.image, f"sha256:{str(engine.image(options.image)['Id']).removeprefix('sha256:')}"
         sweep(engine)
         limits = profile.limits(gpu=gpu is not None)
         disk, _ = disk_of(engine.url, info, podman=podman)
         recipe = Recipe(
-            digest or tag,
+            digest,
             limits,
             variant=variant,
             gpu=gpu,

@@ -29,6 +29,7 @@ def check_again(
     Raises UserError for a record that cannot be followed here, InfrastructureError where nothing can be judged.
     """
     said = then.predicate
+    image = said.annotations("image")
     told, name = said.annotations("circumstances"), str(said.annotations("profile").get("name"))
     if name not in names():
         raise UserError(f"this version has no profile {name!r:.60}", remedy="use the version that the record names")
@@ -40,8 +41,9 @@ def check_again(
         gpu=gpu,
         runtime=None if runtime == DEFAULT_RUNTIME else runtime,
         screen=told.get("screen") != "off",
+        image=str(image.get("tag") or "") or None if image.get("own") is True else None,
     )
-    if said.digest("image"):
+    if said.digest("image") or options.image:
         with Checker.open(options) as checker:
             result = checker.check(candidate)
     else:

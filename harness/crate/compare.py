@@ -1,15 +1,17 @@
 """Two records of the same: whether what came out is equal to the bit, and if not what the first difference is.
 
-The layers are looked at from below: the candidate, the code, the image, what was asked, the data, and then the outcome.
-Where a lower one differs, the outcome may; where none does, what is left is the processor, the host's libraries, a GPU.
+The layers are looked at from below: the candidate, the code, the image, what was asked, the data, the hardware, and
+then the outcome. Where a lower one differs, the outcome may. Other hardware is told of only where the outcome differs,
+and is no difference by itself. Where none differs, what is left is what no record tells of, as the host's C library.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.attestation.statement import NoVerdictStatement, RungResultStatement, VerdictStatement
 from harness.ladder.climb import TIMINGS
@@ -30,6 +32,16 @@ _LAYERS = {
     "trainer": ("image", "build the trainer image from the lock that lies in the archive"),
     "questions": ("questions", "the questions are drawn by the profile, Hypothesis and numpy: use the same versions"),
 }
+#: What numbers may depend on of the place where they were made, and what to do where it was another.
+_HARDWARE = {
+    "device": "repeat it on such a device: `--gpu` chooses one",
+    "processor": "repeat it on such a processor; docs/reproducibility.md says which numbers may differ between two",
+    "architecture": "repeat it on such a machine; other kinds of processors give other numbers",
+    "kernel": "where the layers above it are the same, repeat it under that kernel",
+    "engine": "where the layers above it are the same, repeat it with that engine",
+    "runtime": "have the engine use that runtime where none is named (`docker info` lists what it has)",
+}
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NO_PLACE = "(nothing)"
 
 
@@ -54,35 +66,64 @@ def differences(then: Statement, now: Statement, reports: tuple[Any, Any] = (Non
         before, after = (one.subject[0].digest.sha256[:12] for one in (then, now))
         out.append(Difference("candidate", "text", before, after, "repeat it with the candidate of the archive"))
     if isinstance(then, _JUDGED) and isinstance(now, _JUDGED):
-        out += [*_parts(then, now), *_verdicts(then, now, reports)]
+        out += _with_hardware(then, now, [*_parts(then, now), *_verdicts(then, now, reports)])
     elif isinstance(then, RungResultStatement) and isinstance(now, RungResultStatement):
-        out += [*_parts(then, now), *_data(then, now), *_results(then, now)]
+        out += _with_hardware(then, now, [*_parts(then, now), *_data(then, now), *_results(then, now)])
     elif type(then) is not type(now):
         out.append(Difference("outcome", "kind of record", then.headline, now.headline))
     return out
 
 
 _JUDGED = (VerdictStatement, NoVerdictStatement)
+_Configured: TypeAlias = "VerdictStatement | NoVerdictStatement | RungResultStatement"
 
 
-def _parts(
-    then: VerdictStatement | NoVerdictStatement | RungResultStatement,
-    now: VerdictStatement | NoVerdictStatement | RungResultStatement,
-) -> Iterator[Difference]:
+def _with_hardware(then: _Configured, now: _Configured, found: list[Difference]) -> list[Difference]:
+    """What was found; where the outcome is among it, before that what is known to differ of the places."""
+    lower = [one for one in found if one.layer != "outcome"]
+    if len(lower) == len(found):
+        return found
+    before, after = (_place(one.predicate.annotations("circumstances")) for one in (then, now))
+    hardware = [
+        Difference("hardware", name, before[name], after[name], remedy)
+        for name, remedy in _HARDWARE.items()
+        if before[name] and after[name] and before[name] != after[name]
+    ]
+    return [*lower, *hardware, *found[len(lower) :]]
+
+
+def _place(told: Mapping[str, Any]) -> dict[str, str]:
+    machine = told.get("machine")
+    place = {**told, **(machine if isinstance(machine, dict) else {})}
+    return {name: str(place.get(name) or "") for name in _HARDWARE}
+
+
+def _parts(then: _Configured, now: _Configured) -> Iterator[Difference]:
     there = {part.name for part in now.predicate.configuration}
     for name, (layer, remedy) in _LAYERS.items():
         if name not in there or name not in {part.name for part in then.predicate.configuration}:
             continue
         if then.predicate.digest(name) != now.predicate.digest(name):
-            yield Difference(layer, name, _used(then, name), _used(now, name), remedy)
+            checkout = _checkout(then.predicate.annotations(name))
+            yield Difference(layer, name, _used(then, name), _used(now, name), checkout or remedy)
 
 
-def _used(one: VerdictStatement | NoVerdictStatement | RungResultStatement, name: str) -> str:
+def _checkout(about: Mapping[str, Any]) -> str:
+    """How to come by the code that was used, where it was a commit's."""
+    commit = str(about.get("commit"))
+    if not _COMMIT.fullmatch(commit):  # a record may be anybody's, and people paste next steps into a shell
+        return ""
+    return f"`git checkout {commit}`{', and make the changes that it had then' if about.get('changed') else ''}"
+
+
+def _used(one: _Configured, name: str) -> str:
     return f"{one.predicate.digest(name)[:12] or _NO_PLACE} {_version(one.predicate.annotations(name))}".strip()
 
 
 def _version(about: Mapping[str, Any]) -> str:
     named = [f"{name} {about[name]}" for name in ("version", "python", "name", "tag", "seed", "where") if name in about]
+    if "commit" in about:
+        named.insert(0, f"commit {str(about['commit'])[:12]}{' with changes' if about.get('changed') else ''}")
     packages = about.get("packages")
     if isinstance(packages, dict):
         named += [f"{name} {version}" for name, version in sorted(packages.items())]

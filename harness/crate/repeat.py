@@ -109,6 +109,8 @@ def rung_differences(
 ) -> list[Difference]:
     """Where results and decisions of a rung differ; `reports` as `differences` has them."""
     out = []
+    if len(then) != len(now):
+        out.append(Difference("outcome", "records of a rung", str(len(then)), str(len(now))))
     for before, after in zip(then, now, strict=False):
         out += differences(before, after, reports)
         if isinstance(before, GateDecisionStatement) and isinstance(after, GateDecisionStatement):
@@ -118,7 +120,7 @@ def rung_differences(
 
 def from_below(found: Sequence[Difference]) -> tuple[Difference, ...]:
     """Each difference once, from the lowest layer up."""
-    order = ("candidate", "code", "image", "questions", "data", "outcome")
+    order = ("candidate", "code", "image", "questions", "data", "hardware", "outcome")
     return tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.layer)))
 
 

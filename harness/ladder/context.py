@@ -89,8 +89,8 @@ class ClimbContext:
 
     @property
     def image(self) -> str:
-        """The sandbox image's digest, or its tag where only that was given."""
-        return str(self.checker.environment["image_digest"] or self.checker.environment["image"])
+        """The sandbox image's digest."""
+        return str(self.checker.environment["image_digest"])
 
     def evaluation(self, plan: RungPlan, one: Screened | None = None) -> str:
         """The digest of what decides about a rung's outcome, besides the candidate's text; tuned values are in it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.attestation import times
 from harness.core.version import __version__
 from harness.images.examined import Host, last
+from harness.ladder.checkout import checkout
 from harness.ladder.rungs import PACKAGES, code_of
 from harness.report.wording import strict
 
@@ -27,11 +28,10 @@ def part(called: str, sha256: str, /, **annotations: Json) -> dict[str, Json]:
 
 
 def harness_part(kind: str, baseline: str = "") -> dict[str, Json]:
-    """The code that shapes what a rung of this kind comes to, and whose it is."""
+    """The code that shapes what a rung of this kind comes to, whose it is, and which commit's where it is known."""
     packages: dict[str, Json] = {name: importlib.metadata.version(name) for name in PACKAGES["properties"]}
-    return part(
-        "harness", code_of(kind, baseline), version=__version__, python=platform.python_version(), packages=packages
-    )
+    python = platform.python_version()
+    return part("harness", code_of(kind, baseline), version=__version__, python=python, packages=packages, **checkout())
 
 
 def profile_part(profile: Profile) -> dict[str, Json]:
@@ -40,7 +40,7 @@ def profile_part(profile: Profile) -> dict[str, Json]:
 
 
 def image_part(environment: Mapping[str, Json], *, own: bool) -> dict[str, Json]:
-    """The sandbox's image; one of the user's `own` may be known by its tag alone."""
+    """The sandbox's image, and whether it was one of the user's `own`."""
     digest = str(environment.get("image_digest", "")).removeprefix("sha256:")
     return part("image", digest, tag=str(environment.get("image", "")), own=own)
 

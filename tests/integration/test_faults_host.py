@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engine_proxy import EngineProxy, proxied
+from engine_proxy import EngineProxy, Trap, proxied
 from faults import ONE_CONTAINER, no_verdict, told, worker_processes
 from hostile import DPO, loss
 from support import ROOT, Run, gone, harness_command
@@ -208,9 +208,22 @@ def test_a_container_that_somebody_touches(proxy: EngineProxy, running: Callable
     no_verdict(ended(child, report))
 
 
-def test_the_image_disappears_between_two_candidates(
+def test_the_image_disappears_between_two_candidates(proxy: EngineProxy, running: Callable[..., Any]) -> None:
+    """An engine keeps an image as long as there is a container of it, so that here the proxy says that it is gone."""
+    child, report = running(4, "--profile", ONE_CONTAINER)
+    proxy.traps = [Trap("POST .*/containers/create", 404, "No such image: sha256:0", times=9)]
+    run = ended(child, report)
+    assert run.code == 3, run.out
+    first, *_, last = run.results
+    assert first["verdict"] == "accepted"
+    told(last)
+    assert "harness image build" in last["remedy"]
+
+
+def test_an_image_of_ones_own_that_loses_its_tag_meanwhile(
     engine: Engine, sandbox_image: ImageRef, running: Callable[..., Any]
 ) -> None:
+    """It is the image that was there at the start that all candidates are judged in, and that the report names."""
     tag = f"harness-fault-{os.getpid()}"
     engine.client.tag(sandbox_image.digest, tag, "gone")
     try:
@@ -218,11 +231,8 @@ def test_the_image_disappears_between_two_candidates(
     finally:
         engine.client.remove_image(f"{tag}:gone")
     run = ended(child, report)
-    assert run.code == 3, run.out
-    first, *_, last = run.results
-    assert first["verdict"] == "accepted"
-    told(last)
-    assert "harness image build" in last["remedy"]
+    assert run.code == 0, run.out
+    assert {one["environment"]["image_digest"] for one in run.results} == {sandbox_image.digest}
 
 
 def test_a_foreign_sandbox_stays(engine: Engine, sandbox_image: ImageRef) -> None:

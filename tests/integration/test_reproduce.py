@@ -14,11 +14,15 @@ from support import ROOT, harness_command
 from harness.attestation.envelope import opened as envelope
 from harness.attestation.envelope import seal
 from harness.attestation.keys import Keyring
+from harness.crate.check_again import without_place
 from harness.crate.packing import packed, unpacked
 from harness.crate.parts import KEYS, RECORDS, SIGNED
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.containers.engine import Engine
+    from harness.images import ImageRef
 
 pytestmark = [pytest.mark.container, pytest.mark.rest]
 
@@ -89,6 +93,7 @@ def test_figures_that_nobody_measured_are_named_with_their_seed(archive: Path, t
     def better(said: Any) -> None:
         if "seeds" in said["predicate"]:
             said["predicate"]["seeds"]["0"]["score"] = 0.9
+            said["predicate"]["configuration"][-1]["annotations"]["machine"]["processor"] = "a better one"
 
     claimed = tmp_path / "claimed.zip"
     claimed.write_bytes(forged(archive.read_bytes(), tmp_path / "theirs", better))
@@ -96,7 +101,10 @@ def test_figures_that_nobody_measured_are_named_with_their_seed(archive: Path, t
     assert command(tmp_path / "keys", "verify", claimed, "--keys-inside").returncode == 0  # it is whole, and a lie
     done = command(tmp_path / "keys", "reproduce", claimed)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "outcome: bandit, seed 0, score" in done.stdout
+    assert [line for line in done.stdout.splitlines() if line.startswith("  ") and line[2] != " "] == [
+        "  hardware: processor",
+        "  outcome: bandit, seed 0, score",
+    ]
     assert "then 0.9\n" in done.stdout
 
 
@@ -131,3 +139,34 @@ def test_a_verdict_is_repeated_from_its_record_and_its_candidate(tmp_path: Path)
     done = command(keys, "reproduce", record, losses[0], "--report", report)
     assert done.returncode == 1
     assert "outcome: facts.value_at_zero" in done.stdout
+
+
+def test_an_image_of_ones_own_is_known_by_its_id_and_used_again(
+    engine: Engine, sandbox_image: ImageRef, tmp_path: Path
+) -> None:
+    """Two checks in it give the same report, and a tag that was given to another image meanwhile is told as that."""
+    tag, keys = f"harness-own-{os.getpid()}:1", tmp_path / "keys"
+    engine.client.tag(sandbox_image.digest, *tag.split(":"))
+    try:
+        made = [tmp_path / "one.json", tmp_path / "two.json"]
+        for report in made:
+            words = ("--image", tag, "--record", tmp_path / "record.jsonl", "--report", f"json={report}")
+            assert command(keys, "check", "examples/dpo.py", *words).returncode == 0
+        one, two = (without_place(json.loads(report.read_text())["results"][0]) for report in made)
+        assert one == two
+        assert (one["environment"]["image"], one["environment"]["image_digest"]) == (tag, sandbox_image.digest)
+        again = ("reproduce", tmp_path / "record.jsonl", "examples/dpo.py", "--report", made[1])
+        done = command(keys, *again)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the same again, to the bit" in done.stdout
+        made_from = engine.client.create_container(sandbox_image.digest, ["true"])
+        try:
+            engine.client.commit(made_from["Id"], *tag.split(":"), changes="LABEL another=1")
+        finally:
+            engine.remove(made_from["Id"])
+        done = command(keys, *again)
+        assert done.returncode == 1, done.stdout + done.stderr
+        first = next(line for line in done.stdout.splitlines() if line.startswith("  "))
+        assert first == "  image: image"
+    finally:
+        engine.client.remove_image(tag, force=True)

@@ -11,8 +11,12 @@ from sealing_samples import keys
 
 from harness.attestation.envelope import opened as envelope
 from harness.attestation.statement import RungResultStatement, read
+from harness.checks.options import Options
+from harness.core.result import CheckReport, CheckResult
+from harness.core.verdict import Accepted
 from harness.crate.compare import _first, differences
 from harness.crate.read import opened
+from harness.ladder.verdict_record import verdict_statement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +67,71 @@ def test_what_is_of_the_machine_and_the_hour_is_no_difference(result: Any) -> No
     now = changed(result, *at, "machine", to={"engine": "another", "processor": "another"})
     now = changed(now, *at, "time", to="2030-01-01T00:00:00.000000Z")
     assert found(result, now) == []
+
+
+def placed(document: Any, processor: str, **told: str) -> Any:
+    at = ("predicate", "configuration", part(document, "circumstances"), "annotations")
+    machine = {"engine": "Docker 1", "kernel": "5", "processor": processor, "memory": len(processor)}
+    out = changed(document, *at, "machine", to=machine)
+    for name, value in told.items():
+        out = changed(out, *at, name, to=value)
+    return out
+
+
+def test_other_hardware_is_told_before_an_outcome_that_differs_and_with_none_that_does_not(result: Any) -> None:
+    then, now = placed(result, "Xeon", device="cpu"), placed(result, "EPYC", device="cpu and GPU")
+    assert found(then, now) == []
+    now = changed(now, "predicate", "seeds", "0", "score", to=0.25)
+    assert [place[:2] for place in found(then, now)] == [
+        ("hardware", "device"),
+        ("hardware", "processor"),
+        ("outcome", f"{result['predicate']['rung']['name']}, seed 0, score"),
+    ]
+    assert ("hardware", "processor", "Xeon", "EPYC") in found(then, now)
+    at = ("predicate", "configuration", part(result, "image"), "digest", "sha256")
+    assert [layer for layer, *_ in found(then, changed(now, *at, to="9" * 64))] == [
+        "image",
+        "hardware",
+        "hardware",
+        "outcome",
+    ]
+    # What only one of them tells may have been the same.
+    assert [layer for layer, *_ in found(result, changed(placed(result, "EPYC"), "predicate", "seeds", to={}))] == [
+        "outcome"
+    ]
+
+
+def test_a_verdict_that_differs_is_explained_by_hardware_too() -> None:
+    judged = CheckResult("loss.py", "5f" * 32, "loss", verdict=Accepted(), environment={"device": "cpu"})
+    document = verdict_statement(CheckReport("2026.2", 0, (judged,)), judged, Options())
+    then, now = placed(document, "Xeon"), placed(document, "EPYC")
+    assert found(then, now) == []
+    at = ("predicate", "configuration", part(document, "report"), "digest", "sha256")
+    now = changed(now, *at, to="9" * 64)
+    assert [place[:2] for place in found(then, now)] == [("hardware", "processor"), ("outcome", "report")]
+
+
+@pytest.mark.parametrize("commit", ["c" * 40, "d" * 64])
+def test_code_that_differs_is_named_by_its_commit(result: Any, commit: str) -> None:
+    at = ("predicate", "configuration", part(result, "harness"))
+    then = changed(result, *at, "annotations", to={"version": "1", "commit": commit})
+    now = changed(result, *at, "annotations", to={"version": "1", "commit": "e" * 40, "changed": True})
+    now = changed(now, *at, "digest", "sha256", to="9" * 64)
+    (one,) = differences(read(then), read(now))
+    assert one.layer == "code"
+    assert one.then.endswith(f"(commit {commit[:12]}, version 1)")
+    assert one.now.endswith(f"(commit {'e' * 12} with changes, version 1)")
+    assert one.remedy == f"`git checkout {commit}`"
+    (back,) = differences(read(now), read(then))
+    assert back.remedy == f"`git checkout {'e' * 40}`, and make the changes that it had then"
+
+
+@pytest.mark.parametrize("commit", ["HEAD; rm -r .", "c" * 39, "c" * 40 + "\n", "", None, ["c" * 40]])
+def test_what_is_no_commit_is_nobodys_next_step(result: Any, commit: Any) -> None:
+    at = ("predicate", "configuration", part(result, "harness"))
+    then = changed(result, *at, "annotations", "commit", to=commit)
+    (one,) = differences(read(then), read(changed(then, *at, "digest", "sha256", to="9" * 64)))
+    assert "git checkout" not in one.remedy
 
 
 def test_the_seed_and_the_metric_that_differ_are_named(result: Any) -> None:
