@@ -185,9 +185,15 @@ def _print(console: Console, what: Sequence[str], differences: Sequence[Differen
         emit(console, Text(f"    then {then}"))
         emit(console, Text(f"    now  {now}"))
         if one.remedy:
-            emit(console, Text(f"    next step: {one.remedy}", "dim"))
+            emit(console, Text(f"    next step: {sanitize.one_line(one.remedy, 160)}", "dim"))
     if (more := len(differences) - _SHOWN) > 0:
         emit(console, Text(f"  and {more} more"))
-    if all(one.layer == "outcome" for one in differences):
-        told = "candidate, code, images, questions and data are the same: what is left is the processor, the host's C "
-        emit(console, Text(f"{told}library, or a GPU (docs/reproducibility.md says who is affected)"))
+    layers = {one.layer for one in differences}
+    if layers <= {"hardware", "outcome"}:
+        left = (
+            "the hardware above, the host's C library, or a GPU"
+            if "hardware" in layers
+            else "the host's C library, or a GPU"
+        )
+        told = "candidate, code, images, questions and data are the same: what is left is"
+        emit(console, Text(f"{told} {left} (docs/reproducibility.md says who is affected)"))

@@ -20,7 +20,7 @@ from harness.protocol.spotcheck import GPU_TOLERANCE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from harness.attestation.statement import Statement
+    from harness.attestation.statement import DescriptorModel, Statement
 
 #: Parts of a configuration, the layer that each belongs to, and what to do where they differ.
 _LAYERS = {
@@ -99,13 +99,17 @@ def _place(told: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parts(then: _Configured, now: _Configured) -> Iterator[Difference]:
-    there = {part.name for part in now.predicate.configuration}
-    for name, (layer, remedy) in _LAYERS.items():
-        if name not in there or name not in {part.name for part in then.predicate.configuration}:
-            continue
-        if then.predicate.digest(name) != now.predicate.digest(name):
-            checkout = _checkout(then.predicate.annotations(name))
-            yield Difference(layer, name, _used(then, name), _used(now, name), checkout or remedy)
+    both = [{part.name: part for part in one.predicate.configuration} for one in (then, now)]
+    for name in _LAYERS:
+        if name in both[0] and name in both[1]:
+            yield from part_differences(both[0][name], both[1][name])
+
+
+def part_differences(then: DescriptorModel, now: DescriptorModel) -> Iterator[Difference]:
+    """Where what was used is another by its digest, and how to come by that of then."""
+    if _digest(then) != _digest(now):
+        layer, remedy = _LAYERS[then.name]
+        yield Difference(layer, then.name, _used(then), _used(now), _checkout(then.annotations or {}) or remedy)
 
 
 def _checkout(about: Mapping[str, Any]) -> str:
@@ -116,8 +120,12 @@ def _checkout(about: Mapping[str, Any]) -> str:
     return f"`git checkout {commit}`{', and make the changes that it had then' if about.get('changed') else ''}"
 
 
-def _used(one: _Configured, name: str) -> str:
-    return f"{one.predicate.digest(name)[:12] or _NO_PLACE} {_version(one.predicate.annotations(name))}".strip()
+def _digest(part: DescriptorModel) -> str:
+    return "" if part.digest is None else part.digest.sha256
+
+
+def _used(part: DescriptorModel) -> str:
+    return f"{_digest(part)[:12] or _NO_PLACE} {_version(part.annotations or {})}".strip()
 
 
 def _version(about: Mapping[str, Any]) -> str:

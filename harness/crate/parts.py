@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 RECORDS, SIGNED, READ_ME = "records.intoto.jsonl", "archive.intoto.jsonl", "REPRODUCE.md"
 LADDERS, PROFILES, KEYS = "ladder", "profile", "keys"
+#: What the page of every archive ends with.
+HOW_TO_REPEAT = f"""Verify it, with the key of whoever signed it: `harness verify ARCHIVE --key THEIRS.pem`. Repeat it:
+`harness reproduce ARCHIVE`, with the version of the harness that `{METADATA}` names. Where the code is another than it
+was then, that names the commit.
+"""
 _LOCKS = ("sandbox-cpu.txt", "sandbox-cuda.txt", "trainer-cpu.txt", "trainer-cuda.txt", "build.txt")
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.attestation.statement import ARCHIVE
 from harness.core.errors import UserError
-from harness.crate.metadata import NAME as METADATA
 from harness.crate.metadata import Told
 from harness.crate.parts import (
+    HOW_TO_REPEAT,
     KEYS,
     PROFILES,
     READ_ME,
@@ -114,6 +114,4 @@ The run of one loss up the ladder {ladder.name}: {run.state}.
 | `images/` | the locks of the images, and their bills of materials |
 | `{RUN}` | everything the ledger knew of the run |
 
-Verify it, with the key of whoever signed it: `harness verify ARCHIVE --key THEIRS.pem`. Repeat it:
-`harness reproduce ARCHIVE`, with the version of the harness that `{METADATA}` names.
-"""
+{HOW_TO_REPEAT}"""

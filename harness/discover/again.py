@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from harness.core.version import __version__
-from harness.crate.compare import Difference
+from harness.crate.compare import Difference, part_differences
 from harness.crate.parts import said_in
 from harness.crate.read import DISCOVERED
 from harness.crate.repeat import by_rung, from_below, ladder_in, rung_differences
-from harness.discover import record
-from harness.discover.archived import follow, plan_in
+from harness.discover.archived import follow, own_code, plan_in
 from harness.discover.journal import JOURNAL, STEPS, Journal
 from harness.discover.judging import LadderJudge
 from harness.discover.loop import Discovery
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from harness.attestation.statement import DiscoveryStatement
     from harness.crate.read import DiscoveryCrate
     from harness.discover.track import Track
     from harness.ladder.plan import Ladder
@@ -64,7 +61,7 @@ def again(
     then, before = follow(crate)
     ladder = ladder_in(crate, folder)
     now, after, runs = _done(crate, ladder, folder, (gpu, stopping, watch))
-    found = [*_of_code(crate.discovery), *_of_runs(crate, runs)]
+    found = [*part_differences(crate.discovery.predicate.part("harness"), own_code()), *_of_runs(crate, runs)]
     on_gpu = any(plan.needs == "gpu" for plan in ladder.rungs)
     found += list(_of_steps(then, now, on_gpu=on_gpu))[:1]
     if not on_gpu:
@@ -100,17 +97,6 @@ def _done(
         after = Discovery(plan, ladder, asked, judge, journal, watch=watch).run()
         runs = {run.candidate: [one.line for one in ledger.sealed(run.id)] for run in ledger.runs()}
         return journal.entries, after, runs
-
-
-def _of_code(then: DiscoveryStatement) -> Iterator[Difference]:
-    said = then.predicate
-    if said.digest("harness") != record.code():
-        version = said.annotations("harness").get("version")
-        was, became = (
-            f"{said.digest('harness')[:12]} (version {version})",
-            f"{record.code()[:12]} (version {__version__})",
-        )
-        yield Difference("code", "discovery", was, became, "check out the version that it names, or its commit")
 
 
 def _of_runs(crate: DiscoveryCrate, runs: Mapping[str, Sequence[bytes]]) -> Iterator[Difference]:

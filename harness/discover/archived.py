@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.attestation.statement import DISCOVERY_ARCHIVE, RungResultStatement
+from harness.attestation.statement import DISCOVERY_ARCHIVE, DescriptorModel, RungResultStatement
 from harness.core.errors import UserError
 from harness.core.files import LARGE, load_bytes
+from harness.crate.compare import part_differences
 from harness.crate.metadata import Told
 from harness.crate.parts import (
+    HOW_TO_REPEAT,
     KEYS,
     PROFILES,
     READ_ME,
@@ -100,12 +102,9 @@ class Looked:
 def look_at(crate: DiscoveryCrate) -> Looked:
     """Whether what a verified archive says follows from its journal."""
     said = crate.discovery.predicate
-    if said.digest("harness") != record.code():
-        version = said.annotations("harness").get("version")
-        told = (
-            f"its discovery was made by other code (version {version}): that it follows from its journal was not seen"
-        )
-        return Looked((), (told,))
+    if code := [*part_differences(said.part("harness"), own_code())]:
+        told = f"made by other code, {code[0].then}: that it follows from its journal was not looked at"
+        return Looked((), (f"{told}; next step: {code[0].remedy}",))
     try:
         entries, track = follow(crate)
     except UserError as error:
@@ -124,6 +123,11 @@ def look_at(crate: DiscoveryCrate) -> Looked:
     lone = [one.name for one in said.found if not one.record]
     notes = [f"no record tells of the figures of {', '.join(lone[:3])}: they are the journal's word"] if lone else []
     return Looked((*out, *_figures(crate, track)), tuple(notes))
+
+
+def own_code() -> DescriptorModel:
+    """The code that would make a discovery here."""
+    return DescriptorModel.model_validate(record.harness_part())
 
 
 def follow(crate: DiscoveryCrate) -> tuple[list[dict[str, Any]], Track]:
@@ -181,6 +185,4 @@ A search for losses: {told.reason}.
 | `{KEYS}/` | the public keys that signed, for whoever has them confirmed on another way |
 | `images/` | the locks of the images, and their bills of materials |
 
-Verify it, with the key of whoever signed it: `harness verify ARCHIVE --key THEIRS.pem`. Repeat it, nobody being asked
-anything: `harness reproduce ARCHIVE`, with the version of the harness that `{RECORDS}` names.
-"""
+{HOW_TO_REPEAT}"""

@@ -27,6 +27,7 @@ from harness.core.sources import code_digest, contents, project_root
 from harness.core.version import __version__
 from harness.discover.journal import JOURNAL
 from harness.discover.summary import ARCHIVE
+from harness.ladder.checkout import checkout
 from harness.ladder.record_parts import part, profile_part
 from harness.ledger.records import State, plain
 
@@ -66,13 +67,7 @@ def seal_discovery(
     about = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     replies = of_kind(entries, "reply")
     configuration: list[Json] = [
-        part(
-            "harness",
-            code(),
-            version=__version__,
-            python=platform.python_version(),
-            packages={name: _version(name) for name in _PACKAGES},
-        ),
+        harness_part(),
         profile_part(load(ladder.properties)),
         part("ladder", ladder.digest, name=ladder.name),
         part("plan", "", **plan.fixed(), confirm=plan.confirm),  # type: ignore[arg-type] # plain values
@@ -127,10 +122,12 @@ def measured(track: Track) -> list[Row]:
 
 
 @functools.cache
-def code() -> str:
-    """SHA-256 (hex) of the code that a discovery is a function of, besides that of its rungs."""
-    installed = [name for name in _PACKAGES if _version(name)]
-    return code_digest("discovery", contents(project_root(), *_CODE), installed)
+def harness_part() -> dict[str, Json]:
+    """The code that a discovery is a function of, besides that of its rungs."""
+    packages: dict[str, Json] = {name: version for name in _PACKAGES if (version := _version(name))}
+    digest = code_digest("discovery", contents(project_root(), *_CODE), packages)
+    python = platform.python_version()
+    return part("harness", digest, version=__version__, python=python, packages=packages, **checkout())
 
 
 def _version(package: str) -> str:

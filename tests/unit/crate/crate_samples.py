@@ -11,6 +11,7 @@ from sealing_samples import CHECKER, keys
 
 from harness.core.candidate import Candidate
 from harness.crate.packing import packed, unpacked
+from harness.crate.read import RunCrate, opened
 from harness.crate.write import write
 from harness.ladder.ladder import load
 from harness.ladder.rung_records import RungEnd, sealing
@@ -63,6 +64,13 @@ def archive(folder: Path, ring: Keyring | None = None, **more: Any) -> bytes:
             told={"a": 1, "events": [{"detail": {"owner": "host-7/1:2:3", "slot": "host-7/cpu/0"}}]},
             pictures=pictures,
         )
+
+
+def run_crate(data: bytes) -> RunCrate:
+    """The archive of a run, opened."""
+    crate = opened(data)
+    assert isinstance(crate, RunCrate)
+    return crate
 
 
 def with_files(data: bytes, **changes: bytes | None) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from crate_samples import LADDER, TEXT, archive, run_in, with_files
+from crate_samples import LADDER, TEXT, archive, run_crate, run_in, with_files
 from sealing_samples import keys
 
 from harness.cli.verify import verify_command
@@ -147,6 +147,6 @@ def _one(text: bytes) -> tuple[Any, str]:
 
 def test_names_of_a_strangers_making_are_plain_ones_in_here(tmp_path: Path, ring: Keyring) -> None:
     made = archive(tmp_path, ring, path="../../x\n\x1b[2J ü.py", name="\x1b]0;owned\x07")
-    candidate, _ = opened(made).candidate
+    candidate, _ = run_crate(made).candidate
     assert candidate == "candidate/x___2J__.py"
     assert b"\x1b" not in unpacked(made)["REPRODUCE.md"]

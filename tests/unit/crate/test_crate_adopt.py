@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from crate_samples import LADDER, TEXT, archive, with_files
+from crate_samples import LADDER, TEXT, archive, run_crate, with_files
 from ledger_samples import rows
 from sealing_samples import keys
 from sqlalchemy import delete, update
@@ -18,7 +18,6 @@ from harness.cli.import_run import import_command
 from harness.core.errors import UserError
 from harness.crate.adopt import adopt
 from harness.crate.packing import unpacked
-from harness.crate.read import opened
 from harness.ledger import Ledger
 from harness.ledger.records import State
 from harness.ledger.tables import metadata
@@ -42,7 +41,7 @@ def problems(ledger: Ledger, ring: Keyring) -> list[str]:
 
 def test_what_was_exported_is_there_and_verified_like_all_others(ledger: Ledger, tmp_path: Path, ring: Keyring) -> None:
     data = archive(tmp_path / "theirs", ring)
-    number = adopt(ledger, opened(data), hashlib.sha256(data).hexdigest())
+    number = adopt(ledger, run_crate(data), hashlib.sha256(data).hexdigest())
     run = ledger.run(number)
     assert (run.state, run.candidate) == (State.COMPLETED, hashlib.sha256(TEXT).hexdigest())
     assert ledger.text(run) == TEXT
@@ -63,7 +62,7 @@ def test_what_was_exported_is_there_and_verified_like_all_others(ledger: Ledger,
 def test_what_was_taken_in_is_held_against_its_records(
     ledger: Ledger, tmp_path: Path, ring: Keyring, what: str
 ) -> None:
-    adopt(ledger, opened(archive(tmp_path / "theirs", ring)), "0" * 64)
+    adopt(ledger, run_crate(archive(tmp_path / "theirs", ring)), "0" * 64)
     table = metadata.tables[what]
     column = {"results": "value", "decisions": "reason", "sealed": "line"}.get(what)
     value = {"value": 9.0, "reason": "bribed", "line": b"{}\n"}.get(column or "")
@@ -74,7 +73,7 @@ def test_what_was_taken_in_is_held_against_its_records(
 
 
 def test_a_run_is_taken_in_once(ledger: Ledger, tmp_path: Path, ring: Keyring) -> None:
-    crate = opened(archive(tmp_path / "theirs", ring))
+    crate = run_crate(archive(tmp_path / "theirs", ring))
     number = adopt(ledger, crate, "0" * 64)
     with pytest.raises(UserError, match=f"run {number}"):
         adopt(ledger, crate, "0" * 64)
