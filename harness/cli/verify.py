@@ -165,7 +165,7 @@ def _wrong_with(crate: RunCrate | DiscoveryCrate, found: Sequence[Verified]) -> 
     from harness.crate.read import DiscoveryCrate  # noqa: PLC0415 - as above
 
     problems = crate.problems(found)
-    if problems or not isinstance(crate, DiscoveryCrate):
+    if problems or not isinstance(crate, DiscoveryCrate) or not all(each.holds for each in found):
         return problems, ()
     from harness.discover.archived import look_at  # noqa: PLC0415 - as above
 

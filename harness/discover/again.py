@@ -65,10 +65,11 @@ def again(
     on_gpu = any(plan.needs == "gpu" for plan in ladder.rungs)
     found += list(_of_steps(then, now, on_gpu=on_gpu))[:1]
     if not on_gpu:
-        figures = (("the duel on fresh seeds", before.duel, after.duel), ("losses", before.archive, after.archive))
-        found += [
-            Difference("outcome", where, str(was), str(became)) for where, was, became in figures if was != became
-        ]
+        for where, was, became in (
+            ("the duel on fresh seeds", before.duel, after.duel),
+            ("the archive of losses", before.archive.digest, after.archive.digest),
+        ):
+            found += [] if was == became else [Difference("outcome", where, str(was), str(became))]
     return Again(len(after.rows), len(after.archive.known), from_below(found))
 
 
@@ -134,5 +135,7 @@ def _kept(entry: Mapping[str, Any], *, on_gpu: bool) -> tuple[str, ...]:
 def _step(entry: Mapping[str, Any]) -> str:
     if entry["kind"] == "reply":
         return "a reply"
-    what = {"ask": "what was asked", "judged": "what came of it", "burn-in": "the burn-in"}[entry["kind"]]
+    what = "what was asked" if entry["kind"] == "ask" else "what came of it"
+    if entry["kind"] == "burn-in":
+        return f"the burn-in with {entry.get('name')}"
     return f"generation {entry.get('generation', 0) + 1}, attempt {entry.get('attempt', 0) + 1}, {what}"

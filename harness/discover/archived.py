@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.attestation.statement import DISCOVERY_ARCHIVE, DescriptorModel, RungResultStatement
+from harness.core import text as sanitize
 from harness.core.errors import UserError
 from harness.core.files import LARGE, load_bytes
 from harness.crate.compare import part_differences
@@ -107,16 +108,24 @@ def look_at(crate: DiscoveryCrate) -> Looked:
         return Looked((), (f"{told}; next step: {code[0].remedy}",))
     try:
         entries, track = follow(crate)
+        plan = plan_in(crate, entries)
+        pairs: list[tuple[str, object, object]] = [
+            ("its plan", said.annotations("plan"), record.told_of(plan)),
+            ("what was asked", said.digest("prompts"), record.digest_of_prompts(entries)),
+            ("what was replied", said.digest("replies"), record.digest_of_replies(entries)),
+            ("its end", said.ended, sanitize.clean(track.ended)),
+            ("its archive", said.archive, track.archive.digest),
+            ("its duel", said.duel, record.digest_of_duel(track.duel)),
+            (
+                "its losses",
+                [(one.name, one.candidate, one.generation) for one in said.found],
+                [(row.name, row.id, row.generation) for row in record.measured(track)],
+            ),
+        ]
     except UserError as error:
         return Looked((error.message,))
-    losses = record.measured(track)
-    pairs: list[tuple[str, object, object]] = [
-        ("what was asked", said.digest("prompts"), record.digest_of_prompts(entries)),
-        ("what was replied", said.digest("replies"), record.digest_of_replies(entries)),
-        ("its archive", said.archive, track.archive.digest),
-        ("its duel", said.duel, record.digest_of_duel(track.duel)),
-        ("its losses", [one.candidate for one in said.found], [row.id for row in losses]),
-    ]
+    except (KeyError, TypeError) as error:
+        return Looked((f"the journal cannot be read: {type(error).__name__}: {error}",))
     out = [f"{what} is not what the journal comes to" for what, there, follows in pairs if there != follows]
     if crate.files.get(f"{DISCOVERED}/{ARCHIVE}") != document_of(track.archive):
         out.append(f"{DISCOVERED}/{ARCHIVE} is not what the journal comes to")

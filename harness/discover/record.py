@@ -70,7 +70,7 @@ def seal_discovery(
         harness_part(),
         profile_part(load(ladder.properties)),
         part("ladder", ladder.digest, name=ladder.name),
-        part("plan", "", **plan.fixed(), confirm=plan.confirm),  # type: ignore[arg-type] # plain values
+        part("plan", "", **told_of(plan)),
         part("prompts", digest_of_prompts(entries), requests=len(of_kind(entries, "ask"))),
         part("replies", digest_of_replies(entries), replies=len(replies), proposer=str(entries[0].get("proposer"))),
         part("circumstances", "", time=times.spelt(times.now()), nonce=""),
@@ -87,6 +87,11 @@ def seal_discovery(
         "found": found,
     }
     return seal(statement(DISCOVERY, about, said), signing)
+
+
+def told_of(plan: Plan) -> dict[str, Json]:
+    """What of a plan decides about what it comes to, besides how far it went."""
+    return {name: plain(value) for name, value in {**plan.fixed(), "confirm": plan.confirm}.items()}
 
 
 def digest_of(line: bytes) -> str:

@@ -1,8 +1,8 @@
 """Follow a journal to what it came to, without an engine: nobody is asked, and nothing is judged.
 
 What a run does is a function of what its journal holds. So each request is made again from what was known when it was
-asked, and has to be the one that was recorded; and the archive and the duel that the recorded outcomes come to have to
-be those of the record.
+asked, and has to be the one that was recorded; each reply is read again, and has to be the one that the outcome is of;
+and what the outcomes come to is the archive and the duel.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.api import text_candidate
+from harness.core import profiles
 from harness.core.digests import json_digest
 from harness.core.errors import UserError
 from harness.discover.journal import STEPS, Steps
-from harness.discover.loop import Discovery
+from harness.discover.loop import Discovery, reply_of
 from harness.discover.prompts import messages
 from harness.discover.proposers import Ask, ExhaustedError, Proposer, open_proposer
-from harness.discover.track import Plan
+from harness.discover.reading import read
+from harness.discover.track import Plan, Row
+from harness.llm import quoting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +56,7 @@ def retrace(entries: Sequence[dict[str, Any]], ladder: Ladder, plan: Plan) -> Tr
                 raise UserError(f"what was asked at {where} does not follow from what was known then")
 
         track = Discovery(plan, ladder, proposer, _Nobody(), steps, recalled=held).run()
+        _as_replied(entries, plan.contract, profiles.load(ladder.properties).binding)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"the journal cannot be followed: {type(error).__name__}: {error}") from error
     if steps.due is not None:
@@ -59,6 +64,19 @@ def retrace(entries: Sequence[dict[str, Any]], ladder: Ladder, plan: Plan) -> Tr
     ends = steps.beside("end")
     track.ended = str(ends[-1].get("why")) if ends else track.ended
     return track
+
+
+def _as_replied(entries: Sequence[dict[str, Any]], contract: str, binding: str) -> None:
+    """Read each reply once more. Raises UserError for an outcome that is of another reply."""
+    replies, outcomes = ([entry for entry in entries if entry["kind"] == kind] for kind in ("reply", "judged"))
+    for entry, outcome in zip(replies, outcomes, strict=False):  # the last reply may not have been judged
+        row, reading = Row.read(outcome), read(reply_of(entry), contract, binding)
+        code = "" if reading.unreadable else quoting.code(reading.source)
+        identity = "" if reading.program is None else text_candidate(reading.source).sha256
+        if (row.reply, row.code, row.id) != (reading.kind, code, identity):
+            raise UserError(
+                f"what came of generation {row.generation + 1}, attempt {row.attempt + 1} is of another reply"
+            )
 
 
 def plan_of(head: Mapping[str, Any], confirm: int) -> Plan:

@@ -1,0 +1,367 @@
+"""A discovery's record and archive: whole, followed back without an engine, done again; and what a liar changes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from discovered import LADDER, LINES, SealingJudge, archive, discover, entries_in, forged, losses
+from scripted import FakeJudge, Script, discovery
+from sealing_samples import keys
+
+from harness.cli.export import export_command
+from harness.cli.import_run import import_command
+from harness.cli.reproduce import reproduce_command
+from harness.cli.verify import verify_command
+from harness.core.digests import json_digest
+from harness.core.errors import UserError
+from harness.crate.packing import packed, unpacked
+from harness.crate.parts import RECORDS
+from harness.crate.read import DISCOVERED, DiscoveryCrate, opened
+from harness.discover import again as doing_again
+from harness.discover import archived, record
+from harness.discover.journal import JOURNAL, Journal
+from harness.discover.proposers import Ask, open_proposer
+from harness.discover.retrace import plan_of, retrace
+from harness.discover.summary import ARCHIVE, document_of
+from harness.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from harness.attestation.keys import Keyring
+
+    Change = Callable[[list[dict[str, Any]]], None]
+
+
+@pytest.fixture
+def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
+    monkeypatch.setenv("HARNESS_KEYS", str(tmp_path / "keys"))
+    return keys(tmp_path / "keys")
+
+
+@pytest.fixture
+def data(tmp_path: Path, ring: Keyring) -> bytes:
+    return archive(tmp_path, ring)
+
+
+def crate_of(data: bytes) -> DiscoveryCrate:
+    crate = opened(data)
+    assert isinstance(crate, DiscoveryCrate)
+    return crate
+
+
+def verify(folder: Path, data: bytes, *words: str) -> Result:
+    path = folder / "found.crate.zip"
+    path.write_bytes(data)
+    return CliRunner().invoke(verify_command, [str(path), "--forgetful", *words], catch_exceptions=False)
+
+
+def told(done: Result) -> str:
+    return " ".join(done.output.split())
+
+
+def test_an_archive_of_a_discovery_holds_and_follows_from_its_journal(data: bytes, tmp_path: Path) -> None:
+    done = verify(tmp_path, data)
+    assert (done.exit_code, "records hold." in done.output) == (0, True), done.output
+    assert archived.look_at(crate_of(data)) == archived.Looked(())
+    said = crate_of(data).discovery.predicate
+    assert [(one.name, one.generation, bool(one.record)) for one in said.found] == [
+        ("dpo", -1, True),
+        ("slic", -1, True),
+        ("one", 0, True),
+        ("two", 1, True),
+    ]
+    assert said.duel
+    assert said.annotations("prompts")["requests"] == 4
+    assert str(tmp_path).encode() not in unpacked(data)[RECORDS]
+
+
+def test_every_file_of_it_counts(data: bytes, tmp_path: Path) -> None:
+    for name, content in unpacked(data).items():
+        for change in (content + b" ", None):
+            files = {**unpacked(data), name: change}
+            spoilt = packed({key: value for key, value in files.items() if value is not None})
+            assert verify(tmp_path, spoilt).exit_code == 1, name
+
+
+def careful(data: bytes, ring: Keyring, change: Change) -> bytes:
+    """A liar's archive who draws every conclusion from the changed journal."""
+    entries = entries_in(data)
+    change(entries)
+    track = retrace(entries, LADDER, plan_of(entries[0], 4))
+
+    def said(statement: Any) -> None:
+        predicate = statement["predicate"]
+        predicate["archive"], predicate["duel"] = track.archive.digest, record.digest_of_duel(track.duel)
+        parts = {part["name"]: part for part in predicate["configuration"]}
+        parts["prompts"]["digest"]["sha256"] = record.digest_of_prompts(entries)
+        parts["replies"]["digest"]["sha256"] = record.digest_of_replies(entries)
+
+    def files(inside: dict[str, bytes]) -> None:
+        inside[f"{DISCOVERED}/{ARCHIVE}"] = document_of(track.archive)
+
+    return forged(data, ring, change, said=said, files=files)
+
+
+def better(place: int) -> Change:
+    def change(entries: list[dict[str, Any]]) -> None:
+        losses(entries)[place]["score"] += 0.125
+
+    return change
+
+
+def of_kind(entries: list[dict[str, Any]], kind: str, place: int) -> dict[str, Any]:
+    return [entry for entry in entries if entry["kind"] == kind][place]
+
+
+def asked_otherwise(entries: list[dict[str, Any]]) -> None:
+    ask = of_kind(entries, "ask", 2)
+    ask["request"][1]["content"] += " Make it short."
+    ask["digest"] = json_digest(ask["request"], compact=True)
+
+
+def swapped(entries: list[dict[str, Any]]) -> None:
+    first, second = [number for number, entry in enumerate(entries) if entry["kind"] == "judged"][:2]
+    entries[first], entries[second] = entries[second], entries[first]
+
+
+def asked_last(entries: list[dict[str, Any]]) -> None:
+    entries.append({**of_kind(entries, "ask", -1), "generation": 2, "attempt": 0})
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "a score": (better(-1), "its archive is not what the journal comes to"),
+    "a score that was told to the proposer": (better(0), "what was asked at generation 1, attempt 1 does not follow"),
+    "a name": (lambda e: losses(e)[-1].update(name="mine"), "its losses is not what the journal comes to"),
+    "a request": (asked_otherwise, "what was asked at generation 2, attempt 1 does not follow"),
+    "a request's digest": (lambda e: of_kind(e, "ask", 0).update(digest="0" * 64), "generation 1, attempt 1 does not"),
+    "an attempt's number": (lambda e: of_kind(e, "ask", 1).update(attempt=2), "generation 1, attempt 2 does not"),
+    "a reply": (lambda e: of_kind(e, "reply", 1).update(text="x"), "generation 1, attempt 2 is of another reply"),
+    "parents of a reply": (lambda e: of_kind(e, "reply", 1).update(parents=["x"]), "what was replied is not what the"),
+    "a duel": (lambda e: of_kind(e, "duel", 0).update(own=0.9), "its duel is not what the journal comes to"),
+    "the end": (lambda e: of_kind(e, "end", 0).update(why="it was good"), "its end is not what the journal comes to"),
+    "the plan": (lambda e: e[0].update(seed=5), "its plan is not what the journal comes to"),
+    "the order": (swapped, "does not follow"),
+    "a request more": (asked_last, "what was asked is not what the journal comes to"),
+    "a step less": (lambda e: e.remove(of_kind(e, "reply", 0)), "a step 'reply' is due"),
+    "no burn-in": (lambda e: e.remove(of_kind(e, "burn-in", 0)), "a step 'burn-in' is due"),
+    "no head": (lambda e: e.clear(), "no head"),
+    "a head of no run": (lambda e: e[0].pop("seed"), "no head"),
+    "another ladder": (lambda e: e[0].update(profile_digest="0" * 64), "was begun with"),
+    "a row of no form": (lambda e: losses(e)[0].update(metrics=3), "cannot be followed"),
+    "a request without a digest": (
+        lambda e: e.append({"kind": "ask", "generation": 2, "attempt": 0}),
+        "cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_journal_that_comes_to_something_else_is_named(name: str, data: bytes, tmp_path: Path, ring: Keyring) -> None:
+    change, words = CHANGES[name]
+    done = verify(tmp_path, forged(data, ring, change))
+    assert done.exit_code == 1
+    assert words in told(done)
+    assert verify(tmp_path, forged(data, ring)).exit_code == 0, "signed anew and unchanged, it holds"
+
+
+def test_a_figure_that_the_rungs_did_not_measure_is_named_whatever_else_fits(
+    data: bytes, tmp_path: Path, ring: Keyring
+) -> None:
+    done = verify(tmp_path, careful(data, ring, better(-1)))
+    assert done.exit_code == 1
+    assert "the score of two, 1.225, is not what the record of its run comes to" in told(done)
+    assert done.output.count("✗") == 1
+    assert verify(tmp_path, careful(data, ring, lambda _: None)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("name", "mine", "its losses is not"),
+        ("candidate", "0" * 64, "its losses is not"),
+        ("generation", 0, "its losses is not"),
+        ("record", "0" * 64, "the record of two is missing"),
+    ],
+)
+def test_a_loss_that_is_told_otherwise_is_named(
+    data: bytes, tmp_path: Path, ring: Keyring, place: str, value: Any, words: str
+) -> None:
+    def said(statement: Any) -> None:
+        statement["predicate"]["found"][-1][place] = value
+
+    done = verify(tmp_path, forged(data, ring, said=said))
+    assert (done.exit_code, words in told(done)) == (1, True), done.output
+
+
+def test_a_loss_without_a_record_is_told_of_as_the_journals_word(data: bytes, tmp_path: Path, ring: Keyring) -> None:
+    def said(statement: Any) -> None:
+        statement["predicate"]["found"][0]["record"] = ""
+
+    done = verify(tmp_path, forged(data, ring, said=said))
+    assert (done.exit_code, "no record tells of the figures of dpo" in told(done)) == (0, True), done.output
+
+
+def test_records_of_runs_and_of_the_discovery_are_there_once_each(data: bytes, tmp_path: Path, ring: Keyring) -> None:
+    def without(number: int) -> Callable[[dict[str, bytes]], None]:
+        def files(inside: dict[str, bytes]) -> None:
+            lines = inside[RECORDS].splitlines(keepends=True)
+            inside[RECORDS] = b"".join([*lines[:number], *lines[number + 1 :]])
+
+        return files
+
+    def twice(inside: dict[str, bytes]) -> None:
+        own = inside[RECORDS].splitlines(keepends=True)[-1]
+        inside[RECORDS] = own + inside[RECORDS]
+
+    def text(inside: dict[str, bytes]) -> None:
+        inside.pop(next(name for name in inside if name.startswith("candidates/")))
+
+    for files, words in ((without(9), "its chain is not whole"), (twice, "just one record of"), (text, "not in it")):
+        done = verify(tmp_path, forged(data, ring, files=files))
+        assert (done.exit_code, words in told(done)) == (1, True), done.output
+
+
+def test_what_other_code_made_is_told_as_not_followed(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = {**record.harness_part(), "digest": {"sha256": "1" * 64}}
+    monkeypatch.setattr(record, "harness_part", lambda: part)
+    done = verify(tmp_path, data)
+    assert done.exit_code == 0
+    assert "made by other code" in told(done)
+    assert "was not looked at" in told(done)
+
+
+@pytest.mark.parametrize("proposer", ["evolve", "killed", "not sent back"])
+def test_journals_of_all_kinds_can_be_followed(
+    tmp_path: Path, ring: Keyring, proposer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Script, "label", "a model")
+    if proposer == "evolve":
+        data = archive(tmp_path, ring, proposer=open_proposer("evolve", Ask()), generations=6)
+    elif proposer == "killed":
+        with Ledger(tmp_path / "ledger") as ledger:
+            recorded = _recorded(tmp_path, resamples=True)
+            with pytest.raises(KeyboardInterrupt):
+                discover(tmp_path / "run-1", ring, ledger, _Killed(recorded, 2))
+            track = discover(tmp_path / "run-1", ring, ledger, open_proposer(f"replay:{recorded}", Ask()))
+            assert track.uncertain == 1
+            data = archived.write(tmp_path / "run-1", ledger, ring.signing(), ring.trusted())
+    else:
+        recorded = _recorded(tmp_path, resamples=False)
+        data = archive(tmp_path, ring, proposer=open_proposer(f"replay:{recorded}", Ask()), generations=4)
+        attempts = [(e["generation"], e["attempt"]) for e in entries_in(data) if e["kind"] == "ask"]
+        assert attempts == [(0, 0), (1, 0), (2, 0), (3, 0)], "as it was recorded"
+    assert archived.look_at(crate_of(data)) == archived.Looked(())
+    if proposer == "evolve":
+
+        def change(entries: list[dict[str, Any]]) -> None:
+            of_kind(entries, "reply", 2)["state"]["marks"].append("x")
+
+        looked = archived.look_at(crate_of(forged(data, ring, change)))
+        assert looked.problems == (
+            "what was asked at generation 4, attempt 1 does not follow from what was known then",
+        )
+
+
+def _recorded(folder: Path, *, resamples: bool) -> Path:
+    place = folder / "said.jsonl"
+    with Journal(place) as journal:
+        generations = 2 if resamples else 4
+        discovery(journal, Script(LINES, resamples=resamples), FakeJudge(), generations=generations).run()
+    return place
+
+
+class _Killed:
+    """A replay that is killed at a call."""
+
+    def __init__(self, recorded: Path, at: int) -> None:
+        self._own, self._left = open_proposer(f"replay:{recorded}", Ask()), at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own, name)
+
+    def propose(self, context: Any, key: str) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise KeyboardInterrupt
+        return self._own.propose(context, key)
+
+
+def again(data: bytes, folder: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch, **judge: Any) -> doing_again.Again:
+    def opened_judge(_ladder: object, ledger: Ledger, _folder: object, **_more: object) -> SealingJudge:
+        return SealingJudge(ledger=ledger, ring=ring, **judge)
+
+    monkeypatch.setattr(doing_again, "LadderJudge", opened_judge)
+    return doing_again.again(crate_of(data), folder)
+
+
+@pytest.mark.parametrize("proposer", ["a model", "evolve"])
+def test_it_is_done_again_to_the_bit(
+    tmp_path: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch, proposer: str
+) -> None:
+    how = {} if proposer == "a model" else {"proposer": open_proposer("evolve", Ask()), "generations": 6}
+    data = archive(tmp_path, ring, **how)
+    made = again(data, tmp_path / "again", ring, monkeypatch)
+    assert made.differences == ()
+    assert made.attempts == (4 if proposer == "a model" else 6)
+
+
+def test_what_differs_is_told_from_below(
+    data: bytes, tmp_path: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = again(data, tmp_path / "again", ring, monkeypatch, off=0.125).differences
+    where = [(one.layer, one.where) for one in found]
+    assert ("outcome", "bandit, seed 0, score") in where, "by the records of the rungs"
+    assert ("outcome", "the burn-in with dpo, score") in where
+    assert where[-1] == ("outcome", "the archive of losses")
+
+    def other(entries: list[dict[str, Any]]) -> None:
+        losses(entries)[-1]["score"] += 0.25
+
+    found = again(careful(data, ring, other), tmp_path / "claimed", ring, monkeypatch).differences
+    assert ("outcome", "generation 2, attempt 2, what came of it, score") in [(one.layer, one.where) for one in found]
+    part = {**record.harness_part(), "digest": {"sha256": "1" * 64}}
+    monkeypatch.setattr(record, "harness_part", lambda: part)
+    found = again(data, tmp_path / "code", ring, monkeypatch).differences
+    assert [(one.layer, one.where) for one in found] == [("code", "harness")]
+
+
+def test_the_commands_know_a_discovery_by_its_name(
+    tmp_path: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Ledger(tmp_path / "own") as ledger:
+        discover(tmp_path / "own" / "discover" / "run-1", ring, ledger)
+    place = tmp_path / "own" / "discover" / "run-1"
+    files = [str(place / name) for name in (record.RECORD, JOURNAL, ARCHIVE, "summary.json")]
+    assert CliRunner().invoke(verify_command, files).exit_code == 0
+    done = CliRunner().invoke(export_command, ["run-1", "--folder", "own"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    out = "discovery-run-1.crate.zip"
+    assert CliRunner().invoke(verify_command, [out]).exit_code == 0
+    with pytest.raises(UserError, match="archive of a discovery"):
+        CliRunner().invoke(import_command, [out, "--folder", "other"], catch_exceptions=False)
+    assert CliRunner().invoke(reproduce_command, [out, "--rung", "1"]).exit_code == 2
+    with pytest.raises(UserError, match="there is no run run-2"):
+        CliRunner().invoke(export_command, ["run-2", "--folder", "own"], catch_exceptions=False)
+    (place / record.RECORD).unlink()
+    with pytest.raises(UserError, match="not come to an end"):
+        CliRunner().invoke(export_command, ["run-1", "--folder", "own"], catch_exceptions=False)
+
+
+def test_a_record_speaks_of_a_journal_to_its_last_byte(tmp_path: Path, ring: Keyring) -> None:
+    with Ledger(tmp_path / "own") as ledger:
+        discover(tmp_path / "run-1", ring, ledger)
+    place = tmp_path / "run-1"
+    line = json.loads((place / JOURNAL).read_bytes().splitlines()[-1])
+    (place / JOURNAL).write_bytes((place / JOURNAL).read_bytes() + json.dumps({**line, "why": "x"}).encode() + b"\n")
+    done = CliRunner().invoke(verify_command, [str(place / record.RECORD), str(place / JOURNAL)])
+    assert (done.exit_code, "no record that holds is about all of it" in told(done)) == (1, True), done.output
