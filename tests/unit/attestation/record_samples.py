@@ -12,9 +12,17 @@ from harness.attestation import times
 from harness.attestation.envelope import PAYLOAD_TYPE, canonical, seal
 from harness.attestation.keys import Keyring
 from harness.attestation.statement import (
+    ARCHIVE,
+    DISCOVERY,
+    DISCOVERY_ARCHIVE,
     GATE_DECISION,
+    JUDGEMENT,
+    LEADERBOARD,
+    LEDGER_HEAD,
     NEXT_KEY,
     NO_VERDICT,
+    OF_DISCOVERY,
+    OF_JUDGEMENT,
     OF_RUNG,
     OF_VERDICT,
     PROMOTION,
@@ -110,6 +118,9 @@ class Made:
         made = [given.get(name) or part(name, hashlib.sha256(name.encode()).hexdigest()) for name in names[:-1]]
         return [*made, last]
 
+    def timed(self, **said: Any) -> dict[str, Any]:
+        return {"time": self.time(), "nonce": "", **said}
+
     def seal(self, kind: str, predicate: dict[str, Any], about: str = CANDIDATE, name: str = "loss.py") -> bytes:
         return seal(statement(kind, {name: about}, predicate), self.signing)
 
@@ -192,10 +203,32 @@ def rung(position: int, ladder: str = LADDER) -> dict[str, Any]:
     return {"name": name, "kind": kind, "position": position, "ladder": ladder}
 
 
+#: The names of all kinds, as `every_kind` has them.
+KINDS = (
+    "verdict",
+    "no verdict",
+    "rung result",
+    "gate decision",
+    "promotion",
+    "next key",
+    "leaderboard",
+    "ledger head",
+    "archive",
+    "discovery",
+    "discovery archive",
+    "judgement",
+)
+
+
 def every_kind(made: Made) -> dict[str, bytes]:
     """A sound record of each kind."""
     result, decision, promotion = made.chain(rungs=1)
     told = {"time": made.time(), "nonce": "", "public": "-----BEGIN PUBLIC KEY-----"}
+    place = {"rank": 1, "candidate": CANDIDATE, "run": 1, "rung": "training", "metric": "reward", "seeds": 2}
+    figures = {"mean": 0.5, "low": "-inf", "high": 1.0, "record": digest_of(promotion)}
+    board = {"ladder": LADDER, "name": "bandit", "harness": "1", "places": [{**place, **figures}]}
+    found = [{"name": "one", "candidate": CANDIDATE, "generation": -1, "record": ""}]
+    came_to = {"ended": "so", "archive": "ab" * 32, "duel": "", "found": found}
     return {
         "verdict": made.verdict(),
         "no verdict": result,
@@ -203,6 +236,14 @@ def every_kind(made: Made) -> dict[str, bytes]:
         "gate decision": decision,
         "promotion": promotion,
         "next key": made.seal(NEXT_KEY, told),
+        "leaderboard": made.seal(LEADERBOARD, made.timed(**board)),
+        "ledger head": made.seal(LEDGER_HEAD, made.timed(event=3)),
+        "archive": made.seal(ARCHIVE, made.timed(candidate=CANDIDATE, ladder=LADDER, run=1, state="completed")),
+        "discovery": made.seal(DISCOVERY, {"configuration": made.parts(OF_DISCOVERY), **came_to}),
+        "discovery archive": made.seal(DISCOVERY_ARCHIVE, made.timed(ladder=LADDER, discovery="dc" * 32)),
+        "judgement": made.seal(
+            JUDGEMENT, {"configuration": made.parts(OF_JUDGEMENT), "kind": "pairwise", "result": {"win_rate": 0.5}}
+        ),
     }
 
 

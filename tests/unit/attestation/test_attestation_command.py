@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from hostile_texts import HOSTILE
-from record_samples import RAISES, Made, digest_of, part, problems, report, result, ring_in, verified
+from record_samples import (
+    RAISES,
+    Made,
+    digest_of,
+    every_kind,
+    part,
+    problems,
+    report,
+    resealed,
+    result,
+    ring_in,
+    statement_in,
+    verified,
+)
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
@@ -74,6 +87,36 @@ def refused(done: Result) -> UserError:
 
 def about(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def test_a_candidate_is_accepted_by_nothing_but_a_verdict_or_a_promotion(made: Made, put: Any) -> None:
+    """Whatever else names it, and holds: what a rung came to, a leaderboard, an archive, what a search found."""
+    text = b"loss\n"
+    loss, digest = put("loss.py", text), about(text)
+    for name, line in every_kind(made).items():
+        said = statement_in(line)
+        said["subject"] = [{"name": "loss.py", "digest": {"sha256": digest}}]
+        record = put("one.jsonl", resealed(said, made.signing))
+        assert verify(record, loss).exit_code == (name in {"promotion", "gate decision"}), (
+            "what those rest on is not here"
+        )
+        done = verify(record, loss, "--accepted")
+        assert done.exit_code == (name != "verdict"), (name, done.output)
+        if name not in {"verdict", "promotion"}:
+            assert "none of the records that hold accepts anything" in done.output, name
+    whole = put("chain.jsonl", b"".join(made.chain(digest)))
+    assert verify(whole, loss, "--accepted").exit_code == 0
+    # Beside the acceptance of another, too.
+    other = put("other.jsonl", b"".join([made.verdict(), resealed(_about(made.rung_result(2), digest), made.signing)]))
+    assert verify(other, loss).exit_code == 0
+    done = verify(other, loss, "--accepted")
+    assert (done.exit_code, "no record that holds is about all of it" in done.output) == (1, True), done.output
+
+
+def _about(line: bytes, digest: str) -> Any:
+    said = statement_in(line)
+    said["subject"][0]["digest"]["sha256"] = digest
+    return said
 
 
 def test_a_record_and_its_candidate(made: Made, put: Any) -> None:

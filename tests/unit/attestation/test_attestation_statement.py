@@ -14,7 +14,7 @@ from hostile_texts import HOSTILE
 from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement as InToto
-from record_samples import CANDIDATE, Made, every_kind, ring_in, statement_in
+from record_samples import CANDIDATE, KINDS, Made, every_kind, ring_in, statement_in
 
 from harness.attestation import times
 from harness.attestation.envelope import AlteredError, opened
@@ -31,8 +31,6 @@ from harness.attestation.statement import (
 )
 from harness.cli.schema import schema_command
 from harness.report.json_report import pretty
-
-KINDS = ("verdict", "no verdict", "rung result", "gate decision", "promotion", "next key")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +134,26 @@ _OF_ONE = {
         "no evaluation": _set("predicate/evaluation", ""),
         "no decision": _set("predicate/decision", ""),
         "a kind of rung that is a number": _set("predicate/rung/kind", 1),
+    },
+    "leaderboard": {
+        "no places": _set("predicate/places", []),
+        "a rank of none": _set("predicate/places/0/rank", 0),
+        "a mean that is a word": _set("predicate/places/0/mean", "good"),
+    },
+    "ledger head": {"the event before the first": _set("predicate/event", 0)},
+    "archive": {"a run that is a text": _set("predicate/run", "1"), "no ladder": _set("predicate/ladder", "")},
+    "discovery": {
+        "another order of the parts": lambda document: document["predicate"]["configuration"].reverse(),
+        "an archive without a digest": _set("predicate/archive", ""),
+        "a duel without a digest": _set("predicate/duel", "x"),
+        "a loss of no generation": _set("predicate/found/0/generation", -2),
+        "a loss without a digest": _set("predicate/found/0/candidate", ""),
+    },
+    "discovery archive": {"no discovery": _set("predicate/discovery", "")},
+    "judgement": {
+        "no time": lambda document: document["predicate"]["configuration"][-1]["annotations"].pop("time"),
+        "another kind of judgement": _set("predicate/kind", "single file"),
+        "a result that is a number": _set("predicate/result", 0.5),
     },
     "next key": {"a key that is a list": _set("predicate/public", []), "another time": _set("predicate/time", "now")},
 }

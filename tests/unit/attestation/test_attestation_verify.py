@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from record_samples import (
     CANDIDATE,
+    KINDS,
     OTHER,
     Made,
     every_kind,
@@ -259,7 +260,7 @@ def _places(document: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
         yield from _places(value, (*way, key))
 
 
-@pytest.mark.parametrize("kind", ["verdict", "no verdict", "rung result", "gate decision", "promotion", "next key"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_whatever_stands_anywhere_in_a_record_looking_at_it_ends_in_words(kind: str, ring: Keyring, made: Made) -> None:
     """Also where the key that signed it is trusted: it may be of another version, or somebody's who plays tricks."""
     sound = statement_in(every_kind(made)[kind])
