@@ -22,28 +22,33 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attestation.keys import Keyring
+    from harness.ladder.plan import Ladder
 
 TEXT = b"def loss(a, b, c, d, beta):\n    return a\n"
 LADDER = load("bandit")
 
 
-def run_in(folder: Path, ring: Keyring, *, path: str = "losses/mine.py", name: str = "mine") -> tuple[Ledger, int]:
+def run_in(
+    folder: Path, ring: Keyring, *, path: str = "losses/mine.py", name: str = "mine", ladder: Ladder = LADDER
+) -> tuple[Ledger, int]:
     """A ledger with one run that came to the top of the bandit ladder, each rung with signed records."""
     ledger = Ledger(folder)
+    if ladder.own:
+        ledger.keep(ladder.own)
     one = Candidate(path, TEXT, hashlib.sha256(TEXT).hexdigest())
-    (made,) = ledger.submit([(one, name)], profile=LADDER.name, profile_digest=LADDER.digest, needs="cpu")
+    (made,) = ledger.submit([(one, name)], profile=ladder.name, profile_digest=ladder.digest, needs="cpu")
     held = claim(ledger)
-    for number, plan in enumerate(LADDER.rungs):
+    for number, plan in enumerate(ladder.rungs):
         ledger.attach(held, plan.name, "left.json", json.dumps([plan.name]).encode())
         decision = Decision("promote", f"{plan.name} says so", {"rung": plan.name})
-        end = RungEnd(CHECKER, LADDER, plan, one.sha256, "mine.py", f"{number:064d}", None, {}, {}, "")
+        end = RungEnd(CHECKER, ladder, plan, one.sha256, "mine.py", f"{number:064d}", None, {}, {}, "")
         ledger.checkpoint(
             held,
             rung=plan.name,
             scores=[Score(0, "score", 0.5 + number)],
             decision=decision,
             evaluation=f"{number:064d}",
-            next_needs=LADDER.needs(number + 1),
+            next_needs=ladder.needs(number + 1),
             seal=sealing(ring.signing(), end, decision),
         )
     return ledger, made.run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +12,16 @@ from click.testing import CliRunner
 from crate_samples import LADDER, TEXT, archive, run_crate, run_in, with_files
 from sealing_samples import keys
 
+from harness.cli.export import export_command
+from harness.cli.import_run import import_command
 from harness.cli.verify import verify_command
 from harness.core.errors import UserError
 from harness.crate.packing import NoArchiveError, unpacked
 from harness.crate.parts import RECORDS, SIGNED
 from harness.crate.read import opened
 from harness.crate.write import write
+from harness.ladder.ladder import ladder_for, load
+from harness.ledger import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +155,26 @@ def test_names_of_a_strangers_making_are_plain_ones_in_here(tmp_path: Path, ring
     candidate, _ = run_crate(made).candidate
     assert candidate == "candidate/x___2J__.py"
     assert b"\x1b" not in unpacked(made)["REPRODUCE.md"]
+
+
+def test_a_ladder_of_ones_own_is_packed_and_taken_in(
+    tmp_path: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "mine.toml"
+    shipped = resources.files("harness.ladder.profiles").joinpath(f"{LADDER.name}.toml").read_text("utf-8")
+    own.write_text(shipped.replace(LADDER.name, "mine-1"), "utf-8")
+    ledger, run = run_in(tmp_path / "own", ring, ladder=load(str(own)))
+    ledger.close()
+    done = CliRunner().invoke(export_command, [str(run), "--folder", "own", "--no-plots"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert run_crate((tmp_path / f"run-{run}.crate.zip").read_bytes()).ladder == (
+        "ladder/mine-1.toml",
+        own.read_bytes(),
+    )
+    done = CliRunner().invoke(import_command, [f"run-{run}.crate.zip", "--folder", "other"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    with Ledger(tmp_path / "other") as other:
+        found = ladder_for(other, other.run(1))
+    assert found is not None
+    assert (found.digest, found.own) == (load(str(own)).digest, own.read_bytes())
