@@ -170,3 +170,28 @@ def test_an_image_of_ones_own_is_known_by_its_id_and_used_again(
         assert first == "  image: image"
     finally:
         engine.client.remove_image(tag, force=True)
+
+
+def test_a_discovery_is_repeated_from_its_archive_alone(tmp_path: Path) -> None:
+    """By replies that were recorded: one that cannot be read, one that the properties refuse, a good one."""
+    keys, recorded, folder, out = (tmp_path / name for name in ("keys", "said.jsonl", "own", "found.crate.zip"))
+    takes = "policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps, beta"
+    rho = "(policy_chosen_logps - policy_rejected_logps) - (reference_chosen_logps - reference_rejected_logps)"
+    codes = [f"def {name}({takes}):\n    return {body}\n" for name, body in (
+        ("turned", f"beta * ({rho})"), ("gentle", f"-F.logsigmoid(0.9 * beta * ({rho}))"))]  # fmt: skip
+    replies = ["I would rather not say.", *(json.dumps({"thought": "", "name": "n", "code": code}) for code in codes)]
+    head = {"kind": "head", "schema": "harness.discovery/v1", "proposer": "a person"}
+    entries = [head, *({"kind": "reply", "text": text} for text in replies)]
+    recorded.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    words = ("--burn-in", "dpo", "--generations", "1", "--confirm", "2", "--folder", folder)
+    done = command(keys, "discover", "--proposer", f"replay:{recorded}", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert command(keys, "export", "run-1", "--folder", folder, "--output", out).returncode == 0
+    done = command(keys, "verify", out)
+    assert done.returncode == 0, done.stdout
+    done = command(tmp_path / "nobody", "reproduce", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the same again, to the bit: 3 attempts, 2 losses" in done.stdout
+    spoilt = tmp_path / "spoilt.zip"
+    spoilt.write_bytes(out.read_bytes().replace(b"gentle", b"gently"))
+    assert command(keys, "verify", spoilt).returncode == 1

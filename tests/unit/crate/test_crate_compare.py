@@ -16,6 +16,7 @@ from harness.core.result import CheckReport, CheckResult
 from harness.core.verdict import Accepted
 from harness.crate.compare import _first, differences
 from harness.crate.read import opened
+from harness.ladder.climb import TIMINGS
 from harness.ladder.verdict_record import verdict_statement
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ def test_what_is_of_the_machine_and_the_hour_is_no_difference(result: Any) -> No
     now = changed(result, *at, "machine", to={"engine": "another", "processor": "another"})
     now = changed(now, *at, "time", to="2030-01-01T00:00:00.000000Z")
     assert found(result, now) == []
+    timed = [changed(result, "predicate", "documents", TIMINGS.format(0), to=digit * 64) for digit in "12"]
+    assert found(*timed) == []
+    left = [changed(result, "predicate", "documents", "curve-0.json", to=digit * 64) for digit in "12"]
+    assert [one[1] for one in found(*left)] == ["screen, document curve-0.json"]
 
 
 def placed(document: Any, processor: str, **told: str) -> Any:

@@ -36,7 +36,7 @@ class Trained:
         say(Step.TRAIN, Progress(2, 2, "training"))
         sampled(b'{"answer": "x"}\n')
         made({"data": {"pairs": "1" * 64}, "weights": {"model": "2" * 64}})
-        return {"score": 1.0}
+        return {"score": 1.0, "seconds_per_step": 0.25}
 
 
 def measuring(trained: Trained, fault: CandidateFault | None = None) -> Measuring:
@@ -50,6 +50,7 @@ def test_metrics_say_where_it_was_trained_and_the_curve_is_kept() -> None:
         assert measured.metrics == {"score": 1.0, "asked_again": 0.05, "trained_in_process": 1.0}
         assert json.loads(measured.curve) == [{"step": "train", "done": 1, "total": 2, "loss": "nan"}]
         assert measured.samples == b'{"answer": "x"}\n'
+        assert json.loads(measured.times) == {"seconds_per_step": 0.25}, "no metric: it is never the same twice"
         assert json.loads(measured.files) == {"data": {"pairs": "1" * 64}, "weights": {"model": "2" * 64}}
 
 
