@@ -144,6 +144,8 @@ STORIES = {
             does=f"harness discover --proposer evolve --generations 1 {SMALL}",
         ),
         Step("harness discover --resume run-1"),
+        Step("harness export run-1 --output found.crate.zip"),
+        Step("harness verify found.crate.zip"),
         Step("harness lineage run-1 --plots plots/"),
         Step("harness lineage run-1"),
         Step(
@@ -200,6 +202,9 @@ BY_TEST = {
     "make setup PYTHON=/path/to/python3.12": "unit/test_setup_environment.py::test_a_changed_input_asks_for_a_new_one",
     "python3 -m harness.setup": "unit/test_setup_engine.py::test_the_command_ends_with_3_and_prints_the_remedy",
     "harness reproduce run.crate.zip": "integration/test_reproduce.py::test_a_stranger_repeats_a_promotion_to_the_bit",
+    "harness reproduce found.crate.zip": (
+        "integration/test_reproduce.py::test_a_discovery_is_repeated_from_its_archive_alone"
+    ),
     "harness reproduce run.crate.zip --rung 2": (
         "integration/test_reproduce.py::test_a_run_is_repeated_as_far_as_was_asked"
     ),
