@@ -121,10 +121,10 @@ class TrainingService:
         """The metrics of one candidate for one seed: those of its training, and above them those of its score.
 
         `name` tells the candidate and its evaluation from all others. `sampled` is given the trained model's answers
-        for a judge, where the task leaves some; `made` the digests of the files, by their names, of the data and of the
-        weights. Raises CandidateFault, UserError and
-        InfrastructureError as they are, StoppedError where it was asked to stop: then what was done so far stays, and
-        the next call with the same name goes on from there.
+        for a judge, where the task leaves some; `made` the digests of the files, by their names, of the data, with the
+        user's own (a base model, a preference set) as `inputs/NAME`, and of the weights. Raises CandidateFault,
+        UserError and InfrastructureError as they are, StoppedError where it was asked to stop: then what was done so
+        far stays, and the next call with the same name goes on from there.
         """
         work, limits = self._asked(plan, seed)
         with _on_disk(self.folder):
@@ -136,7 +136,8 @@ class TrainingService:
             scored = self._scored(replace(work, step=Step.SCORE, data=str(data)), limits, place, say)
             if samples := whole_lines(place / "score" / SAMPLES):
                 sampled(samples)
-            made({"data": digests(data), "weights": digests(place / "weights")})
+            given = {f"inputs/{key}": digest_of_input(Path(path)) for key, path in work.inputs.items()}
+            made({"data": {**digests(data), **given}, "weights": digests(place / "weights")})
             if not self.keep:
                 shutil.rmtree(place, ignore_errors=True)
         return {**trained, **scored}

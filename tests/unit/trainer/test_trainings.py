@@ -16,6 +16,7 @@ from places import Threads
 from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError, StoppedError, UserError
 from harness.ladder.plan import RungPlan
 from harness.protocol.job import Progress, Step
+from harness.training.kept import digest_of_input
 from harness.training.left_behind import whole_lines
 from harness.training.rung import TrainingService
 
@@ -40,10 +41,11 @@ class Bench:
 
     def measure(self, *, here: Any = None, name: str = "one", seed: int = 0, **settings: object) -> dict[str, float]:
         say: Any = settings.pop("say_to", lambda _, __: None)
-        sampled: Any = settings.pop("sampled", lambda _: None)
+        more: dict[str, Any] = {key: settings.pop(key) for key in ("sampled", "made") if key in settings}
+        more["say"] = say
         served = Here() if here is None else here
         return self.trainings.measure(
-            lambda _, __: contextlib.nullcontext(served), self.plan(**settings), seed, name, say=say, sampled=sampled
+            lambda _, __: contextlib.nullcontext(served), self.plan(**settings), seed, name, **more
         )
 
     def weights(self) -> bytes:
@@ -221,6 +223,15 @@ def test_inputs_are_named_in_a_file_and_decide_about_the_outcome(bench: Bench) -
     for name in ("a", "b"):
         (project / name).write_text(name)
     assert bench.trainings.inputs(bench.plan()) == {"model": project / "a", "pairs": project / "b"}
+    made: list[dict[str, dict[str, str]]] = []
+    bench.measure(made=made.append)
+    data = made[0]["data"]
+    assert {name: data[name] for name in data if name.startswith("inputs/")} == {
+        "inputs/model": digest_of_input(project / "a"),
+        "inputs/pairs": digest_of_input(project / "b"),
+    }
+    assert len(data) > 2, "and what was prepared of them"
+    assert made[0]["weights"]
     before = bench.trainings.identity(bench.plan())
     (project / "b").write_text("other")
     assert bench.trainings.identity(bench.plan()) != before
