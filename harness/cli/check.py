@@ -143,17 +143,9 @@ class _Signing(threading.Thread):
     def __init__(self, record: Path, nonce: str, taken: tuple[Path, ...]) -> None:
         """Look at what was asked for, before any work is done. Raises UserError."""
         super().__init__(name="signing", daemon=True)
-        from harness.core import text as sanitize  # noqa: PLC0415 - nobody else signs
-        from harness.core.errors import UserError  # noqa: PLC0415
-        from harness.core.files import STDOUT, check_destination  # noqa: PLC0415
+        from harness.cli.record_file import check_record  # noqa: PLC0415 - nobody else signs
 
-        if record == STDOUT:
-            raise UserError("records go into a file", remedy="give the path of one: --record check.intoto.jsonl")
-        check_destination(record)
-        if record.resolve() in {path.resolve() for path in taken}:
-            raise UserError(f"{record} is a candidate or a report of this very command", remedy="name another file")
-        if nonce != sanitize.one_line(nonce):
-            raise UserError("--nonce is to be one short line of plain text")
+        check_record(record, taken, nonce)
         self._record, self._nonce = record, nonce
         self._signing: Signing | None = None
         self._error: Exception | None = None
@@ -176,13 +168,13 @@ class _Signing(threading.Thread):
     def write(self, report: CheckReport, options: Options) -> None:
         """Write the records. Raises UserError where nothing can sign: the verdicts are told by then."""
         from harness.cli.progress import say  # noqa: PLC0415 - as above
-        from harness.core.files import save_bytes  # noqa: PLC0415
+        from harness.cli.record_file import write_records  # noqa: PLC0415
         from harness.ladder.verdict_record import seal_verdicts  # noqa: PLC0415
 
         self.join()
         if self._signing is None:
             raise self._error or RuntimeError("nothing signs")
-        save_bytes(seal_verdicts(report, options, self._signing, self._nonce), self._record)
+        write_records(seal_verdicts(report, options, self._signing, self._nonce), self._record)
         if without := sum(not result.sha256 for result in report.results):
             of = f"{without} of {len(report.results)} candidates"
             say(f"harness: {of} were not read: no record in {self._record} is about them")

@@ -100,7 +100,7 @@ def judge_command(ours: str, theirs: str | None, *, folder: Path, database: str 
     Exit code: 0, 1 the record does not hold or something differs from it, 2 the command or a file makes no sense, 3 the
     endpoint failed or the judge answers nonsense.
     """
-    from harness.core.files import save_bytes  # noqa: PLC0415 - help needs none of it
+    from harness.cli.record_file import write_records  # noqa: PLC0415 - help needs none of it
     from harness.ledger.records import plain  # noqa: PLC0415
     from harness.llm_judge.judgement_record import Judgement, seal_judgement  # noqa: PLC0415
     from harness.llm_judge.shown import Shown  # noqa: PLC0415
@@ -125,7 +125,7 @@ def judge_command(ours: str, theirs: str | None, *, folder: Path, database: str 
     made = replace(made, result=plain(found))
     _tell(_document(made, place), show, given)
     if signing is not None:
-        save_bytes(seal_judgement(made, signing, given["nonce"]), given["record"])
+        write_records(seal_judgement(made, signing, given["nonce"]), given["record"])
 
 
 def _check(theirs: str | None, given: dict[str, Any]) -> None:
@@ -160,19 +160,10 @@ def _check_controlled(pairs: int) -> None:
 def _signing(given: dict[str, Any], taken: tuple[str | Path, ...]) -> Signing:
     """What signs the record, which is looked at before anybody is paid. Raises UserError."""
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - as above
-    from harness.cli.verify import holds_records  # noqa: PLC0415
-    from harness.core.files import LARGE, STDOUT, check_destination, load_bytes  # noqa: PLC0415
+    from harness.cli.record_file import check_record  # noqa: PLC0415
 
-    record, files = given["record"], [given[name] for name in ("questions", "prompts", "references")]
-    if record == STDOUT:
-        raise UserError("records go into a file", remedy="give the path of one: --record judge.intoto.jsonl")
-    check_destination(record)
-    if record.resolve() in {Path(path).resolve() for path in (*taken, *files) if path is not None}:
-        raise UserError(f"{record} is read or written by this very command", remedy="name another file")
-    if record.is_file() and not holds_records(load_bytes(record, LARGE, "the file", links=True)):
-        raise UserError(f"{record} is there, and holds no records", remedy="name another file: nothing is written over")
-    if given["nonce"] != sanitize.one_line(given["nonce"]):
-        raise UserError("--nonce is to be one short line of plain text")
+    files = [given[name] for name in ("questions", "prompts", "references")]
+    check_record(given["record"], [Path(path) for path in (*taken, *files) if path is not None], given["nonce"])
     ring = Keyring()
     signing, fresh = ring.or_new()
     if fresh:

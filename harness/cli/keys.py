@@ -86,15 +86,15 @@ def rotate_command(*, days: int, output: Path | None) -> None:
     """
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - as above
     from harness.attestation.next_key import vouched  # noqa: PLC0415
-    from harness.core.files import check_destination, save_bytes  # noqa: PLC0415
+    from harness.cli.record_file import check_record, write_records  # noqa: PLC0415
 
     if output is not None:
-        check_destination(output)
+        check_record(output)
     ring = Keyring()
     done = ring.rotate(days, vouching=output is not None)
     tell(f"made the key {done.made.keyid[:12]} in {ring.folder}; {done.old.keyid[:12]} is retired")
     if output is not None and done.last is not None:
-        save_bytes(vouched(done.last, done.made), output)
+        write_records(vouched(done.last, done.made), output)
 
 
 @keys_command.command("trust")

@@ -95,10 +95,10 @@ def leaderboard_command(
 
 def _write_record(ledger: Ledger, ladder: Ladder, rows: Sequence[Standing], path: Path) -> None:
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - most boards are for people
-    from harness.core.files import save_bytes  # noqa: PLC0415
+    from harness.cli.record_file import write_records  # noqa: PLC0415
     from harness.ladder.board_record import seal_board  # noqa: PLC0415
 
-    save_bytes(seal_board(ledger, ladder, rows, Keyring().or_new()[0]), path)
+    write_records(seal_board(ledger, ladder, rows, Keyring().or_new()[0]), path)
 
 
 def _document(profile: str, ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference]) -> dict[str, Any]:

@@ -68,8 +68,8 @@ def verify_command(*, heads: tuple[Path, ...], folder: Path, database: str | Non
 @ledger_options
 def head_command(*, output: Path | None, folder: Path, database: str | None) -> None:
     """Give the newest signed head of the chain, to be kept where nobody who writes to the ledger can reach it."""
+    from harness.cli.record_file import write_records  # noqa: PLC0415
     from harness.core.errors import UserError  # noqa: PLC0415 - as above
-    from harness.core.files import save_bytes  # noqa: PLC0415
     from harness.ledger.verification import newest_head  # noqa: PLC0415
 
     with read_ledger(folder, database) as ledger:
@@ -79,4 +79,4 @@ def head_command(*, output: Path | None, folder: Path, database: str | None) -> 
     if output is None:
         click.echo(line.decode("ascii"), nl=False)
         return
-    save_bytes(line, output)
+    write_records(line, output)

@@ -24,9 +24,9 @@ from harness.cli.ledgers import (
 )
 from harness.cli.pictures import draw_run
 from harness.cli.progress import tell, tell_json
+from harness.cli.record_file import write_records
 from harness.core import text as sanitize
 from harness.core.errors import UserError
-from harness.core.files import save_bytes
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, line, mean_curves, spark, without_points
 from harness.ladder.evaluations import OBJECTIVE, RUNG, VALUE, tuned_of
@@ -97,7 +97,7 @@ def _write_records(ledger: Ledger, run: int, path: Path) -> None:
     made = ledger.sealed(run)
     if not made:
         raise UserError(f"run {run} has no records", remedy="nothing was decided yet, or an older version decided")
-    save_bytes(b"".join(one.line for one in made), path)
+    write_records(b"".join(one.line for one in made), path)
 
 
 def _report(ledger: Ledger, run: int) -> str:

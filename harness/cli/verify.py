@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from harness.attestation.verified import Verified
     from harness.crate.read import DiscoveryCrate, RunCrate
 
-#: What the first line of a file of records begins with, and what is in it, whoever wrote them. A candidate may have the
-#: same words in its text, and is none; one that consists of them is taken for records, and no good ones.
-_BEGINS, _MARK = b"{", b'"payloadType"'
 #: So many files that a record is about are named.
 _NAMED = 3
 
@@ -117,7 +114,8 @@ class _Shown:
     @classmethod
     def of(cls, files: Sequence[Path]) -> _Shown:
         """Read them. Raises UserError for one that cannot be read."""
-        from harness.core import text as sanitize  # noqa: PLC0415 - as above
+        from harness.cli.record_file import holds_records  # noqa: PLC0415 - as above
+        from harness.core import text as sanitize  # noqa: PLC0415
         from harness.core.files import LARGE, LINES, load_bytes  # noqa: PLC0415
         from harness.crate.packing import NoArchiveError  # noqa: PLC0415
         from harness.crate.read import MAGIC, opened  # noqa: PLC0415
@@ -284,11 +282,6 @@ def end_unless_it_holds(problems: Sequence[str]) -> None:
         emit(console, Text.assemble(("✗ ", "bold red"), sanitize.one_line(problem, 400)))
     if problems:
         sys.exit(1)
-
-
-def holds_records(data: bytes) -> bool:
-    """Whether the bytes of a file are records, sound or not."""
-    return data.startswith(_BEGINS) and _MARK in data.partition(b"\n")[0]
 
 
 def records_in(path: Path, data: bytes, pems: Sequence[Path]) -> tuple[list[Verified], list[str]]:

@@ -35,6 +35,7 @@ from harness.attestation.keys import Keyring
 from harness.attestation.statement import OF_VERDICT, TEST_RESULT
 from harness.cli.check import check_command
 from harness.cli.keys import keys_command
+from harness.cli.record_file import write_records
 from harness.cli.verify import verify_command
 from harness.core import files
 from harness.core.errors import UserError
@@ -476,3 +477,24 @@ def test_records_do_not_take_the_place_of_what_they_are_about(
             check_command.main(["--static", *words], standalone_mode=False)
     assert loss.read_text() == "x = 1\n"
     assert ring.own() is not None
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [(b"def loss(): ...\n", "holds no records"), (b'{"digest": "of a call that was paid"}\n', "holds no records")],
+)
+def test_records_take_the_place_of_nothing_but_records(made: Made, tmp_path: Path, there: bytes, words: str) -> None:
+    place = tmp_path / "kept.jsonl"
+    place.write_bytes(there)
+    loss = tmp_path / "loss.py"
+    loss.write_text("x = 1\n")
+    assert words in refused(keys("rotate", "--output", place)).message
+    done = CliRunner().invoke(check_command, [str(loss), "--record", str(place)])
+    assert words in refused(done).message
+    with pytest.raises(UserError, match=words):
+        write_records(made.verdict(), place)
+    assert place.read_bytes() == there
+    for before in (b"", made.verdict()):
+        place.write_bytes(before)
+        write_records(line := made.verdict(), place)
+        assert place.read_bytes() == line
