@@ -50,7 +50,9 @@ def test_the_recording_that_ships_meets_every_kind_of_reply() -> None:
 
 def test_the_recording_that_ships_holds_what_is_asked_today() -> None:
     """Where this fails, the words of a prompt were changed: replay it, and take the journal's requests and replies."""
-    asked = [entry for entry in read_entries(SHIPPED) if entry["kind"] == "ask"]
+    head, *entries = read_entries(SHIPPED)
+    assert head["profile_digest"] == load("bandit").digest, "a newer ladder gives other scores, and so other requests"
+    asked = [entry for entry in entries if entry["kind"] == "ask"]
     assert len(asked) == 18
     system = prompts.messages(CONTEXT)[0]
     for entry in asked:
