@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import signal
 import threading
@@ -66,7 +67,9 @@ def discover_command(
     Killed at any point, `--resume RUN` goes on without asking again for what was answered. Exit code: 0 the run came to
     an end, 2 the command makes no sense, 3 the proposer or the harness failed (resume it), 130 interrupted.
     """
-    from harness.discover.journal import (  # noqa: PLC0415 - help needs none of it
+    from harness.core.files import save_bytes  # noqa: PLC0415 - help needs none of it
+    from harness.discover.journal import (  # noqa: PLC0415
+        ASKED,
         JOURNAL,
         Journal,
         find_run,
@@ -86,12 +89,21 @@ def discover_command(
         prepared = _prepare(given, {})  # what makes no sense leaves no folder behind, a proposer that is none too
         open_proposer(prepared[0].proposer, prepared[1]).close()
         place = new_run(project)
+        save_bytes(json.dumps({"spec": prepared[0].proposer, "profile": prepared[2]}).encode(), place / ASKED)
         with Journal(place / JOURNAL) as journal:
             _go(journal, place, prepared, folder=project, database=database, given=given)
         return
     with Journal(place / JOURNAL) as journal:
-        prepared = _prepare(given, journal.head or {})
+        prepared = _prepare(given, {**(journal.head or {}), **_asked_for(place / ASKED)})
         _go(journal, place, prepared, folder=project, database=database, given=given)
+
+
+def _asked_for(path: Path) -> dict[str, Any]:
+    """By which words a run was begun; those of older versions are in their journals."""
+    from harness.core.files import SMALL, json_of, load_bytes  # noqa: PLC0415 - help needs none of it
+
+    told = json_of(load_bytes(path, SMALL, "what the run was asked for by"), str(path)) if path.exists() else {}
+    return {key: told[key] for key in ("spec", "profile") if isinstance(told, dict) and isinstance(told.get(key), str)}
 
 
 def _prepare(given: dict[str, Any], head: dict[str, Any]) -> tuple[Plan, Ask, str]:

@@ -165,7 +165,7 @@ def _wrong_with(crate: RunCrate | DiscoveryCrate, found: Sequence[Verified]) -> 
     problems = crate.problems(found)
     if problems or not isinstance(crate, DiscoveryCrate) or not all(each.holds for each in found):
         return problems, ()
-    from harness.discover.archived import look_at  # noqa: PLC0415 - as above
+    from harness.discover.audit import look_at  # noqa: PLC0415 - as above
 
     looked = look_at(crate)
     return list(looked.problems), looked.notes

@@ -7,15 +7,18 @@ journals come to is compared step by step, and below that the records of the run
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.crate.compare import Difference, part_differences
 from harness.crate.parts import said_in
 from harness.crate.read import DISCOVERED
 from harness.crate.repeat import by_rung, from_below, ladder_in, rung_differences
-from harness.discover.archived import follow, own_code, plan_in
+from harness.discover import record
+from harness.discover.audit import follow, own_code, plan_in
 from harness.discover.journal import JOURNAL, STEPS, Journal
 from harness.discover.judging import LadderJudge
 from harness.discover.loop import Discovery
@@ -24,7 +27,6 @@ from harness.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from harness.crate.read import DiscoveryCrate
     from harness.discover.track import Track
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 #: What of a step is compared: of outcomes all but what tells of the ledger and the clock that they met.
 _KEPT = {"ask": ("generation", "attempt", "template", "digest"), "reply": ("text", "cut", "refused", "parents")}
 _CIRCUMSTANCES = frozenset({"run", "answered", "seconds"})
+_ANSWERED = "where the ledger knew the function from a run of another text, that is why"
 #: What a GPU gives to the bit; figures are compared by the records of the rungs, within bounds.
 _ON_GPU = ("generation", "attempt", "fate", "rung", "id", "rules")
 
@@ -83,32 +86,39 @@ def _done(
     gpu, stopping, watch = how
     then, before = follow(crate)
     folder.mkdir(parents=True, exist_ok=True)
-    recorded = folder / "recorded.jsonl"
+    place = Path(tempfile.mkdtemp(prefix="discovery-", dir=folder))  # the folder may be one of the user's own
+    recorded = place / "recorded.jsonl"
     recorded.write_bytes(crate.files[f"{DISCOVERED}/{JOURNAL}"])
     plan = replace(plan_in(crate, then), generations=len(before.pulls))
     label = str(then[0].get("proposer"))
     spec = label if label == "evolve" else f"replay:{recorded}"
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(Ledger(folder))
-        journal = stack.enter_context(Journal(folder / JOURNAL))
+        journal = stack.enter_context(Journal(place / JOURNAL))
         asked = open_proposer(spec, Ask(seed=plan.seed, contract=plan.contract))
         stack.callback(asked.close)
-        judge = LadderJudge(ladder, ledger, folder / "losses", gpu=gpu)
+        judge = LadderJudge(ladder, ledger, place / "losses", gpu=gpu)
         judge.stopping = stopping
         after = Discovery(plan, ladder, asked, judge, journal, watch=watch).run()
-        runs = {run.candidate: [one.line for one in ledger.sealed(run.id)] for run in ledger.runs()}
+        made = record.runs_of(ledger, journal.entries)
+        runs = {run.candidate: [one.line for one in ledger.sealed(run.id)] for run in made}
         return journal.entries, after, runs
 
 
 def _of_runs(crate: DiscoveryCrate, runs: Mapping[str, Sequence[bytes]]) -> Iterator[Difference]:
-    """Where records of the rungs differ, of every loss that has a run in both."""
+    """Where records of the rungs differ, or are there on one side alone."""
     then: dict[str, list[bytes]] = {}
     for _, line in crate.records:
         then.setdefault(said_in(line).subject[0].digest.sha256, []).append(line)
-    for candidate in then.keys() & runs.keys():
-        now = by_rung(runs[candidate])
-        for rung, records in by_rung(then[candidate]).items():
-            yield from rung_differences(records, now.get(rung, ()))
+    judged = {candidate: before for candidate, lines in then.items() if (before := by_rung(lines))}
+    for candidate in sorted(judged.keys() | runs.keys()):
+        before, now = judged.get(candidate, {}), by_rung(runs.get(candidate, ()))
+        if not before or not now:
+            was, became = (f"{len(each)} rungs" for each in (before, now))
+            yield Difference("outcome", f"the run of {candidate[:12]}", was, became, _ANSWERED)
+            continue
+        for rung in [*before, *(name for name in now if name not in before)]:
+            yield from rung_differences(before.get(rung, ()), now.get(rung, ()))
 
 
 def _of_steps(
@@ -117,7 +127,7 @@ def _of_steps(
     """Where the steps of two journals differ, one by one."""
     both = [[entry for entry in entries if entry["kind"] in STEPS] for entries in (then, now)]
     for before, after in zip_longest(*both, fillvalue={"kind": "nothing"}):
-        kept = _kept(before, on_gpu=on_gpu)
+        kept = dict.fromkeys((*_kept(before, on_gpu=on_gpu), *_kept(after, on_gpu=on_gpu)))
         for name in kept:
             if before.get(name) != after.get(name):
                 where = f"{_step(before if len(before) > 1 else after)}, {name}"

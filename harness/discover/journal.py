@@ -21,7 +21,8 @@ from harness.llm.lines import Lines
 SCHEMA = "harness.discovery/v1"
 #: Entries that follow one another in the same order whenever a run is gone through again. Others stand beside them.
 STEPS = frozenset({"burn-in", "ask", "reply", "judged"})
-JOURNAL = "journal.jsonl"
+#: The journal, and how the run was asked for in this place: paths are nobody's business who reads the journal.
+JOURNAL, ASKED = "journal.jsonl", "asked.json"
 _MOST = 100_000
 
 

@@ -44,7 +44,7 @@ def rows_of(entries: Iterable[Mapping[str, Any]]) -> list[Row]:
     """The rows of a journal, burn-in first. Raises UserError for entries that are none."""
     try:
         return [Row.read(entry) for entry in entries if entry["kind"] in {"burn-in", "judged"}]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"this journal is damaged: {error}", remedy="restore it from a copy") from error
 
 

@@ -88,11 +88,16 @@ class Discovery:
         return self._end(self._enough() or f"{self._plan.generations} generations")
 
     def _begin(self) -> None:
-        who = {"proposer": self._proposer.label, "profile": self._ladder.source, "profile_digest": self._ladder.digest}
+        who = {"proposer": self._proposer.label, "profile_digest": self._ladder.digest}
         wanted: dict[str, Any] = {**who, **self._plan.fixed()}
         head = self._journal.head
         if head is None:
-            more = {"metric": self.metric, "baseline": self.baseline, **self._plan.loose()}
+            more = {
+                "profile": self._ladder.name,
+                "metric": self.metric,
+                "baseline": self.baseline,
+                **self._plan.loose(),
+            }
             self._journal.record("head", schema=SCHEMA, at=time.time(), **wanted, **more)
             return
         other = [key for key, value in wanted.items() if head.get(key) != value]
@@ -151,9 +156,9 @@ class Discovery:
         track = self.track
         asked = self._journal.recall("ask")
         entry = self._journal.recall("reply")
+        if self._recalled is not None and asked is not None:
+            self._recalled(asked, self._context(turns))
         if entry is not None:
-            if self._recalled is not None and asked is not None:
-                self._recalled(asked, self._context(turns))
             try:
                 self._proposer.restore(entry["state"])
             except (ValueError, KeyError) as error:
@@ -285,7 +290,8 @@ class Discovery:
             self._journal.record("duel", id=loss.id, seed=seed, own=own, against=against)
 
         self._say(f"the best against {' and '.join(names)}, on fresh seeds")
-        self._judge.duel((loss.name, loss.id), names, [seed for seed in wanted if seed not in found()], done)
+        fought = found()
+        self._judge.duel((loss.name, loss.id), names, [seed for seed in wanted if seed not in fought], done)
         met = {seed: pair for seed, pair in sorted(found().items()) if seed in wanted}
         if met:
             against = {name: tuple(others[name] for _, others in met.values()) for name in names}

@@ -26,6 +26,7 @@ from harness.core.profiles import load
 from harness.core.sources import code_digest, contents, project_root
 from harness.core.version import __version__
 from harness.discover.journal import JOURNAL
+from harness.discover.lineage import rows_of
 from harness.discover.summary import ARCHIVE
 from harness.ladder.checkout import checkout
 from harness.ladder.record_parts import part, profile_part
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
     from harness.discover.track import Duel, Plan, Row, Track
     from harness.ladder.plan import Ladder
     from harness.ledger import Ledger
+    from harness.ledger.records import Run
 
 RECORD = "record.intoto.jsonl"
 #: What a discovery leaves, and its record is about; the first is always there.
 LEFT = (JOURNAL, ARCHIVE, "summary.json", "best.py")
 #: What decides about a discovery, besides the code behind its rungs, whose records have digests of their own.
-_CODE = ("harness/discover", "harness/llm")
+_CODE = ("harness/discover", "harness/llm", "harness/losses")
 _PACKAGES = ("cmaes", "numpy")
 
 
@@ -65,14 +67,9 @@ def seal_discovery(
     """
     files = {name: read_bytes(place / name, LARGE) for name in LEFT if name == JOURNAL or (place / name).is_file()}
     about = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    replies = of_kind(entries, "reply")
     configuration: list[Json] = [
         harness_part(),
-        profile_part(load(ladder.properties)),
-        part("ladder", ladder.digest, name=ladder.name),
-        part("plan", "", **told_of(plan)),
-        part("prompts", digest_of_prompts(entries), requests=len(of_kind(entries, "ask"))),
-        part("replies", digest_of_replies(entries), replies=len(replies), proposer=str(entries[0].get("proposer"))),
+        *parts_of(entries, plan, ladder),
         part("circumstances", "", time=times.spelt(times.now()), nonce=""),
     ]
     found: list[Json] = [
@@ -87,6 +84,23 @@ def seal_discovery(
         "found": found,
     }
     return seal(statement(DISCOVERY, about, said), signing)
+
+
+def parts_of(entries: Sequence[Mapping[str, Any]], plan: Plan, ladder: Ladder) -> list[Json]:
+    """What was used besides code, as the journal and its ladder tell it."""
+    replies = of_kind(entries, "reply")
+    return [
+        profile_part(load(ladder.properties)),
+        part("ladder", ladder.digest, name=ladder.name),
+        part("plan", "", **told_of(plan)),
+        part("prompts", digest_of_prompts(entries), requests=len(of_kind(entries, "ask"))),
+        part("replies", digest_of_replies(entries), replies=len(replies), proposer=str(entries[0].get("proposer"))),
+    ]
+
+
+def runs_of(ledger: Ledger, entries: Sequence[Mapping[str, Any]]) -> list[Run]:
+    """The runs that the outcomes of a journal name, each once."""
+    return [ledger.run(number) for number in dict.fromkeys(row.run for row in rows_of(entries) if row.run)]
 
 
 def told_of(plan: Plan) -> dict[str, Json]:

@@ -7,7 +7,6 @@ and what the outcomes come to is the archive and the duel.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from harness.discover.prompts import messages
 from harness.discover.proposers import Ask, ExhaustedError, Proposer, open_proposer
 from harness.discover.reading import read
 from harness.discover.track import Plan, Row
+from harness.ladder.baselines import baseline_candidate
 from harness.llm import quoting
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from harness.discover.track import Track
     from harness.ladder.plan import Ladder
 
+#: What reading a journal can end in that a stranger wrote.
+BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 #: More generations than a journal has.
 _ALL = 1_000_000
 
@@ -46,7 +48,11 @@ def retrace(entries: Sequence[dict[str, Any]], ladder: Ladder, plan: Plan) -> Tr
     try:
         head = steps.head or {}
         proposer = _Recorded(steps, str(head.get("proposer")), plan)
-        ladder = replace(ladder, source=str(head.get("profile")))
+
+        names = [str(entry["name"]) for entry in entries if entry["kind"] == "burn-in"]
+        texts = [str(entry["id"]) for entry in entries if entry["kind"] == "burn-in"]
+        if (tuple(names), texts) != (plan.burn_in, [baseline_candidate(name).sha256 for name in plan.burn_in]):
+            raise UserError("what it began with are not the losses of the catalogue that its head names")
 
         def held(asked: Mapping[str, Any], context: Context) -> None:
             made = [json_digest(what, compact=True) for what in (asked["request"], proposer.request(context))]
@@ -55,15 +61,28 @@ def retrace(entries: Sequence[dict[str, Any]], ladder: Ladder, plan: Plan) -> Tr
                 where = f"generation {context.generation + 1}, attempt {context.attempt + 1}"
                 raise UserError(f"what was asked at {where} does not follow from what was known then")
 
-        track = Discovery(plan, ladder, proposer, _Nobody(), steps, recalled=held).run()
+        loop = Discovery(plan, ladder, proposer, _Nobody(), steps, recalled=held)
+        track = loop.run()
+        if (head["metric"], head["baseline"]) != (loop.metric, loop.baseline):
+            raise UserError("the journal's head names another metric or baseline than its ladder has")
         _as_replied(entries, plan.contract, profiles.load(ladder.properties).binding)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        _ended(entries, track)
+    except BROKEN as error:
         raise UserError(f"the journal cannot be followed: {type(error).__name__}: {error}") from error
     if steps.due is not None:
         raise UserError(f"the journal goes on after its end, with a step {steps.due['kind']!r}")
-    ends = steps.beside("end")
-    track.ended = str(ends[-1].get("why")) if ends else track.ended
     return track
+
+
+def _ended(entries: Sequence[Mapping[str, Any]], track: Track) -> None:
+    """Take the end from the journal. Raises UserError where there is none, or it is of something else."""
+    kinds = [str(entry["kind"]) for entry in entries]
+    last = len(kinds) - 1 - kinds[::-1].index("end") if "end" in kinds else len(kinds)
+    if last == len(kinds) or STEPS & set(kinds[last:]):
+        raise UserError("the journal has no end")
+    if entries[last]["archive"] != track.archive.digest:
+        raise UserError("the journal's end is of another archive of losses")
+    track.ended = str(entries[last]["why"])
 
 
 def _as_replied(entries: Sequence[dict[str, Any]], contract: str, binding: str) -> None:

@@ -66,7 +66,7 @@ class Plan:
 
     def loose(self) -> dict[str, object]:
         """What the head holds too, and a resumed run takes from it unless it is told otherwise."""
-        return {key: getattr(self, key) for key in ("generations", "patience", "confirm")} | {"spec": self.proposer}
+        return {key: getattr(self, key) for key in ("generations", "patience", "confirm")}
 
 
 def shared(one: object, kind: type[Any]) -> dict[str, Any]:

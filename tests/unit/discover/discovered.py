@@ -23,6 +23,7 @@ from harness.discover.journal import JOURNAL, Journal
 from harness.discover.proposers import Ask, open_proposer
 from harness.discover.record import RECORD, seal_discovery
 from harness.discover.track import Plan
+from harness.ladder.baselines import baseline_candidate
 from harness.ladder.ladder import load
 from harness.ladder.rung_records import RungEnd, sealing
 from harness.ledger import Ledger
@@ -51,7 +52,16 @@ class SealingJudge(FakeJudge):
 
     def judge(self, source: str, name: str, seen: Seen) -> Judged:
         """Judge, and write it down."""
-        judged = super().judge(source, name, seen)
+        return self._run_of(super().judge(source, name, seen), source, name)
+
+    def catalogue(self, name: str) -> tuple[str, Judged]:
+        """A loss of the catalogue, by its own text, with figures of the other's."""
+        data = baseline_candidate(name).data
+        _, judged = FakeJudge().catalogue(name)
+        judged = replace(judged, id=hashlib.sha256(data).hexdigest())
+        return data.decode(), self._run_of(judged, data.decode(), name)
+
+    def _run_of(self, judged: Judged, source: str, name: str) -> Judged:
         if judged.score is None:
             return judged
         judged = replace(judged, score=judged.score + self.off)
@@ -92,7 +102,9 @@ def discover(place: Path, ring: Keyring, ledger: Ledger, proposer: Any = None, *
     with Journal(place / JOURNAL) as journal:
         loop = discovery(journal, proposer, SealingJudge(ledger=ledger, ring=ring), **wanted)
         track = loop.run()
-        document = summary.document(track, run="run-1", profile=LADDER.name, proposer="a test", baseline="dpo")
+        document = summary.document(
+            track, run="run-1", profile=LADDER.name, proposer=str(journal.entries[0]["proposer"]), baseline="dpo"
+        )
         summary.leave(place, track, document, metric=loop.metric, baseline=loop.baseline)
         line = seal_discovery(
             place, journal.entries, track, plan=Plan(**wanted), ladder=LADDER, ledger=ledger, signing=ring.signing()

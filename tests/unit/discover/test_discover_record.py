@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,8 @@ from discovered import LADDER, LINES, SealingJudge, archive, discover, entries_i
 from scripted import FakeJudge, Script, discovery
 from sealing_samples import keys
 
+from harness.attestation.envelope import opened as envelope
+from harness.attestation.envelope import seal
 from harness.cli.export import export_command
 from harness.cli.import_run import import_command
 from harness.cli.reproduce import reproduce_command
@@ -21,11 +24,10 @@ from harness.crate.packing import packed, unpacked
 from harness.crate.parts import RECORDS
 from harness.crate.read import DISCOVERED, DiscoveryCrate, opened
 from harness.discover import again as doing_again
-from harness.discover import archived, record
+from harness.discover import archived, audit, record, summary
+from harness.discover import retrace as retracing
 from harness.discover.journal import JOURNAL, Journal
 from harness.discover.proposers import Ask, open_proposer
-from harness.discover.retrace import plan_of, retrace
-from harness.discover.summary import ARCHIVE, document_of
 from harness.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def told(done: Result) -> str:
 def test_an_archive_of_a_discovery_holds_and_follows_from_its_journal(data: bytes, tmp_path: Path) -> None:
     done = verify(tmp_path, data)
     assert (done.exit_code, "records hold." in done.output) == (0, True), done.output
-    assert archived.look_at(crate_of(data)) == archived.Looked(())
+    assert audit.look_at(crate_of(data)) == audit.Looked(())
     said = crate_of(data).discovery.predicate
     assert [(one.name, one.generation, bool(one.record)) for one in said.found] == [
         ("dpo", -1, True),
@@ -94,7 +96,13 @@ def careful(data: bytes, ring: Keyring, change: Change) -> bytes:
     """A liar's archive who draws every conclusion from the changed journal."""
     entries = entries_in(data)
     change(entries)
-    track = retrace(entries, LADDER, plan_of(entries[0], 4))
+    with patch.object(retracing, "_ended"):
+        track = retracing.retrace(entries, LADDER, retracing.plan_of(entries[0], 4))
+    track.ended = str(of_kind(entries, "end", -1)["why"])
+
+    def changed(others: list[dict[str, Any]]) -> None:
+        change(others)
+        of_kind(others, "end", -1)["archive"] = track.archive.digest
 
     def said(statement: Any) -> None:
         predicate = statement["predicate"]
@@ -104,9 +112,11 @@ def careful(data: bytes, ring: Keyring, change: Change) -> bytes:
         parts["replies"]["digest"]["sha256"] = record.digest_of_replies(entries)
 
     def files(inside: dict[str, bytes]) -> None:
-        inside[f"{DISCOVERED}/{ARCHIVE}"] = document_of(track.archive)
+        inside[f"{DISCOVERED}/{summary.ARCHIVE}"] = summary.document_of(track.archive)
+        told = {"profile": LADDER.name, "proposer": str(entries[0]["proposer"]), "baseline": "dpo"}
+        inside[f"{DISCOVERED}/summary.json"] = json.dumps(summary.document(track, run="run-1", **told)).encode()
 
-    return forged(data, ring, change, said=said, files=files)
+    return forged(data, ring, changed, said=said, files=files)
 
 
 def better(place: int) -> Change:
@@ -135,10 +145,14 @@ def asked_last(entries: list[dict[str, Any]]) -> None:
     entries.append({**of_kind(entries, "ask", -1), "generation": 2, "attempt": 0})
 
 
+def without_duel(entries: list[dict[str, Any]]) -> None:
+    entries[:] = [entry for entry in entries if entry["kind"] != "duel"]
+
+
 CHANGES: dict[str, tuple[Change, str]] = {
-    "a score": (better(-1), "its archive is not what the journal comes to"),
+    "a score": (better(-1), "the journal's end is of another archive of losses"),
     "a score that was told to the proposer": (better(0), "what was asked at generation 1, attempt 1 does not follow"),
-    "a name": (lambda e: losses(e)[-1].update(name="mine"), "its losses is not what the journal comes to"),
+    "a name": (lambda e: losses(e)[-1].update(name="mine"), "the journal's end is of another archive of losses"),
     "a request": (asked_otherwise, "what was asked at generation 2, attempt 1 does not follow"),
     "a request's digest": (lambda e: of_kind(e, "ask", 0).update(digest="0" * 64), "generation 1, attempt 1 does not"),
     "an attempt's number": (lambda e: of_kind(e, "ask", 1).update(attempt=2), "generation 1, attempt 2 does not"),
@@ -148,17 +162,36 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "the end": (lambda e: of_kind(e, "end", 0).update(why="it was good"), "its end is not what the journal comes to"),
     "the plan": (lambda e: e[0].update(seed=5), "its plan is not what the journal comes to"),
     "the order": (swapped, "does not follow"),
-    "a request more": (asked_last, "what was asked is not what the journal comes to"),
+    "a request more": (asked_last, "generation 3, attempt 1 does not follow"),
+    "a last request that does not follow": (
+        lambda e: e.insert(-1, {**of_kind(e, "ask", -1), "generation": 2, "attempt": 0, "digest": "0" * 64}),
+        "generation 3, attempt 1 does not follow",
+    ),
+    "a last request": (
+        lambda e: e.insert(-1, {"kind": "ask", "generation": 2, "attempt": 0}),
+        "the journal cannot be followed: KeyError",
+    ),
     "a step less": (lambda e: e.remove(of_kind(e, "reply", 0)), "a step 'reply' is due"),
-    "no burn-in": (lambda e: e.remove(of_kind(e, "burn-in", 0)), "a step 'burn-in' is due"),
+    "no burn-in": (lambda e: e.remove(of_kind(e, "burn-in", 0)), "are not the losses of the catalogue"),
     "no head": (lambda e: e.clear(), "no head"),
     "a head of no run": (lambda e: e[0].pop("seed"), "no head"),
     "another ladder": (lambda e: e[0].update(profile_digest="0" * 64), "was begun with"),
-    "a row of no form": (lambda e: losses(e)[0].update(metrics=3), "cannot be followed"),
-    "a request without a digest": (
-        lambda e: e.append({"kind": "ask", "generation": 2, "attempt": 0}),
-        "cannot be read",
+    "a row of no form": (lambda e: losses(e)[0].update(metrics=3), "cannot be read"),
+    "seeds of the duel left out": (
+        lambda e: e.remove(of_kind(e, "duel", 1)),
+        "its duel is not what the journal comes to",
     ),
+    "the duel left out": (without_duel, "its duel is not what the journal comes to"),
+    "the end left out": (lambda e: e.remove(of_kind(e, "end", 0)), "the journal has no end"),
+    "the proposer": (lambda e: e[0].update(proposer="a person"), "what was replied is not what the journal comes to"),
+    "the metric": (lambda e: e[0].update(metric="kl"), "another metric or baseline"),
+    "another text of the catalogue": (
+        lambda e: losses(e)[1].update(id="0" * 64),
+        "are not the losses of the catalogue",
+    ),
+    "another outcome": (lambda e: losses(e)[-1].update(fate="stopped"), "two is told to be stopped, and its last"),
+    "an infinite curve": (lambda e: losses(e)[0].update(learning=[["Infinity", 0.1]]), "this journal is damaged"),
+    "a number too large": (lambda e: losses(e)[0].update(score=10**400), "this journal is damaged"),
 }
 
 
@@ -228,15 +261,71 @@ def test_records_of_runs_and_of_the_discovery_are_there_once_each(data: bytes, t
         assert (done.exit_code, words in told(done)) == (1, True), done.output
 
 
-def test_what_other_code_made_is_told_as_not_followed(
-    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_other_code_made_is_followed_by_ours_and_what_differs_is_noted(
+    data: bytes, tmp_path: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other = forged(data, ring, asked_otherwise)
+    score = careful(data, ring, better(-1))
     part = {**record.harness_part(), "digest": {"sha256": "1" * 64}}
     monkeypatch.setattr(record, "harness_part", lambda: part)
-    done = verify(tmp_path, data)
-    assert done.exit_code == 0
-    assert "made by other code" in told(done)
-    assert "was not looked at" in told(done)
+    assert verify(tmp_path, data).exit_code == 0
+    done = verify(tmp_path, other)
+    assert (done.exit_code, "made by other code" in told(done)) == (0, True), done.output
+    assert "and by ours what was asked at generation 2, attempt 1 does not follow" in told(done)
+    assert verify(tmp_path, score).exit_code == 1, "what the records say is nothing that code decides about"
+
+
+def files_changed(**changes: bytes) -> Callable[[dict[str, bytes]], None]:
+    return lambda inside: inside.update({f"{DISCOVERED}/{name}": content for name, content in changes.items()})
+
+
+def test_what_was_left_follows_too(data: bytes, tmp_path: Path, ring: Keyring) -> None:
+    def best(statement: Any) -> None:
+        statement["subject"].append({"name": "best.py", "digest": {"sha256": record.digest_of(b"x = 1\n")}})
+
+    better_told = json.loads(unpacked(data)[f"{DISCOVERED}/summary.json"]) | {"gain": {"mean": 99.0}}
+    for name, content, said in (
+        ("best.py", b"x = 1\n", best),
+        ("summary.json", json.dumps(better_told).encode(), lambda _: None),
+        (summary.ARCHIVE, b"[]", lambda _: None),
+    ):
+        done = verify(tmp_path, forged(data, ring, said=said, files=files_changed(**{name: content})))
+        assert (done.exit_code, f"{DISCOVERED}/{name} is not what" in told(done)) == (1, True), (name, done.output)
+
+
+def test_a_record_of_another_loss_or_ladder_is_behind_no_score(data: bytes, tmp_path: Path, ring: Keyring) -> None:
+    def borrowed(statement: Any) -> None:
+        found = statement["predicate"]["found"]
+        found[1]["record"] = found[-1]["record"]
+
+    done = verify(tmp_path, forged(data, ring, said=borrowed))
+    assert (done.exit_code, "the record of slic is that of another of its losses" in told(done)) == (1, True), (
+        done.output
+    )
+
+    def seeds(statement: Any) -> None:
+        statement["predicate"]["configuration"][3]["annotations"]["confirm"] = 10**9
+
+    done = verify(tmp_path, forged(data, ring, said=seeds))
+    assert (done.exit_code, "no number of fresh seeds" in told(done)) == (1, True), done.output
+
+
+def test_results_of_another_ladder_are_behind_no_score(data: bytes, ring: Keyring) -> None:
+    named: dict[str, str] = {}
+
+    def ladder(inside: dict[str, bytes]) -> None:
+        made = []
+        for line in inside[RECORDS].splitlines(keepends=True):
+            text = json.dumps(envelope(line).statement).replace(LADDER.digest, "f" * 64)
+            for old, new in named.items():
+                text = text.replace(old, new)
+            made.append(seal(json.loads(text), ring.signing()))
+            named[record.digest_of(line)] = record.digest_of(made[-1])
+        inside[RECORDS] = b"".join(made)
+
+    looked = audit.look_at(crate_of(forged(data, ring, files=ladder)))
+    assert "the score of dpo, 0.6, is not what the record of its run comes to" in looked.problems
+    assert "its ladder is not what the journal comes to" in looked.problems
 
 
 @pytest.mark.parametrize("proposer", ["evolve", "killed", "not sent back"])
@@ -259,13 +348,13 @@ def test_journals_of_all_kinds_can_be_followed(
         data = archive(tmp_path, ring, proposer=open_proposer(f"replay:{recorded}", Ask()), generations=4)
         attempts = [(e["generation"], e["attempt"]) for e in entries_in(data) if e["kind"] == "ask"]
         assert attempts == [(0, 0), (1, 0), (2, 0), (3, 0)], "as it was recorded"
-    assert archived.look_at(crate_of(data)) == archived.Looked(())
+    assert audit.look_at(crate_of(data)) == audit.Looked(())
     if proposer == "evolve":
 
         def change(entries: list[dict[str, Any]]) -> None:
             of_kind(entries, "reply", 2)["state"]["marks"].append("x")
 
-        looked = archived.look_at(crate_of(forged(data, ring, change)))
+        looked = audit.look_at(crate_of(forged(data, ring, change)))
         assert looked.problems == (
             "what was asked at generation 4, attempt 1 does not follow from what was known then",
         )
@@ -341,7 +430,7 @@ def test_the_commands_know_a_discovery_by_its_name(
     with Ledger(tmp_path / "own") as ledger:
         discover(tmp_path / "own" / "discover" / "run-1", ring, ledger)
     place = tmp_path / "own" / "discover" / "run-1"
-    files = [str(place / name) for name in (record.RECORD, JOURNAL, ARCHIVE, "summary.json")]
+    files = [str(place / name) for name in (record.RECORD, JOURNAL, summary.ARCHIVE, "summary.json")]
     assert CliRunner().invoke(verify_command, files).exit_code == 0
     done = CliRunner().invoke(export_command, ["run-1", "--folder", "own"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
