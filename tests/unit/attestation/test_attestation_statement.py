@@ -122,6 +122,7 @@ _OF_ONE = {
         "a position that is a text": _set("predicate/rung/position", "0"),
         "a ladder without a digest": _set("predicate/rung/ladder", ""),
         "a metric that is a list": _set("predicate/seeds/0/loss", []),
+        "a seed that is spelt otherwise": _set("predicate/seeds/007", {}),
         "a document without a digest": _set("predicate/documents/metrics.json", ""),
     },
     "gate decision": {
@@ -265,3 +266,12 @@ def test_a_time_is_written_in_one_way(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|match|range|day|unconverted"):
         times.read(text)
     assert times.spelt(times.read("2026-01-01T00:00:00.000000Z")) == "2026-01-01T00:00:00.000000Z"
+
+
+def test_a_seed_is_one_that_ledgers_keep(statements: dict[str, Any]) -> None:
+    document = statements["rung result"]
+    document["predicate"]["seeds"] = {str(2**63 - 1): {}}
+    read(document)
+    document["predicate"]["seeds"] = {str(2**63): {}}
+    with pytest.raises(NoStatementError, match="seed"):
+        read(document)
