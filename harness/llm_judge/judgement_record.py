@@ -184,7 +184,7 @@ def _shown(*both: str) -> Iterator[str]:
 
 def _leaves(value: Json, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """All that holds nothing further, as JSON spells it, by its place."""
-    if not isinstance(value, dict | list) or not value:
+    if not isinstance(value, dict | list) or (place and not value):
         yield place, _spelt(value)
         return
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value, 1):
