@@ -48,7 +48,15 @@ DISCOVERY_ARCHIVE = "urn:harness:discovery-archive:v1"
 JUDGEMENT = "urn:harness:judgement:v1"
 NEXT_KEY = "urn:harness:next-key:v1"
 
-_Seed = Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]
+
+def _seed(text: str) -> str:
+    if int(text) >= 2**63:
+        raise ValueError("no ledger keeps a seed of 2^63 or more")
+    return text
+
+
+#: Spelt in one way only: two spellings of one seed would be two seeds to some, and one to others.
+_Seed = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,18})$"), AfterValidator(_seed)]
 #: JSON has no word for some numbers.
 _Number = float | Literal["nan", "inf", "-inf"]
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class Asked:
     """What a record has to answer besides being whole: made for this word, in time, and saying yes.
 
-    `accepted` refuses rejections, and what decided nothing; of a screen under a promotion its word is enough.
+    `accepted` refuses rejections, and what decided nothing; a screen's word is part of an acceptance, and none.
     """
 
     at: datetime
@@ -95,10 +95,10 @@ def speaks_of(known: Statement) -> list[str]:
 
 
 def accepts(known: Statement) -> bool:
-    """Whether a record says that its candidate passed something."""
-    return isinstance(known, PromotionStatement) or (
-        isinstance(known, VerdictStatement) and known.predicate.result != "FAILED"
-    )
+    """Whether a record says that its candidate passed something: a screen judges nothing, and so nothing passes it."""
+    if isinstance(known, PromotionStatement):
+        return known.predicate.rung.kind != "screen"
+    return isinstance(known, VerdictStatement) and known.predicate.result != "FAILED"
 
 
 def vouches_for(known: Statement, *, accepted: bool) -> set[str]:

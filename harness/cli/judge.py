@@ -48,6 +48,16 @@ _SETTINGS = {
     "controlled": "controlled",
     "seed": "seed",
 }
+#: What each may be: as its option has it, since an option that a record is taken for is not looked at any more.
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "model": lambda told: isinstance(told, str) and bool(told),
+    "most_tokens": lambda told: type(told) is int and 0 < told < 2**63,
+    "cap": lambda told: told in ("max_tokens", "max_completion_tokens"),
+    "weighted": lambda told: isinstance(told, bool),
+    "controlled": lambda told: isinstance(told, bool),
+    "seed": lambda told: type(told) is int and 0 <= told < 2**63,
+    "temperature": lambda told: told is None or (type(told) in (int, float) and 0 <= told <= 2),
+}
 #: So many differences are shown.
 _SHOWN = 12
 
@@ -184,6 +194,8 @@ def _then(given: dict[str, Any]) -> JudgementStatement:
         problems = [f"{path} holds {len(known)} records of judgements, and one is compared with"]
     end_unless_it_holds(problems)
     said, source = known[0].predicate.annotations("judge"), click.get_current_context().get_parameter_source
+    odd = [name for name, fits in _FITS.items() if name in said and not fits(said[name])]
+    end_unless_it_holds([f"{path} tells of settings that no judge has: {', '.join(odd)}"] if odd else [])
     for name, option in _SETTINGS.items():
         if source(option) is ParameterSource.DEFAULT and name in said:
             given[option] = said[name]

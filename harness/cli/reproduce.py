@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
     from rich.console import Console
 
+    from harness.attestation.statement import NoVerdictStatement, VerdictStatement
+    from harness.core.candidate import Candidate
+    from harness.core.verdict import Json
     from harness.crate.compare import Difference
     from harness.crate.read import DiscoveryCrate, RunCrate
     from harness.discover.track import Track
     from harness.ladder.context import Progress
+
+    _Verdict: TypeAlias = VerdictStatement | NoVerdictStatement
 
 #: So many differences are shown.
 _SHOWN = 12
@@ -107,7 +113,6 @@ def _checks(
     from harness.cli.verify import end_unless_it_holds, look_at_records  # noqa: PLC0415
     from harness.core import text as sanitize  # noqa: PLC0415
     from harness.core.errors import UserError  # noqa: PLC0415
-    from harness.core.files import LARGE, json_of, load_bytes  # noqa: PLC0415
     from harness.crate.check_again import check_again  # noqa: PLC0415
 
     if not paths:
@@ -115,17 +120,54 @@ def _checks(
     verdicts, problems, whose = look_at_records(file, data, pems)
     end_unless_it_holds(problems)
     say(f"harness: {sanitize.path(str(file))} holds, {whose}")
-    told = {} if report is None else json_of(load_bytes(report, LARGE, "the report", links=True), str(report))
-    results = {one["sha256"]: one for one in told.get("results", ())}
-    differ = False
-    for candidate in read_all(list(paths)):
-        name = sanitize.path(candidate.path)
+    given = read_all(list(paths))
+    for candidate in given:
         if candidate.sha256 not in verdicts:
-            raise UserError(f"no record in {file} is about {name}", remedy="`harness verify` lists what they are about")
-        found = check_again(verdicts[candidate.sha256], candidate, results.get(candidate.sha256), gpu=gpu)
-        differ = differ or bool(found)
-        _print(console, [name], found)
+            told = f"no record in {file} is about {sanitize.path(candidate.path)}"
+            raise UserError(told, remedy="`harness verify` lists what they are about")
+    results = {} if report is None else _results(report)
+    if report is not None:
+        end_unless_it_holds([why for one in given if (why := _strange(results, one, verdicts[one.sha256]))])
+    differ = False
+    for candidate in given:
+        for then in verdicts[candidate.sha256]:
+            found = check_again(then, candidate, results.get(then.predicate.digest("report")), gpu=gpu)
+            differ = differ or bool(found)
+            _print(console, [sanitize.path(candidate.path), *_which(then, verdicts[candidate.sha256])], found)
     sys.exit(1 if differ else 0)
+
+
+def _results(report: Path) -> dict[str, dict[str, Json]]:
+    """The results in a report, by the digests that records name them by. Raises UserError for what is no report."""
+    from harness.core.errors import UserError  # noqa: PLC0415 - as above
+    from harness.core.files import LARGE, load_bytes  # noqa: PLC0415
+    from harness.report.json_report import compared_results  # noqa: PLC0415
+
+    try:
+        return dict(compared_results(load_bytes(report, LARGE, "the report", links=True)))
+    except ValueError as error:
+        told = str(error).partition("\n")[0]
+        remedy = "give the file that `harness check --report json=FILE` wrote with the record"
+        raise UserError(f"{report} cannot be read as a report: {told}", remedy=remedy) from error
+
+
+def _strange(results: Mapping[str, Mapping[str, Json]], candidate: Candidate, verdicts: Sequence[_Verdict]) -> str:
+    """Why a report is none that belongs to the records of a candidate's verdicts; empty where it is."""
+    from harness.core import text as sanitize  # noqa: PLC0415 - as above
+
+    mine = {digest for digest, result in results.items() if result["sha256"] == candidate.sha256}
+    name = sanitize.path(candidate.path)
+    if not mine:
+        return f"the report says nothing of {name}"
+    known = {then.predicate.digest("report") for then in verdicts}
+    return "" if mine <= known else f"what the report says of {name} is not what was recorded"
+
+
+def _which(then: _Verdict, among: Sequence[_Verdict]) -> list[str]:
+    """Which of a candidate's verdicts it is, where there are several."""
+    said = then.predicate
+    told = [f"profile {said.annotations('profile').get('name')}", f"seed {said.annotations('questions').get('seed')}"]
+    return told if len(among) > 1 else []
 
 
 def _repeated(

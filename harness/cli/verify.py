@@ -298,16 +298,15 @@ def records_in(path: Path, data: bytes, pems: Sequence[Path]) -> tuple[list[Veri
 
 def look_at_records(
     path: Path, data: bytes, pems: Sequence[Path]
-) -> tuple[dict[str, VerdictStatement | NoVerdictStatement], list[str], str]:
-    """The verdicts in a file of records by their candidates, what is wrong with any record, and by whose word it is."""
+) -> tuple[dict[str, list[VerdictStatement | NoVerdictStatement]], list[str], str]:
+    """All verdicts in a file of records by their candidates, what is wrong with any record, and by whose word it is."""
     from harness.attestation.statement import NoVerdictStatement, VerdictStatement  # noqa: PLC0415 - as above
 
     found, problems = records_in(path, data, pems)
-    verdicts = {
-        each.candidate: each.statement
-        for each in found
-        if isinstance(each.statement, VerdictStatement | NoVerdictStatement)
-    }
+    verdicts: dict[str, list[VerdictStatement | NoVerdictStatement]] = {}
+    for each in found:
+        if isinstance(each.statement, VerdictStatement | NoVerdictStatement):
+            verdicts.setdefault(each.candidate, []).append(each.statement)
     return verdicts, problems, "by keys that are trusted here"
 
 

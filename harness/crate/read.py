@@ -10,16 +10,27 @@ from harness.attestation.statement import (
     ArchiveStatement,
     DiscoveryArchiveStatement,
     DiscoveryStatement,
+    GateDecisionStatement,
+    NoVerdictStatement,
+    PromotionStatement,
+    RungModel,
+    RungResultStatement,
+    VerdictStatement,
 )
+from harness.core.errors import UserError
 from harness.crate.packing import NoArchiveError, unpacked
 from harness.crate.parts import KEYS, LADDERS, PROFILES, RECORDS, SIGNED, said_in
-from harness.crate.write import CANDIDATES
+from harness.crate.write import CANDIDATES, DOCUMENTS
+from harness.ladder.ladder import parse
+from harness.ledger.documents import EARLIER
+from harness.ledger.records import FINAL, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.attestation.statement import Statement
     from harness.attestation.verified import Verified
+    from harness.ladder.plan import Ladder
 
 #: What an archive begins with.
 MAGIC = b"PK\x03\x04"
@@ -92,9 +103,76 @@ class RunCrate(Crate):
         said, out = about.statement.predicate, []
         if [_digest(data) for _, data in (self.candidate, self.ladder)] != [said.candidate, said.ladder]:
             out.append("its candidate or its ladder is another than its record says")
-        return out + [
-            f"{each.source} is about another candidate" for each in others if each.candidate != said.candidate
-        ]
+        out += [f"{each.source} is about another candidate" for each in others if each.candidate != said.candidate]
+        try:
+            name, data = self.ladder
+            ladder = parse(data, name)
+        except UserError as error:
+            return [*out, error.message]
+        return [*out, *_off_the_way(ladder, said.state, others), *self._of_no_rung(ladder)]
+
+    def _of_no_rung(self, ladder: Ladder) -> Iterator[str]:
+        """The documents that no rung has left, and no earlier way up."""
+        rungs = {EARLIER, *(plan.name for plan in ladder.rungs)}
+        for name in self.files:
+            folder, _, place = name.partition("/")
+            rung, _, called = place.partition("/")
+            if folder == DOCUMENTS and not (rung in rungs and called):
+                yield f"{name} is a document of no rung"
+
+
+#: The records that tell what a rung came to, before anybody decided by it.
+_RESULTS = (VerdictStatement, NoVerdictStatement, RungResultStatement)
+
+
+def _off_the_way(ladder: Ladder, state: str, records: Sequence[Verified]) -> Iterator[str]:
+    """Where records are not those of one way up the ladder, each rung's result, decision and promotion in turn.
+
+    And where the state that a run is said to be in is none that such a way ends in.
+    """
+    rungs = [
+        RungModel(name=plan.name, kind=plan.kind, position=position, ladder=ladder.digest)
+        for position, plan in enumerate(ladder.rungs)
+    ]
+    if len({rung.name for rung in rungs}) < len(rungs):
+        yield "its ladder has two rungs of one name"
+        return
+    at, decision = 0, ""
+    wanted: tuple[type[Statement], ...] = _RESULTS
+    for each in records:
+        known = each.statement
+        if at == len(rungs) or not isinstance(known, wanted) or not _is_of(known, rungs[at]):
+            yield f"{each.source} is not the record that comes next on the way up its ladder"
+            return
+        if isinstance(known, GateDecisionStatement):
+            decision = known.predicate.decision
+            wanted = (PromotionStatement,) if decision == "promote" else ()
+        elif isinstance(known, PromotionStatement):
+            at, wanted = at + 1, _RESULTS
+        else:
+            wanted = (GateDecisionStatement,)
+    if not records or wanted not in (_RESULTS, ()):
+        yield "its records break off before a rung's end"
+        return
+    top = at == len(rungs)
+    refused = 0 < at < len(rungs) and ladder.rungs[at - 1].ask_a_person  # by the person who was asked
+    # A run that was taken out may have ended before: what it came to then is what its records tell.
+    fits: dict[str, bool] = {
+        **dict.fromkeys(FINAL, True),
+        State.COMPLETED: top,
+        State.REJECTED: decision == "reject" or refused,
+    }
+    if not fits.get(state, False):
+        yield f"its run is said to be {state}, and its records say otherwise"
+
+
+def _is_of(known: Statement, rung: RungModel) -> bool:
+    if isinstance(known, VerdictStatement | NoVerdictStatement):
+        told = known.predicate.annotations("circumstances")
+        return (told.get("ladder"), told.get("rung")) == (rung.ladder, rung.name)
+    return isinstance(known, RungResultStatement | GateDecisionStatement | PromotionStatement) and (
+        known.predicate.rung == rung
+    )
 
 
 class DiscoveryCrate(Crate):

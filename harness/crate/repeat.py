@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from harness.attestation.statement import (
     GateDecisionStatement,
     NoVerdictStatement,
+    PromotionStatement,
     RungResultStatement,
     VerdictStatement,
 )
 from harness.core.candidate import Candidate
 from harness.core.errors import InfrastructureError, UserError
+from harness.core.files import save_bytes
 from harness.crate.check_again import without_place
 from harness.crate.compare import Difference, differences
 from harness.crate.parts import said_in
@@ -29,6 +32,7 @@ from harness.ladder.rungs import TRAINED
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
 from harness.ledger import Ledger
 from harness.ledger.records import FINAL
+from harness.report.json_report import compared_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -89,7 +93,7 @@ def repeat(
             raise KeyboardInterrupt
         now = by_rung(one.line for one in ledger.sealed(number))
         reports = {
-            each.rung: json.loads(ledger.document(each.sha256))
+            each.rung: without_place(json.loads(ledger.document(each.sha256))["results"][0])
             for each in ledger.attachments(number)
             if each.name in _REPORTS
         }
@@ -100,14 +104,14 @@ def repeat(
         raise InfrastructureError(f"the rung {missing} was not done again: {why}", remedy=remedy)
     found: list[Difference] = []
     for each in wanted:
-        found += rung_differences(then[each], now[each], (_report(crate, each), _compared(reports.get(each))))
+        found += rung_differences(then[each], now[each], (_report(crate, each, then[each]), reports.get(each)))
     return Repeated(tuple(wanted), from_below(found))
 
 
 def rung_differences(
     then: Sequence[Statement], now: Sequence[Statement], reports: tuple[Any, Any] = (None, None)
 ) -> list[Difference]:
-    """Where results and decisions of a rung differ; `reports` as `differences` has them."""
+    """Where results, decisions and promotions of a rung differ; `reports` as `differences` has them."""
     out = []
     if len(then) != len(now):
         out.append(Difference("outcome", "records of a rung", str(len(then)), str(len(now))))
@@ -115,6 +119,8 @@ def rung_differences(
         out += differences(before, after, reports)
         if isinstance(before, GateDecisionStatement) and isinstance(after, GateDecisionStatement):
             out += _decisions(before, after)
+        if isinstance(before, PromotionStatement) and isinstance(after, PromotionStatement):
+            out += _evaluations(before, after)
     return out
 
 
@@ -137,13 +143,13 @@ def ensure_images(crate: Crate, *, gpu: str, say: Callable[[str], None]) -> None
 
 
 def by_rung(lines: Iterable[bytes]) -> dict[str, list[Statement]]:
-    """The results and decisions of each rung, by its name."""
+    """The results, decisions and promotions of each rung, by its name."""
     out: dict[str, list[Statement]] = {}
     for line in lines:
         one = said_in(line)
         if isinstance(one, VerdictStatement | NoVerdictStatement):
             out.setdefault(str(one.predicate.annotations("circumstances").get("rung")), []).append(one)
-        elif isinstance(one, RungResultStatement | GateDecisionStatement):
+        elif isinstance(one, RungResultStatement | GateDecisionStatement | PromotionStatement):
             out.setdefault(one.predicate.rung.name, []).append(one)
     return out
 
@@ -154,10 +160,21 @@ def ladder_in(crate: Crate, folder: Path) -> Ladder:
     stem = Path(name).stem
     if stem in names() and digest_of(stem) == hashlib.sha256(data).hexdigest():
         return load(stem)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{stem}.toml"
-    path.write_bytes(data)
-    return load(str(path))
+    return load(str(own_file(folder, f"{stem}.toml", data)))
+
+
+def own_file(folder: Path, name: str, data: bytes) -> Path:
+    """Keep a file of an archive in a new folder below `folder`, which may be anybody's: nothing there is written over.
+
+    Raises UserError, and InfrastructureError where the disk is full or broken.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = Path(tempfile.mkdtemp(prefix="of-the-archive-", dir=folder)) / name
+    except OSError as error:
+        raise UserError(f"nothing can be kept in {folder}: {error.strerror}", remedy="give another folder") from error
+    save_bytes(data, path)
+    return path
 
 
 def _last(ladder: Ladder, then: dict[str, list[Statement]], rung: str | None) -> int:
@@ -174,14 +191,21 @@ def _last(ladder: Ladder, then: dict[str, list[Statement]], rung: str | None) ->
     return next(number for number, plan in enumerate(ladder.rungs) if plan.name == rung)
 
 
-def _report(crate: RunCrate, rung: str) -> Any:
-    paths = (f"{DOCUMENTS}/{rung}/{name}" for name in _REPORTS)
-    return next((_compared(json.loads(crate.files[path])) for path in paths if path in crate.files), None)
+def _report(crate: RunCrate, rung: str, then: Sequence[Statement]) -> Any:
+    """The result in a rung's report without what is not compared; None unless it is what the rung's records are of."""
+    known = {one.predicate.digest("report") for one in then if isinstance(one, VerdictStatement | NoVerdictStatement)}
+    for name in _REPORTS:
+        with contextlib.suppress(KeyError, ValueError):
+            for digest, result in compared_results(crate.files[f"{DOCUMENTS}/{rung}/{name}"]):
+                if digest in known:
+                    return without_place(result)
+    return None
 
 
-def _compared(report: Any) -> Any:
-    """The one result of a report, without what is not compared."""
-    return None if report is None else without_place(report["results"][0])
+def _evaluations(then: PromotionStatement, now: PromotionStatement) -> Sequence[Difference]:
+    before, after = then.predicate.evaluation, now.predicate.evaluation
+    where = f"{then.predicate.rung.name}, what its outcome rests on"
+    return () if before == after else (Difference("code", where, before[:12], after[:12]),)
 
 
 def _decisions(then: GateDecisionStatement, now: GateDecisionStatement) -> Sequence[Difference]:

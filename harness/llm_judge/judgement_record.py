@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
+import json
 import platform
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
@@ -148,7 +149,8 @@ def _whose(part: DescriptorModel) -> str:
 
 def _questions(then: DescriptorModel, now: DescriptorModel) -> Iterator[Difference]:
     """The first question that differs, where anything does."""
-    if _sha256(then) == _sha256(now):
+    if _sha256(then) == _sha256(now):  # then what is told beside it follows from the same calls
+        yield from _values(f"the {then.name}", _told(then), _told(now))
         return
     before, after = (told if isinstance(told := _told(part).get("questions"), list) else [] for part in (then, now))
     for number, (one, other) in enumerate(itertools.zip_longest(before, after, fillvalue=_NOTHING), 1):
@@ -159,16 +161,31 @@ def _questions(then: DescriptorModel, now: DescriptorModel) -> Iterator[Differen
 
 
 def _values(what: str, then: Json, now: Json) -> Iterator[Difference]:
-    """All values that differ; those of the whole come before those of a part."""
+    """All values that differ as JSON spells them; those of the whole come before those of a part."""
     before, after = dict(_leaves(then)), dict(_leaves(now))
+    alike = True
     for place in sorted({*before, *after}, key=lambda place: (len(place), place)):
         if (one := before.get(place, _NOTHING)) != (other := after.get(place, _NOTHING)):
-            yield Difference(f"{what}: {', '.join(place)}", str(one), str(other))
+            alike = False
+            yield Difference(f"{what}: {', '.join(place)}", *_shown(one, other))
+    if alike and (one := _spelt(then)) != (other := _spelt(now)):  # a list, and keys that count as it does
+        yield Difference(what, one, other)
 
 
-def _leaves(value: Json, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
-    if not isinstance(value, dict | list):
-        yield place, value
+def _spelt(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _shown(*both: str) -> Iterator[str]:
+    """Two leaves without the quotation marks of texts, unless nothing else tells them apart."""
+    plain = [str(json.loads(one)) if one != _NOTHING else one for one in both]
+    yield from plain if plain[0] != plain[1] else both
+
+
+def _leaves(value: Json, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """All that holds nothing further, as JSON spells it, by its place."""
+    if not isinstance(value, dict | list) or (place and not value):
+        yield place, _spelt(value)
         return
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value, 1):
         yield from _leaves(inner, (*place, str(key)))

@@ -124,21 +124,30 @@ def compared_digest(report: CheckReport, result: CheckResult) -> str:
 
 
 def compared_digests(data: bytes) -> list[str]:
-    """The same of all results in a report as it was written, but for files that could not be read.
+    """The same of all results in a report as it was written. Raises ValueError for what is no report."""
+    return [digest for digest, _ in compared_results(data)]
+
+
+def compared_results(data: bytes) -> list[tuple[str, dict[str, Json]]]:
+    """All results in a report as it was written, each by that digest, but for files that could not be read.
 
     What no result answers for has to follow from them, and nothing may stand there twice, as readers differ in which of
     the two they take. Raises ValueError for what is no such report.
     """
     try:
         json.loads(data, object_pairs_hook=_each_once)
+        told = read_json(data)
         model = ReportModel.model_validate_json(data)
-        if read_json(data).exit_code != model.exit_code:
+        if told.exit_code != model.exit_code:
             raise ValueError("its exit code is not what its results come to")
     except (InfrastructureError, RecursionError) as error:
         raise ValueError(str(error)) from error
     # Not from what `read_json` gives: texts that were cut on their way out would be cut again.
     wanted = [one for one in model.results if one.sha256 or one.verdict != "undecided"]
-    return [hashlib.sha256(_compared(model.profile, model.seed, one)).hexdigest() for one in wanted]
+    return [
+        (hashlib.sha256(_compared(model.profile, model.seed, one)).hexdigest(), one.model_dump(mode="json"))
+        for one in wanted
+    ]
 
 
 def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:

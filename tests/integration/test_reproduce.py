@@ -17,6 +17,7 @@ from harness.attestation.keys import Keyring
 from harness.crate.check_again import without_place
 from harness.crate.packing import packed, unpacked
 from harness.crate.parts import KEYS, RECORDS, SIGNED
+from harness.report.json_report import compared_digests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,8 +134,10 @@ def test_a_verdict_is_repeated_from_its_record_and_its_candidate(tmp_path: Path)
     told["results"][0]["facts"]["value_at_zero"] = 0.7
     report.write_text(json.dumps(told))
     line = record.read_bytes().splitlines(keepends=True)[0]
-    said = envelope(line).statement
-    next(one for one in said["predicate"]["configuration"] if one["name"] == "report")["digest"]["sha256"] = "0" * 64
+    done = command(keys, "reproduce", record, losses[0], "--report", report)
+    assert (done.returncode, "is not what was recorded" in done.stdout) == (1, True), done.stdout
+    said, digest = envelope(line).statement, compared_digests(report.read_bytes())[0]
+    next(one for one in said["predicate"]["configuration"] if one["name"] == "report")["digest"]["sha256"] = digest
     record.write_bytes(seal(said, Keyring(keys).signing()))
     done = command(keys, "reproduce", record, losses[0], "--report", report)
     assert done.returncode == 1

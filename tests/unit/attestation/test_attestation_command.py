@@ -103,8 +103,13 @@ def test_a_candidate_is_accepted_by_nothing_but_a_verdict_or_a_promotion(made: M
         )
         done = verify(record, loss, "--accepted")
         assert done.exit_code == (name != "verdict"), (name, done.output)
-        if name not in {"verdict", "promotion"}:
+        if name != "verdict":
             assert "none of the records that hold accepts anything" in done.output, name
+    # Only what a rung says that judges: a screen judges nothing, whatever its gate makes of that.
+    screened = put("screened.jsonl", b"".join(made.chain(digest, rungs=1)))
+    assert verify(screened, loss).exit_code == 0
+    done = verify(screened, loss, "--accepted")
+    assert (done.exit_code, "none of the records that hold accepts anything" in done.output) == (1, True), done.output
     whole = put("chain.jsonl", b"".join(made.chain(digest)))
     assert verify(whole, loss, "--accepted").exit_code == 0
     # Beside the acceptance of another, too.

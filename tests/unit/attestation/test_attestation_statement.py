@@ -265,3 +265,13 @@ def test_a_time_is_written_in_one_way(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|match|range|day|unconverted"):
         times.read(text)
     assert times.spelt(times.read("2026-01-01T00:00:00.000000Z")) == "2026-01-01T00:00:00.000000Z"
+
+
+def test_a_seed_is_one_that_ledgers_keep(statements: dict[str, Any]) -> None:
+    document = statements["rung result"]
+    document["predicate"]["seeds"] = {str(2**63 - 1): {}}
+    read(document)
+    for odd in (str(2**63), "9" * 19, "007", "-1"):
+        document["predicate"]["seeds"] = {odd: {}}
+        with pytest.raises(NoStatementError, match="seed"):
+            read(document)

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ledger_samples import claim
 from sealing_samples import CHECKER, keys
 
+from harness.attestation.envelope import opened as envelope
+from harness.attestation.envelope import seal
 from harness.core.candidate import Candidate
 from harness.crate.packing import packed, unpacked
+from harness.crate.parts import RECORDS, SIGNED
 from harness.crate.read import RunCrate, opened
 from harness.crate.write import write
 from harness.ladder.ladder import load
@@ -19,6 +22,7 @@ from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.attestation.keys import Keyring
@@ -76,6 +80,28 @@ def run_crate(data: bytes) -> RunCrate:
     crate = opened(data)
     assert isinstance(crate, RunCrate)
     return crate
+
+
+def resigned(
+    data: bytes, ring: Keyring, records: bytes | None = None, files: Mapping[str, bytes] | None = None, **said: Any
+) -> bytes:
+    """The archive with other records, with more files, or saying something else, whole by its signer's own hand."""
+    inside = {**unpacked(data), **(files or {})}
+    about = envelope(inside.pop(SIGNED)).statement
+    if records is not None:
+        inside[RECORDS] = records
+    about["predicate"] |= said
+    about["subject"] = [
+        {"name": name, "digest": {"sha256": hashlib.sha256(inside[name]).hexdigest()}} for name in sorted(inside)
+    ]
+    return packed({**inside, SIGNED: seal(about, ring.signing())})
+
+
+def rejecting(line: bytes, ring: Keyring) -> bytes:
+    """The decision of a gate that says no where it said yes."""
+    said = envelope(line).statement
+    said["predicate"]["decision"] = "reject"
+    return seal(said, ring.signing())
 
 
 def with_files(data: bytes, **changes: bytes | None) -> bytes:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from judging_server import KEY, Server, prefers_longer, serving
 from ledger_samples import claim, submit
 
+from harness.attestation.envelope import seal
 from harness.attestation.keys import Keyring
 from harness.attestation.statement import JudgementPredicate, JudgementStatement, read
 from harness.cli.judge import judge_command
@@ -231,6 +232,65 @@ def test_other_settings_are_named(server: Server, desk: Desk, words: list[object
     code, found = desk.again(*words)
     assert (code, found[0]) == (1, told)
     assert found[1].startswith("the recording: then it came to a result, now the recording has no reply")
+
+
+#: Values that some language takes for the same, what is shown of them, and where.
+ALIKE = [
+    ({"extra": {}}, {}, ("r: extra", "{}", "nothing")),
+    ({}, {"extra": []}, ("r: extra", "nothing", "[]")),
+    ({"x": "nothing"}, {}, ("r: x", '"nothing"', "nothing")),
+    ({"x": True}, {"x": 1}, ("r: x", "True", "1")),
+    ({"x": 0.0}, {"x": False}, ("r: x", "0.0", "False")),
+    ({"x": 0.0}, {"x": -0.0}, ("r: x", "0.0", "-0.0")),
+    ({"x": "1"}, {"x": 1}, ("r: x", '"1"', "1")),
+    ({"x": ["a"]}, {"x": {"1": "a"}}, ("r", '{"x": ["a"]}', '{"x": {"1": "a"}}')),
+]
+
+
+@pytest.mark.parametrize(("then", "now", "told"), ALIKE)
+def test_values_that_look_alike_are_told_apart(then: Any, now: Any, told: tuple[str, str, str]) -> None:
+    (one,) = judgement_record._values("r", then, now)
+    assert (one.what, one.then, one.now) == told
+    assert list(judgement_record._values("r", then, then)) == []
+
+
+def relabelled(record: Path, name: str, **told: Any) -> None:
+    """The record, saying something else of one part, by its signer's own hand."""
+    said = json.loads(payload(record))
+    part = next(part for part in said["predicate"]["configuration"] if part["name"] == name)
+    part["annotations"] |= told
+    record.write_bytes(seal(said, Keyring().signing()))
+
+
+@pytest.mark.parametrize(("part", "told"), [("prompts", {"calls": 5000}), ("replies", {"questions": ["ab"] * 6})])
+def test_what_is_told_beside_equal_digests_is_compared_too(
+    server: Server, desk: Desk, part: str, told: dict[str, Any]
+) -> None:
+    desk.recorded(server)
+    relabelled(desk.record, part, **told)
+    code, found = desk.again()
+    assert (code, found[0].startswith(f"the {part}: ")) == (1, True), found
+
+
+ODD: dict[str, list[Any]] = {
+    "most_tokens": ["x", 0, True, 2**63],
+    "cap": [{}, "tokens", 5],
+    "temperature": ["x", [], 3, True],
+    "model": [5, "", ["a"]],
+    "seed": ["x", -1, 1.5],
+    "weighted": [1, "yes"],
+    "controlled": [1, "yes"],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_settings_that_no_judge_has_are_told(server: Server, desk: Desk, name: str) -> None:
+    desk.recorded(server)
+    for odd in ODD[name]:
+        relabelled(desk.record, "judge", **{name: odd})
+        done = desk(*desk.files, "--replay", desk.recording, "--against", desk.record)
+        assert done.exit_code == 1, done.output
+        assert f"settings that no judge has: {name}" in " ".join(done.output.split())
 
 
 def test_another_prompt_is_named_by_its_question(server: Server, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
