@@ -21,12 +21,14 @@ from harness.core.errors import UserError
 from harness.crate.packing import NoArchiveError, unpacked
 from harness.crate.parts import KEYS, LADDERS, PROFILES, RECORDS, SIGNED, said_in
 from harness.crate.write import CANDIDATES, DOCUMENTS
+from harness.ladder.climb import REPORT, SCREEN_REPORT
 from harness.ladder.ladder import parse
 from harness.ledger.documents import EARLIER
 from harness.ledger.records import FINAL, State
+from harness.report.json_report import compared_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.attestation.statement import Statement
     from harness.attestation.verified import Verified
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 MAGIC = b"PK\x03\x04"
 #: Where a discovery's own files lie in its archive, and the texts of its losses.
 DISCOVERED, TEXTS = "discovery", "candidates"
+#: What the report of a rung that judges is called among its documents.
+REPORTS = (REPORT, SCREEN_REPORT)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,22 @@ class RunCrate(Crate):
             ladder = parse(data, name)
         except UserError as error:
             return [*out, error.message]
-        return [*out, *_off_the_way(ladder, said.state, others), *self._of_no_rung(ladder)]
+        told = [each.statement for each in others if each.statement is not None]
+        return [*out, *_off_the_way(ladder, said.state, others), *self._of_no_rung(ladder), *self._not_left(told)]
+
+    def _not_left(self, records: Iterable[Statement]) -> Iterator[str]:
+        """The documents and reports that are others than the records of their rungs name."""
+        for one in records:
+            if isinstance(one, RungResultStatement):
+                rung = one.predicate.rung.name
+                for name, digest in one.predicate.documents.items():
+                    if _digest(self.files.get(f"{DOCUMENTS}/{rung}/{name}", b"")) != digest:
+                        yield f"{DOCUMENTS}/{rung}/{name} is missing, or not what its rung's record names"
+            elif isinstance(one, VerdictStatement | NoVerdictStatement):
+                rung = str(one.predicate.annotations("circumstances").get("rung"))
+                for name in REPORTS:
+                    if (data := self.files.get(f"{DOCUMENTS}/{rung}/{name}")) is not None and not _is_report(data, one):
+                        yield f"{DOCUMENTS}/{rung}/{name} is not the report that its rung's record names"
 
     def _of_no_rung(self, ladder: Ladder) -> Iterator[str]:
         """The documents that no rung has left, and no earlier way up."""
@@ -164,6 +183,13 @@ def _off_the_way(ladder: Ladder, state: str, records: Sequence[Verified]) -> Ite
     }
     if not fits.get(state, False):
         yield f"its run is said to be {state}, and its records say otherwise"
+
+
+def _is_report(data: bytes, of: VerdictStatement | NoVerdictStatement) -> bool:
+    try:
+        return compared_digests(data) == [of.predicate.digest("report")]
+    except ValueError:
+        return False
 
 
 def _is_of(known: Statement, rung: RungModel) -> bool:

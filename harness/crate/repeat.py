@@ -23,10 +23,10 @@ from harness.core.files import save_bytes
 from harness.crate.check_again import without_place
 from harness.crate.compare import Difference, differences
 from harness.crate.parts import said_in
+from harness.crate.read import REPORTS
 from harness.crate.write import DOCUMENTS
 from harness.images.build import build
 from harness.images.inputs import variant_for
-from harness.ladder.climb import REPORT, SCREEN_REPORT
 from harness.ladder.ladder import digest_of, load, names, parse
 from harness.ladder.rungs import TRAINED
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from harness.crate.read import Crate, RunCrate
     from harness.ladder.context import Progress
     from harness.ladder.plan import Ladder
-
-#: What the report of a rung that judges is called among its documents.
-_REPORTS = (REPORT, SCREEN_REPORT)
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def repeat(
         reports = {
             each.rung: without_place(json.loads(ledger.document(each.sha256))["results"][0])
             for each in ledger.attachments(number)
-            if each.name in _REPORTS
+            if each.name in REPORTS
         }
         why = ledger.run(number).reason
     wanted = [plan.name for plan in ladder.rungs[: last + 1] if plan.name in then]
@@ -194,7 +191,7 @@ def _last(ladder: Ladder, then: dict[str, list[Statement]], rung: str | None) ->
 def _report(crate: RunCrate, rung: str, then: Sequence[Statement]) -> Any:
     """The result in a rung's report without what is not compared; None unless it is what the rung's records are of."""
     known = {one.predicate.digest("report") for one in then if isinstance(one, VerdictStatement | NoVerdictStatement)}
-    for name in _REPORTS:
+    for name in REPORTS:
         with contextlib.suppress(KeyError, ValueError):
             for digest, result in compared_results(crate.files[f"{DOCUMENTS}/{rung}/{name}"]):
                 if digest in known:

@@ -7,16 +7,14 @@ journals come to is compared step by step, and below that the records of the run
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.crate.compare import Difference, part_differences
 from harness.crate.parts import said_in
 from harness.crate.read import DISCOVERED
-from harness.crate.repeat import by_rung, from_below, ladder_in, rung_differences
+from harness.crate.repeat import by_rung, from_below, ladder_in, own_file, rung_differences
 from harness.discover import record
 from harness.discover.audit import follow, own_code, plan_in
 from harness.discover.journal import JOURNAL, STEPS, Journal
@@ -27,6 +25,7 @@ from harness.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from harness.crate.read import DiscoveryCrate
     from harness.discover.track import Track
@@ -85,10 +84,8 @@ def _done(
     """The journal of it, what it came to, and the records of its runs by their candidates."""
     gpu, stopping, watch = how
     then, before = follow(crate)
-    folder.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="discovery-", dir=folder))  # the folder may be one of the user's own
-    recorded = place / "recorded.jsonl"
-    recorded.write_bytes(crate.files[f"{DISCOVERED}/{JOURNAL}"])
+    recorded = own_file(folder, "recorded.jsonl", crate.files[f"{DISCOVERED}/{JOURNAL}"])
+    place = recorded.parent
     plan = replace(plan_in(crate, then), generations=len(before.pulls))
     label = str(then[0].get("proposer"))
     spec = label if label == "evolve" else f"replay:{recorded}"

@@ -478,7 +478,7 @@ def test_records_do_not_take_the_place_of_what_they_are_about(
     loss = tmp_path / "loss.py"
     loss.write_text("x = 1\n")
     for words in (["loss.py", "--record", "./loss.py"], ["loss.py", "--report", "json=r", "--record", "r"]):
-        with pytest.raises(UserError, match="of this very command"):
+        with pytest.raises(UserError, match="by this very command"):
             check_command.main(["--static", *words], standalone_mode=False)
     assert loss.read_text() == "x = 1\n"
     assert ring.own() is not None

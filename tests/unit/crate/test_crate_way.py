@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from crate_samples import LADDER, TEXT, archive, rejecting, resigned, run_crate
+from crate_samples import LADDER, TEXT, archive, rejecting, resigned, run_crate, with_files
 from sealing_samples import keys
 
 from harness.attestation import times
@@ -155,3 +155,10 @@ def test_a_ladder_that_cannot_be_read_is_told(tmp_path: Path, ring: Keyring, dat
     forged = resigned(data, ring, files={name: text}, ladder=hashlib.sha256(text).hexdigest())
     seen, taken, said = told(tmp_path, forged)
     assert (seen, taken, f"{name} is nested" in said or "this is no ladder" in said) == (1, 1, True), said
+
+
+def test_a_document_is_the_one_that_its_rungs_record_names(data: bytes, tmp_path: Path, ring: Keyring) -> None:
+    name = f"documents/{LADDER.rungs[-1].name}/left.json"
+    for change in (b"[]", None):
+        seen = told(tmp_path, resigned(with_files(data, **{name: change}), ring))
+        assert (seen[:2], f"{name} is missing, or not what" in seen[2]) == ((1, 1), True), seen
