@@ -56,7 +56,7 @@ def again(
     stopping: Callable[[], bool] = lambda: False,
     watch: Callable[[Track], None] = lambda _: None,
 ) -> Again:
-    """Go through a verified archive's discovery once more, with a ledger and a journal in `folder`.
+    """Go through a verified archive's discovery once more; its ledger, its journal and its texts are in `folder`.
 
     Raises UserError for an archive that cannot be followed, InfrastructureError where nothing can be judged.
     """
@@ -83,10 +83,11 @@ def _done(
 ) -> tuple[list[dict[str, Any]], Track, dict[str, list[bytes]]]:
     """The journal of it, what it came to, and the records of its runs by their candidates."""
     gpu, stopping, watch = how
-    then, before = follow(crate)
+    then, _ = follow(crate)
     recorded = own_file(folder, "recorded.jsonl", crate.files[f"{DISCOVERED}/{JOURNAL}"])
     place = recorded.parent
-    plan = replace(plan_in(crate, then), generations=len(before.pulls))
+    asked_for = max((entry["generation"] for entry in then if entry["kind"] == "judged"), default=-1) + 1
+    plan = replace(plan_in(crate, then), generations=asked_for)
     label = str(then[0].get("proposer"))
     spec = label if label == "evolve" else f"replay:{recorded}"
     with contextlib.ExitStack() as stack:
@@ -122,14 +123,19 @@ def _of_steps(
     then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], *, on_gpu: bool
 ) -> Iterator[Difference]:
     """Where the steps of two journals differ, one by one."""
-    both = [[entry for entry in entries if entry["kind"] in STEPS] for entries in (then, now)]
-    for before, after in zip_longest(*both, fillvalue={"kind": "nothing"}):
+    for before, after in zip_longest(_steps(then), _steps(now), fillvalue={"kind": "nothing"}):
         kept = dict.fromkeys((*_kept(before, on_gpu=on_gpu), *_kept(after, on_gpu=on_gpu)))
         for name in kept:
             if before.get(name) != after.get(name):
                 where = f"{_step(before if len(before) > 1 else after)}, {name}"
                 yield Difference("outcome", where, str(before.get(name)), str(after.get(name)))
                 break
+
+
+def _steps(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The steps that something came of: the last request may have been one too many."""
+    steps = [entry for entry in entries if entry["kind"] in STEPS]
+    return steps[:-1] if steps and steps[-1]["kind"] == "ask" else steps
 
 
 def _kept(entry: Mapping[str, Any], *, on_gpu: bool) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from harness.crate.read import DISCOVERED, DiscoveryCrate, opened
 from harness.discover import again as doing_again
 from harness.discover import archived, audit, record, summary
 from harness.discover import retrace as retracing
-from harness.discover.journal import JOURNAL, Journal
+from harness.discover.journal import JOURNAL, STEPS, Journal
 from harness.discover.proposers import Ask, open_proposer
 from harness.ledger import Ledger
 
@@ -392,15 +392,28 @@ def again(data: bytes, folder: Path, ring: Keyring, monkeypatch: pytest.MonkeyPa
     return doing_again.again(crate_of(data), folder)
 
 
-@pytest.mark.parametrize("proposer", ["a model", "evolve"])
+@pytest.mark.parametrize("proposer", ["a model", "evolve", "no more to say", "no more to say at once"])
 def test_it_is_done_again_to_the_bit(
     tmp_path: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch, proposer: str
 ) -> None:
-    how = {} if proposer == "a model" else {"proposer": open_proposer("evolve", Ask()), "generations": 6}
+    how: dict[str, Any] = {}
+    if proposer == "evolve":
+        how = {"proposer": open_proposer("evolve", Ask()), "generations": 6}
+    elif proposer != "a model":
+        # Its recording ends with a request that nothing was replied to, for another generation or another attempt.
+        recorded = _recorded(tmp_path, resamples=True)
+        entries = [json.loads(line) for line in recorded.read_text().splitlines()]
+        last = max(number for number, entry in enumerate(entries) if entry["kind"] == "reply")
+        kept = entries if proposer == "no more to say" else entries[:last]
+        recorded.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
+        how = {"proposer": open_proposer(f"replay:{recorded}", Ask()), "generations": 9}
     data = archive(tmp_path, ring, **how)
+    steps = [entry["kind"] for entry in entries_in(data) if entry["kind"] in STEPS]
+    assert (steps[-1] == "ask") == proposer.startswith("no more")
+    assert audit.look_at(crate_of(data)) == audit.Looked(())
     made = again(data, tmp_path / "again", ring, monkeypatch)
     assert made.differences == ()
-    assert made.attempts == (4 if proposer == "a model" else 6)
+    assert made.attempts == {"a model": 4, "evolve": 6, "no more to say": 4, "no more to say at once": 3}[proposer]
 
 
 def test_what_differs_is_told_from_below(
