@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +39,8 @@ def code_digest(what: str, files: Mapping[str, bytes], packages: Iterable[str]) 
 
     `what` says of what: equal files behind two kinds of outcomes have two digests.
     """
+    import importlib.metadata  # noqa: PLC0415 - takes a while, and a check begins without it
+
     whole = hashlib.sha256(f"harness-code/v1\0{what}\0{sys.version_info[:2]}\0".encode())
     for package in packages:
         whole.update(f"{package} {importlib.metadata.version(package)}\0".encode())
