@@ -62,7 +62,7 @@ def again(
     """
     then, before = follow(crate)
     ladder = ladder_in(crate, folder)
-    now, after, runs = _done(crate, ladder, folder, (gpu, stopping, watch))
+    now, after, runs = _done(crate, then, ladder, folder, (gpu, stopping, watch))
     found = [*part_differences(crate.discovery.predicate.part("harness"), own_code()), *_of_runs(crate, runs)]
     on_gpu = any(plan.needs == "gpu" for plan in ladder.rungs)
     found += list(_of_steps(then, now, on_gpu=on_gpu))[:1]
@@ -77,13 +77,13 @@ def again(
 
 def _done(
     crate: DiscoveryCrate,
+    then: Sequence[dict[str, Any]],
     ladder: Ladder,
     folder: Path,
     how: tuple[str, Callable[[], bool], Callable[[Track], None]],
 ) -> tuple[list[dict[str, Any]], Track, dict[str, list[bytes]]]:
-    """The journal of it, what it came to, and the records of its runs by their candidates."""
+    """The new journal, what it came to, and the records of its runs by their candidates; `then` is the recorded one."""
     gpu, stopping, watch = how
-    then, _ = follow(crate)
     recorded = own_file(folder, "recorded.jsonl", crate.files[f"{DISCOVERED}/{JOURNAL}"])
     place = recorded.parent
     asked_for = max((entry["generation"] for entry in then if entry["kind"] == "judged"), default=-1) + 1
