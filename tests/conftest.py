@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    from harness.attestation.keys import Keyring
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
@@ -81,6 +83,15 @@ def _keys_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
         yield
+
+
+@pytest.fixture
+def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
+    """A key of the test's own, by which commands sign too."""
+    from sealing_samples import keys
+
+    monkeypatch.setenv("HARNESS_KEYS", str(tmp_path / "keys"))
+    return keys(tmp_path / "keys")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from crate_samples import LADDER, TEXT, archive, run_crate, run_in, with_files
-from sealing_samples import keys
 
 from harness.cli.export import export_command
 from harness.cli.import_run import import_command
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from harness.attestation.keys import Keyring
-
-
-@pytest.fixture
-def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
-    monkeypatch.setenv("HARNESS_KEYS", str(tmp_path / "keys"))
-    return keys(tmp_path / "keys")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 from crate_samples import LADDER, TEXT, archive, run_crate, with_files
 from ledger_samples import rows
-from sealing_samples import keys
 from sqlalchemy import delete, update
 
 from harness.attestation import times
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attestation.keys import Keyring
-
-
-@pytest.fixture
-def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
-    monkeypatch.setenv("HARNESS_KEYS", str(tmp_path / "keys"))
-    return keys(tmp_path / "keys")
 
 
 def problems(ledger: Ledger, ring: Keyring) -> list[str]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from crate_samples import LADDER, TEXT, archive, rejecting, resigned, run_crate, with_files
-from sealing_samples import keys
 
 from harness.attestation import times
 from harness.attestation.envelope import opened as envelope
@@ -36,12 +35,6 @@ if TYPE_CHECKING:
 
 MINE = hashlib.sha256(TEXT).hexdigest()
 NEXT, STATE = "is not the record that comes next", "and its records say otherwise"
-
-
-@pytest.fixture
-def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
-    monkeypatch.setenv("HARNESS_KEYS", str(tmp_path / "keys"))
-    return keys(tmp_path / "keys")
 
 
 @pytest.fixture

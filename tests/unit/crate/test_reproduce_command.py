@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from crate_samples import LADDER, TEXT, archive, run_crate
-from sealing_samples import keys
 
 from harness.attestation.statement import PromotionStatement, RungResultStatement, VerdictStatement, read
 from harness.checks.options import Options
@@ -34,12 +33,6 @@ if TYPE_CHECKING:
     from harness.attestation.keys import Keyring
 
 PROFILE = "2026.2"
-
-
-@pytest.fixture
-def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
-    monkeypatch.setenv("HARNESS_KEYS", str(tmp_path / "keys"))
-    return keys(tmp_path / "keys")
 
 
 class Desk:

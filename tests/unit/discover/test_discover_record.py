@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 from discovered import LADDER, LINES, SealingJudge, archive, discover, entries_in, forged, losses
 from scripted import FakeJudge, Script, discovery
-from sealing_samples import keys
 
 from harness.attestation.envelope import opened as envelope
 from harness.attestation.envelope import seal
@@ -39,12 +38,6 @@ if TYPE_CHECKING:
     from harness.attestation.keys import Keyring
 
     Change = Callable[[list[dict[str, Any]]], None]
-
-
-@pytest.fixture
-def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
-    monkeypatch.setenv("HARNESS_KEYS", str(tmp_path / "keys"))
-    return keys(tmp_path / "keys")
 
 
 @pytest.fixture
