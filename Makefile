@@ -8,7 +8,7 @@ LOSS ?= examples/discopop.py
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: reproduce check test test-rest test-all setup gvisor redteam fuzz trace image lint bench lock discover
+.PHONY: reproduce stage check test test-rest test-all setup gvisor redteam fuzz trace image lint bench lock discover
 
 check: setup
 	@$(BIN)/harness check $(LOSS)
@@ -79,3 +79,14 @@ reproduce: setup
 lock:
 	@$(PYTHON) -m harness.setup --no-engine
 	@$(BIN)/python -m harness.setup.relock
+
+# The whole ladder in small: a tiny model is fine-tuned with a shipped loss, its answers are judged, and it is promoted.
+STAGE := .harness/stage
+stage: setup
+	@$(PYTHON) -m harness.setup --no-engine --train
+	@$(BIN)/harness image build --for trainer
+	@rm -rf $(STAGE)
+	@$(BIN)/python examples/stage/world.py $(STAGE)
+	@$(BIN)/python examples/stage/judge.py $(BIN)/harness run examples/slic.py --ladder examples/stage/stage.toml --folder $(STAGE)
+	@$(BIN)/harness answer 1 --questions $(STAGE)/questions.jsonl --tokens 16 --folder $(STAGE) --output $(STAGE)/answers.jsonl
+	@$(BIN)/harness weights --folder $(STAGE)

@@ -14,17 +14,17 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.core import pins
 from harness.protocol.job import Job, Progress, Step, StepError, line
-from harness.trainer.tasks import CONTRACTS, task
+from harness.trainer.tasks import ANSWERING, CONTRACTS, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import NoReturn
 
-    from harness.trainer.tasks import ClassLoss, PairLoss
+    from harness.trainer.tasks import Answering, ClassLoss, PairLoss
 
 CODES = {"candidate": 1, "user": 2, "ours": 3}
 LOST = 4
@@ -120,6 +120,10 @@ def _do(job: Job, rank: int, write: Callable[[str], None]) -> Mapping[str, float
         return chosen.prepare(job, say)
     if job.step is Step.SCORE:
         return chosen.score(job, say)
+    if job.step is Step.ANSWER:
+        if job.task not in ANSWERING:
+            raise StepError(f"the models of {job.task} answer nothing", fault="user", remedy="ask a fine-tuned model")
+        return cast("Answering", chosen).answer(job, say)
     with ExitStack() as stack:
         return chosen.train(job, _loss(job, rank, stack), say)
 

@@ -21,6 +21,8 @@ MODULES = {
     "finetune": "harness.trainer.finetune",
     "images": "harness.trainer.images",
 }
+#: Those whose model answers questions.
+ANSWERING = ("finetune",)
 #: Of those whose loss is no preference loss, the contract that it has to keep.
 CONTRACTS = {"images": "classification"}
 
@@ -76,6 +78,13 @@ class Task(Protocol):
 
     def score(self, job: Job, say: Say) -> Mapping[str, float]:
         """Score `job.weights` against `job.data`: the metrics that gates read."""
+
+
+class Answering(Protocol):
+    """What a task offers besides whose model can be asked something: those in `ANSWERING`."""
+
+    def answer(self, job: Job, say: Say) -> Mapping[str, float]:
+        """Answer the questions in `job.data` by `job.weights`; see `harness.trainer.finetune.answering`."""
 
 
 class Settings(Protocol):

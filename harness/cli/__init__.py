@@ -44,7 +44,9 @@ _COMMANDS = {
     "approve": ("harness.cli.operator_actions", "approve_command"),
     "discover": ("harness.cli.discover", "discover_command"),
     "lineage": ("harness.cli.lineage", "lineage_command"),
+    "answer": ("harness.cli.answer", "answer_command"),
     "judge": ("harness.cli.judge", "judge_command"),
+    "weights": ("harness.cli.weights", "weights_command"),
 }
 INTERRUPTED = 130
 #: So many objects more than were given back have Python look for garbage.

@@ -205,7 +205,7 @@ def _then(given: dict[str, Any]) -> JudgementStatement:
 
 
 def _pairwise(pairs: list[Pair], place: Path, given: dict[str, Any]) -> Conclude:
-    from harness.llm_judge.pairwise import compare  # noqa: PLC0415 - as above
+    from harness.llm_judge.pairwise import Form, compare  # noqa: PLC0415 - as above
 
     if given["controlled"]:
         _check_controlled(len(pairs))
@@ -214,7 +214,7 @@ def _pairwise(pairs: list[Pair], place: Path, given: dict[str, Any]) -> Conclude
         if not given["json_wanted"]:
             how = "by the calls in" if given["replay"] is not None else "calls are kept in"
             tell(f"{len(pairs)} pairs, in both orders; {how} {place}", err=True)
-        outcome = compare(judge, pairs, weighted=given["weighted"])
+        outcome = compare(judge, pairs, Form(weighted=given["weighted"]))
         equal = _controlled(pairs, outcome) if given["controlled"] else None
         found = asdict(outcome) | {"length_controlled": None if equal is None else asdict(equal)}
         found["preferences"] = dict(zip((pair.name for pair in pairs), outcome.preferences, strict=True))

@@ -27,7 +27,7 @@ _CURVE = re.compile(r"curve-(\d+)\.json")
 def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     """Draw what the run has come to, into a folder that is made. Raises UserError where it or matplotlib is missing."""
     plots.require_matplotlib()
-    from harness.plots import picture_frontier, picture_learning  # noqa: PLC0415 - an extra of the package
+    from harness.plots import picture_frontier, picture_judgement, picture_learning  # noqa: PLC0415 - an extra of the package
 
     plots.make_folder(folder, parents=True)
     out: list[Path] = []
@@ -39,6 +39,12 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     for one, data in ledger.documents(run.id, "curve-%.json"):
         if found := _CURVE.fullmatch(one.name):
             told[one.rung][int(found[1])] = json.loads(data)
+    for one, data in ledger.documents(run.id, "judgement-%.json"):
+        own = by_seed(ledger.scores(run.id).get(one.rung, ()))
+        for seed, metrics in own.items():
+            means = {run.name: metrics, _baseline(ledger, run, one.rung): beside.get(one.rung, {}).get(seed, {})}
+            title = f"{run.name} at {one.rung}, training of seed {seed}"
+            out += picture_judgement.draw(title, json.loads(data), means, folder, stem=f"{one.rung}-judgement")
     for rung, seeds in told.items():
         out += picture_learning.draw(f"{run.name} at {rung}", seeds, folder, stem=f"{rung}-learning")
     for rung, scores in ledger.scores(run.id).items():

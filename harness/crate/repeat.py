@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from harness.crate.write import DOCUMENTS
 from harness.images.build import build
 from harness.images.inputs import variant_for
 from harness.ladder.ladder import digest_of, load, names, parse
-from harness.ladder.rungs import TRAINED
+from harness.ladder.rungs import JUDGED, TRAINED
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
 from harness.ledger import Ledger
 from harness.ledger.records import FINAL
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from harness.crate.read import Crate, RunCrate
     from harness.ladder.context import Progress
     from harness.ladder.plan import Ladder
+
+
+#: What a judge's rung leaves of what was asked (`harness.ladder.judge_rung`): rung, whose answers, and the part.
+_CALLS = re.compile(r"([^/]+)/calls-\d{1,9}-([a-z]+)-(\d{1,6})\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ def repeat(
             run = ledger.run(number)
             return stopping() or run.state in FINAL or run.rung > last
 
-        orders = WorkerConfig(folder, ladder.source or ladder.name, drain=True, only=number, data_dir=data_dir)
+        source, replies = ladder.source or ladder.name, recorded_replies(crate, ladder, folder)
+        orders = WorkerConfig(folder, source, drain=True, only=number, data_dir=data_dir, replies=replies)
         needs = tuple(sorted({plan.needs for plan in ladder.rungs}))
         work(WorkerSlot("again/run", needs=needs, gpu=gpu), orders, stopping=done, watch=lambda _, at: watch(at))
         if stopping():
@@ -103,6 +109,30 @@ def repeat(
     for each in wanted:
         found += rung_differences(then[each], now[each], (_report(crate, each, then[each]), reports.get(each)))
     return Repeated(tuple(wanted), from_below(found))
+
+
+def recorded_replies(crate: RunCrate, ladder: Ladder, folder: Path) -> Path | None:
+    """A new folder with what judges replied, by rung and by whose answers it was about; None where no rung judges.
+
+    Nobody is asked anything, and paid for it, when something is done again.
+    """
+    rungs = [plan.name for plan in ladder.rungs if plan.kind in JUDGED]
+    if not rungs:
+        return None
+    try:
+        place = Path(tempfile.mkdtemp(prefix="replies-", dir=folder))
+    except OSError as error:
+        raise UserError(f"nothing can be kept in {folder}: {error.strerror}", remedy="give another folder") from error
+    calls: dict[Path, dict[int, bytes]] = {}
+    for name, data in crate.files.items():
+        if found := _CALLS.fullmatch(name.removeprefix(f"{DOCUMENTS}/")):
+            rung, whose, part = found.groups()
+            if rung in rungs:
+                calls.setdefault(place / rung / f"{whose}.jsonl", {})[int(part)] = data
+    for path, parts in calls.items():
+        path.parent.mkdir(exist_ok=True)
+        save_bytes(b"".join(data for _, data in sorted(parts.items())), path)
+    return place
 
 
 def rung_differences(
@@ -134,7 +164,7 @@ def ensure_images(crate: Crate, *, gpu: str, say: Callable[[str], None]) -> None
     """
     device = "cpu" if gpu == "none" else "cuda"
     ladder = parse(crate.ladder[1])
-    wanted = ["sandbox", *(["trainer"] if any(plan.kind in TRAINED for plan in ladder.rungs) else [])]
+    wanted = ["sandbox", *(["trainer"] if any(plan.kind in (*TRAINED, *JUDGED) for plan in ladder.rungs) else [])]
     for purpose in wanted:
         build(variant_for(purpose, device), say=say)
 

@@ -18,8 +18,10 @@ from harness.core import profiles
 from harness.core.contract import CONTRACTS
 from harness.core.errors import UserError
 from harness.ladder.baselines import baseline_candidate
-from harness.ladder.rungs import GATED, VERDICTS, contract_of, declared_by
+from harness.ladder.judge_settings import AT_EQUAL_LENGTH, PREFERENCE
+from harness.ladder.rungs import GATED, JUDGED, VERDICTS, contract_of, declared_by
 from harness.protocol.job import StepError
+from harness.trainer.tasks import ANSWERING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 #: Most seeds of a gate: from 100,000 on they are those of duels, and of tunings.
 _MOST_SEEDS = 10_000
+#: What a judge's gate may decide by.
+DECIDING = (PREFERENCE, AT_EQUAL_LENGTH)
 #: Settings that are betas.
 _BETAS = ("beta", "betas", "quick_beta")
 #: How many mistakes are told at once.
@@ -85,13 +89,15 @@ def mistakes(ladder: Ladder) -> Iterator[Mistake]:
             yield Mistake((*at, "name"), f"two rungs are called {plan.name!r}", "give each a name of its own")
         if plan.kind in VERDICTS:
             yield from _verdict(at, plan, kinds)
-        elif plan.kind in GATED:
+        elif plan.kind in (*GATED, *JUDGED):
             if "properties" not in kinds:
                 what = f"the rung {plan.name} trains, and no rung of the properties stands before it"
                 yield Mistake(at, what, 'put a rung with kind = "properties" before it')
             yield from _measures(at, plan, profile)
+            if plan.kind in JUDGED:
+                yield from _judges(at, plan, ladder.rungs[:place])
         else:
-            known = (*VERDICTS, *GATED)
+            known = (*VERDICTS, *GATED, *JUDGED)
             what = f"the rung {plan.name} is of the unknown kind {plan.kind!r}"
             yield Mistake((*at, "kind"), what, _one_of(plan.kind, known))
         names.add(plan.name)
@@ -131,6 +137,33 @@ def _measures(at: Path, plan: RungPlan, profile: Profile | None) -> Iterator[Mis
     yield from _gate((*at, "gate"), plan.gate)
     if declared is not None:
         yield from _metrics((*at, "gate"), plan, plan.gate, declared)
+
+
+def _judges(at: Path, plan: RungPlan, below: Sequence[RungPlan]) -> Iterator[Mistake]:
+    """A rung at which a judge decides about the models of one below it."""
+    named = dict(plan.settings).get("rung", "")
+    tuned = next((each for each in below if each.name == named), None)
+    where: Path = (*at, "settings", "rung")
+    if tuned is None or tuned.kind not in ANSWERING:
+        fit = [each.name for each in below if each.kind in ANSWERING]
+        what = f"the rung {plan.name} judges the models of {named!r}, and no rung of that name fine-tunes below it"
+        yield Mistake(where, what, f"one of: {', '.join(fit)}" if fit else "put a fine-tune below it")
+    else:
+        if not dict(tuned.settings).get("keep_gib"):
+            what = f"the rung {plan.name} judges the models of {tuned.name}, which keeps no weights"
+            yield Mistake(
+                where, what, f"set keep_gib in the settings of {tuned.name}: how many GiB of weights are kept"
+            )
+        if tuned.baseline != plan.baseline:
+            what = f"the rung {plan.name} has the baseline {plan.baseline}, and the models are of {tuned.baseline}"
+            yield Mistake((*at, "baseline"), what, f'baseline = "{tuned.baseline}"')
+    if plan.gate is not None:
+        if plan.gate.metric not in DECIDING:
+            what = f"a judge's gate decides by prompts, and {plan.gate.metric} has no value for each"
+            yield Mistake((*at, "gate", "metric"), what, f"one of: {', '.join(DECIDING)}")
+        if not -1.0 < plan.gate.margin < 1.0:
+            what = f"a preference lies between -1 and 1: a margin of {plan.gate.margin:g} is beyond"
+            yield Mistake((*at, "gate", "margin"), what, "a margin within -1 and 1")
 
 
 def _odd(value: object) -> bool:

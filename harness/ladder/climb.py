@@ -19,7 +19,7 @@ from harness.ladder.curves import by_seed
 from harness.ladder.duplicates import compared
 from harness.ladder.evaluations import MEASURED
 from harness.ladder.rung_records import RungEnd, files_of, sealing
-from harness.ladder.rungs import GATED, SEEDED, TRAINED
+from harness.ladder.rungs import GATED, JUDGED, SEEDED, TRAINED
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.queue import LeaseLostError
 from harness.ledger.records import Decision, Score, State, plain
@@ -119,9 +119,9 @@ def _climb(context: ClimbContext, held: Claim) -> State:
         context.watch(Progress(plan.name))
         context.foresee(_sandboxes(context, plan, one))
         judged = None
-        if plan.kind in GATED:
+        if plan.kind in (*GATED, *JUDGED):
             one, fallen = _tuned(context, held, plan, one)
-            decision = fallen or _seeded(context, held, plan, one)
+            decision = fallen or (_seeded if plan.kind in GATED else _judged_by_model)(context, held, plan, one)
         else:
             judged = (_screened if plan.kind == "screen" else _properties)(context, held, plan, one)
             if judged is None:
@@ -143,7 +143,7 @@ def _sandboxes(context: ClimbContext, plan: RungPlan, one: Screened) -> float:
 
     A training has one for as long as it lasts, with other limits; what would wait beside it would only take memory.
     """
-    if one.fault is not None or plan.kind in TRAINED:
+    if one.fault is not None or plan.kind in (*TRAINED, *JUDGED):
         return 0
     if plan.kind == "screen":
         return 1
@@ -258,6 +258,18 @@ def _seeded(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -
             if (decision := gate.decide(so_far, baseline)) is not None:
                 return decision
     raise InfrastructureError(f"the gate of {plan.name} did not decide after its last look")
+
+
+def _judged_by_model(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -> Decision:
+    """What a judge makes of the trained model's answers. What an earlier attempt asked is not asked again."""
+    # Reads files of the user's and talks to an endpoint: few ladders have it.
+    from harness.ladder.judge_rung import judged  # noqa: PLC0415
+
+    if any(each.rung == plan.name for each in context.ledger.attachments(held.run.id)):
+        context.ledger.forget(held, plan.name, "the rung begins anew, by what was answered and asked so far")
+    evaluation = {"evaluation": context.evaluation(plan, one), "untuned": context.evaluation(plan)}
+    context.ledger.note(held, MEASURED, {"rung": plan.name, **evaluation, "attempt": held.attempt})
+    return judged(context, held, plan, one, labels_of(context.ledger, held))
 
 
 def _known(

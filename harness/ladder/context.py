@@ -12,7 +12,7 @@ from harness.ladder.baselines import Baselines
 from harness.ladder.checks import check
 from harness.ladder.evaluations import evaluation_with
 from harness.ladder.measuring import Measuring, ours, trainings_of
-from harness.ladder.rungs import TRAINED, evaluation_digest
+from harness.ladder.rungs import JUDGED, TRAINED, evaluation_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +72,8 @@ class ClimbContext:
     folder: Path
     stopping: Callable[[], bool] = lambda: False
     watch: Callable[[Progress], None] = lambda _: None
+    #: The folder of a judge's recorded replies, by rung: then nobody is asked; None asks.
+    replies: Path | None = None
     #: Whether other runs wait behind this one.
     more: bool = False
     #: What signs the records of what is decided.
@@ -95,13 +97,17 @@ class ClimbContext:
     def evaluation(self, plan: RungPlan, one: Screened | None = None) -> str:
         """The digest of what decides about a rung's outcome, besides the candidate's text; tuned values are in it."""
         if plan.name not in self._evaluations:
-            trained = self._trained_by(plan) if plan.kind in TRAINED else ""
+            trained = self._trained_by(plan) if plan.kind in (*TRAINED, *JUDGED) else ""
             self._evaluations[plan.name] = evaluation_digest(self.ladder, plan, self.image, trained)
         return evaluation_with(self._evaluations[plan.name], one.program if one is not None else None)
 
     @ours()
     def _trained_by(self, plan: RungPlan) -> str:
-        return self.trainings({}).identity(plan)
+        identity = self.trainings({}).identity(plan)
+        if plan.kind in JUDGED:
+            below = next(each for each in self.ladder.rungs if each.name == dict(plan.settings)["rung"])
+            return f"{identity} {self.evaluation(below)}"
+        return identity
 
     @ours()
     def trainings(self, labels: dict[str, str]) -> TrainingService:
@@ -110,7 +116,7 @@ class ClimbContext:
 
     def trainer(self, plan: RungPlan) -> str:
         """By what a rung trains, as `where:digest`; empty where none does."""
-        return self.trainings({}).where.identity if plan.kind in TRAINED else ""
+        return self.trainings({}).where.identity if plan.kind in (*TRAINED, *JUDGED) else ""
 
     def foresee(self, sandboxes: float) -> None:
         """The run will take so many sandboxes soon, as far as is known: they are started ahead, as are others'."""

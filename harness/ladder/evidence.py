@@ -18,13 +18,18 @@ effect is a number in [-1, 1] for one prompt: +1 where a judge prefers the candi
 prefers the baseline's, or a difference of rewards. The gate may look after each prompt, and the prompts may come in any
 order; with probability 1 - alpha it never decides wrongly, however often it looked. That says nothing about another
 training run: whether the *loss* is better is asked with seeds as the unit (`harness.ladder.gate`).
+
+Judges like long answers. `at_equal_length` takes prompts together in twos so that, if length moves a preference by some
+unknown amount for each unit of tanh(difference / SD), the term of AlpacaEval 2's regression, it cancels out exactly:
+what is left is the preference at equal length, and nothing has to be fitted. Weights come from lengths alone, which are
+known before anybody is asked, so that the guarantee is that for single prompts.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -32,7 +37,7 @@ from harness.ladder.gate import comparison, falls_short, left_open, suffices
 from harness.ledger.records import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,6 +73,42 @@ def interval_by_bets(effects: Sequence[float] | Array, alpha: float) -> tuple[fl
     values = _bounded(effects)
     low, high = _bound(values, alpha / 2.0), -_bound(-values, alpha / 2.0)
     return (low, high) if low <= high else (float(values.mean()), float(values.mean()))
+
+
+#: The shares of prompts, by their numbers, that make up one effect; they sum to 1.
+Unit: TypeAlias = tuple[tuple[int, float], ...]
+
+
+def single(prompts: int) -> list[Unit]:
+    """Each prompt by itself."""
+    return [((number, 1.0),) for number in range(prompts)]
+
+
+def at_equal_length(gaps: Sequence[float]) -> list[Unit]:
+    """Prompts taken together so that differences in length cancel out, in the order in which they are whole.
+
+    `gaps` are lengths of answers less those that they are compared with. A prompt without a difference stands alone;
+    of the others each longer one is taken with the shorter one that is most like it. Those without a partner are left
+    out: where all answers of one side are longer, nothing can be said of equal length.
+    """
+    values = np.asarray(gaps, dtype=np.float64)
+    spread = float(values.std(ddof=1)) if values.size > 1 else 0.0
+    pull = np.tanh(values / spread) if spread > 0.0 else np.sign(values)
+    units: list[Unit] = [((int(n), 1.0),) for n in np.flatnonzero(pull == 0.0)]
+    longer, shorter = ([int(n) for n in np.flatnonzero(side * pull > 0.0)] for side in (1, -1))
+    few, many = sorted((longer, shorter), key=len)
+    for one in sorted(few, key=lambda n: (-abs(pull[n]), n)):
+        other = min(many, key=lambda n: (abs(abs(pull[n]) - abs(pull[one])), n))
+        many.remove(other)
+        a, b = abs(float(pull[one])), abs(float(pull[other]))
+        units.append(tuple(sorted(((one, b / (a + b)), (other, a / (a + b))))))
+    return sorted(units, key=lambda unit: (max(n for n, _ in unit), unit))
+
+
+def effects_of(units: Sequence[Unit], effects: Mapping[int, float]) -> list[float]:
+    """The effect of each unit, in their order; without those of which a prompt has none."""
+    whole = [unit for unit in units if all(number in effects for number, _ in unit)]
+    return [min(max(sum(share * effects[number] for number, share in unit), -1.0), 1.0) for unit in whole]
 
 
 def by_t(differences: Sequence[float], null: float = 0.0) -> float:
@@ -145,7 +186,7 @@ class PromptGate:
     """Promote where the mean effect is above -margin, reject where it is below, each with error `alpha` / 2.
 
     `most` is the number of prompts after which there are no more; `undecided` says what follows when they leave it
-    open. `metric` names the effect and `against` the baseline, for the sentence.
+    open. `metric` names the effect, `against` the baseline and `units` what an effect is one of, for the sentence.
     """
 
     margin: float
@@ -154,6 +195,7 @@ class PromptGate:
     undecided: str = "reject"
     metric: str = "preference"
     against: str = "the baseline"
+    units: str = "prompts"
 
     def decide(self, effects: Sequence[float] | NDArray[np.float64]) -> Decision | None:
         """The decision on the effects so far, or None while it is open and more prompts are to come.
@@ -175,7 +217,7 @@ class PromptGate:
             self.against,
             found,
             confidence=confidence,
-            units=f"{len(values)} prompts of one trained model",
+            units=f"{len(values)} {self.units} of one trained model",
         )
         detail: dict[str, Json] = {
             "metric": self.metric,

@@ -6,12 +6,16 @@ three times over; whose mistake it is stands here, with the next step.
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from typing import TYPE_CHECKING
 
 from harness.containers.devices import host_gpus
 from harness.core.errors import UserError
+from harness.core.files import SMALL, json_of, load_text
+from harness.ladder.judge_settings import RECORDINGS
 from harness.ladder.measuring import in_process
-from harness.ladder.rungs import TRAINED, declared_by
+from harness.ladder.rungs import JUDGED, TRAINED, declared_by
 from harness.protocol.job import StepError
 from harness.trainer.images.settings import INPUT
 from harness.training.process import Processes, require_torch
@@ -32,7 +36,7 @@ def meet(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = None)
     check_inputs(ladder, folder, data_dir)
     for need in missing(ladder, folder, gpu=gpu, data_dir=data_dir):
         raise need
-    if any(plan.kind in TRAINED for plan in ladder.rungs):
+    if any(plan.kind in (*TRAINED, *JUDGED) for plan in ladder.rungs):
         _trainer(cuda=gpu != "none" and bool(host_gpus()))
 
 
@@ -46,15 +50,19 @@ def missing(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = No
                 remedy="give it one with --gpu auto, let a worker with one take it (`harness submit`), "
                 'or write needs = "cpu" in a ladder of your own',
             )
-        if plan.kind in TRAINED:
+        if plan.kind in (*TRAINED, *JUDGED):
             yield from _files(plan, folder, data_dir)
+        if plan.kind in JUDGED:
+            yield from _judge(ladder, plan, folder)
 
 
 def check_inputs(ladder: Ladder, folder: Path, data_dir: str | None = None) -> None:
     """Refuse inputs that nobody can train by, here or elsewhere. Raises UserError."""
-    trained = [plan for plan in ladder.rungs if plan.kind in TRAINED]
+    trained = [plan for plan in ladder.rungs if plan.kind in (*TRAINED, *JUDGED)]
     for plan in trained:
-        _inputs(plan, folder, data_dir)
+        given = _inputs(plan, folder, data_dir)
+        if plan.kind in JUDGED and all(name in given and given[name].exists() for name in declared_by(plan).inputs):
+            _sets(ladder, plan, given)
     if data_dir is not None and not any(INPUT in declared_by(plan).inputs for plan in trained):
         raise UserError(f"no rung of {ladder.name} reads a folder of data", remedy="leave --data-dir out")
 
@@ -79,6 +87,49 @@ def _files(plan: RungPlan, folder: Path, data_dir: str | None) -> Iterator[UserE
                 cifar.place_of(given[name])
             except StepError as error:
                 yield UserError(f"the rung {plan.name} reads {name}: {error}", remedy=error.remedy)
+
+
+def _sets(ladder: Ladder, plan: RungPlan, given: dict[str, Path]) -> None:
+    """Read what a judge is to compare, and see that the model can be asked it. Raises UserError."""
+    from harness.ladder.judge_rung import fine_tune_of, settings_of_plan  # noqa: PLC0415 - few ladders have a judge
+    from harness.ladder.judge_sets import read_sets  # noqa: PLC0415
+
+    settings = settings_of_plan(plan)
+    read_sets(settings, given)
+    model = given.get("model")
+    if settings.template == "chat" and model is not None and model.is_dir() and not _has_template(model):
+        raise UserError(
+            f"the rung {plan.name} puts questions as messages, and the model of {fine_tune_of(ladder, plan).name} has "
+            "no chat template",
+            remedy='add chat_template.jinja to the model\'s folder, or set template = "none" for the rung',
+        )
+
+
+def _has_template(model: Path) -> bool:
+    """Whether there is a chat template, in any of the places where tokenizers keep theirs."""
+    if any((model / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return True
+    config = model / "tokenizer_config.json"
+    if not config.is_file():
+        return False
+    found = json_of(load_text(config, SMALL, "the tokenizer's configuration", links=True), str(config))
+    return isinstance(found, dict) and bool(found.get("chat_template"))
+
+
+def _judge(ladder: Ladder, plan: RungPlan, folder: Path) -> Iterator[UserError]:
+    """What a judge needs besides its files: somebody to ask, and what its metrics are computed with."""
+    if not any(os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")) and not any(
+        (folder / RECORDINGS).glob("*.jsonl")
+    ):
+        yield UserError(
+            f"the rung {plan.name} of {ladder.name} asks a judge, and nobody says where one is",
+            remedy="export OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint of your own",
+        )
+    if dict(plan.settings).get("form") != "scores" and importlib.util.find_spec("sklearn") is None:
+        yield UserError(
+            f"the rung {plan.name} gives win rates at equal length, which need scikit-learn",
+            remedy='pip install "preference-loss-harness[judge]"',
+        )
 
 
 def _trainer(*, cuda: bool) -> None:

@@ -22,6 +22,7 @@ from harness.core.version import __version__
 from harness.images.inputs import TRAINER_CODE
 from harness.ladder import bandit
 from harness.ladder.baselines import CATALOGUES
+from harness.ladder.judge_settings import JudgeSettings
 from harness.trainer.tasks import CONTRACTS, MODULES, settings_of
 from harness.training.rung import split
 
@@ -46,6 +47,8 @@ def _bandit(subject: Subject, plan: RungPlan, seed: int) -> dict[str, float]:
 SEEDED: dict[str, Callable[[Subject, RungPlan, int], dict[str, float]]] = {"bandit": _bandit}
 #: Rungs that train, apart from everything else; see `harness.training`.
 TRAINED = tuple(MODULES)
+#: Rungs at which a judge compares what the models of a rung below answer; see `harness.ladder.judge_rung`.
+JUDGED = ("judge",)
 #: All rungs whose outcome is metrics by seed, for a gate.
 GATED = (*SEEDED, *TRAINED)
 
@@ -64,6 +67,8 @@ def declared_by(plan: RungPlan, only: str | None = None) -> Declared:
     given = cast("dict[str, Setting]", dict(settings))
     if plan.kind in SEEDED:
         return bandit.Settings.of(given).declared()
+    if plan.kind in JUDGED:
+        return JudgeSettings.of(given).declared()
     _, given = split(replace(plan, settings=settings))
     return settings_of(plan.kind, given).declared()
 
@@ -71,7 +76,8 @@ def declared_by(plan: RungPlan, only: str | None = None) -> Declared:
 def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str, trained: str = "") -> str:
     """SHA-256 of what decides about a rung's outcome, besides the candidate: plan, code, baseline, image.
 
-    `trained` tells what a training rung depends on besides: the code and the place of the training, the user's files.
+    `trained` tells what a rung that trains or judges depends on besides: the code and the place of the training, the
+    user's files, the evaluation of the rung whose models are judged.
     """
     what = {
         "harness": __version__,
@@ -141,6 +147,16 @@ _TUNED = (
 )
 #: What a trainer runs besides its own folder, of which a task has a part.
 _SHARED = tuple(folder for folder in TRAINER_CODE if folder != "harness/trainer")
+#: How answers of fine-tuned models come to a judgement; the fine-tune's own evaluation stands beside it.
+_JUDGED = (
+    *_GATED,
+    "harness/ladder/judge_panel.py",
+    "harness/ladder/judge_rung.py",
+    "harness/ladder/judge_sets.py",
+    "harness/ladder/judge_settings.py",
+    "harness/llm",
+    "harness/llm_judge",
+)
 #: What stands in place of a rung's kind for the tuning.
 TUNING = "tuning"
 #: Files and folders by the kind of a rung.
@@ -149,6 +165,7 @@ _OF = {
     "properties": (*_ANSWERS, "harness/property_tests", "harness/checks", "harness/subject", "harness/core/numbers.py"),
     "bandit": (*_GATED, "harness/ladder/bandit.py"),
     TUNING: (*_GATED, "harness/ladder/bandit.py", *_TUNED),
+    **dict.fromkeys(JUDGED, _JUDGED),
     **{
         kind: (*_GATED, *_SHARED, "harness/training", "harness/trainer/*.py", module.replace(".", "/"))
         for kind, module in MODULES.items()

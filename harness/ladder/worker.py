@@ -123,6 +123,8 @@ class WorkerConfig:
     lease: float = LEASE_SECONDS
     patience: float = 120.0
     data_dir: str | None = None
+    #: The recorded replies of judges, by rung, where nobody is to be asked; see `ClimbContext`.
+    replies: Path | None = None
     #: The log of worker processes; None for none.
     log: logs.Wish | None = None
 
@@ -311,6 +313,7 @@ class _Worker:
             self.orders.folder,
             stopping=lambda: self.stopping() or keeper.lost.is_set(),
             watch=watch,
+            replies=self.orders.replies,
             more=self.orders.only is None and bool(self.ledger.counts().get(State.QUEUED)),
         )
 

@@ -11,6 +11,7 @@ while here it has one reply for ever.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +24,7 @@ from harness.llm.lines import Lines
 from harness.llm.request import Reply, Request  # noqa: TC001 - pydantic looks them up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -98,7 +99,7 @@ class Recording:
         """
         what: dict[str, Any] = {"request": request.recorded(), "reply": reply.recorded()}
         stamps = {"time": round(time.time(), 3), "seconds": round(seconds, 3)}
-        line = {"digest": request.digest, "seal": _seal(what), **what, **stamps}
+        line = {"digest": request.digest, "seal": json_digest(what), **what, **stamps}
         with self._lock:
             if not self.writable:
                 raise InfrastructureError(f"{self._path} is not open for recording")
@@ -114,8 +115,14 @@ class Recording:
             return self._known[request.digest]
 
 
-def _seal(both: dict[str, Any]) -> str:
-    return json_digest(both)
+def recorded(calls: Iterable[tuple[Request, Reply]]) -> bytes:
+    """Calls as the lines of a recording, without the times of asking: the same bytes for the same calls."""
+    lines: dict[str, str] = {}
+    for request, reply in calls:
+        what: dict[str, Any] = {"request": request.recorded(), "reply": reply.recorded()}
+        line = {"digest": request.digest, "seal": json_digest(what), **what, "time": 0.0, "seconds": 0.0}
+        lines.setdefault(request.digest, json.dumps(line, sort_keys=True) + "\n")
+    return "".join(lines.values()).encode()
 
 
 def _entries(path: Path, data: bytes) -> Iterator[tuple[str, Reply]]:
@@ -125,6 +132,6 @@ def _entries(path: Path, data: bytes) -> Iterator[tuple[str, Reply]]:
         except ValidationError as error:
             raise UserError(f"line {number} of {path} is no recorded call: {error.errors()[0]['msg']}") from error
         what = {"request": entry.request.recorded(), "reply": entry.reply.recorded()}
-        if (entry.request.digest, _seal(what)) != (entry.digest, entry.seal):
+        if (entry.request.digest, json_digest(what)) != (entry.digest, entry.seal):
             raise UserError(f"line {number} of {path} was changed: it does not fit its seal")
         yield entry.digest, entry.reply

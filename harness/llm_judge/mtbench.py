@@ -13,7 +13,7 @@ import re
 import string
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -38,6 +38,8 @@ FIELDS = {
     True: frozenset({"question_1", "question_2", "answer_1", "answer_2", "ref_answer_1", "ref_answer_2"}),
 }
 M = TypeVar("M", bound=BaseModel)
+#: Question, turn from 1, and the rating; None where no reply could be read.
+Rating: TypeAlias = tuple[str, int, float | None]
 #: Categories that are judged against reference answers.
 REFERENCED = frozenset({"math", "reasoning", "coding"})
 _RATING = re.compile(r"\[\[(\d{1,2}(?:\.\d+)?)\]\]")
@@ -149,13 +151,13 @@ def _unique(path: Path, found: list[M], key: Callable[[M], str]) -> dict[str, M]
 
 @dataclass(frozen=True)
 class Scores(Calls):
-    """What the judge gave. `ratings` are (question, turn, rating), None where no reply could be read.
+    """What the judge gave.
 
     `score` is the mean of all ratings, as MT-Bench reports it; `turns` and `categories` are means of parts. `defused`
     counts marks that were taken out of answers: more than 0 means that somebody should look at them.
     """
 
-    ratings: tuple[tuple[str, int, float | None], ...]
+    ratings: tuple[Rating, ...]
     score: float
     turns: tuple[float, ...]
     categories: tuple[tuple[str, float], ...]
@@ -203,6 +205,22 @@ def rate(
     )
 
 
+def check(questions: Sequence[Question], prompts: Mapping[str, Prompt]) -> None:
+    """See that there is a prompt for each turn, and a reference answer where one is needed. Raises UserError."""
+    for question in questions:
+        for turn in range(len(question.turns)):
+            _prompt(prompts, question, turn)
+            _check_reference(question, turn, question.reference)
+
+
+def _check_reference(question: Question, turn: int, reference: Sequence[str]) -> None:
+    if question.category in REFERENCED and len(reference) <= turn:
+        raise UserError(
+            f"question {question.question_id} ({question.category}) has no reference answer for turn {turn + 1}",
+            remedy="name a file of reference answers, such as MT-Bench's reference_answer/gpt-4.jsonl",
+        )
+
+
 def _request(
     judge: Judge,
     question: Question,
@@ -224,8 +242,7 @@ def _request(
         values |= {"answer": values["answer_1"], "question": values["question_1"]}
     if question.category in REFERENCED:
         reference = references.get(name, question.reference)
-        if len(reference) <= turn:
-            raise UserError(f"question {name} ({question.category}) has no reference answer for turn {turn + 1}")
+        _check_reference(question, turn, reference)
         values |= {f"ref_answer_{n}": text for n, text in enumerate(reference, 1)}
     used = {field: text for field, text in values.items() if field in FIELDS[turn > 0]}
     count = sum(found for _, found in safe)

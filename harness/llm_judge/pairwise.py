@@ -37,20 +37,50 @@ if TYPE_CHECKING:
     from harness.llm_judge.judge import Heard, Judge
 
 
-_TASK = (
-    "You compare two answers, A and B, to the same instruction. Judge how well each does what is asked for: "
-    "whether it is correct, helpful, complete and clear. Neither the order of the answers nor their length is a merit. "
-)
+_TASK = "You compare two answers, A and B, to the same instruction. "
+#: What a judge is to look at. Of the second, "precise and concise", the field's comparisons of summaries have come.
+CRITERIA = {
+    "helpful": "Judge how well each does what is asked for: whether it is correct, helpful, complete and clear. "
+    "Neither the order of the answers nor their length is a merit. ",
+    "concise": "Both are summaries. Judge which of them says better what matters most in the text, without what does "
+    "not matter or is not there: a good summary is precise and concise. The order of the answers is no merit. ",
+}
 _LETTER = "Reply with one letter and nothing else: A if answer A is better, B if answer B is better."
 _VERDICT = (
     "End your reply with a line that holds your verdict and nothing else: [[A]] if answer A is better, [[B]] if answer "
     "B is better, [[C]] if they are equally good."
 )
-_WORDS = {"A": 1.0, "B": 0.0, "C": 0.5}
+#: As in Arena-Hard: much better counts three times as much as better.
+_FIVE = (
+    "End your reply with a line that holds your verdict and nothing else: [[A>>B]] if answer A is much better, [[A>B]] "
+    "if it is better, [[A=B]] if they are about equally good, [[B>A]] if answer B is better, [[B>>A]] if it is much "
+    "better."
+)
+_WORDS = {"A": 1.0, "B": 0.0, "C": 0.5, "A>>B": 1.0, "A>B": 2 / 3, "A=B": 0.5, "B>A": 1 / 3, "B>>A": 0.0}
 _LINE = re.compile(
-    r"(?:(?:my |the )?(?:final )?(?:verdict|judge?ment|answer|choice)(?: is)?[\s:*]*)?\[\[([ABC])\]\]",
+    r"(?:(?:my |the )?(?:final )?(?:verdict|judge?ment|answer|choice)(?: is)?[\s:*]*)?\[\[(\S{1,4})\]\]",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a pair is judged: by which of `CRITERIA`, and by verdicts of three ("pairs") or five words ("arena")."""
+
+    criterion: str = "helpful"
+    weighted: bool = False
+    five: bool = False
+
+    @property
+    def how(self) -> str:
+        """What a reply has to end with."""
+        return _LETTER if self.weighted else _FIVE if self.five else _VERDICT
+
+    def read(self, reply: Reply) -> float | None:
+        """How much the first answer is preferred, in [0, 1]; None where the reply does not say."""
+        return _probability(reply) if self.weighted else _verdict(reply, five=self.five)
+
+
 #: Prompts that a message names.
 _NAMED = 3
 
@@ -92,7 +122,7 @@ class Outcome(Calls):
         return tuple(2.0 * value - 1.0 for value in self.preferences if value is not None)
 
 
-def compare(judge: Judge, pairs: Sequence[Pair], *, weighted: bool = False) -> Outcome:
+def compare(judge: Judge, pairs: Sequence[Pair], form: Form = Form()) -> Outcome:
     """Judge all pairs in both orders. Pairs of the same text are ties, and are not asked about.
 
     Raises UserError for no pairs, names that are there twice, an empty instruction, and an endpoint without
@@ -100,8 +130,8 @@ def compare(judge: Judge, pairs: Sequence[Pair], *, weighted: bool = False) -> O
     """
     _check(pairs)
     differing = [number for number, pair in enumerate(pairs) if pair.ours != pair.theirs]
-    requests = [_request(judge, pairs[n], swapped, weighted) for n in differing for swapped in (False, True)]
-    heard = judge.hear(requests, _probability if weighted else _verdict, _LETTER if weighted else _VERDICT)
+    requests = [_request(judge, pairs[n], swapped, form) for n in differing for swapped in (False, True)]
+    heard = judge.hear(requests, form.read, form.how)
     both = list(zip(heard.values[::2], heard.values[1::2], strict=True))
     preferences: list[float | None] = [0.5] * len(pairs)
     for number, (straight, swapped) in zip(differing, both, strict=True):
@@ -124,22 +154,22 @@ def _check(pairs: Sequence[Pair]) -> None:
         raise UserError(f"the pair {empty[0]!r} has no instruction")
 
 
-def _request(judge: Judge, pair: Pair, swapped: bool, weighted: bool) -> Request:  # noqa: FBT001 - private
+def _request(judge: Judge, pair: Pair, swapped: bool, form: Form) -> Request:  # noqa: FBT001 - private
     first, second = (pair.theirs, pair.ours) if swapped else (pair.ours, pair.theirs)
     word = word_for((pair.instruction, pair.ours, pair.theirs))
-    form = _LETTER if weighted else _VERDICT
     texts = (("instruction", pair.instruction), ("answer A", first), ("answer B", second))
-    user = "\n\n".join([*(fenced(label, text, word) for label, text in texts), form])
-    system = f"{_TASK}{RULE.format(word=word)}"
-    return judge.request(system, user, top=5 if weighted else 0, most_tokens=1 if weighted else None)
+    user = "\n\n".join([*(fenced(label, text, word) for label, text in texts), form.how])
+    system = f"{_TASK}{CRITERIA[form.criterion]}{RULE.format(word=word)}"
+    return judge.request(system, user, top=5 if form.weighted else 0, most_tokens=1 if form.weighted else None)
 
 
-def _verdict(reply: Reply) -> float | None:
+def _verdict(reply: Reply, *, five: bool = False) -> float | None:
     """How much the first answer is preferred, by the last line of the reply alone."""
     if reply.finish not in {"stop", ""}:
         return None  # cut off: whatever stands at its end is no conclusion
     found = _LINE.fullmatch(last_line(reply.text))
-    return None if found is None else _WORDS[found[1].upper()]
+    word = "" if found is None else found[1].upper()
+    return _WORDS.get(word) if five == (len(word) > 1) else None
 
 
 def _probability(reply: Reply) -> float | None:

@@ -42,19 +42,21 @@ class Declared:
 
 
 class Step(enum.StrEnum):
-    """The steps of a task, in their order."""
+    """The steps of a task in their order; the last one as often as somebody asks the model something."""
 
     PREPARE = "prepare"
     TRAIN = "train"
     SCORE = "score"
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True)
 class Job:
     """One step to do.
 
-    `data` is what `prepare` made (read-only afterwards), `weights` what `train` left (for `score`, read-only), `out`
-    the one place to write to. `oracle` is the Unix socket that answers for the candidate, for `train` alone.
+    `data` is what `prepare` made (read-only afterwards), or the questions for `answer`; `weights` what `train` left
+    (read-only, for `score` and `answer`; `answer` without any asks the model that training began with), `out` the one
+    place to write to. `oracle` is the Unix socket that answers for the candidate, for `train` alone.
     `inputs` are files of the user's by name (a model, a preference set), read-only. `device` is "cpu" or "cuda".
     """
 

@@ -1,7 +1,8 @@
 """One seed of a rung that trains: prepared data, a training against the oracle, a score from a fresh place.
 
 Everything lies under the project's folder: `data` holds what was prepared, for all candidates; `training` one folder
-for each candidate, evaluation and seed, from which a killed attempt is gone on with.
+for each candidate, evaluation and seed, from which a killed attempt is gone on with; `weights` what a rung keeps of
+them (`keep_gib`), and `answers` what kept models were asked.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import hashlib
 import json
 import math
 import shutil
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from harness.containers.trainer_request import TrainerLimits
 from harness.core.digests import json_digest
 from harness.core.errors import HarnessError, InfrastructureError, UserError
-from harness.core.files import SMALL, load_toml, read_bytes, remove_halves, write_whole
+from harness.core.files import LINES, SMALL, load_toml, read_bytes, remove_halves, write_whole
 from harness.core.limits import MIB
 from harness.core.waiting import opened, taken
 from harness.protocol.job import Job, Progress, Step
@@ -29,6 +31,7 @@ from harness.training.kept import digest_of_input, digests, kept, must_be_data
 from harness.training.left_behind import SAMPLES, check_weights, whole_lines
 from harness.training.serving import Serving
 from harness.training.steps import run_step
+from harness.training.weights import KeptWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 #: The kinds of rungs that are done here: each is a task of `harness.trainer.tasks`.
 KINDS = tuple(MODULES)
 #: Settings of a rung that are the host's, and no business of the task: what a step may use.
-_HOST_SETTINGS = ("memory_mib", "disk_mib", "minutes", "processes")
+_HOST_SETTINGS = ("memory_mib", "disk_mib", "minutes", "processes", "keep_gib")
 #: The file in the project's folder that says where a user's models and data lie: `name = "path"`, for all rungs or
 #: below the name of one.
 INPUTS = "inputs.toml"
@@ -129,18 +132,69 @@ class TrainingService:
         work, limits = self._asked(plan, seed)
         with _on_disk(self.folder):
             data = self._prepared(work, limits, plan, say)
-        what = {"name": name, "seed": seed, "settings": dict(plan.settings), "identity": self.identity(plan)}
-        place = self.folder / "training" / json_digest(what)[:32]
+        key = self.key(plan, seed, name)
+        place = self.folder / "training" / key[:32]
         with _on_disk(self.folder), _alone(place):
             trained = self._trained(asked, replace(work, step=Step.TRAIN, data=str(data)), limits, place, say)
             scored = self._scored(replace(work, step=Step.SCORE, data=str(data)), limits, place, say)
             if samples := whole_lines(place / "score" / SAMPLES):
                 sampled(samples)
             given = {f"inputs/{key}": digest_of_input(Path(path)) for key, path in work.inputs.items()}
-            made({"data": {**digests(data), **given}, "weights": digests(place / "weights")})
+            left = digests(place / "weights")
+            made({"data": {**digests(data), **given}, "weights": left})
+            if (budget := keeps(plan)) and not self.weights.keep(
+                key, place / "weights", left, f"{plan.name}, seed {seed}, {name.partition('/')[0][:12]}", budget
+            ):
+                raise UserError(
+                    f"the weights of the rung {plan.name} are more than its keep_gib", remedy="raise keep_gib"
+                )
             if not self.keep:
                 shutil.rmtree(place, ignore_errors=True)
         return {**trained, **scored}
+
+    @property
+    def weights(self) -> KeptWeights:
+        """What rungs with `keep_gib` have kept of their trainings."""
+        return KeptWeights(self.folder / "weights")
+
+    def key(self, plan: TrainingPlan, seed: int, name: str) -> str:
+        """What tells a training from all others (hex); `name` is the candidate's and its evaluation's."""
+        what = {"name": name, "seed": seed, "settings": dict(plan.settings), "identity": self.identity(plan)}
+        return json_digest(what)
+
+    def answer(
+        self,
+        plan: TrainingPlan,
+        seed: int,
+        questions: bytes,
+        weights: Path | None,
+        say: Telling = lambda _, __: None,
+    ) -> bytes:
+        """The answers of a model to `questions` (JSON lines of `harness.trainer.finetune.answering`), as JSON lines.
+
+        `weights` is a folder of kept ones; None asks the model that training began with. What was answered once is
+        not asked again, and what was killed is gone on with. Raises as `measure` does.
+        """
+        asked, limits = self._asked(plan, seed)
+        limits = replace(limits, processes=1)
+        digest = hashlib.sha256(questions).hexdigest()
+        model = digests(weights) if weights is not None else {}
+        what = {"questions": digest, "weights": model, "settings": asked.settings, "seed": seed}
+
+        def put(folder: Path) -> dict[str, float]:
+            write_whole(folder / "questions.jsonl", questions)
+            return {}
+
+        def ask(folder: Path) -> dict[str, float]:
+            given = "" if weights is None else str(weights)
+            return self._run(replace(work, out=str(folder), weights=given), limits, say)
+
+        with _on_disk(self.folder):
+            lines = kept(self.folder / "questions", digest, put, self.stopping)
+            work = replace(asked, step=Step.ANSWER, data=str(lines))
+            key = json_digest({**what, "identity": self.identity(plan)})
+            there = kept(self.folder / "answers", key, ask, self.stopping)
+            return read_bytes(there / "answers.jsonl", LINES)
 
     def prepare(self, plan: TrainingPlan, seed: int, say: Telling = lambda _, __: None) -> None:
         """Make the data of a seed, unless they are there. Raises as `measure` does."""
@@ -213,6 +267,12 @@ class TrainingService:
     ) -> dict[str, float]:
         told = functools.partial(say, work.step)
         return run_step(self.where, work, limits, say=told, stopping=self.stopping, fault=fault)
+
+
+def keeps(plan: TrainingPlan) -> int:
+    """How many bytes of weights are kept of a rung's trainings, in all; 0 for none."""
+    split(plan)  # refuses what is no number
+    return int(float(cast("float", dict(plan.settings).get("keep_gib", 0.0))) * 1024 * MIB)
 
 
 def split(plan: TrainingPlan) -> tuple[TrainerLimits, dict[str, Setting]]:

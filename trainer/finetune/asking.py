@@ -180,31 +180,50 @@ def answers(
     The same seed gives two models the same random numbers, so that what differs between their answers is theirs.
     """
     out: list[tuple[int, ...]] = []
+    for start in range(0, len(prompts), settings.evaluation_batch):
+        out += generated(
+            model,
+            tokenizer,
+            prompts[start : start + settings.evaluation_batch],
+            seed=1_000_003 * seed + start,
+            temperature=settings.temperature,
+            most=settings.answer,
+            device=device,
+        )
+    return out
+
+
+def generated(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[tuple[int, ...]],
+    *,
+    seed: int,
+    temperature: float,
+    most: int,
+    device: str,
+) -> list[tuple[int, ...]]:
+    """Answers of up to `most` tokens to one batch of prompts; at a temperature of 0 the likeliest token each time."""
     last = ends(model, tokenizer)
+    drawn: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     config = GenerationConfig(
-        do_sample=True,
-        temperature=settings.temperature,
-        top_k=0,
-        top_p=1.0,
-        max_new_tokens=settings.answer,
+        **(drawn if temperature > 0.0 else {"do_sample": False}),
+        max_new_tokens=most,
         eos_token_id=sorted(last),
         pad_token_id=tokenizer.pad_token_id,
     )
     devices = [device] if device.startswith("cuda") else []
-    for start in range(0, len(prompts), settings.evaluation_batch):
-        some = prompts[start : start + settings.evaluation_batch]
-        longest = max(len(prompt) for prompt in some)
-        padded = [[tokenizer.pad_token_id] * (longest - len(p)) + list(p) for p in some]
-        seen = [[0] * (longest - len(p)) + [1] * len(p) for p in some]
-        with torch.random.fork_rng(devices), torch.no_grad(), computing(device):
-            torch.manual_seed(1_000_003 * seed + start)
-            made = model.generate(
-                input_ids=torch.tensor(padded, device=device),
-                attention_mask=torch.tensor(seen, device=device),
-                generation_config=config,
-            )
-        out += [_until(row[longest:].tolist(), last) for row in made]
-    return out
+    longest = max(len(prompt) for prompt in prompts)
+    padded = [[tokenizer.pad_token_id] * (longest - len(p)) + list(p) for p in prompts]
+    seen = [[0] * (longest - len(p)) + [1] * len(p) for p in prompts]
+    with torch.random.fork_rng(devices), torch.no_grad(), computing(device):
+        torch.manual_seed(seed)
+        made = model.generate(
+            input_ids=torch.tensor(padded, device=device),
+            attention_mask=torch.tensor(seen, device=device),
+            generation_config=config,
+        )
+    return [_until(row[longest:].tolist(), last) for row in made]
 
 
 def ends(model: Any, tokenizer: Any) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ def _split(path: Path, settings: Settings, seed: int) -> tuple[list[Pair], list[
         draw.shuffle(train)
     if train[0].conversational != test[0].conversational:
         raise StepError("one split holds texts and the other messages", fault="user", remedy="use one form for both")
+    train = train[: math.ceil(settings.share * len(train))]
     return (train[: settings.pairs] if settings.pairs else train), test
 
 

@@ -50,7 +50,7 @@ def score(job: Job, say: Say) -> Mapping[str, float]:
     settings, model = Settings.of(job.settings), models.folder(job, "model")
     prepared = store.load(Path(job.data))
     store.check(prepared, model, settings, job.device)
-    policy, whole = _policy(job, model, settings)
+    policy, whole = policy_of(job, model, settings)
     if not whole:
         store.write_lines(Path(job.out) / SAMPLES, [])
         return dict(_WORST)
@@ -78,8 +78,13 @@ def score(job: Job, say: Say) -> Mapping[str, float]:
     return out
 
 
-def _policy(job: Job, model: Path, settings: Settings) -> tuple[Any, bool]:
-    """The trained model, and whether all its weights are finite."""
+def policy_of(job: Job, model: Path, settings: Settings) -> tuple[Any, bool]:
+    """The trained model, or the one that training began with where the job names no weights; and whether it is finite.
+
+    Raises StepError for weights that are damaged, or another model's.
+    """
+    if not job.weights:
+        return models.load(model, settings, job.device), True
     found = weights.read(Path(job.weights) / weights.WEIGHTS)
     if found is None:
         raise StepError("there are no weights to score, or they are damaged", remedy="train again")

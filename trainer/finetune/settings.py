@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.protocol.job import ANY, COUNT, SHARE, Declared, StepError
+from harness.protocol.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +26,9 @@ class Settings:
     """Data, model, training and evaluation. Lengths are tokens, rates are per step, switches are 0 or 1.
 
     Data: `train_split` and `test_split` name the parts of the preference set; where it has no part of that second
-    name, `held_out` pairs are set apart by seed. `pairs` is the most that are trained on (0: all). `too_long` says what
-    becomes of pairs beyond `max_length`: `truncate` cuts the prompt to its last `max_prompt` tokens first, then the
-    ends of the completions.
+    name, `held_out` pairs are set apart by seed. Of the others `share` is trained on, `pairs` at most (0: all).
+    `too_long` says what becomes of pairs beyond `max_length`: `truncate` cuts the prompt to its last `max_prompt`
+    tokens first, then the ends of the completions.
 
     Training: the optimizer moves after `step_pairs` pairs, however many devices share them; `batch` pairs go through
     one device, and into one call of the loss, at a time. The warm-up is a share of all steps, the decay a cosine.
@@ -44,6 +45,7 @@ class Settings:
     test_split: str = "test"
     held_out: int = 256
     pairs: int = 0
+    share: float = 1.0
     max_length: int = 1024
     max_prompt: int = 512
     too_long: str = "refuse"
@@ -89,6 +91,7 @@ class Settings:
             *((f"{name} has to be finite and at least 0", self._number(name) >= 0) for name in least),
             ("max_prompt has to be below max_length", self.max_prompt < self.max_length),
             ("step_pairs has to be a multiple of batch", self.batch <= 0 or self.step_pairs % self.batch == 0),
+            ("share has to be above 0 and at most 1", 0.0 < self.share <= 1.0),
             ("warmup is a share and has to be below 1", self.warmup < 1),
             (f"too_long has to be one of {', '.join(TOO_LONG)}", self.too_long in TOO_LONG),
             (f"weights has to be one of {', '.join(WEIGHTS)}", self.weights in WEIGHTS),
@@ -109,22 +112,4 @@ class Settings:
     @classmethod
     def of(cls, given: Mapping[str, Setting]) -> Settings:
         """The settings of a job. Raises StepError for one that does not exist or is of another type."""
-        kinds = {field.name: type(field.default) for field in fields(cls)}
-        unknown = sorted(set(given) - set(kinds))
-        if unknown:
-            remedy = f"settings are: {', '.join(sorted(kinds))}"
-            raise StepError(f"a fine-tune has no setting {unknown[0]!r}", fault="user", remedy=remedy)
-        return cls(**{name: _as(kinds[name], name, value) for name, value in given.items()})
-
-
-def _as(kind: type, name: str, value: Setting) -> Any:
-    """A whole number may stand for a float, and a float without a fraction for a whole number."""
-    if kind is str and isinstance(value, str):
-        return value
-    if kind in {int, float} and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if kind is float:
-            return float(value)
-        if float(value).is_integer():
-            return int(value)
-    remedy = f"give {name} as a value of type {kind.__name__}"
-    raise StepError(f"the setting {name} cannot be {value!r}", fault="user", remedy=remedy)
+        return read_settings(cls, given, "a fine-tune")

@@ -41,8 +41,11 @@ class Cut:
     truncated: int = 0
 
 
-def load_tokenizer(model: Path, *, conversational: bool) -> Any:
-    """The tokenizer of a model's folder. Raises StepError where it cannot be used for this kind of data."""
+def load_tokenizer(model: Path, *, conversational: bool, what: str = "the preference set holds") -> Any:
+    """The tokenizer of a model's folder. Raises StepError where it cannot be used for this kind of data.
+
+    `what` begins the sentence that says where messages come from.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(model), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever its parsers raise means the same to the user
@@ -54,9 +57,8 @@ def load_tokenizer(model: Path, *, conversational: bool) -> Any:
         raise StepError("the tokenizer has no token for the end of a text", fault="user", remedy=remedy)
     if conversational and not tokenizer.chat_template:
         remedy = "add chat_template.jinja to the model's folder, or give texts instead of messages"
-        raise StepError(
-            "the preference set holds messages, and the tokenizer has no chat template", fault="user", remedy=remedy
-        )
+        said = f"{what} messages, and the tokenizer has no chat template"
+        raise StepError(said, fault="user", remedy=remedy)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -87,8 +89,8 @@ def tokenize(found: Sequence[Pair], tokenizer: Any, settings: Settings) -> tuple
 def _tokens(pair: Pair, tokenizer: Any) -> Tokens:
     """As trl makes them: a completion starts where the tokens of the prompt alone and of the whole part."""
     try:
-        prompt = _ids(pair.prompt, tokenizer, asks=pair.conversational)
-        whole = [_ids(_ended(pair.prompt, side, tokenizer), tokenizer) for side in (pair.chosen, pair.rejected)]
+        prompt = ids(pair.prompt, tokenizer, asks=pair.conversational)
+        whole = [ids(_ended(pair.prompt, side, tokenizer), tokenizer) for side in (pair.chosen, pair.rejected)]
     except StepError:
         raise
     except Exception as error:  # a template is a program of the user's, and may fail in any way
@@ -114,7 +116,8 @@ def _ended(prompt: Piece, side: Piece, tokenizer: Any) -> Piece:
     return [*prompt, *side]
 
 
-def _ids(piece: Piece, tokenizer: Any, *, asks: bool = False) -> list[int]:
+def ids(piece: Piece, tokenizer: Any, *, asks: bool = False) -> list[int]:
+    """The tokens of a text, or of messages by the chat template, which then asks for the next one."""
     if isinstance(piece, str):
         return list(tokenizer(text=piece)["input_ids"])
     made = tokenizer.apply_chat_template(piece, tokenize=True, return_dict=True, add_generation_prompt=asks)
