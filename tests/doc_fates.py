@@ -235,6 +235,15 @@ BY_TEST = {
     "harness judge answers.jsonl --questions question.jsonl --prompts judge_prompts.jsonl --model JUDGE": (
         "unit/llm_judge/test_judge_command.py::test_single_scores_take_questions_and_prompts_of_the_user"
     ),
+    "make stage": ("integration/test_stage.py::test_from_the_screen_to_a_promotion_and_the_same_once_more"),
+    "harness answer 12 --questions question.jsonl": (
+        "integration/test_stage.py::test_from_the_screen_to_a_promotion_and_the_same_once_more"
+    ),
+    "harness answer 12 --questions question.jsonl --start --by-category --output a.jsonl": (
+        "integration/test_stage.py::test_from_the_screen_to_a_promotion_and_the_same_once_more"
+    ),
+    "harness weights": "unit/ladder/test_answering.py::test_what_is_kept_is_listed_and_removed",
+    "harness weights --remove ADDRESS": "unit/ladder/test_answering.py::test_what_is_kept_is_listed_and_removed",
     "harness run examples/discopop.py --profile reviews": "integration/test_stopping_rungs.py::"
     "test_a_run_is_given_back_within_seconds",
     "harness run examples/discopop.py --profile control": "integration/test_stopping_rungs.py::"

@@ -133,7 +133,7 @@ class _Rung:
             self.gate.undecided,
             self.gate.metric.replace("_", " "),
             self.gate.against,
-            "prompts" if units is plain_units else "pairs of prompts in which lengths cancel out",
+            "prompts" if units is plain_units else "prompts or pairs of prompts at equal length",
         )
         with contextlib.ExitStack() as stack:
             panel = stack.enter_context(self._panel(sides))

@@ -42,7 +42,8 @@ def read_sets(settings: JudgeSettings, inputs: Mapping[str, Path]) -> Sets:
     if "references" in inputs:
         asked = with_references(asked, inputs["references"])
     if settings.template == "none" and (several := [one.name for one in asked if len(one.turns) > 1]):
-        raise UserError(f"the question {several[0]!r} has two turns, and nothing but a chat template tells them apart")
+        told = f"the question {several[0]!r} has two turns, and nothing but a chat template tells them apart"
+        raise UserError(told, remedy='set template = "chat", or leave questions of two turns out')
     outputs = None
     if settings.against == OUTPUTS:
         outputs = {one.name: one.output for one in asked}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.ladder.evidence import PromptGate, by_bets, by_t, interval_by_bets
+from harness.ladder.evidence import PromptGate, at_equal_length, by_bets, by_t, effects_of, interval_by_bets, single
 
 
 def rewards(draw: np.random.Generator, mean: float, count: int, spread: float = 0.33) -> np.ndarray:
@@ -195,3 +195,41 @@ def test_a_margin_lets_pass_what_is_hardly_worse() -> None:
     assert decision is not None
     assert decision.decision == "promote"
     assert "not worse than the baseline by more than 0.1 with 90 %" in decision.reason
+
+
+def test_lengths_cancel_out_in_every_unit_and_nothing_is_counted_twice() -> None:
+    draw = np.random.default_rng(3)
+    for size in (1, 2, 3, 20, 101):
+        gaps = np.round(draw.normal(4.0, 10.0, size))
+        spread = float(gaps.std(ddof=1)) if size > 1 else 0.0
+        pull = np.tanh(gaps / spread) if spread else np.sign(gaps)
+        units = at_equal_length(gaps)
+        used = [number for unit in units for number, _ in unit]
+        assert len(used) == len(set(used))
+        for unit in units:
+            assert sum(share for _, share in unit) == pytest.approx(1.0)
+            assert sum(share * pull[number] for number, share in unit) == pytest.approx(0.0, abs=1e-12)
+        assert len(used) == size - abs(int((pull > 0).sum()) - int((pull < 0).sum()))
+    assert at_equal_length([3.0, 5.0, 1.0]) == []
+    assert at_equal_length([0.0, 0.0]) == [((0, 1.0),), ((1, 1.0),)]
+
+
+def test_a_taste_for_length_alone_is_no_preference_at_equal_length() -> None:
+    draw, fooled, found = np.random.default_rng(0), 0, 0
+    for _ in range(200):
+        gaps = draw.normal(30.0, 60.0, 200)
+        likely = np.clip(0.5 + 0.35 * np.tanh(gaps / gaps.std(ddof=1)), 0.0, 1.0)
+        effects = dict(enumerate(np.where(draw.random(200) < likely, 1.0, -1.0)))
+        decided = PromptGate(0.0, 0.1, 200).decide(effects_of(single(200), effects))
+        fooled += decided is not None and decided.decision == "promote"
+        units = at_equal_length(gaps)
+        decided = PromptGate(0.0, 0.1, len(units)).decide(effects_of(units, effects))
+        found += decided is not None and decided.decision == "promote"
+    assert fooled > 80
+    assert found <= 10, "half of alpha is the most that may be"
+
+
+def test_a_unit_without_all_its_effects_is_left_out() -> None:
+    units = at_equal_length([5.0, -5.0, 0.0])
+    assert effects_of(units, {0: 1.0, 2: -1.0}) == [-1.0]
+    assert effects_of(units, {0: 1.0, 1: 0.0, 2: -1.0}) == [pytest.approx(0.5), -1.0]

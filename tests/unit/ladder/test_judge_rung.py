@@ -200,7 +200,7 @@ def test_a_taste_for_length_promotes_by_preference_and_not_at_equal_length(
             decisions[metric] = world.decide()
     assert decisions[PREFERENCE].decision == "promote"
     assert decisions[AT_EQUAL_LENGTH].decision == "reject"
-    assert "pairs of prompts in which lengths cancel out" in decisions[AT_EQUAL_LENGTH].reason
+    assert "prompts or pairs of prompts at equal length" in decisions[AT_EQUAL_LENGTH].reason
 
 
 def test_better_and_longer_is_promoted_at_equal_length_where_it_is_better(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from click.testing import CliRunner
+from support import ROOT
 
 from harness.cli.run import run_command
 from harness.cli.submit import submit_command
@@ -50,6 +51,92 @@ def test_a_gpu_that_nobody_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     assert "needs a GPU, and this host has none" in error.message
     monkeypatch.setattr(needs, "host_gpus", lambda: (0,))
     assert "it was not given one" in refused(ladder, tmp_path, gpu="none").message
+
+
+JUDGE = """
+[[rungs]]
+name = "judge"
+kind = "judge"
+needs = "cpu"
+baseline = "dpo"
+[rungs.settings]
+rung = "fine-tune"
+judge = "judge-1"
+[rungs.gate]
+metric = "preference"
+margin = 0.5
+alpha = 0.1
+looks = [2]
+"""
+
+
+@pytest.fixture
+def judged(trainer: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a ladder that ends with a judge, and all that it needs."""
+    del trainer
+    text = (ROOT / "examples" / "stage" / "stage.toml").read_text("utf-8")
+    text = text[: text.index("# Candidate and DPO")].replace('name = "stage"', 'name = "mine"') + JUDGE
+    (tmp_path / "mine.toml").write_text(text, "utf-8")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}', "utf-8")
+    (tmp_path / "set.jsonl").write_text("{}", "utf-8")
+    (tmp_path / "questions.jsonl").write_text('{"prompt": "what is tea"}', "utf-8")
+    named = 'model = "model"\npreferences = "set.jsonl"\n[judge]\nquestions = "questions.jsonl"\n'
+    (tmp_path / "inputs.toml").write_text(named, "utf-8")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    return tmp_path
+
+
+def test_a_judge_that_has_all_it_needs_is_climbed_to(judged: Path) -> None:
+    meet(load(str(judged / "mine.toml")), judged, gpu="none")
+
+
+def test_what_a_judge_needs_is_told_before_anything_is_trained(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder = str(judged / "mine.toml")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert "nobody says where one is" in refused(ladder, judged, gpu="none").message
+    (judged / "judgements").mkdir()
+    (judged / "judgements" / "x.jsonl").touch()
+    meet(load(ladder), judged, gpu="none")  # replies that were recorded will do
+    monkeypatch.setattr(needs.importlib.util, "find_spec", lambda _: None)
+    assert "scikit-learn" in refused(ladder, judged, gpu="none").message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("questions.jsonl", None, "nothing is at"),
+        ("questions.jsonl", "", "is empty"),
+        ("questions.jsonl", '{"prompt": "a"}\n{"prompt": ', "line 2"),
+        ("model/tokenizer_config.json", "{}", "has no chat template"),
+        ("model/tokenizer_config.json", "{", "no JSON"),
+        ("model/tokenizer_config.json", None, "has no chat template"),
+        ("inputs.toml", 'model = "model"\npreferences = "set.jsonl"\n', "reads questions, and nobody says"),
+    ],
+)
+def test_what_a_judge_compares_is_looked_at_before_anything_is_trained(
+    judged: Path, name: str, content: str | None, told: str
+) -> None:
+    place = judged / name
+    place.unlink()
+    if content is not None:
+        place.write_text(content, "utf-8")
+    error = refused(str(judged / "mine.toml"), judged, gpu="none")
+    assert told in error.message
+    assert error.exit_code == 2
+
+
+def test_a_template_may_lie_beside_the_tokenizer_and_is_not_asked_for_where_there_is_to_be_none(judged: Path) -> None:
+    (judged / "model" / "tokenizer_config.json").unlink()
+    (judged / "model" / "chat_template.jinja").touch()
+    meet(load(str(judged / "mine.toml")), judged, gpu="none")
+    (judged / "model" / "chat_template.jinja").unlink()
+    text = (judged / "mine.toml").read_text("utf-8")
+    (judged / "mine.toml").write_text(text.replace('judge = "judge-1"', 'judge = "j"\ntemplate = "none"'), "utf-8")
+    meet(load(str(judged / "mine.toml")), judged, gpu="none")
+    (judged / "questions.jsonl").write_text('{"question_id": 1, "turns": ["a", "b"]}', "utf-8")
+    assert "two turns" in refused(str(judged / "mine.toml"), judged, gpu="none").message
 
 
 @pytest.mark.usefixtures("trainer")

@@ -18,7 +18,7 @@ from harness.llm.endpoint import Endpoint
 from harness.llm.quoting import defused, fenced, last_line, markers, word_for
 from harness.llm.recording import Recording
 from harness.llm_judge.judge import Judge, Manner
-from harness.llm_judge.pairwise import Outcome, Pair, compare
+from harness.llm_judge.pairwise import Form, Outcome, Pair, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ def judged(
         endpoint = Endpoint(server.url, seconds=5.0, retries=2)
         try:
             return compare(
-                Judge(dataclasses.replace(MANNER, **more), recording, endpoint, budget), pairs, weighted=weighted
+                Judge(dataclasses.replace(MANNER, **more), recording, endpoint, budget), pairs, Form(weighted=weighted)
             )
         finally:
             endpoint.close()
@@ -56,7 +56,7 @@ def judged(
 def replayed(path: Path, pairs: Sequence[Pair] = PAIRS, **more: Any) -> Outcome:
     weighted = more.pop("weighted", False)
     with Recording(path, read_only=True) as recording:
-        return compare(Judge(dataclasses.replace(MANNER, **more), recording), pairs, weighted=weighted)
+        return compare(Judge(dataclasses.replace(MANNER, **more), recording), pairs, Form(weighted=weighted))
 
 
 def test_a_judge_that_likes_length_prefers_the_longer_in_both_orders(tmp_path: Path) -> None:

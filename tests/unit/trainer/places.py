@@ -86,6 +86,8 @@ def step_of(job: Job, say: Callable[[Progress], None]) -> dict[str, float]:
         return dict(tiny.prepare(job, say))
     if job.step is Step.SCORE:
         return dict(tiny.score(job, say))
+    if job.step is Step.ANSWER:
+        return dict(tiny.answer(job, say))
     with RemoteOracle(Path(job.oracle)) as remote:
         return dict(tiny.train(job, OracleLoss(remote, smallest=remote.smallest), say))
 
