@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.ledgers import ledger_options, read_ledger
-
-if TYPE_CHECKING:
-    from harness.loss_export.built_in import BuiltIn
-    from harness.loss_export.promoted import Promoted
 
 
 @click.command("export-loss")
@@ -38,11 +33,14 @@ def export_loss_command(run: int, *, to: Path | None, form: str, folder: Path, d
     guards. Beside it are its signed records, for `harness verify`, and a README.md that is to be read first: from then
     on a candidate's code runs in your own process.
 
-    A loss that has the fingerprint of one that trl has built in is held against it, in two sandboxes; without an engine
-    that is left out, and said.
+    A sandbox answers some questions for the export's own test, that it gives the oracle's bits; a loss with the
+    fingerprint of one that trl has built in is held against that one in two more.
     """
     from harness.attestation.keys import Keyring  # noqa: PLC0415 - the help of the command needs none of it
+    from harness.checks.checker import Checker  # noqa: PLC0415
+    from harness.checks.options import Options  # noqa: PLC0415
     from harness.cli.progress import say, tell  # noqa: PLC0415
+    from harness.loss_export.asking import answers_of, built_in_of  # noqa: PLC0415
     from harness.loss_export.promoted import promoted  # noqa: PLC0415
     from harness.loss_export.writing import FORMS, check_folder, files_of, write  # noqa: PLC0415
 
@@ -50,31 +48,13 @@ def export_loss_command(run: int, *, to: Path | None, form: str, folder: Path, d
     check_folder(to)
     with read_ledger(folder, database) as ledger:
         one = promoted(ledger, ledger.run(run), Keyring().trusted())
-    built_in, told = _built_in(one)
-    write(files_of(one, list(FORMS) if form == "all" else [form], built_in, told), to)
+    with Checker.open(Options(profile=one.profile.name, gpu="none")) as checker:
+        answers = answers_of(one, checker)
+        built_in, told = built_in_of(one, checker)
+    write(files_of(one, list(FORMS) if form == "all" else [form], answers, built_in, told), to)
     tell(f"{to}: run {run}, promoted by {', '.join(name for name, _ in one.rungs)}")
     if built_in is not None:
         tell(f"trl has it built in: {built_in.config('BETA')}")
     if told:
         say(f"harness: {told}")
     say(f"harness: read {to / 'README.md'} first: importing this folder runs the candidate's code in your process")
-
-
-def _built_in(one: Promoted) -> tuple[BuiltIn | None, str]:
-    """The loss of trl's that this one is, and what could not be found out about that."""
-    from harness.checks.checker import Checker  # noqa: PLC0415 - as above
-    from harness.checks.options import Options  # noqa: PLC0415
-    from harness.core.errors import HarnessError  # noqa: PLC0415
-    from harness.loss_export.built_in import difference_from, found_by_fingerprint  # noqa: PLC0415
-
-    known = found_by_fingerprint(one)
-    if known is None:
-        return None, ""
-    try:
-        with Checker.open(Options(profile=one.profile.name, gpu="none")) as checker:
-            where = difference_from(one, known, checker)
-    except HarnessError as error:
-        return None, f"it has the fingerprint of trl's {known.loss_type}, and was not compared with it: {error.message}"
-    if where is not None:
-        return None, f"it has the fingerprint of trl's {known.loss_type}, and is another function: {where}"
-    return known, ""

@@ -123,7 +123,9 @@ def _reported(ledger: Ledger, run: Run, known: Sequence[Statement]) -> dict[str,
     for left in reversed(ledger.attachments(run.id)):
         if left.name == "report.json":
             for digest, result in compared_results(ledger.document(left.sha256)):
-                if digest in told and result["sha256"] == run.candidate:
+                facts = result["facts"]
+                known_of = isinstance(facts, dict) and {"stability", "smallest_batch", "uses"} <= facts.keys()
+                if digest in told and result["sha256"] == run.candidate and known_of:
                     return dict(result)
     raise UserError(
         f"run {run.id} has no report of its properties that a record vouches for",

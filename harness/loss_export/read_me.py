@@ -48,8 +48,8 @@ def _who(one: Promoted, file: str) -> list[str]:
     return [
         f"# {sanitize.markdown(run.name, 80)}: a preference loss that the harness promoted",
         _one_paragraph(f"""
-            **This is a candidate's own code, and it runs in your process.** Read `{file}` before you import anything. In
-            the harness it ran in a container without network, files or weights, and was judged by its answers alone.
+            **This is a candidate's own code, and it runs in your process.** Read `{file}` before you import anything.
+            In the harness it ran in a container without network, files or weights, and was judged by its answers alone.
             Here nothing confines it: the guards beside it refuse what the sandbox's refuse, and are no wall.
         """),
         "\n".join(f"- {fact}" for fact in facts),
@@ -70,21 +70,21 @@ def _limits(limits: Mapping[str, Any], more: Sequence[str]) -> list[str]:
         none = "" if below or above else "none found"
         rows.append(f"| {at['beta']:g} | {below or none} | {above} | {at.get('kind', '')} |")
     guards = _one_paragraph("""
-        `Loss(beta, guard="raise")` raises `NotFiniteError` at them before an optimizer sees a NaN, `guard="warn"` warns,
-        `guard="off"` looks at nothing. Values and gradients are looked at as well, wherever they are computed.
+        `Loss(beta, guard="raise")` raises `NotFiniteError` at them before an optimizer sees a NaN, `guard="warn"`
+        warns, `guard="off"` looks at nothing. Values and gradients are looked at as well, wherever they are computed.
     """)
     if not limits["by_rho"]:
         guards += " " + _one_paragraph("""
-            They are of single pairs, of rho alone and of the middle of ranges, which does not settle this loss: they are
-            told where something is not finite, and nothing is stopped by them beforehand.
+            They are of single pairs, of rho alone and of the middle of ranges, which does not settle this loss: they
+            are told where something is not finite, and nothing is stopped by them beforehand.
         """)
     pairs = limits["smallest_batch"]
     needs = f"It needs {pairs} pair{'s' if pairs > 1 else ''} at a time"
     return [
         "## Limits",
         _one_paragraph(f"""
-            Judged from beta {low:g} to {high:g} with |beta rho| up to {limits["reach"]:g}; rho = (pc - pr) - (rc - rr), in
-            nats. Found in float32:
+            Judged from beta {low:g} to {high:g} with |beta rho| up to {limits["reach"]:g}; rho = (pc - pr) - (rc - rr),
+            in nats. Found in float32:
         """),
         "\n".join(rows),
         guards,
@@ -96,8 +96,8 @@ def _use(forms: Sequence[str], more: Sequence[str]) -> list[str]:
     recipes = f" Its recipes give no {' and no '.join(more)}: in them this loss raises ValueError." if more else ""
     told = {
         "trl": """
-            `from FOLDER.trl_trainer import LossTrainer` in place of `trl.DPOTrainer`, with beta in its `DPOConfig`; of trl
-            1.16.0 alone.
+            `from FOLDER.trl_trainer import LossTrainer` in place of `trl.DPOTrainer`, with beta in its `DPOConfig`; of
+            trl 1.16.0 alone.
         """,
         "torchtune": f"""
             `loss._component_=FOLDER.torchtune_loss.TorchtuneLoss loss.beta=0.1` for a DPO recipe of torchtune, not
@@ -109,7 +109,11 @@ def _use(forms: Sequence[str], more: Sequence[str]) -> list[str]:
         "## Use",
         "This folder is a package, FOLDER is its name, and it is imported from the folder that it lies in.",
         "\n".join(f"- {form}: {_one_paragraph(told[form])}" for form in forms),
-        "The bits are the sandbox's with the same torch on the same kind of processor, outside of `torch.compile`.",
+        _one_paragraph("""
+            `python -m FOLDER.test_bits` says whether it gives the oracle's bits here, as does pytest on that file: with
+            the sandbox's settings, which keep torch to what every x86-64 processor has. Without them, on a GPU or
+            compiled, the last bits are others.
+        """),
     ]
 
 
@@ -118,10 +122,10 @@ def _of_trl(built_in: BuiltIn | None, told: str) -> list[str]:
     if built_in is not None:
         out.append(
             _one_paragraph(f"""
-                **trl has it built in**: `{built_in.config("BETA")}`. Asked in sandboxes when this was exported, the loss and
-                the catalogue's `{built_in.name}` were the same function, to 1e-6 in float64. What differs is rounding,
-                since trl writes the formula its own way; that it has no guards; and what trl's other settings add.
-            """)
+                **trl has it built in**: `{built_in.config("BETA")}`. Asked in sandboxes when this was exported, the
+                loss and the catalogue's `{built_in.name}` were the same function, to 1e-6 in float64. What differs is
+                rounding, since trl writes the formula its own way; that it has no guards; and what trl's other settings
+            add. """)
         )
     return out
 
@@ -130,9 +134,9 @@ def _verdict(file: str) -> list[str]:
     return [
         "## What the verdict looked at",
         _one_paragraph("""
-            The answers to the questions of these rules, and at the gates above the figures of small trainings. Nobody has
-            seen what it does after many thousand calls, on other hardware, at other betas, or where it finds that it is
-            no longer in a sandbox, and nobody has read it for you.
+            The answers to the questions of these rules, and at the gates above the figures of small trainings. Nobody
+            has seen what it does after many thousand calls, on other hardware, at other betas, or where it finds that
+            it is no longer in a sandbox, and nobody has read it for you.
         """),
         _one_paragraph(f"""
             Licence and source are what `{file}` says of itself: nothing was added, nothing is vouched for. The other

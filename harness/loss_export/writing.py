@@ -36,9 +36,14 @@ _MODULE, _SANDBOX = "harness.loss_export.module", "harness.sandbox"
 _BESIDE = re.compile(rb"^(\s*)from (?:harness\.loss_export\.module|harness\.sandbox)\.", re.MULTILINE)
 
 
-def files_of(one: Promoted, forms: Sequence[str], built_in: BuiltIn | None, told: str = "") -> dict[str, bytes]:
-    """All files by their names. `built_in` is the loss of trl's that this one is; `told` what else is known of that."""
-    code = [(_MODULE, name) for name in ("__init__", "loss", *(FORMS[form][0] for form in forms))]
+def files_of(
+    one: Promoted, forms: Sequence[str], answers: Mapping[str, Any], built_in: BuiltIn | None, told: str = ""
+) -> dict[str, bytes]:
+    """All files by their names.
+
+    `answers` are the oracle's, `built_in` is the loss of trl's that this one is, `told` what else is known of that.
+    """
+    code = [(_MODULE, name) for name in ("__init__", "loss", "test_bits", *(FORMS[form][0] for form in forms))]
     code += [(_SANDBOX, name) for name in ("guards", "allowlist")]
     out = {
         f"{name}.py": _BESIDE.sub(rb"\1from .", resources.files(package).joinpath(f"{name}.py").read_bytes())
@@ -58,6 +63,7 @@ def files_of(one: Promoted, forms: Sequence[str], built_in: BuiltIn | None, told
     out |= {
         file: one.candidate.data,
         "loss.json": (json.dumps(known, indent=1) + "\n").encode(),
+        "oracle.json": (json.dumps(answers, indent=1) + "\n").encode(),
         RECORDS: one.records,
         "README.md": read_me(one, forms, file, limits_of(one), built_in, told).encode(),
     }

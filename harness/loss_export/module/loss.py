@@ -1,8 +1,8 @@
 """The loss of this folder, called as the harness's sandbox called it when it was judged, with its limits as guards.
 
 What runs is the screened text in `loss.json`, which the sandbox was given too: it asks the guards beside it
-(`guards.py`) for every attribute, and finds what it found there. `candidate.py` (`.txt` for a model's reply) is the text
-as it was submitted; where that was changed, nothing runs.
+(`guards.py`) for every attribute, and finds what it found there. `candidate.py` (`.txt` for a model's reply) is the
+text as it was submitted; where that was changed, nothing runs.
 
 Covered: arguments, dialect and tuned values as in the sandbox; float32 (float64 stays), no autocast, copies in place of
 a trainer's tensors; checks before a number that is not finite reaches an optimizer. Not covered: safety. This is a
@@ -74,6 +74,9 @@ class Loss:
         self.smallest_batch: int = self._limits["smallest_batch"]
         self._program: dict[str, Any] = known["program"]
         self._module, self._function = _loaded(self._program)
+        # The stability map at this very beta, where it has that.
+        onset = self._limits["onset"]
+        self._at = next((one for one in onset if math.isclose(one["beta"], self.beta, rel_tol=1e-9)), None)
         self._far = False
         low, high = self._limits["beta"]
         if guard != "off" and not low <= self.beta <= high:
@@ -156,10 +159,7 @@ class Loss:
             return
         # The map is of float32, of one pair in ordinary company, and of the middle of ranges.
         if self._limits["by_rho"] and rho.dtype == torch.float32:
-            at = next(
-                (one for one in self._limits["onset"] if math.isclose(one["beta"], self.beta, rel_tol=1e-9)), None
-            )
-            below, above = (at["below"], at["above"]) if at is not None else (None, None)
+            below, above = (self._at["below"], self._at["above"]) if self._at is not None else (None, None)
             if below is not None and low <= below:
                 self._complain(f"a pair has rho = {low:.2f} at beta {self.beta:g}. {self._measured()}")
             elif above is not None and high >= above:
@@ -168,7 +168,7 @@ class Loss:
         if reach > self._limits["reach"] and not self._far:
             self._far = True
             told = f"|beta rho| is {reach:.1f}, and was judged up to {self._limits['reach']:g}: told once"
-            warnings.warn(told, LimitWarning, stacklevel=4)
+            warnings.warn(told, LimitWarning, stacklevel=3)
 
     def _look(self, name: str, gradient: torch.Tensor) -> None:
         if not bool(torch.isfinite(gradient).all()):
@@ -181,9 +181,9 @@ class Loss:
 
     def _measured(self) -> str:
         """The limits at the measured betas next to this one, in a sentence."""
-        onset = sorted(self._limits["onset"], key=lambda one: abs(math.log(one["beta"] / self.beta)))
+        near = sorted(self._limits["onset"], key=lambda one: abs(math.log(one["beta"] / self.beta)))
         told = []
-        for one in sorted(onset[:2], key=lambda one: float(one["beta"])):
+        for one in sorted(near[:1] if self._at is not None else near[:2], key=lambda one: float(one["beta"])):
             sides = [f"rho <= {one['below']:g}" if one["below"] is not None else ""]
             sides += [f"rho >= {one['above']:g}" if one["above"] is not None else ""]
             if said := " or ".join(filter(None, sides)):
