@@ -21,6 +21,7 @@ from harness.checks.checker import Checker
 from harness.cli.export_loss import export_loss_command
 from harness.cli.verify import verify_command
 from harness.core.errors import InfrastructureError, UserError
+from harness.core.profiles import load
 from harness.ledger import Ledger
 from harness.ledger.tables import metadata
 from harness.loss_export import asking
@@ -141,10 +142,7 @@ def test_a_duplicate_names_the_run_that_answers_for_it(tmp_path: Path, ring: Key
 
 
 def test_a_loss_of_another_contract_is_refused(tmp_path: Path, ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.loss_export import promoted as module
-
-    whole = module.load
-    monkeypatch.setattr(module, "load", lambda _: whole("classification-2026.2"))
+    monkeypatch.setattr("harness.loss_export.promoted.load", lambda _: load("classification-2026.2"))
     with Ledger(tmp_path) as ledger:
         run = climbed(ledger, ring)
         with pytest.raises(UserError, match="a loss for classification"):
