@@ -108,17 +108,15 @@ def test_a_text_that_was_changed_does_not_run(tmp_path: Path, ring: Keyring) -> 
 
 
 def test_it_finds_what_the_sandbox_has_and_nothing_more(tmp_path: Path, ring: Keyring) -> None:
-    """A loss that looks whether it is guarded is answered alike: the guards refuse here what they refuse there."""
+    """A loss that looks whether it is guarded sees no difference: what is refused there is refused here."""
     text = f"""
 def loss({FOUR}, beta):
     try:
-        [torch][0].special
-        free = 0.0 * len([[torch][0].set_num_threads])
+        free = 0.0 * len([[torch][0].sinc_])  # of a tensor it is admitted, and so the screen cannot see it
     except Exception:
         free = 1.0
     return F.softplus(-beta * ({RHO})) * free
 """
-    text = text.replace(".set_num_threads", ".item")  # admitted of a tensor, and refused of the module
     folder = exported(tmp_path, ring, text.encode())
     z = torch.zeros(2)
     assert imported(folder).Loss()(z, z, z, z).tolist() == pytest.approx([0.6931472] * 2)
