@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,9 @@ def _reported(ledger: Ledger, run: Run, known: Sequence[Statement]) -> dict[str,
     accepted = [each for each in known if isinstance(each, VerdictStatement) and accepts(each)]
     told = {digest for each in accepted for digest in speaks_of(each)}
     for left in reversed(ledger.attachments(run.id)):
-        if left.name == "report.json":
+        if left.name != "report.json":
+            continue
+        with contextlib.suppress(ValueError):  # one that is no report is nobody's
             for digest, result in compared_results(ledger.document(left.sha256)):
                 facts = result["facts"]
                 known_of = isinstance(facts, dict) and {"stability", "smallest_batch", "uses"} <= facts.keys()

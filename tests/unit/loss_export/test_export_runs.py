@@ -175,11 +175,12 @@ def test_records_that_do_not_hold_are_refused(tmp_path: Path, ring: Keyring, wha
             promoted(ledger, ledger.run(run), trusted)
 
 
-def test_a_report_that_no_record_vouches_for_gives_no_limits(tmp_path: Path, ring: Keyring) -> None:
+@pytest.mark.parametrize("to", [b"-99.75", b"]"], ids=["other limits", "no report"])
+def test_a_report_that_no_record_vouches_for_gives_no_limits(tmp_path: Path, ring: Keyring, to: bytes) -> None:
     with Ledger(tmp_path) as ledger:
         run = climbed(ledger, ring)
         left = next(one for one in ledger.attachments(run) if one.name == "report.json")
-        data = ledger.document(left.sha256).replace(b"-17.75", b"-99.75")
+        data = ledger.document(left.sha256).replace(b"-17.75", to)
         digest = ledger.keep(data)
         attachments = metadata.tables["attachments"]
         with ledger.database.writing() as connection:

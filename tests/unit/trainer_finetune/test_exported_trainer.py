@@ -83,7 +83,14 @@ def test_the_same_weights_as_the_built_in_sigmoid(base: Path, tmp_path: Path, dp
             assert mine[name] == pytest.approx(other[name], abs=1e-4), name
 
 
-@pytest.mark.parametrize("known", KNOWN.values(), ids=lambda known: known.name)
+#: One of rho, one of lengths, one with a setting of its own; `make test-rest` has the others.
+QUICK = ("dpo", "ipo_norm", "lrml")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [pytest.param(one, id=one.name, marks=[] if one.name in QUICK else pytest.mark.rest) for one in KNOWN.values()],
+)
 def test_the_line_of_a_configuration_is_the_same_loss(base: Path, tmp_path: Path, ring: Keyring, known: Any) -> None:
     """On one batch, after the policy has moved: the loss and its gradients."""
     module = imported(exported(tmp_path, ring, source_text(known.name).encode()), "trl_trainer")
