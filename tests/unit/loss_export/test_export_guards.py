@@ -135,6 +135,18 @@ def test_half_precision_is_computed_in_float32_and_goes_back(module: Any, half: 
     assert moved.grad.dtype == half
 
 
+def test_a_trainers_autocast_does_not_reach_it(tmp_path: Path, ring: Keyring) -> None:
+    lines = (
+        f"x = beta * ({RHO})",
+        "one = torch.ones_like(x[:1])",
+        "return F.softplus(-(x[:, None] @ one[:, None])[:, 0])",
+    )
+    module = imported(exported(tmp_path, ring, (f"def loss({FOUR}, beta):\n    " + "\n    ".join(lines)).encode()))
+    plain = module.Loss()(*at(1.2345, -0.777))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert module.Loss()(*at(1.2345, -0.777)).tolist() == plain.tolist()
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
