@@ -27,7 +27,7 @@ PLACEHOLDERS = {
     "loss.py", "proposals/", "losses/", "plots/", "pictures/", "mine.toml", "losses.sarif", "losses.xml",
     "check.json", "check.sarif", "theirs.json",
     "check.intoto.jsonl", "judge.intoto.jsonl", "run.intoto.jsonl", "board.intoto.jsonl", "head.jsonl", "next.jsonl",
-    "run.crate.zip", "found.crate.zip",
+    "run.crate.zip", "found.crate.zip", "my_loss/records.intoto.jsonl", "my_loss/candidate.py",
     "a.jsonl", "b.jsonl", "answers.jsonl", "question.jsonl", "judge_prompts.jsonl", ".harness/judge.jsonl",
     ".harness/discover/run-1/journal.jsonl", "/path/to/python3.12",
 }  # fmt: skip

@@ -139,6 +139,9 @@ STORIES = {
     ),
     "a search": (
         Step("harness run loss.py"),
+        Step("harness export-loss RUN --to my_loss", does="harness export-loss 1 --to my_loss"),
+        Step("harness verify my_loss/records.intoto.jsonl my_loss/candidate.py --accepted"),
+        Step("harness export-loss RUN", does="harness export-loss 1"),
         Step(
             "harness discover --proposer evolve --generations 200",
             does=f"harness discover --proposer evolve --generations 1 {SMALL}",

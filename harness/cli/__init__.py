@@ -30,6 +30,7 @@ _COMMANDS = {
     "reproduce": ("harness.cli.reproduce", "reproduce_command"),
     "import": ("harness.cli.import_run", "import_command"),
     "export": ("harness.cli.export", "export_command"),
+    "export-loss": ("harness.cli.export_loss", "export_loss_command"),
     "keys": ("harness.cli.keys", "keys_command"),
     "verify": ("harness.cli.verify", "verify_command"),
     "image": ("harness.cli.image", "image"),

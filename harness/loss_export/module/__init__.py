@@ -1,0 +1,1 @@
+"""A loss that the harness promoted. Read README.md first: importing it runs a candidate's own code in this process."""
