@@ -1,4 +1,4 @@
-"""What judges replied comes out of an archive as it was asked for: by rung and by whose answers, in the order of parts."""
+"""What judges replied comes out of an archive by rung and by whose answers, its parts in their order."""
 
 from __future__ import annotations
 
