@@ -74,6 +74,8 @@ class ClimbContext:
     watch: Callable[[Progress], None] = lambda _: None
     #: Whether other runs wait behind this one.
     more: bool = False
+    #: The first rung that is not climbed: a run that came there goes back to the queue. None where all are.
+    below: int | None = None
     #: What signs the records of what is decided.
     signing: Callable[[], Signing] = own_signing
     #: The fault of ours that the last climb ended with.

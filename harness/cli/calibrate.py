@@ -1,0 +1,262 @@
+"""`harness calibrate`: how often the gates of a ladder err where there is nothing to find."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.ledgers import data_option, ladder_option, ledger_options, open_ledger
+from harness.cli.paced import paced
+from harness.cli.progress import say, tell_json
+from harness.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from harness.ladder.calibration import Tally
+    from harness.ladder.context import ClimbContext
+    from harness.ladder.plan import Ladder, RungPlan
+
+#: Simulated models of the gate for prompts, and prompts of each.
+_TURNS, _PROMPTS = 1000, 500
+
+
+@dataclass
+class _Done:
+    """How far it is: for a line now and then."""
+
+    total: int
+    done: int = 0
+    at: str = ""
+    fresh: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """All that in a line."""
+        return f"{self.at}: {self.done} of {self.total} trainings"
+
+
+@click.command("calibrate")
+@ladder_option("The ladder whose gates are put to the test, or a .toml file.")
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Runs of each rung.")
+@click.option("--rung", "rungs", multiple=True, metavar="NAME", help="A rung to take alone.  [default: all that train]")
+@click.option("--gpu", default="none", show_default=True, metavar="auto|none|N,...", help="The GPU for it.")
+@click.option("--runtime", metavar="NAME", help="A runtime of the container engine, such as runsc (gVisor).")
+@click.option("--json", "json_wanted", is_flag=True, help="Write JSON to standard output.")
+@data_option
+@ledger_options
+def calibrate_command(
+    *,
+    profile: str,
+    runs: int,
+    rungs: tuple[str, ...],
+    gpu: str,
+    runtime: str | None,
+    json_wanted: bool,
+    data_dir: str | None,
+    folder: Path,
+    database: str | None,
+) -> None:
+    """Hold a ladder's baseline against itself, and count how often a gate calls it better or worse: an A/A test.
+
+    Each run trains the baseline at seeds that no gate, duel or tuning has, and holds it against the baseline at other
+    seeds, and against the same function in other words at the same ones. Every seed is kept in the folder, so that the
+    same command goes on where it was, and one with more --runs adds to it. Exit code: 0 it was counted, whatever it
+    came to, 2 the command makes no sense, 3 a fault of ours.
+    """
+    from harness.ladder.ladder import load  # noqa: PLC0415 - help needs none of it
+    from harness.ladder.needs import check_inputs, meet  # noqa: PLC0415
+
+    ladder = load(profile)
+    plans = _chosen(ladder, rungs)
+    check_inputs(ladder, folder.resolve(), data_dir)
+    meet(ladder, folder.resolve(), gpu=gpu, data_dir=data_dir)
+    with _opened(ladder, folder.resolve(), database, (gpu, runtime, data_dir)) as context:
+        tallies = _tallies(context, plans, runs)
+    if json_wanted:
+        tell_json(_document(ladder, tallies, runs))
+        return
+    console = Terminal()
+    console.print(_table(ladder.name, tallies))
+    for line in _sentences(tallies):
+        console.print(Text(line, style="dim"))
+
+
+def _chosen(ladder: Ladder, names: tuple[str, ...]) -> list[RungPlan]:
+    """The rungs that are looked at. Raises UserError for one that has no gate."""
+    from harness.core.errors import UserError  # noqa: PLC0415 - as above
+
+    gated = [plan for plan in ladder.rungs if plan.gate is not None]
+    known = {plan.name for plan in gated}
+    if odd := [name for name in names if name not in known]:
+        raise UserError(
+            f"the ladder {ladder.name} has no rung {odd[0]!r} that trains", remedy=f"one of: {', '.join(sorted(known))}"
+        )
+    return [plan for plan in gated if not names or plan.name in names]
+
+
+@contextlib.contextmanager
+def _opened(
+    ladder: Ladder, folder: Path, database: str | None, how: tuple[str, str | None, str | None]
+) -> Iterator[ClimbContext]:
+    """What measures a baseline as a climb does, with the same files kept beside the ledger."""
+    from harness.checks.checker import Checker  # noqa: PLC0415
+    from harness.checks.options import Options  # noqa: PLC0415
+    from harness.core.stopping import Stop, heeding  # noqa: PLC0415
+    from harness.ladder.context import ClimbContext  # noqa: PLC0415
+
+    gpu, runtime, data_dir = how
+    options = Options(profile=ladder.properties, gpu=gpu, runtime=runtime, data_dir=data_dir)
+    with heeding(Stop(say=say)) as stop, Checker.open(options) as checker, open_ledger(folder, database) as ledger:
+        yield ClimbContext(checker, ladder, ledger, folder, stopping=stop)
+
+
+def _tallies(context: ClimbContext, plans: Sequence[RungPlan], runs: int) -> list[Tally]:
+    """Measure what is not known yet, and count. Raises KeyboardInterrupt where it was told to stop."""
+    from harness.ladder import calibration  # noqa: PLC0415
+
+    out = []
+    for plan in plans:
+        with contextlib.ExitStack() as stack:
+            evaluation = context.evaluation(plan)
+            words = _in_other_words(context, plan, stack)
+            looks = plan.gate.looks[-1] if plan.gate is not None else 0
+            count = _Done(runs * looks * (3 if words is not None else 2), at=plan.name)
+            say(f"{plan.name}: {count.total} trainings of {plan.baseline}, as far as they are not known")
+            stack.enter_context(paced(count.line))
+            stack.enter_context(context.one_baseline())
+            baseline = _counted(
+                context, count, lambda seed, plan=plan, key=evaluation: context.baselines.scores(plan, key, seed)
+            )
+            found = calibration.measured(plan, runs, baseline, words and _counted(context, count, words))
+            out += [calibration.tally(plan, varied, pairs) for varied, pairs in found.items()]
+    return out
+
+
+def _counted(
+    context: ClimbContext, count: _Done, measure: Callable[[int], dict[str, float]]
+) -> Callable[[int], dict[str, float]]:
+    """The same, which tells how far it is, and stops when it is told to."""
+
+    def one(seed: int) -> dict[str, float]:
+        if context.stopping():
+            raise KeyboardInterrupt
+        out = measure(seed)
+        count.done += 1
+        return out
+
+    return one
+
+
+def _in_other_words(
+    context: ClimbContext, plan: RungPlan, stack: contextlib.ExitStack
+) -> Callable[[int], dict[str, float]] | None:
+    """What measures a baseline in other words; None where there are none for it."""
+    from harness.api import text_candidate  # noqa: PLC0415
+    from harness.core.digests import json_digest  # noqa: PLC0415
+    from harness.ladder.baselines import Baselines  # noqa: PLC0415
+    from harness.ladder.calibration import OTHER_WORDS  # noqa: PLC0415
+
+    text = OTHER_WORDS.get(plan.baseline)
+    if text is None:
+        return None
+    candidate = text_candidate(text, f"{plan.baseline}_in_other_words.py")
+    key = json_digest({"evaluation": context.evaluation(plan), "candidate": candidate.sha256})
+    measure = stack.enter_context(context.measuring(plan, context.checker.screen(candidate), {}))
+    kept = Baselines(context.folder / "calibration", lambda _, __, seed: measure(seed).metrics, context.stopping)
+    return lambda seed: kept.scores(plan, key, seed)
+
+
+def _document(ladder: Ladder, tallies: Sequence[Tally], runs: int) -> dict[str, Any]:
+    """What machines read."""
+    from harness.ladder.ladder import called  # noqa: PLC0415
+    from harness.ledger.records import plain  # noqa: PLC0415
+
+    rungs = [
+        {
+            "rung": one.rung,
+            "varied": one.varied,
+            "alpha": one.alpha,
+            "margin": one.margin,
+            "interval": {word: _share(times, one.runs) for word, times in one.interval.items()},
+            "gate": {word: _share(times, one.runs) for word, times in one.gate.items()},
+            "evidence": _share(one.evidence, one.runs),
+            "discoveries": one.discoveries,
+            "differences": [plain(value) for value in one.differences],
+            "prompts": {word: _share(times, _TURNS) for word, times in _prompts(one).items()},
+        }
+        for one in tallies
+    ]
+    return {
+        "schema": "harness.calibration/v1",
+        "ladder": called(ladder.name, ladder.digest),
+        "digest": ladder.digest,
+        "runs": runs,
+        "rungs": rungs,
+    }
+
+
+def _share(times: int, of: int) -> dict[str, Any]:
+    from harness.ladder.calibration import Share  # noqa: PLC0415
+
+    low, high = Share(times, of).interval
+    return {"times": times, "of": of, "low": low, "high": high}
+
+
+def _prompts(one: Tally) -> Counter[str]:
+    from harness.ladder.calibration import prompts  # noqa: PLC0415
+
+    return prompts(one.differences, one.alpha, turns=_TURNS, most=_PROMPTS)
+
+
+def _table(title: str, tallies: Sequence[Tally]) -> Table:
+    """What was asked down, what came of it across; the interval behind a share is exact, at 95 %."""
+    table = Table("rung", "varied", "asked", "promised", "better", "worse", "open", "rail", title=f"A/A of {title}")
+    for one in tallies:
+        rows: list[tuple[str, str, Counter[str], int]] = [
+            ("interval", f"{_percent(one.alpha)} in both", one.interval, one.runs),
+            (f"gate, margin {one.margin:g}", f"{_percent(one.alpha / 2)} worse", _as_words(one.gate), one.runs),
+        ]
+        if prompts := _prompts(one):
+            rows.append((f"{_PROMPTS} prompts, drawn", f"{_percent(one.alpha)} in both", prompts, _TURNS))
+        for asked, promised, counts, of in rows:
+            words = ("better", "worse", "left open", "stopped by a rail")
+            table.add_row(one.rung, one.varied, asked, promised, *(_cell(counts[word], of) for word in words))
+        cells = (_cell(one.evidence, one.runs), "", "", "")
+        table.add_row(one.rung, one.varied, f"evidence of {1 / one.alpha:g}, ever", _percent(one.alpha), *cells)
+    return table
+
+
+def _as_words(gate: Counter[str]) -> Counter[str]:
+    """The gate's own decisions under the heads of the table: promoted is what is not worse by more than its margin."""
+    out = gate.copy()
+    out["better"], out["worse"] = gate["promoted"], gate["rejected"]
+    return out
+
+
+def _cell(times: int, of: int) -> str:
+    found = _share(times, of)
+    return f"{times}/{of} ({100 * found['low']:.0f} to {100 * found['high']:.0f} %)"
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.4g} %"
+
+
+def _sentences(tallies: Sequence[Tally]) -> list[str]:
+    """What the figures are."""
+    out = [
+        "interval: the gate's own, at margin 0 and right at all looks; each that leaves 0 out errs",
+        "gate: as it stands; better is promoted (not worse by more than the margin), worse is rejected",
+        "prompts: the gate for prompts on effects drawn from the differences, each with a sign by chance",
+        "other seeds: both sides trained on seeds of their own; at the same seeds the difference is 0 by construction",
+        "other words: the same function in exact arithmetic at the same seeds, so that only rounding differs",
+    ]
+    varied = [f"{one.discoveries} of {one.runs} at {one.rung} ({one.varied})" for one in tallies]
+    return [*out, f"named as discoveries by e-BH, where each is false: {', '.join(varied)}"]
