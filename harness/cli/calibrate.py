@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +35,6 @@ class _Done:
     total: int
     done: int = 0
     at: str = ""
-    fresh: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         """All that in a line."""
@@ -83,7 +82,8 @@ def calibrate_command(
         tell_json(_document(ladder, tallies, runs))
         return
     console = Terminal()
-    console.print(_table(ladder.name, tallies))
+    for one in tallies:
+        console.print(_table(one))
     for line in _sentences(tallies):
         console.print(Text(line, style="dim"))
 
@@ -215,21 +215,21 @@ def _prompts(one: Tally) -> Counter[str]:
     return prompts(one.differences, one.alpha, turns=_TURNS, most=_PROMPTS)
 
 
-def _table(title: str, tallies: Sequence[Tally]) -> Table:
-    """What was asked down, what came of it across; the interval behind a share is exact, at 95 %."""
-    table = Table("rung", "varied", "asked", "promised", "better", "worse", "open", "rail", title=f"A/A of {title}")
-    for one in tallies:
-        rows: list[tuple[str, str, Counter[str], int]] = [
-            ("interval", f"{_percent(one.alpha)} in both", one.interval, one.runs),
-            (f"gate, margin {one.margin:g}", f"{_percent(one.alpha / 2)} worse", _as_words(one.gate), one.runs),
-        ]
-        if prompts := _prompts(one):
-            rows.append((f"{_PROMPTS} prompts, drawn", f"{_percent(one.alpha)} in both", prompts, _TURNS))
-        for asked, promised, counts, of in rows:
-            words = ("better", "worse", "left open", "stopped by a rail")
-            table.add_row(one.rung, one.varied, asked, promised, *(_cell(counts[word], of) for word in words))
-        cells = (_cell(one.evidence, one.runs), "", "", "")
-        table.add_row(one.rung, one.varied, f"evidence of {1 / one.alpha:g}, ever", _percent(one.alpha), *cells)
+def _table(one: Tally) -> Table:
+    """What was asked down, what came of it across; the interval of each share is exact, at 95 %."""
+    title = f"{one.rung}: the baseline against itself, {one.varied}, {one.runs} runs"
+    table = Table("asked", "promised", "better", "worse", "left open", "stopped", title=title)
+    both = f"{_percent(one.alpha)} in both"
+    rows: list[tuple[str, str, Counter[str], int]] = [
+        ("interval", both, one.interval, one.runs),
+        (f"gate, margin {one.margin:g}", f"{_percent(one.alpha / 2)} worse", _as_words(one.gate), one.runs),
+    ]
+    if drawn := _prompts(one):
+        rows.append(("prompts", both, drawn, _TURNS))
+    for asked, promised, counts, of in rows:
+        words = ("better", "worse", "left open", "stopped by a rail")
+        table.add_row(asked, promised, *(_cell(counts[word], of) for word in words))
+    table.add_row(f"evidence {1 / one.alpha:g}, ever", _percent(one.alpha), _cell(one.evidence, one.runs), "", "", "")
     return table
 
 
@@ -242,7 +242,7 @@ def _as_words(gate: Counter[str]) -> Counter[str]:
 
 def _cell(times: int, of: int) -> str:
     found = _share(times, of)
-    return f"{times}/{of} ({100 * found['low']:.0f} to {100 * found['high']:.0f} %)"
+    return f"{times}/{of}\n{100 * found['low']:.1f} to {100 * found['high']:.1f} %"
 
 
 def _percent(share: float) -> str:
@@ -251,12 +251,12 @@ def _percent(share: float) -> str:
 
 def _sentences(tallies: Sequence[Tally]) -> list[str]:
     """What the figures are."""
-    out = [
-        "interval: the gate's own, at margin 0 and right at all looks; each that leaves 0 out errs",
-        "gate: as it stands; better is promoted (not worse by more than the margin), worse is rejected",
-        "prompts: the gate for prompts on effects drawn from the differences, each with a sign by chance",
-        "other seeds: both sides trained on seeds of their own; at the same seeds the difference is 0 by construction",
-        "other words: the same function in exact arithmetic at the same seeds, so that only rounding differs",
-    ]
     varied = [f"{one.discoveries} of {one.runs} at {one.rung} ({one.varied})" for one in tallies]
-    return [*out, f"named as discoveries by e-BH, where each is false: {', '.join(varied)}"]
+    return [
+        "interval: the gate's own at margin 0, right at all looks together; each that leaves 0 out errs",
+        "gate: as it stands; better: promoted, not worse by more than the margin; worse: rejected; stopped: by a rail",
+        f"prompts: the gate for prompts, {_TURNS} times, {_PROMPTS} effects drawn from the differences, signs by chance",
+        "other seeds: both sides on seeds of their own; at the same seeds each difference is 0 by construction",
+        "other words: the same function in exact arithmetic at the same seeds, so that only rounding differs",
+        f"discoveries by e-BH, each of them false: {', '.join(varied)}",
+    ]

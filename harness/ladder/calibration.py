@@ -95,7 +95,7 @@ class Tally:
     `interval`: "better", "worse" or "left open" by the gate's own interval at margin 0, at the look that decides.
     `gate`: "promoted", "rejected", "left open" or "stopped by a rail", by the gate as it stands. `evidence` are the
     runs whose evidence for a lead ever reached 1 / alpha, looked at after every seed; `discoveries` what e-BH named
-    among all of them. `differences` are those of the first place of each run.
+    among all of them. `differences` are those of all places of all runs.
     """
 
     rung: str
@@ -146,7 +146,7 @@ def tally(plan: RungPlan, varied: str, pairs: Sequence[Pair]) -> Tally:
         gates,
         sum(evidence >= 1.0 / gate.alpha for evidence in ever),
         len(named),
-        tuple(each[0] for each in differences if each),
+        tuple(value for each in differences for value in each),
     )
 
 
@@ -176,13 +176,13 @@ def _words(gate: Gate, pair: Pair, above_below: tuple[str, str]) -> str:
 def prompts(effects: Sequence[float], alpha: float, *, turns: int, most: int = 500, seed: int = 0) -> Counter[str]:
     """What the gate for prompts makes of effects that have no mean, in words as `Tally.interval`.
 
-    `most` effects in each turn are drawn from the given ones with a sign by chance, so that their mean is 0 whatever
-    they are; where the largest is above 1 all are made smaller.
+    `most` effects in each turn are drawn from the given ones, made as large as the gate takes them, with a sign by
+    chance, so that their mean is 0 whatever they are. Nothing comes of effects that are all 0.
     """
     values = np.asarray([one for one in effects if math.isfinite(one)], dtype=np.float64)
-    if not values.size:
+    if not values.any():
         return Counter()
-    values = values / max(1.0, float(np.abs(values).max()))
+    values = values / float(np.abs(values).max())
     gate, draw = PromptGate(0.0, alpha, most, undecided="reject"), np.random.Generator(np.random.PCG64([seed, 61]))
     out: Counter[str] = Counter()
     for _ in range(turns):
