@@ -255,7 +255,7 @@ def _sentences(tallies: Sequence[Tally]) -> list[str]:
     return [
         "interval: the gate's own at margin 0, right at all looks together; each that leaves 0 out errs",
         "gate: as it stands; better: promoted, not worse by more than the margin; worse: rejected; stopped: by a rail",
-        f"prompts: the gate for prompts, {_TURNS} times, {_PROMPTS} effects drawn from the differences, signs by chance",
+        f"prompts: the gate for prompts, {_TURNS} times, {_PROMPTS} effects drawn of the differences, signs by chance",
         "other seeds: both sides on seeds of their own; at the same seeds each difference is 0 by construction",
         "other words: the same function in exact arithmetic at the same seeds, so that only rounding differs",
         f"discoveries by e-BH, each of them false: {', '.join(varied)}",
