@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.cli.differences import as_json
 from harness.cli.ledgers import ladder_option, ledger_options, name_of, read_ledger, state_style
 from harness.cli.progress import tell_json
+from harness.core.errors import UserError
 from harness.ladder.board import board
 from harness.ladder.ladder import called, load, named
 from harness.ledger.records import plain
@@ -92,6 +93,8 @@ def leaderboard_command(
     With --fdr, which of all that came to a rung are better than its baseline, by e-BH over their evidence from seeds:
     losers count, whether they are shown or not, and each function once.
     """
+    if alpha is not None and math.isnan(alpha):
+        raise UserError("--fdr is no number", remedy="a rate between 0 and 1, such as .05")
     if profile.endswith(".toml"):
         load(profile)  # what is wrong with the file is told first
     with read_ledger(folder, database) as ledger:

@@ -108,7 +108,9 @@ def among(
         raise ValueError(f"the rung {plan.name} measures nothing by seed")
     metric = plan.gate.metric
     differences = {
-        run: paired(measured, baselines[run], metric) if set(measured) <= set(baselines.get(run, ())) else []
+        run: paired(measured, baselines[run], metric)
+        if measured and set(measured) <= set(baselines.get(run, ()))
+        else []
         for run, measured in runs.items()
     }
     evidence = {run: 0.0 if run in fallen else by_t(values, least) for run, values in differences.items()}
