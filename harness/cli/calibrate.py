@@ -17,10 +17,10 @@ from harness.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from harness.ladder.calibration import Tally
+    from harness.ladder.calibration import Measure, Pair, Tally
     from harness.ladder.context import ClimbContext
     from harness.ladder.plan import Ladder, RungPlan
 
@@ -119,29 +119,28 @@ def _opened(
 
 def _tallies(context: ClimbContext, plans: Sequence[RungPlan], runs: int) -> list[Tally]:
     """Measure what is not known yet, and count. Raises KeyboardInterrupt where it was told to stop."""
-    from harness.ladder import calibration  # noqa: PLC0415
+    from harness.ladder.calibration import OTHER_WORDS, measured, tally  # noqa: PLC0415
 
-    out = []
+    out: list[Tally] = []
     for plan in plans:
-        with contextlib.ExitStack() as stack:
-            evaluation = context.evaluation(plan)
-            words = _in_other_words(context, plan, stack)
-            looks = plan.gate.looks[-1] if plan.gate is not None else 0
-            count = _Done(runs * looks * (3 if words is not None else 2), at=plan.name)
-            say(f"{plan.name}: {count.total} trainings of {plan.baseline}, as far as they are not known")
-            stack.enter_context(paced(count.line))
-            stack.enter_context(context.one_baseline())
-            baseline = _counted(
-                context, count, lambda seed, plan=plan, key=evaluation: context.baselines.scores(plan, key, seed)
-            )
-            found = calibration.measured(plan, runs, baseline, words and _counted(context, count, words))
-            out += [calibration.tally(plan, varied, pairs) for varied, pairs in found.items()]
+        words = OTHER_WORDS.get(plan.baseline)
+        looks = plan.gate.looks[-1] if plan.gate is not None else 0
+        count = _Done(runs * looks * (2 if words is None else 3), at=plan.name)
+        say(f"{plan.name}: {count.total} trainings of {plan.baseline}, as far as they are not known")
+        pairs: dict[str, list[Pair]] = {}
+        with paced(count.line):
+            for run in range(runs):
+                with contextlib.ExitStack() as stack:  # sandboxes live for a limited time
+                    stack.enter_context(context.one_baseline())
+                    sides = _baseline(context, plan), words and _in_other_words(context, plan, words, stack)
+                    baseline, other = (one and _counted(context, count, one) for one in sides)
+                    for varied, pair in measured(plan, run, baseline, other).items():
+                        pairs.setdefault(varied, []).append(pair)
+        out += [tally(plan, varied, found) for varied, found in pairs.items()]
     return out
 
 
-def _counted(
-    context: ClimbContext, count: _Done, measure: Callable[[int], dict[str, float]]
-) -> Callable[[int], dict[str, float]]:
+def _counted(context: ClimbContext, count: _Done, measure: Measure) -> Measure:
     """The same, which tells how far it is, and stops when it is told to."""
 
     def one(seed: int) -> dict[str, float]:
@@ -154,18 +153,18 @@ def _counted(
     return one
 
 
-def _in_other_words(
-    context: ClimbContext, plan: RungPlan, stack: contextlib.ExitStack
-) -> Callable[[int], dict[str, float]] | None:
-    """What measures a baseline in other words; None where there are none for it."""
+def _baseline(context: ClimbContext, plan: RungPlan) -> Measure:
+    """What measures the baseline, and keeps each seed where climbs would."""
+    evaluation = context.evaluation(plan)
+    return lambda seed: context.baselines.scores(plan, evaluation, seed)
+
+
+def _in_other_words(context: ClimbContext, plan: RungPlan, text: str, stack: contextlib.ExitStack) -> Measure:
+    """What measures the baseline in other words, in a sandbox until the end of the stack; each seed is kept apart."""
     from harness.api import text_candidate  # noqa: PLC0415
     from harness.core.digests import json_digest  # noqa: PLC0415
     from harness.ladder.baselines import Baselines  # noqa: PLC0415
-    from harness.ladder.calibration import OTHER_WORDS  # noqa: PLC0415
 
-    text = OTHER_WORDS.get(plan.baseline)
-    if text is None:
-        return None
     candidate = text_candidate(text, f"{plan.baseline}_in_other_words.py")
     key = json_digest({"evaluation": context.evaluation(plan), "candidate": candidate.sha256})
     measure = stack.enter_context(context.measuring(plan, context.checker.screen(candidate), {}))

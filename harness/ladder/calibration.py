@@ -110,21 +110,20 @@ class Tally:
     differences: tuple[float, ...]
 
 
-def seeds_of(plan: RungPlan, runs: int) -> list[tuple[range, range]]:
-    """The seeds of both sides of each run: no two of all of them are the same."""
+def seeds_of(plan: RungPlan, run: int) -> tuple[range, range]:
+    """The seeds of both sides of a run, counted from 0: no two of all runs' are the same."""
     most = _gate(plan).looks[-1]
-    starts = (FIRST_SEED + 2 * most * run for run in range(runs))
-    return [(range(start, start + most), range(start + most, start + 2 * most)) for start in starts]
+    start = FIRST_SEED + 2 * most * run
+    return range(start, start + most), range(start + most, start + 2 * most)
 
 
-def measured(plan: RungPlan, runs: int, baseline: Measure, other: Measure | None) -> dict[str, list[Pair]]:
-    """All runs of a rung; those in other words are on the seeds of the candidate's side. None: there are no words."""
-    out: dict[str, list[Pair]] = {SEEDS: [], **({WORDS: []} if other is not None else {})}
-    for own, others in seeds_of(plan, runs):
-        here = dict(enumerate(baseline(seed) for seed in own))
-        out[SEEDS].append(Pair(here, dict(enumerate(baseline(seed) for seed in others))))
-        if other is not None:
-            out[WORDS].append(Pair(dict(enumerate(other(seed) for seed in own)), here))
+def measured(plan: RungPlan, run: int, baseline: Measure, other: Measure | None) -> dict[str, Pair]:
+    """One run of a rung; that in other words is on the seeds of the candidate's side. None: there are no words."""
+    own, others = seeds_of(plan, run)
+    here = {place: baseline(seed) for place, seed in enumerate(own)}
+    out = {SEEDS: Pair(here, {place: baseline(seed) for place, seed in enumerate(others)})}
+    if other is not None:
+        out[WORDS] = Pair({place: other(seed) for place, seed in enumerate(own)}, here)
     return out
 
 

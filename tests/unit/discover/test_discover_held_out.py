@@ -194,7 +194,7 @@ def test_a_search_is_the_same_with_a_held_out_rung_and_without(
     assert there in set(map(str, states.values())), "the held-out rung was met, or waits"
 
 
-@pytest.mark.parametrize("end", ["promote", "reject", "failed", "cancelled"])
+@pytest.mark.parametrize("end", ["waits", "promote", "reject", "failed", "cancelled"])
 def test_a_second_search_of_the_ledger_is_answered_as_if_there_were_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:

@@ -24,14 +24,16 @@ from harness.ladder.ladder import load
 from harness.ladder.plan import HELD_OUT_FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from harness.ladder.calibration import Measure, Pair
 
 PLAN = load("bandit").rungs[2]
 
 
 def test_no_seed_is_used_twice_and_none_is_anybody_elses() -> None:
-    used = [seed for pair in seeds_of(PLAN, 50) for side in pair for seed in side]
+    used = [seed for run in range(50) for side in seeds_of(PLAN, run) for seed in side]
     assert len(set(used)) == len(used) == 50 * 2 * 8
     others = {*range(10_000), *range(HELD_OUT_FIRST, HELD_OUT_FIRST + 10_000), *tuning.SEEDS}
     others |= set(range(confirmation.FIRST_SEED, confirmation.FIRST_SEED + 1000))
@@ -39,16 +41,22 @@ def test_no_seed_is_used_twice_and_none_is_anybody_elses() -> None:
 
 
 def test_each_side_is_measured_at_its_own_seeds_and_other_words_at_those_of_the_candidate() -> None:
-    found = measured(PLAN, 3, lambda seed: {"score": float(seed)}, lambda seed: {"score": -float(seed)})
-    for (own, others), apart, worded in zip(seeds_of(PLAN, 3), found[SEEDS], found[WORDS], strict=True):
-        assert [one["score"] for one in apart.candidate.values()] == list(own)
-        assert [one["score"] for one in apart.baseline.values()] == list(others)
-        assert [-one["score"] for one in worded.candidate.values()] == list(own)
-        assert worded.baseline == apart.candidate
+    for run in range(3):
+        found = measured(PLAN, run, lambda seed: {"score": float(seed)}, lambda seed: {"score": -float(seed)})
+        own, others = seeds_of(PLAN, run)
+        assert [one["score"] for one in found[SEEDS].candidate.values()] == list(own)
+        assert [one["score"] for one in found[SEEDS].baseline.values()] == list(others)
+        assert [-one["score"] for one in found[WORDS].candidate.values()] == list(own)
+        assert found[WORDS].baseline == found[SEEDS].candidate
     assert list(measured(PLAN, 1, lambda _: {"score": 0.0}, None)) == [SEEDS]
 
 
-def noise(scale: float = 0.05, gain: float = 0.0, **more: float) -> Callable[[int], dict[str, float]]:
+def runs(count: int, baseline: Measure, other: Measure | None = None) -> list[Pair]:
+    """So many runs, in other words where there are some."""
+    return [measured(PLAN, run, baseline, other)[SEEDS if other is None else WORDS] for run in range(count)]
+
+
+def noise(scale: float = 0.05, gain: float = 0.0, **more: float) -> Measure:
     """A text whose score at a seed is noise of that seed's."""
 
     def one(seed: int) -> dict[str, float]:
@@ -59,7 +67,7 @@ def noise(scale: float = 0.05, gain: float = 0.0, **more: float) -> Callable[[in
 
 
 def test_a_gate_errs_as_seldom_as_it_promises_and_the_ladders_own_rejects_nobody() -> None:
-    found = tally(PLAN, SEEDS, measured(PLAN, 400, noise(), None)[SEEDS])
+    found = tally(PLAN, SEEDS, runs(400, noise()))
     wrong = found.interval["better"] + found.interval["worse"]
     assert 1 <= wrong <= 0.08 * 400, "5 % at all looks together; a t-test at each look would err 12 % of the time"
     assert found.gate == {"promoted": 400}
@@ -69,7 +77,7 @@ def test_a_gate_errs_as_seldom_as_it_promises_and_the_ladders_own_rejects_nobody
 
 
 def test_a_gate_that_is_not_right_at_all_looks_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = measured(PLAN, 400, noise(), None)[SEEDS]
+    pairs = runs(400, noise())
     honest = tally(PLAN, SEEDS, pairs).interval
     once = gate.interval
     monkeypatch.setattr(gate, "interval", lambda values, alpha: once(values, alpha * 3))
@@ -78,19 +86,19 @@ def test_a_gate_that_is_not_right_at_all_looks_is_found_out(monkeypatch: pytest.
 
 
 def test_what_is_there_is_called_so() -> None:
-    pairs = measured(PLAN, 20, noise(0.01), noise(0.01, gain=0.2))[WORDS]
+    pairs = runs(20, noise(0.01), noise(0.01, gain=0.2))
     found = tally(PLAN, WORDS, pairs)
     assert (found.interval, found.gate) == ({"better": 20}, {"promoted": 20})
     assert found.evidence == found.discoveries == 20
-    worse = tally(PLAN, WORDS, measured(PLAN, 5, noise(0.01), noise(0.01, gain=-0.7))[WORDS])
+    worse = tally(PLAN, WORDS, runs(5, noise(0.01), noise(0.01, gain=-0.7)))
     assert (worse.interval, worse.gate) == ({"worse": 5}, {"rejected": 5})
 
 
 def test_the_very_same_figures_are_left_open_and_a_rail_is_told() -> None:
-    same = tally(PLAN, WORDS, measured(PLAN, 4, noise(), noise())[WORDS])
+    same = tally(PLAN, WORDS, runs(4, noise(), noise()))
     assert (same.interval, same.gate, same.discoveries) == ({"left open": 4}, {"promoted": 4}, 0)
     for mine, base in (({"kl": 9.0}, {}), ({"kl": 9.0}, {"kl": 9.0})):
-        broken = tally(PLAN, WORDS, measured(PLAN, 2, noise(**base), noise(**mine))[WORDS])
+        broken = tally(PLAN, WORDS, runs(2, noise(**base), noise(**mine)))
         assert broken.gate == broken.interval == {"stopped by a rail": 2}
 
 
