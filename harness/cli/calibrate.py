@@ -132,8 +132,10 @@ def _tallies(context: ClimbContext, plans: Sequence[RungPlan], runs: int) -> lis
             for run in range(runs):
                 with contextlib.ExitStack() as stack:  # sandboxes live for a limited time
                     stack.enter_context(context.one_baseline())
-                    sides = _baseline(context, plan), words and _in_other_words(context, plan, words, stack)
-                    baseline, other = (one and _counted(context, count, one) for one in sides)
+                    baseline = _counted(context, count, _baseline(context, plan))
+                    other = None
+                    if words is not None:
+                        other = _counted(context, count, _in_other_words(context, plan, words, stack))
                     for varied, pair in measured(plan, run, baseline, other).items():
                         pairs.setdefault(varied, []).append(pair)
         out += [tally(plan, varied, found) for varied, found in pairs.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -123,7 +123,7 @@ def filled(ledger: Ledger) -> dict[str, int]:
     for number, fate in enumerate(FATES):
         text = f"# {number}".encode()
         one = Candidate(f"{number}.py", text, hashlib.sha256(text).hexdigest())
-        words = {"profile": LADDER.name, "profile_digest": LADDER.digest, "needs": "cpu"}
+        words: dict[str, Any] = {"profile": LADDER.name, "profile_digest": LADDER.digest, "needs": "cpu"}
         (made,) = ledger.submit([(one, fate)], again=fate == "better again", **words)
         held = ledger.claim("w", slot=f"s{number}", needs=("cpu",), only=made.run)
         assert held is not None
@@ -132,7 +132,7 @@ def filled(ledger: Ledger) -> dict[str, int]:
             word = "reject" if (fate, plan.name) == ("below", "properties") else "promote"
             if plan.name == "properties" and word == "promote":
                 ledger.same_function(held, "a" * 64 if fate.startswith("better") else text.hex(), lambda _: None)
-            told = {"rung": plan.name, "decision": Decision(word, ""), "evaluation": plan.name}
+            told: dict[str, Any] = {"rung": plan.name, "decision": Decision(word, ""), "evaluation": plan.name}
             ledger.checkpoint(held, scores=(), next_needs="cpu", **told)
         if fate == "fell":
             told = {"rung": "bandit", "decision": Decision("reject", "P302"), "evaluation": "b"}

@@ -23,9 +23,10 @@ from harness.ladder.worker import WorkerConfig, _came_to
 from harness.ledger.records import Decision, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from harness.ladder.plan import Ladder
+    from harness.ladder.plan import Ladder, RungPlan
 
 
 def ladder(more: str = RUNG) -> Ladder:
@@ -73,9 +74,10 @@ def test_the_same_rung_on_other_seeds_is_one() -> None:
 
 def test_its_seeds_are_nobody_elses() -> None:
     most = 10_000
-    seeds = [range(most), range(HELD_OUT_FIRST, HELD_OUT_FIRST + most)]
+    seeds: list[Iterable[int]] = [range(most), range(HELD_OUT_FIRST, HELD_OUT_FIRST + most)]
     seeds += [range(confirmation.FIRST_SEED, confirmation.FIRST_SEED + 1000), tuning.SEEDS]
-    assert len(set().union(*seeds)) == sum(map(len, seeds))
+    every = [seed for some in seeds for seed in some]
+    assert len(set(every)) == len(every) == 2 * most + 1000 + len(tuning.SEEDS)
 
 
 def test_a_climb_measures_it_on_its_own_seeds_and_says_that_it_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +103,12 @@ def test_a_climb_of_a_search_ends_before_it(monkeypatch: pytest.MonkeyPatch, bel
     context.stopping.return_value, held.run.rung = False, 2
     context.ledger.checkpoint.return_value = State.RUNNING
     monkeypatch.setattr(climb, "Candidate", MagicMock())
-    monkeypatch.setattr(climb, "_tuned", lambda _, __, plan, one: climbed.append(plan.name) or (one, None))
+
+    def tuned(_: object, __: object, plan: RungPlan, one: object) -> tuple[object, None]:
+        climbed.append(plan.name)
+        return one, None
+
+    monkeypatch.setattr(climb, "_tuned", tuned)
     monkeypatch.setattr(climb, "_seeded", lambda *_: Decision("promote", ""))
     for name in ("_sandboxes", "_end_of"):
         monkeypatch.setattr(climb, name, lambda *_: {})
