@@ -199,7 +199,16 @@ STORIES = {
     ),
 }
 #: These take more than twenty seconds: `make test-all`.
-LONG = {"checks", "long checks", "nothing to find", "a search", "figures", "figures of containers", "figures of training", "a checkout"}
+LONG = {
+    "checks",
+    "long checks",
+    "nothing to find",
+    "a search",
+    "figures",
+    "figures of containers",
+    "figures of training",
+    "a checkout",
+}
 
 #: Too long, or with an engine, a server or an installation to be played: the test that runs it, or a short form of it.
 BY_TEST = {
