@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--data-dir", default="")
     given = parser.parse_args()
     ladder = load(given.ladder)
-    plan = ladder.rungs[-1]
+    plan = ladder.searched.rungs[-1]
     settings = {k: v for k, v in plan.settings if k not in _HOST}
     inputs = {"data": given.data_dir} if given.data_dir else {}
     paths = [*(CATALOGUE / f"{name}.py" for name in NAMES), EXAMPLES / "margin.py", EXAMPLES / "negated.py"]

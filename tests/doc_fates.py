@@ -137,6 +137,14 @@ STORIES = {
         ),
         Step("harness doctor"),
     ),
+    "nothing to find": (
+        Step(
+            "harness calibrate --ladder bandit --runs 100",
+            does="sed -i 's/^looks = .*/looks = [2]/; s/^steps = .*/steps = 20/' own.toml && "
+            "harness calibrate --ladder own.toml --runs 1",
+        ),
+        Step("harness leaderboard --fdr .05"),
+    ),
     "a search": (
         Step("harness run loss.py"),
         Step("harness export-loss RUN --to my_loss", does="harness export-loss 1 --to my_loss"),
@@ -194,7 +202,16 @@ STORIES = {
     ),
 }
 #: These take more than twenty seconds: `make test-all`.
-LONG = {"checks", "long checks", "a search", "figures", "figures of containers", "figures of training", "a checkout"}
+LONG = {
+    "checks",
+    "long checks",
+    "nothing to find",
+    "a search",
+    "figures",
+    "figures of containers",
+    "figures of training",
+    "a checkout",
+}
 
 #: Too long, or with an engine, a server or an installation to be played: the test that runs it, or a short form of it.
 BY_TEST = {

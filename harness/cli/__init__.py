@@ -40,6 +40,7 @@ _COMMANDS = {
     "queue": ("harness.cli.queue", "queue_command"),
     "show": ("harness.cli.show", "show_command"),
     "leaderboard": ("harness.cli.leaderboard", "leaderboard_command"),
+    "calibrate": ("harness.cli.calibrate", "calibrate_command"),
     "cancel": ("harness.cli.operator_actions", "cancel_command"),
     "retry": ("harness.cli.operator_actions", "retry_command"),
     "approve": ("harness.cli.operator_actions", "approve_command"),

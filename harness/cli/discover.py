@@ -203,6 +203,8 @@ def _go(
         line = seal_discovery(place, journal.entries, track, plan=plan, ladder=ladder, ledger=ledger, signing=signing)
         save_bytes(line, place / RECORD)
     display.end(track, summary.sentences(track, loop.baseline, loop.metric), document)
+    if ladder.searched != ladder:
+        display.say(f"`harness worker --drain --ladder {profile}` takes whom it found to what is held out from it")
     if given["json_wanted"]:
         tell_json(document, sort_keys=True)
 

@@ -91,6 +91,7 @@ def _ladder(ladder: Ladder) -> dict[str, Any]:
                 "needs": plan.needs,
                 "baseline": plan.baseline or None,
                 "asks_a_person": plan.ask_a_person,
+                "held_out": plan.held_out,
                 "settings": dict(plan.settings),
                 "gate": plain(dataclasses.asdict(plan.gate)) if plan.gate is not None else None,
             }
@@ -104,7 +105,8 @@ def _show(ladder: Ladder) -> None:
     for plan in ladder.rungs:
         against = f", against {plan.baseline}" if plan.baseline else ""
         asks = ", then a person is asked" if plan.ask_a_person else ""
-        tell(f"  {plan.name}: {plan.kind} on {plan.needs}{against}{asks}")
+        held = f", held out: seeds from {plan.first_seed}, and no search is told" if plan.held_out else ""
+        tell(f"  {plan.name}: {plan.kind} on {plan.needs}{against}{held}{asks}")
         if plan.gate is not None:
             tell(f"    gate: {plan.gate}")
         if plan.settings:

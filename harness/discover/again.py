@@ -63,7 +63,7 @@ def again(
     then, before = follow(crate)
     ladder = ladder_in(crate, folder)
     now, after, runs = _done(crate, then, ladder, folder, (gpu, stopping, watch))
-    found = [*part_differences(crate.discovery.predicate.part("harness"), own_code()), *_of_runs(crate, runs)]
+    found = [*part_differences(crate.discovery.predicate.part("harness"), own_code()), *_of_runs(crate, runs, ladder)]
     on_gpu = any(plan.needs == "gpu" for plan in ladder.rungs)
     found += list(_of_steps(then, now, on_gpu=on_gpu))[:1]
     if not on_gpu:
@@ -103,8 +103,9 @@ def _done(
         return journal.entries, after, runs
 
 
-def _of_runs(crate: DiscoveryCrate, runs: Mapping[str, Sequence[bytes]]) -> Iterator[Difference]:
-    """Where records of the rungs differ, or are there on one side alone."""
+def _of_runs(crate: DiscoveryCrate, runs: Mapping[str, Sequence[bytes]], ladder: Ladder) -> Iterator[Difference]:
+    """Where records of the rungs differ, or are there on one side alone. Held-out rungs are no part of a discovery."""
+    held_out = {plan.name for plan in ladder.rungs if plan.held_out}
     then: dict[str, list[bytes]] = {}
     for _, line in crate.records:
         then.setdefault(said_in(line).subject[0].digest.sha256, []).append(line)
@@ -115,7 +116,7 @@ def _of_runs(crate: DiscoveryCrate, runs: Mapping[str, Sequence[bytes]]) -> Iter
             was, became = (f"{len(each)} rungs" for each in (before, now))
             yield Difference("outcome", f"the run of {candidate[:12]}", was, became, _ANSWERED)
             continue
-        for rung in [*before, *(name for name in now if name not in before)]:
+        for rung in [name for name in dict.fromkeys((*before, *now)) if name not in held_out]:
             yield from rung_differences(before.get(rung, ()), now.get(rung, ()))
 
 

@@ -186,6 +186,9 @@ def _score(last: Statement, lines: Mapping[str, Statement], ladder: Ladder) -> f
     at: Statement | None = last
     while isinstance(at, PromotionStatement | GateDecisionStatement):
         rung = at.predicate.rung
+        if rung.position >= len(ladder.searched.rungs):  # no score is of a held-out rung
+            at = lines.get(at.predicate.previous)
+            continue
         decision = lines.get(at.predicate.decision) if isinstance(at, PromotionStatement) else at
         result = lines.get(decision.predicate.result) if isinstance(decision, GateDecisionStatement) else None
         plans = ladder.rungs[rung.position : rung.position + 1]
@@ -204,7 +207,7 @@ def _outcomes(lines: Mapping[str, Statement], rows: Sequence[Row], ladder: Ladde
     last: dict[str, GateDecisionStatement] = {}
     answering = {one.subject[0].digest.sha256 for digest, one in lines.items() if digest in named}
     for one in lines.values():
-        if isinstance(one, GateDecisionStatement):
+        if isinstance(one, GateDecisionStatement) and one.predicate.rung.position < len(ladder.searched.rungs):
             about = one.subject[0].digest.sha256
             if about not in last or last[about].predicate.rung.position < one.predicate.rung.position:
                 last[about] = one

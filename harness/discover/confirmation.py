@@ -32,7 +32,7 @@ FIRST_SEED = 100_000
 
 def rung_of(ladder: Ladder) -> RungPlan | None:
     """The rung that a duel is fought at: the last, where it is cheap enough to be run for the summary alone."""
-    plan = ladder.rungs[-1]
+    plan = ladder.searched.rungs[-1]
     return plan if plan.kind == "bandit" and plan.gate is not None else None
 
 

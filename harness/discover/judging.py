@@ -102,7 +102,8 @@ class LadderJudge:
     """Judges by a ladder. Texts are kept in `folder` under their digests.
 
     `say` is told what is being done. `stopping` is asked while anything is waited for: a climb that was stopped raises
-    KeyboardInterrupt, and its run goes back to the queue.
+    KeyboardInterrupt, and its run goes back to the queue. Held-out rungs are not climbed, and what another worker has
+    made of a run there is not looked at.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class LadderJudge:
         gpu: str = "none",
         runtime: str | None = None,
     ) -> None:
-        self._ladder, self._ledger, self._folder = ladder, ledger, folder
+        self._ladder, self._ledger, self._folder = ladder.searched, ledger, folder
         self._database, self._gpu, self._runtime = database, gpu, runtime
         self.say: Callable[[str], None] = lambda _: None
         self.stopping: Callable[[], bool] = lambda: False
@@ -201,7 +202,7 @@ class LadderJudge:
         """The candidate's own run at its end, and whether any of it was climbed here."""
         number = submit([candidate], ledger=self._ledger, profile=self._ladder.source)[0].run
         run = self._ledger.run(number)
-        if run.state in _SILENT and (heir := self._heir(run)) is not None:
+        if self._silent(run) and (heir := self._heir(run)) is not None:
             return replace(run, state=State.DUPLICATE, same_as=heir), False
         return self._ended(run, seconds)
 
@@ -224,9 +225,9 @@ class LadderJudge:
 
     def _ended(self, run: Run, seconds: dict[str, float]) -> tuple[Run, bool]:
         """A run at its end, and whether any of it was climbed here. One that has failed or was cancelled goes on."""
-        if run.state in _SILENT:
+        if self._silent(run):
             run = self._ledger.retry(run.id)
-        if run.state in FINAL or run.state is State.HELD:
+        if run.state in FINAL or run.state is State.HELD or self._is_through(run):
             return run, False
         self._work(run.id, seconds)
         if self.stopping():
@@ -238,7 +239,13 @@ class LadderJudge:
         place = WorkerSlot(f"{owner_name()}/discover", needs=needs, gpu=self._gpu)
         folder = self._ledger.folder
         orders = WorkerConfig(
-            folder, self._ladder.source, database=self._database, drain=True, only=number, runtime=self._runtime
+            folder,
+            self._ladder.source,
+            database=self._database,
+            drain=True,
+            only=number,
+            runtime=self._runtime,
+            below=len(self._ladder.rungs),
         )
         clock = Clock(seconds, self.say)
         self.climbing = True
@@ -250,20 +257,24 @@ class LadderJudge:
 
     def _told(self, run: Run, base: Judged) -> Judged:
         """The outcome of a run that came to its end."""
-        if run.state in _SILENT:
+        if self._silent(run):
             return replace(base, fate="undecided", rung=self._rung(run.rung), told=run.reason, run=run.id)
         scores = self._ledger.scores(run.id)
         measured = [plan for plan in self._ladder.rungs if plan.gate is not None and plan.name in scores]
-        fate = "stopped" if run.state is State.REJECTED else "measured"
-        out = replace(base, fate=fate, rung=self._rung(run.rung), told=run.reason, place=run.rung, run=run.id)
+        decisions = dict(self._ledger.decisions(run.id))
+        through, last = self._is_through(run), self._ladder.rungs[-1].name
+        fate = "stopped" if run.state is State.REJECTED and not through else "measured"
+        told = decisions[last].reason if through and last in decisions else run.reason
+        place = min(run.rung, len(self._ladder.rungs))
+        out = replace(base, fate=fate, rung=self._rung(run.rung), told=told, place=place, run=run.id)
         if not measured or measured[-1].gate is None:
             return out
         plan, metric = measured[-1], measured[-1].gate.metric
         found = scores[plan.name]
         values = [score.value for score in found if score.metric == metric]
         low, high = interval(values, _ALPHA)
-        told = dict(self._ledger.decisions(run.id)).get(plan.name)
-        gain = told.detail.get("difference") if told is not None else None
+        decided = decisions.get(plan.name)
+        gain = decided.detail.get("difference") if decided is not None else None
         metrics = means([(score.metric, score.value) for score in found])
         return replace(
             out,
@@ -274,6 +285,14 @@ class LadderJudge:
             metrics=metrics,
             learning=mean_curves(by_seed(found).values()).get(metric, ()),
         )
+
+    def _is_through(self, run: Run) -> bool:
+        """Whether a run has passed every rung that a search may be told of."""
+        return run.rung >= len(self._ladder.rungs)
+
+    def _silent(self, run: Run) -> bool:
+        """Whether a run says nothing of its candidate."""
+        return run.state in _SILENT and not self._is_through(run)
 
     def _rung(self, place: int) -> str:
         return self._ladder.rungs[min(place, len(self._ladder.rungs) - 1)].name

@@ -69,9 +69,10 @@ class Discovery:
         self._watch, self.draw, self._recalled = watch, draw, recalled
         self.track = Track()
         self._undecided = 0
-        gates = [rung.gate for rung in ladder.rungs if rung.gate is not None]
+        rungs = ladder.searched.rungs
+        gates = [rung.gate for rung in rungs if rung.gate is not None]
         self.metric = gates[-1].metric if gates else "score"
-        self.baseline = next((rung.baseline for rung in reversed(ladder.rungs) if rung.baseline), "dpo")
+        self.baseline = next((rung.baseline for rung in reversed(rungs) if rung.baseline), "dpo")
 
     def run(self) -> Track:
         """Go on until the end. Raises UserError for a journal of another run, ProposerError, InfrastructureError."""

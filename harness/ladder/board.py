@@ -106,7 +106,7 @@ def board(ledger: Ledger, ladder: Ladder, limit: int | None = None) -> Board:
     if came:  # what the first interval imports is loaded while the database is waited for
         threading.Thread(target=interval, args=((0.0, 1.0), _ALPHA), name="interval").start()
     measured = ledger.ladder_scores(ladder.digest, {rung: gate.metric for rung, gate in gates.items()})
-    kept = _Baselines(ledger, ladder)
+    kept = KeptBaselines(ledger, ladder)
     highest = {run: max(rungs, key=order.__getitem__) for run, rungs in measured.items()}
     means = _means({run: _values(measured[run][rung], gates[rung].metric) for run, rung in highest.items()})
     places = [_Place(run, came.get(run, 0), rung, measured[run][rung], means[run]) for run, rung in highest.items()]
@@ -136,7 +136,7 @@ def board(ledger: Ledger, ladder: Ladder, limit: int | None = None) -> Board:
     return Board(tuple(rows), tuple(_references(ladder, kept, places)))
 
 
-def _references(ladder: Ladder, kept: _Baselines, places: Sequence[_Place]) -> Iterator[Reference]:
+def _references(ladder: Ladder, kept: KeptBaselines, places: Sequence[_Place]) -> Iterator[Reference]:
     """The baselines of the rungs that these runs stand at."""
     for plan in ladder.rungs:
         if plan.gate is None:
@@ -159,7 +159,7 @@ def _by_run(one: _Place) -> int:
     return one.run
 
 
-class _Baselines:
+class KeptBaselines:
     """What the baselines reached, as it was kept with the runs of a ladder."""
 
     def __init__(self, ledger: Ledger, ladder: Ladder) -> None:

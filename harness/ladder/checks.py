@@ -102,6 +102,29 @@ def mistakes(ladder: Ladder) -> Iterator[Mistake]:
             yield Mistake((*at, "kind"), what, _one_of(plan.kind, known))
         names.add(plan.name)
         kinds.add(plan.kind)
+    yield from _held_out(ladder)
+
+
+def _held_out(ladder: Ladder) -> Iterator[Mistake]:
+    """Held-out rungs come last, after one that is not, and each measures something else: their seeds are the same."""
+    told = [place for place, plan in enumerate(ladder.rungs) if not plan.held_out]
+    for place, plan in enumerate(ladder.rungs):
+        at: Path = ("rungs", place, "held_out")
+        if not plan.held_out:
+            continue
+        if plan.kind not in GATED:
+            what = f"the rung {plan.name} has no seeds that could be held out"
+            yield Mistake(at, what, "hold out a rung that trains")
+        elif told and told[-1] > place:
+            what = f"the rung {plan.name} is held out, and {ladder.rungs[told[-1]].name} above it is not"
+            yield Mistake(at, f"{what}: who came there would be known", "put held-out rungs last")
+        elif not any(ladder.rungs[below].kind in GATED for below in told):
+            what = f"the rung {plan.name} is held out, and no other rung trains: nobody could search by anything"
+            yield Mistake(at, what, "put a rung that trains before it, or hold none out")
+        for other in ladder.rungs[:place]:
+            if other.held_out and (other.kind, sorted(other.settings)) == (plan.kind, sorted(plan.settings)):
+                what = f"the held-out rungs {other.name} and {plan.name} train the same on the same seeds"
+                yield Mistake(at, what, "give one other settings, or leave it out")
 
 
 def _verdict(at: Path, plan: RungPlan, before: set[str]) -> Iterator[Mistake]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,7 @@ def _end_of(
 def _climb(context: ClimbContext, held: Claim) -> State:
     data = context.ledger.text(held.run)
     one = context.checker.screen(Candidate(held.run.path, data, held.run.candidate))
-    for plan in context.ladder.rungs[held.run.rung :]:
+    for plan in context.ladder.rungs[held.run.rung : context.below]:
         if context.stopping():
             raise StoppedError
         context.watch(Progress(plan.name))
@@ -131,6 +132,8 @@ def _climb(context: ClimbContext, held: Claim) -> State:
         state = context.ledger.checkpoint(held, **_end_of(context, held, decision, one, judged))
         if state is not State.RUNNING:
             return state
+    if context.below is not None:
+        raise StoppedError
     raise InfrastructureError(f"run {held.run.id} stands above the last rung of {context.ladder.name}")
 
 
@@ -241,9 +244,11 @@ def _seeded(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -
     baseline = {seed: context.baselines.scores(plan, evaluation, seed) for seed in known}
     labels = labels_of(context.ledger, held)
     with context.one_baseline(), seeds_of(context, plan, evaluation, one, labels) as seeds:
-        for seed in range(gate.looks[-1]):
-            if seed == 0 or seed in gate.looks:
-                seeds.foresee([s for s in range(seed, min(n for n in gate.looks if n > seed)) if s not in known])
+        first = plan.first_seed
+        for seed in range(first, first + gate.looks[-1]):
+            if (done := seed - first) == 0 or done in gate.looks:
+                until = first + min(n for n in gate.looks if n > done)
+                seeds.foresee([s for s in range(seed, until) if s not in known])
             if seed not in known:
                 if context.stopping():
                     raise StoppedError
@@ -254,9 +259,9 @@ def _seeded(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened) -
                 scores = [Score(seed, metric, value) for metric, value in known[seed].items()]
                 context.ledger.save_scores(held, plan.name, scores)
                 context.watch(Progress(plan.name, seed, known[seed], baseline[seed]))
-            so_far = {s: known[s] for s in range(seed + 1)}
+            so_far = {s: known[s] for s in range(first, seed + 1)}
             if (decision := gate.decide(so_far, baseline)) is not None:
-                return decision
+                return _held_out(decision) if plan.held_out else decision
     raise InfrastructureError(f"the gate of {plan.name} did not decide after its last look")
 
 
@@ -270,6 +275,11 @@ def _judged_by_model(context: ClimbContext, held: Claim, plan: RungPlan, one: Sc
     evaluation = {"evaluation": context.evaluation(plan, one), "untuned": context.evaluation(plan)}
     context.ledger.note(held, MEASURED, {"rung": plan.name, **evaluation, "attempt": held.attempt})
     return judged(context, held, plan, one, labels_of(context.ledger, held))
+
+
+def _held_out(decision: Decision) -> Decision:
+    """The decision, which says that no search has seen these seeds."""
+    return replace(decision, reason=f"held out: {decision.reason}", detail={**decision.detail, "held_out": True})
 
 
 def _known(

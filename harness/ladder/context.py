@@ -76,6 +76,8 @@ class ClimbContext:
     replies: Path | None = None
     #: Whether other runs wait behind this one.
     more: bool = False
+    #: The first rung that is not climbed: a run that came there goes back to the queue. None where all are.
+    below: int | None = None
     #: What signs the records of what is decided.
     signing: Callable[[], Signing] = own_signing
     #: The fault of ours that the last climb ended with.

@@ -5,6 +5,11 @@ procedure (Wang and Ramdas, "False discovery rate control with e-values", arXiv 
 candidate and names those that count as discoveries, such that of the named at most a share alpha is expected to be
 false. It holds whatever the dependence between candidates (all are compared with the same baseline on the same seeds)
 and however many seeds each of them got.
+
+A family is what is tested together: every function that came to a rung, whether it was measured there or fell apart,
+once. Whoever ended below it is not counted: its end was decided on other seeds, and says nothing of these. The promise
+is for losses that were chosen without these seeds. A search that is told of them chooses by their luck, and that is no
+false discovery which this could see: a held-out rung is for that, whose seeds no search is told of.
 """
 
 from __future__ import annotations
@@ -15,15 +20,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.ladder.board import KeptBaselines
 from harness.ladder.evidence import by_t
 from harness.ladder.gate import comparison, interval, paired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from harness.ladder.gate import Measured
     from harness.ladder.plan import Ladder, RungPlan
     from harness.ledger import Ledger
+    from harness.ledger.records import Run
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,28 @@ class Standing:
     needed: float
     found: bool
     sentence: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """What was tested together at a rung, the most evidence first, and the evidence that a discovery needed.
+
+    `unmeasured` of the standings have no seed yet, or fell before their first; `repeated` runs were of a function that
+    is counted already, and `below` ended, or stand, below the rung: neither are among the standings.
+    """
+
+    plan: RungPlan
+    alpha: float
+    standings: tuple[Standing, ...]
+    needed: float
+    unmeasured: int
+    repeated: int
+    below: int
+
+    @property
+    def discoveries(self) -> tuple[int, ...]:
+        """The runs that are better than the baseline, the most evidence first."""
+        return tuple(one.run for one in self.standings if one.found)
 
 
 def e_bh(evidence: Mapping[int, float], alpha: float) -> tuple[frozenset[int], float]:
@@ -61,17 +90,30 @@ def e_bh(evidence: Mapping[int, float], alpha: float) -> tuple[frozenset[int], f
 
 
 def among(
-    runs: Mapping[int, Measured], baseline: Measured, plan: RungPlan, alpha: float, *, least: float = 0.0
+    runs: Mapping[int, Measured],
+    baselines: Mapping[int, Measured],
+    plan: RungPlan,
+    alpha: float,
+    *,
+    least: float = 0.0,
+    fallen: Collection[int] = (),
 ) -> list[Standing]:
     """Which of these runs are better than the baseline of a rung by more than `least`; the most evidence first.
 
-    `runs` are all that were measured there, losers included: who leaves some out makes discoveries of the others.
+    `runs` are all that came there, losers included: who leaves some out makes discoveries of the others. `baselines` is
+    what the baseline reached at the same seeds, by run; a run that it was not kept with has no evidence, 1. Those in
+    `fallen` broke a rail, or fell before their first seed: whatever they scored until then, their evidence is 0.
     """
     if plan.gate is None:
         raise ValueError(f"the rung {plan.name} measures nothing by seed")
     metric = plan.gate.metric
-    differences = {run: paired(measured, baseline, metric) for run, measured in runs.items()}
-    evidence = {run: by_t(values, least) for run, values in differences.items()}
+    differences = {
+        run: paired(measured, baselines[run], metric)
+        if measured and set(measured) <= set(baselines.get(run, ()))
+        else []
+        for run, measured in runs.items()
+    }
+    evidence = {run: 0.0 if run in fallen else by_t(values, least) for run, values in differences.items()}
     found, needed = e_bh(evidence, alpha)
     standings = []
     for run, values in differences.items():
@@ -86,23 +128,38 @@ def among(
     return sorted(standings, key=lambda s: (-s.evidence, s.run))
 
 
-def over_ladder(
-    ledger: Ledger,
-    ladder: Ladder,
-    rung: str,
-    baseline: Callable[[RungPlan, int], Mapping[str, float]],
-    alpha: float = 0.05,
-) -> list[Standing]:
-    """All runs of a ladder that were measured at a rung, as `among` has them.
+def families(ledger: Ledger, ladder: Ladder, alpha: float) -> list[Family]:
+    """For each rung of a ladder that measures by seed, all that a ledger's runs came to there.
 
-    `baseline` gives the baseline's metrics for a seed, as `Baselines.scores` does. Raises ValueError for an unknown
-    rung, and for one that measures nothing by seed.
+    Each rung is a family of its own, with the rate `alpha`. Raises ValueError for a rate outside (0, 1).
     """
-    plan = next((plan for plan in ladder.rungs if plan.name == rung), None)
-    if plan is None:
-        raise ValueError(f"the ladder {ladder.name} has no rung {rung!r}")
-    metrics = {rung: plan.gate.metric} if plan.gate is not None else {}
-    every = ledger.ladder_scores(ladder.digest, metrics)
-    runs = {run: measured[rung] for run, measured in sorted(every.items())}
-    seeds = sorted({seed for measured in runs.values() for seed in measured})
-    return among(runs, {seed: baseline(plan, seed) for seed in seeds}, plan, alpha)
+    gates = {plan.name: plan.gate.metric for plan in ladder.rungs if plan.gate is not None}
+    every, runs = ledger.ladder_scores(ladder.digest, gates), ledger.runs(profile_digest=ladder.digest)
+    decisions, kept = ledger.ladder_decisions(ladder.digest), KeptBaselines(ledger, ladder)
+    out = []
+    for place, plan in enumerate(ladder.rungs):
+        if plan.name not in gates:
+            continue
+        came = [run for run in runs if run.rung >= place or plan.name in every.get(run.id, {})]
+        once = _once(came)
+        measured = {run: every.get(run, {}).get(plan.name, {}) for run in once}
+        said = {run: decisions.get(run, {}).get(plan.name) for run in once}
+        fallen = {
+            run
+            for run, one in said.items()
+            if one is not None and one.decision == "reject" and ("rail" in one.detail or not measured[run])
+        }
+        standings = among(measured, {run: kept.of(run, plan.name) for run in once}, plan, alpha, fallen=fallen)
+        needed = standings[0].needed if standings else math.nan
+        unmeasured = sum(not seeds for seeds in measured.values())
+        counts = unmeasured, len(came) - len(once), len(runs) - len(came)
+        out.append(Family(plan, alpha, tuple(standings), needed, *counts))
+    return out
+
+
+def _once(runs: Sequence[Run]) -> list[int]:
+    """The first run of each function, by number: chosen by nothing that was measured."""
+    first: dict[str, int] = {}
+    for run in sorted(runs, key=lambda one: one.id):
+        first.setdefault(run.function or run.candidate, run.id)
+    return list(first.values())

@@ -65,6 +65,7 @@ class _Rung(_Strict):
     settings: dict[str, float | _Int | str | list[float]] = {}
     gate: _Gate | None = None
     ask_a_person: bool = False
+    held_out: bool = False
 
 
 class _File(_Strict):

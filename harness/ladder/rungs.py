@@ -92,6 +92,8 @@ def evaluation_digest(ladder: Ladder, plan: RungPlan, image_digest: str, trained
     }
     if trained:
         what["trained"] = trained
+    if plan.held_out:
+        what["first_seed"] = str(plan.first_seed)
     return json_digest(what)
 
 

@@ -105,7 +105,7 @@ _PROXY = "bandit-2026.1"
 
 def proxy_of(ladder: Ladder) -> tuple[bandit.Settings, Gate]:
     """The bandit that trials are trained on, and the gate whose metric and rails say what they are worth."""
-    for rungs in (ladder.rungs, load(_PROXY).rungs):
+    for rungs in (ladder.searched.rungs, load(_PROXY).rungs):
         for plan in rungs:
             if plan.kind == "bandit" and plan.gate is not None:
                 return bandit.Settings(**cast("dict[str, Any]", dict(plan.settings))), plan.gate

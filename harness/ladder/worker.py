@@ -125,6 +125,8 @@ class WorkerConfig:
     data_dir: str | None = None
     #: The recorded replies of judges, by rung, where nobody is to be asked; see `ClimbContext`.
     replies: Path | None = None
+    #: The first rung that the run to do alone is not to climb; None where all are to be.
+    below: int | None = None
     #: The log of worker processes; None for none.
     log: logs.Wish | None = None
 
@@ -207,7 +209,7 @@ def work(
             Health(checker, ledger.name, place.name, patience) as health,
         ):
             worker = _Worker(place, orders, ledger, health, stopping, watch)
-            while not stopping():
+            while not stopping() and not _came_to(ledger, orders):
                 held = ledger.claim(owner, slot=place.name, needs=place.needs, lease=orders.lease, only=orders.only)
                 if held is None:
                     if _finished(ledger, orders):
@@ -315,7 +317,13 @@ class _Worker:
             watch=watch,
             replies=self.orders.replies,
             more=self.orders.only is None and bool(self.ledger.counts().get(State.QUEUED)),
+            below=self.orders.below,
         )
+
+
+def _came_to(ledger: Ledger, orders: WorkerConfig) -> bool:
+    """Whether the run to do alone stands at the first rung that is not to be climbed."""
+    return orders.only is not None and orders.below is not None and ledger.run(orders.only).rung >= orders.below
 
 
 def _finished(ledger: Ledger, orders: WorkerConfig) -> bool:

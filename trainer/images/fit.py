@@ -1,6 +1,7 @@
 """Training and scoring: one network, the candidate's gradients, and the accuracy on images that were held back.
 
-The networks are two layers of convolutions for digits, and ResNet-18 as it is used on images of 32 x 32.
+The networks are two layers of convolutions for digits, one hidden layer for the same, and ResNet-18 as it is used on
+images of 32 x 32.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _FILE = "network.safetensors"
 _TOLD_EVERY = 10
 #: Images at a time where nothing is learnt.
 _AT_ONCE = 512
+#: Units of the hidden layer of `mlp`.
+_HIDDEN = 256
 #: Channels of ResNet-18's four stages.
 _WIDTHS = (64, 128, 256, 512)
 
@@ -167,6 +170,9 @@ def network(name: str, channels: int, size: int, classes: int) -> nn.Module:
     """A fresh network for images (N, channels, size, size); its logits have the shape (N, classes)."""
     if name == "resnet18":
         return ResNet18(channels, classes)
+    if name == "mlp":
+        wide = nn.Linear(channels * size**2, _HIDDEN)
+        return nn.Sequential(nn.Flatten(), wide, nn.ReLU(), nn.Linear(_HIDDEN, classes))
     return nn.Sequential(
         nn.Conv2d(channels, 16, 3, padding=1),
         nn.ReLU(),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Where images come from, and the networks, by their names.
 SOURCES = ("digits", "cifar10")
-NETWORKS = ("small", "resnet18")
+NETWORKS = ("small", "mlp", "resnet18")
 #: The input that names the folder of CIFAR-10.
 INPUT = "data"
 

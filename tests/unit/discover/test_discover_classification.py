@@ -80,7 +80,7 @@ def test_evolution_refuses() -> None:
 
 def test_the_contract_chooses_ladder_and_burn_in() -> None:
     plan, ask, ladder = _prepare({**GIVEN, "contract": "classification"}, {})
-    assert ladder == "digits-2026.2"
+    assert ladder == "digits-2026.3"
     assert (plan.contract, ask.contract) == ("classification", "classification")
     assert plan.burn_in == CLASSIFICATION_BURN_IN
     assert all(baseline_candidate(name).data for name in plan.burn_in)

@@ -206,7 +206,7 @@ def test_a_disk_that_takes_nothing_is_a_fault_of_ours(
 
     where = type("Where", (), {"identity": "here"})()
     monkeypatch.setattr(rung, "kept", full)
-    (plan,) = (plan for plan in load("digits").rungs if plan.kind == "images")
+    (plan,) = (plan for plan in load("digits").searched.rungs if plan.kind == "images")
     trainings = TrainingService(tmp_path, where)
     for attempt in (
         lambda: trainings.prepare(plan, 0),

@@ -16,7 +16,7 @@ from harness.cli.show import show_command
 from harness.core.candidate import Candidate
 from harness.ladder.climb import BASELINE
 from harness.ladder.evaluations import MEASURED
-from harness.ladder.false_discovery import over_ladder
+from harness.ladder.false_discovery import families
 from harness.ladder.ladder import load
 from harness.ledger import Ledger
 from harness.ledger.tables import attachments, events, results, runs
@@ -84,12 +84,13 @@ def command(which: click.Command, *words: str) -> Callable[[Path, str], None]:
 
 def discoveries(folder: Path, database: str) -> None:
     with Ledger(folder, database=database) as ledger:
-        found = over_ladder(ledger, load(), "bandit", lambda _, seed: {"score": 0.5 + 0.01 * seed})
-        assert len(found) >= FEW
+        (family,) = families(ledger, load(), 0.05)
+        assert len(family.standings) >= FEW
 
 
 LOOKS = {
     "leaderboard": command(leaderboard_command),
+    "leaderboard with discoveries": command(leaderboard_command, "--fdr", ".05"),
     "leaderboard, for machines": command(leaderboard_command, "--json"),
     "queue": command(queue_command),
     "queue, all of it for machines": command(queue_command, "--all", "--json"),
