@@ -17,6 +17,7 @@ from harness.cli.progress import tell_json
 from harness.core.errors import UserError
 from harness.ladder.board import board
 from harness.ladder.ladder import called, load, named
+from harness.ladder.rungs import JUDGED
 from harness.ledger.records import plain
 from harness.report.terminal import Terminal
 
@@ -155,6 +156,7 @@ def _document(profile: str, ladder: Ladder, rows: Sequence[Standing], beside: Se
             "against": row.against,
             "held_out": row.rung in {plan.name for plan in ladder.rungs if plan.held_out},
             "outdated": row.outdated,
+            "beside": {name: plain(value) for name, value in row.beside.items()},
             "paired": None,
         }
         gate = gates[row.rung]
@@ -315,9 +317,18 @@ def _told(ladder: Ladder, rows: Sequence[Standing], beside: Sequence[Reference])
     seen = {row.rung for row in rows}
     held = "held out: only who passed all else came there, and no search is told of its seeds"
     out += [f"{plan.name}: {held}" for plan in ladder.rungs if plan.held_out and plan.name in seen]
+    for row in rows:
+        if row.beside:
+            told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.beside.items())
+            out.append(f"{row.rung}, run {row.run.id}: {told}")
     for one in beside:
         gate = next(plan.gate for plan in ladder.rungs if plan.name == one.rung)
-        if gate is not None:
+        if gate is not None and one.rung in {plan.name for plan in ladder.rungs if plan.kind in JUDGED}:
+            error = f"{100.0 * (1.0 - gate.alpha):.4g} %"
+            out.append(
+                f"{one.rung}: preference over {one.name}'s answers, {error} interval over prompts of one training"
+            )
+        elif gate is not None:
             out.append(f"{one.rung}: less {one.name} on the same seeds, {gate.level}, for each run by itself")
         if not one.settled:
             out.append(f"{one.rung}: {one.name} was not the same in all runs; its row is that of the newest")

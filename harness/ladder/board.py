@@ -10,13 +10,15 @@ import json
 import math
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.ladder.evaluations import MEASURED, of_events
 from harness.ladder.gate import Difference, interval
+from harness.ladder.judge_settings import BESIDE
+from harness.ladder.rungs import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +58,8 @@ class Standing:
     difference: Difference | None
     evaluation: tuple[float, str] | None = None
     outdated: bool = False
+    #: What a judge's gate told beside the preference: win rate at equal length, ratio of lengths, price.
+    beside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,8 @@ def board(ledger: Ledger, ladder: Ladder, limit: int | None = None) -> Board:
     shown = places[:limit]
     base = {one.run: kept.of(one.run, one.rung) for one in shown}
     # Of runs that kept no baseline, what their gates wrote down: few ledgers are as old.
-    old = any(not set(one.measured) <= set(base[one.run]) for one in shown)
+    judged = {plan.name for plan in ladder.rungs if plan.kind in JUDGED}
+    old = any(not set(one.measured) <= set(base[one.run]) or one.rung in judged for one in shown)
     told = ledger.ladder_decisions(ladder.digest) if old else {}
     known = ledger.numbered([one.run for one in shown])
     rows = []
@@ -128,10 +133,25 @@ def board(ledger: Ledger, ladder: Ladder, limit: int | None = None) -> Board:
         gate = gates[one.rung]
         values = _values(one.measured, gate.metric)
         spread = (*interval(values, _ALPHA), len(values))
-        difference = _difference(gate, one.measured, base[one.run], told.get(one.run, {}).get(one.rung))
+        decided = told.get(one.run, {}).get(one.rung)
+        # A judge's gate decides by prompts of one training: its interval is not that of seeds.
+        difference = _difference(gate, one.measured, {} if one.rung in judged else base[one.run], decided)
+        detail = decided.detail if decided is not None and one.rung in judged else {}
+        beside = {name: float(str(detail[name])) for name in BESIDE if name in detail}
         at = by.get(one.run, {}).get(one.rung)
         outdated = at is not None and at[1] != newest[one.rung][1]
-        what = (known[one.run], one.rung, gate.metric, one.mean, *spread, gate.against, difference, at, outdated)
+        what = (
+            known[one.run],
+            one.rung,
+            gate.metric,
+            one.mean,
+            *spread,
+            gate.against,
+            difference,
+            at,
+            outdated,
+            beside,
+        )
         rows.append(Standing(*what))
     return Board(tuple(rows), tuple(_references(ladder, kept, places)))
 
@@ -194,7 +214,7 @@ def _difference(gate: Gate, measured: Seeds, baseline: Seeds, decided: Decision 
     if baseline and set(measured) <= set(baseline):
         return gate.difference(measured, baseline)
     told = decided.detail if decided is not None else {}
-    numbers = [told.get(name) for name in ("difference", "low", "high", "seeds")]
+    numbers = [told.get(name) for name in ("difference", "low", "high", "prompts" if "prompts" in told else "seeds")]
     if None in numbers:
         return None
     mean, low, high, seeds = (float(str(number)) for number in numbers)

@@ -23,6 +23,7 @@ import numpy as np
 from harness.ladder.board import KeptBaselines
 from harness.ladder.evidence import by_t
 from harness.ladder.gate import comparison, interval, paired
+from harness.ladder.rungs import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -133,7 +134,8 @@ def families(ledger: Ledger, ladder: Ladder, alpha: float) -> list[Family]:
 
     Each rung is a family of its own, with the rate `alpha`. Raises ValueError for a rate outside (0, 1).
     """
-    gates = {plan.name: plan.gate.metric for plan in ladder.rungs if plan.gate is not None}
+    # A judge's evidence is of one training each: it says nothing of a loss, and is in no family.
+    gates = {plan.name: plan.gate.metric for plan in ladder.rungs if plan.gate is not None and plan.kind not in JUDGED}
     every, runs = ledger.ladder_scores(ladder.digest, gates), ledger.runs(profile_digest=ladder.digest)
     decisions, kept = ledger.ladder_decisions(ladder.digest), KeptBaselines(ledger, ladder)
     out = []

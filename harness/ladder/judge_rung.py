@@ -37,7 +37,7 @@ from harness.ladder.judge_sets import (
     read_answers,
     read_sets,
 )
-from harness.ladder.judge_settings import AT_EQUAL_LENGTH, RECORDINGS, JudgeSettings
+from harness.ladder.judge_settings import AT_EQUAL_LENGTH, BESIDE, RECORDINGS, JudgeSettings
 from harness.ladder.measuring import ours
 from harness.ledger.documents import MOST_BYTES
 from harness.ledger.records import Decision, Score, plain
@@ -170,7 +170,7 @@ class _Rung:
         at += [f"length ratio {metrics['length_ratio']:.2f}"]
         price = f", {metrics['dollars']:.2f} dollars" if metrics["dollars"] else ""
         at += [f"{metrics['calls']:.0f} calls of {self.settings.judge}, {metrics['tokens']:.0f} tokens{price}"]
-        detail = {**decision.detail, **{name: metrics[name] for name in ("length_ratio", "calls", "tokens", "dollars")}}
+        detail = {**decision.detail, **{name: metrics[name] for name in BESIDE if name in metrics}}
         detail["judge"] = self.settings.judge
         return Decision(decision.decision, f"{decision.reason}; {'; '.join(at)}", detail)
 

@@ -30,6 +30,9 @@ BY_CATEGORY = {
 OTHER_CATEGORY = 0.7
 #: The folder of recordings below the project's.
 RECORDINGS = "judgements"
+#: What its sentence tells beside the preference, where it was measured.
+BESIDE = ("win_rate", "win_rate_at_equal_length", "win_rate_at_equal_style", "score", "length_ratio", "calls", "tokens",
+          "dollars")  # fmt: skip
 _UNIT: Range = (-1.0, 1.0)
 
 
