@@ -147,7 +147,10 @@ def _read(path: Path) -> Job:
 
 
 class _Teller:
-    """Tells progress, seldom enough that nobody waits for whoever reads it."""
+    """Tells progress, seldom enough that nobody waits for whoever reads it; points of a curve always.
+
+    They are kept with the run: which there are must not depend on how quick the machine is.
+    """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -155,7 +158,7 @@ class _Teller:
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now >= self._next or progress.done >= progress.total:
+        if progress.curve or now >= self._next or progress.done >= progress.total:
             self._next = now + _BETWEEN_LINES
             self._write(line(progress=asdict(progress)))
 

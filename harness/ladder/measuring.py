@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import InfrastructureError, UserError
 from harness.ladder.rungs import SEEDED
 from harness.oracle.again import LAST, Kept
-from harness.protocol.job import TIMES
+from harness.protocol.job import TIMES, Step
 from harness.protocol.spotcheck import GPU_TOLERANCE
 from harness.training.rung import KINDS, TrainingService
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.core.contract import Contract
     from harness.ladder.plan import RungPlan
     from harness.protocol.batch import Answer, Batch
-    from harness.protocol.job import Progress, Step
+    from harness.protocol.job import Progress
     from harness.subject.subject import Subject
     from harness.training.steps import StepRunner
 
@@ -140,8 +140,8 @@ class Curve:
     points: list[tuple[str, int, int, dict[str, float]]] = field(default_factory=list)
 
     def add(self, step: Step, progress: Progress) -> None:
-        """Take a point with numbers in."""
-        if progress.curve:
+        """Take a point with numbers in. Data are made once for all candidates: whoever made them, it is not their curve."""
+        if progress.curve and step is not Step.PREPARE:
             self.points.append((str(step), progress.done, progress.total, dict(progress.curve)))
             if len(self.points) > 2 * _POINTS:
                 self.points = self.points[::2]

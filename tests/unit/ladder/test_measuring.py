@@ -80,3 +80,10 @@ def test_an_unknown_place_is_the_users_mistake(monkeypatch: pytest.MonkeyPatch, 
     checker = type("Checker", (), {"recipe": type("Recipe", (), {"gpu": None})})
     with pytest.raises(UserError, match="cloud"):
         trainings_of(cast("Any", checker), tmp_path, {})
+
+
+def test_what_was_measured_while_data_were_made_is_no_point_of_a_candidates_curve() -> None:
+    curve = Curve()
+    curve.add(Step.PREPARE, Progress(1, 2, "learns the language", {"loss": 1.0}))
+    curve.add(Step.TRAIN, Progress(1, 2, "trains", {"loss": 2.0}))
+    assert [point[3] for point in curve.points] == [{"loss": 2.0}]
