@@ -140,7 +140,7 @@ class Curve:
     points: list[tuple[str, int, int, dict[str, float]]] = field(default_factory=list)
 
     def add(self, step: Step, progress: Progress) -> None:
-        """Take a point with numbers in. Data are made once for all candidates: whoever made them, it is not their curve."""
+        """Take a point with numbers in. Data are made once for all: whoever made them, it is not their curve."""
         if progress.curve and step is not Step.PREPARE:
             self.points.append((str(step), progress.done, progress.total, dict(progress.curve)))
             if len(self.points) > 2 * _POINTS:
