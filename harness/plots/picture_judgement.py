@@ -6,6 +6,7 @@ Drawn from what is kept with a run (`judgement-SEED.json`, the rung's metrics): 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import UserError
@@ -70,6 +71,7 @@ def categories_figure(title: str, categories: Mapping[str, Mapping[str, float]])
     else:
         panel.set_xticks([n + 0.18 for n in range(len(names))], labels)
     panel.set_ylim(0.0, 10.0)
+    panel.tick_params(axis="x", pad=10 if round_ else 3)
     panel.legend(loc="lower right", bbox_to_anchor=(1.05, -0.08))
     return figure
 
@@ -85,7 +87,9 @@ def prompts_figure(title: str, document: Mapping[str, Any]) -> Figure:
     left, right = figure.subplots(1, 2)
     left.axhline(0.0, color=canvas.MUTED, linewidth=0.8)
     left.axvline(0.0, color=canvas.MUTED, linewidth=0.8)
-    left.scatter(gaps, values, color=canvas.ACCENT, s=18, alpha=0.6, linewidths=0)
+    often = Counter(zip(gaps, values, strict=True))  # a larger dot for more prompts
+    at = [list(each) for each in zip(*often, strict=True)] or [[], []]
+    left.scatter(*at, color=canvas.ACCENT, s=[18 * count for count in often.values()], alpha=0.6, linewidths=0)
     left.set_xlabel("characters more than the baseline's answer")
     left.set_ylabel("preference over the baseline")
     left.set_ylim(-1.1, 1.1)
