@@ -95,6 +95,12 @@ def settings_of(name: str, given: Mapping[str, Setting]) -> Settings:
     return cast("type[Settings]", module.Settings).of(given)
 
 
+def data_settings(name: str, given: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Those of a task's settings that its prepared data depend on; all where its `settings` name no `TRAINING_ONLY`."""
+    left_out = getattr(importlib.import_module(f"{MODULES[name]}.settings"), "TRAINING_ONLY", frozenset[str]())
+    return {key: value for key, value in given.items() if key not in left_out}
+
+
 def task(name: str) -> Task:
     """The task of that name. Raises StepError for an unknown one."""
     if name not in MODULES:

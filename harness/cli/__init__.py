@@ -45,6 +45,9 @@ _COMMANDS = {
     "discover": ("harness.cli.discover", "discover_command"),
     "lineage": ("harness.cli.lineage", "lineage_command"),
     "judge": ("harness.cli.judge", "judge_command"),
+    "frontier": ("harness.cli.frontier", "frontier_command"),
+    "diverge": ("harness.cli.diverge", "diverge_command"),
+    "plot": ("harness.cli.plot", "plot_command"),
 }
 INTERRUPTED = 130
 #: So many objects more than were given back have Python look for garbage.

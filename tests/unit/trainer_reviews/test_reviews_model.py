@@ -44,7 +44,7 @@ def test_log_probs_are_those_of_each_text_alone(model: Any) -> None:
 
 def test_divergence_is_the_sum_over_tokens_of_the_whole_vocabulary(model: Any) -> None:
     other = small_model(Settings(width=32, layers=2), 4)
-    got, _ = divergences(model, other, PROMPTS, ANSWERS, end=0)
+    got = divergences(model, other, PROMPTS, ANSWERS, end=0)
     for value, prompt, answer in zip(got, PROMPTS, ANSWERS, strict=True):
         now, before = plainly(model, prompt, answer), plainly(other, prompt, answer)
         assert float(value) == pytest.approx(float((now.exp() * (now - before)).sum()), rel=1e-4)

@@ -1,0 +1,150 @@
+"""`harness frontier`: reward against divergence over betas, for several losses in one picture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.progress import say, tell_json
+from harness.cli.sweeping import Numbers, plain_metrics, sweep_options, swept
+from harness.core.files import save_bytes
+from harness.ladder.frontier import at_equal, curve_of
+from harness.ladder.sweep import changed
+from harness.ledger.records import plain
+from harness.plots import plots
+from harness.plots.frontier_curves import DIVERGENCES
+from harness.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.cli.sweeping import Swept
+    from harness.ladder.frontier import AtEqual
+    from harness.plots.frontier_curves import Curve, Estimate
+
+#: The paper's sweep without its ends, which the small model of `reviews` does not learn with.
+_BETAS = "0.1,0.25,0.5,1,2.5,5"
+
+
+@click.command("frontier")
+@click.option("--betas", default=_BETAS, show_default=True, type=Numbers(), help="The betas to train at.")
+@click.option(
+    "--divergence",
+    type=click.Choice(list(DIVERGENCES)),
+    default="kl",
+    show_default=True,
+    help="Which one the tables show; the document and the pictures have all.",
+)
+@click.option("--at", type=Numbers(), default=(), help="Compare rewards at these.  [default: along the first loss's]")
+@sweep_options(seeds=3, out="frontier")
+def frontier_command(words: tuple[str, ...], *, json_wanted: bool, **given: Any) -> None:
+    """Train losses at several betas and seeds, and hold reward against divergence from the reference.
+
+    LOSS is a file, or the name of a loss of the catalogue; the others are compared with the first. What was trained is
+    kept in the folder, and not trained again. Written are a document, frontier.json, and a picture for each divergence:
+    KL both ways, of an answer and of a token. Intervals are Student's over seeds, 95 %, each by itself. Rewards at
+    equal divergence are read off straight lines between the betas that no other beta of the same loss and seed beats;
+    nothing is extrapolated.
+
+    Exit code: 0, 1 a loss was refused or failed, 2 the command makes no sense, 3 a fault of ours.
+    """
+    betas = sorted(given["betas"])
+    found = swept(
+        words,
+        lambda plan: [changed(plan, betas=(beta,)) for beta in betas],
+        lambda training: f"beta {_beta(training.plan):g}",
+        given,
+    )
+    measured: dict[str, dict[int, dict[str, float]]] = {}
+    for training, metrics in found.found.items():
+        measured.setdefault(training.loss, {}).setdefault(training.seed, {}).update(metrics)
+    whole = {name: by_seed for name, by_seed in measured.items() if name not in found.failed}
+    curves = {d: [curve_of(name, by_seed, d) for name, by_seed in whole.items()] for d in DIVERGENCES}
+    at = {d: at_equal(whole, d, sorted(given["at"]) if d == given["divergence"] else ()) for d in DIVERGENCES}
+    document = _document(found, betas, given["seeds"], curves, at)
+    folder = given["out"] or given["folder"] / "frontier"
+    _write(document, curves, folder, found.rung.name)
+    if json_wanted:
+        tell_json(document)
+    else:
+        _print(curves[given["divergence"]], at[given["divergence"]], given["divergence"])
+    sys.exit(found.exit_code)
+
+
+def _beta(plan: Any) -> float:
+    return float(dict(plan.settings)["betas"][0])
+
+
+def _document(
+    found: Swept, betas: list[float], seeds: int, curves: Mapping[str, list[Curve]], at: Mapping[str, list[AtEqual]]
+) -> Any:
+    made = found.as_json()
+    del made["settings"]["betas"]
+    trainings = [
+        {"loss": t.loss, "beta": _beta(t.plan), "seed": t.seed, "metrics": plain_metrics(metrics)}
+        for t, metrics in found.found.items()
+    ]
+    return plain(
+        {
+            "schema": "harness.frontier/v1",
+            **made,
+            "betas": betas,
+            "seeds": list(range(seeds)),
+            "trainings": trainings,
+            "curves": {d: [curve.as_json() for curve in each] for d, each in curves.items()},
+            "at_equal": {d: [asdict(row) for row in rows] for d, rows in at.items()},
+        }
+    )
+
+
+def _write(document: Any, curves: Mapping[str, list[Curve]], folder: Path, rung: str) -> None:
+    from harness.plots import picture_frontier  # noqa: PLC0415 - an extra of the package
+
+    plots.make_folder(folder, parents=True)
+    save_bytes((json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), folder / "frontier.json")
+    drawn = 0
+    for divergence, lines in curves.items():
+        if any(curve.points for curve in lines):
+            title = f"Reward against divergence, {rung}"
+            picture_frontier.draw(lines, folder, stem=f"frontier-{divergence}", title=title, divergence=divergence)
+            drawn += 1
+    say(f"harness: wrote frontier.json and {drawn} pictures, each as SVG and PNG, in {folder}")
+
+
+def _print(curves: list[Curve], rows: list[AtEqual], divergence: str) -> None:
+    console = Terminal()
+    points = Table("loss", "beta", divergence, "reward", title="means over seeds, with 95 % intervals")
+    for curve in curves:
+        for point in curve.points:
+            points.add_row(Text(curve.name), f"{point.beta:g}", _told(point.kl), _told(point.reward))
+        for beta in curve.lost:
+            points.add_row(Text(curve.name), f"{beta:g}", "not finite", "")
+    console.print(points)
+    if not rows:
+        console.print(Text("no divergence is common to all seeds of the first loss: no rewards are compared"))
+        return
+    names = list(rows[0].rewards)
+    heads = [head for name in names for head in ((name,) if name == names[0] else (name, f"less {names[0]}"))]
+    equal = Table(divergence, *heads, title="reward at equal divergence")
+    for row in rows:
+        cells = [_told(row.rewards[names[0]])]
+        for name in names[1:]:
+            cells += [_told(row.rewards[name]), _told(row.differences[name], signed=True)]
+        equal.add_row(f"{row.kl:g}", *cells)
+    console.print(equal)
+
+
+def _told(found: Estimate | None, *, signed: bool = False) -> str:
+    """A mean and its interval; nothing where a loss did not come to this divergence at every seed."""
+    if found is None:
+        return ""
+    sign = "+" if signed else ""
+    spread = f" ({found.low:{sign}.3f} to {found.high:{sign}.3f})" if found.half else ""
+    return f"{found.mean:{sign}.3f}{spread}"
