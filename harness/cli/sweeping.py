@@ -20,7 +20,7 @@ from harness.checks.options import Options
 from harness.cli.ledgers import folder_option, log_level_option
 from harness.cli.paced import paced, told_seconds
 from harness.cli.progress import say
-from harness.core.errors import StoppedError
+from harness.core.errors import CandidateFault, StoppedError
 from harness.core.stopping import Stop, heeding
 from harness.ladder import logs
 from harness.ladder.curves import without_points
@@ -33,10 +33,10 @@ from harness.report.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from harness.core.errors import CandidateFault
     from harness.ladder.plan import Ladder, RungPlan
     from harness.ladder.sweep import Loss
     from harness.protocol.job import Progress, Step
+    from harness.subject.subject import Subject
 
 
 class Numbers(click.ParamType):
@@ -101,13 +101,14 @@ def sweep_options(seeds: int, out: str) -> Callable[[Callable[..., Any]], Callab
 
 @dataclass(frozen=True)
 class Swept:
-    """What came of a sweep: the losses as they were read, the metrics of each training, and why losses failed."""
+    """What came of a sweep: the metrics of each training, why losses failed, what each was asked beforehand."""
 
     ladder: Ladder
     rung: RungPlan
     losses: Sequence[Loss]
     found: dict[Training, dict[str, float]]
     failed: dict[str, str]
+    asked: dict[str, dict[float, float]]
 
     @property
     def exit_code(self) -> int:
@@ -161,30 +162,40 @@ def swept(
     plans: Callable[[RungPlan], Sequence[RungPlan]],
     told: Callable[[Training], str],
     given: dict[str, Any],
+    asks: Callable[[Subject], dict[float, float]] | None = None,
 ) -> Swept:
     """Train losses by each of the plans that `plans` makes of the ladder's rung, at each seed.
 
-    `told` says in a word or two which of the plans a training is by.
+    `told` says in a few words which of the plans a training is by. `asks` asks each loss something beforehand.
     """
     with opened(given) as (ladder, plan, checker, stop):
-        losses = losses_of(words, checker)
         made = plans(plan)
-        wanted = [Training(loss.name, each, seed) for seed in range(given["seeds"]) for loss in losses for each in made]
-        sweep = Sweep(checker, ladder, given["folder"].resolve(), stop)
-        shown = _Shown(len(wanted), told)
+        losses, asked = [], {}
+        for loss in losses_of(words, checker):
+            try:
+                if asks is not None and not loss.refusal:
+                    with checker.oracle(loss.one) as subject:
+                        asked[loss.name] = asks(subject)
+                losses.append(loss)
+            except CandidateFault as fault:
+                losses.append(replace(loss, refusal=fault.message))
         for loss in losses:
             if loss.refusal:
-                shown.total -= len(made) * given["seeds"]
-                say(f"harness: {loss.name} is refused by the screen: {loss.refusal}")
+                say(f"harness: {loss.name} is refused: {loss.refusal}")
+        wanted = [
+            Training(loss.name, each, seed)
+            for seed in range(given["seeds"])
+            for loss in losses
+            if not loss.refusal
+            for each in made
+        ]
+        sweep, shown = Sweep(checker, ladder, given["folder"].resolve(), stop), _Shown(len(wanted), told)
         console = Terminal(stderr=True)
-        watched = console.is_terminal
-        with (
-            paced(shown.line),
-            Live(get_renderable=shown.render, console=console, transient=True, auto_refresh=watched),
-        ):
+        live = Live(get_renderable=shown.render, console=console, transient=True, auto_refresh=console.is_terminal)
+        with paced(shown.line), live:
             watch = Watch(shown.known, shown.going, shown.ended, shown.failed)
             found, failed = run_all(sweep, losses, wanted, watch, jobs=given["jobs"])
-    return Swept(ladder, plan, losses, found, failed)
+    return Swept(ladder, plan, losses, found, failed, asked)
 
 
 @dataclass
