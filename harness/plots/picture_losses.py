@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from harness.plots import canvas
 
@@ -112,7 +113,11 @@ def _limit(axes: Axes, beta: float, curves: Sequence[tuple[np.ndarray, np.ndarra
     largest = [float(middle.max()) for middle in middles if middle.size]
     usual = max(least, float(np.median(largest or [0.0])))
     if max(largest, default=0.0) > _APART * usual:
-        axes.set_yscale("symlog", linthresh=usual)
+        axes.set_yscale("symlog", linthresh=usual, linscale=2.0)
+        first = int(np.floor(np.log10(usual)))
+        decades = [10.0**k for k in range(first + 1, first + 12, 2)]
+        axes.yaxis.set_major_locator(FixedLocator([*(-d for d in decades), 0.0, *decades]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}".replace("-", "\N{MINUS SIGN}")))
         return
     bound = max(usual, *largest, 0.0)
     kept = np.concatenate([np.zeros(1), *(ys[np.abs(ys) <= bound] for _, ys in finite)])
