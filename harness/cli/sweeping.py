@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from harness.subject.subject import Subject
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType[tuple[float, ...]]):
     """Numbers with commas or blanks between them; `words` are some that stand for a number."""
 
     name = "numbers"

@@ -45,8 +45,8 @@ def test_a_curve_has_means_with_intervals_over_seeds_and_names_betas_that_were_l
     assert [p.beta for p in curve.points] == [0.5, 1.0]
     assert curve.lost == (5.0,)
     reward = curve.points[1].reward
-    assert (reward.mean, reward.seeds) == (pytest.approx(0.71), 2)
-    assert (reward.low, reward.high) == (pytest.approx(0.71 - 12.7062 * 0.01), pytest.approx(0.71 + 12.7062 * 0.01))
+    assert [reward.mean, reward.seeds] == pytest.approx([0.71, 2])
+    assert [reward.low, reward.high] == pytest.approx([0.71 - 12.7062 * 0.01, 0.71 + 12.7062 * 0.01])
     assert curve.reference_reward == pytest.approx(0.55)
     alone = curve_of("dpo", {0: metrics()}).points[0].reward
     assert (alone.low, alone.high, alone.half) == (-math.inf, math.inf, 0.0)
@@ -69,9 +69,9 @@ def test_rewards_at_equal_divergence_are_between_measured_points_paired_by_seed(
     assert own is not None
     assert other is not None
     assert less is not None
-    assert (own.mean, other.mean) == (pytest.approx(0.55), pytest.approx(0.6))
+    assert [own.mean, other.mean] == pytest.approx([0.55, 0.6])
     # 0.65 - 0.6 and 0.55 - 0.5: by seed they are the same, though the rewards are not.
-    assert (less.mean, less.low, less.high) == (pytest.approx(0.05), pytest.approx(0.05), pytest.approx(0.05))
+    assert [less.mean, less.low, less.high] == pytest.approx([0.05, 0.05, 0.05])
     assert "ours" not in row.differences
 
 
