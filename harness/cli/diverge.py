@@ -67,7 +67,7 @@ def diverge_command(words: tuple[str, ...], *, json_wanted: bool, **given: Any) 
     made = found.as_json()
     made["settings"] |= settings
     for name in ("betas", "clip"):
-        del made["settings"][name]
+        made["settings"].pop(name, None)
     document: Any = plain(
         {
             "schema": "harness.diverge/v1",

@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 
     from harness.cli.sweeping import Swept
     from harness.ladder.frontier import AtEqual
+    from harness.ladder.plan import RungPlan
     from harness.plots.frontier_curves import Curve, Estimate
 
 #: The paper's sweep without its ends, which the small model of `reviews` does not learn with.
-_BETAS = "0.1,0.25,0.5,1,2.5,5"
+_BETAS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_TOLD = ",".join(f"{beta:g}" for beta in _BETAS)
 
 
 @click.command("frontier")
-@click.option("--betas", default=_BETAS, show_default=True, type=Numbers(), help="The betas to train at.")
+@click.option(
+    "--betas",
+    type=Numbers(),
+    help=f"The betas to train at.  [default: the ladder's own where it has several, else {_TOLD}]",
+)
 @click.option(
     "--divergence",
     type=click.Choice(list(DIVERGENCES)),
@@ -55,10 +61,9 @@ def frontier_command(words: tuple[str, ...], *, json_wanted: bool, **given: Any)
 
     Exit code: 0, 1 a loss was refused or failed, 2 the command makes no sense, 3 a fault of ours.
     """
-    betas = sorted(given["betas"])
     found = swept(
         words,
-        lambda plan: [changed(plan, betas=(beta,)) for beta in betas],
+        lambda plan: [changed(plan, betas=(beta,)) for beta in _betas(plan, given["betas"])],
         lambda training: f"beta {_beta(training.plan):g}",
         given,
     )
@@ -68,7 +73,7 @@ def frontier_command(words: tuple[str, ...], *, json_wanted: bool, **given: Any)
     whole = {name: by_seed for name, by_seed in measured.items() if name not in found.failed}
     curves = {d: [curve_of(name, by_seed, d) for name, by_seed in whole.items()] for d in DIVERGENCES}
     at = {d: at_equal(whole, d, sorted(given["at"]) if d == given["divergence"] else ()) for d in DIVERGENCES}
-    document = _document(found, betas, given["seeds"], curves, at)
+    document = _document(found, _betas(found.rung, given["betas"]), given["seeds"], curves, at)
     folder = given["out"] or given["folder"] / "frontier"
     _write(document, curves, folder, found.rung.name)
     if json_wanted:
@@ -76,6 +81,12 @@ def frontier_command(words: tuple[str, ...], *, json_wanted: bool, **given: Any)
     else:
         _print(curves[given["divergence"]], at[given["divergence"]], given["divergence"])
     sys.exit(found.exit_code)
+
+
+def _betas(plan: RungPlan, given: tuple[float, ...] | None) -> list[float]:
+    """The betas that were asked for, else the rung's own where these are several."""
+    own = dict(plan.settings).get("betas")
+    return sorted(given or (own if isinstance(own, tuple) and len(own) > 1 else _BETAS))
 
 
 def _beta(plan: Any) -> float:
@@ -86,7 +97,7 @@ def _document(
     found: Swept, betas: list[float], seeds: int, curves: Mapping[str, list[Curve]], at: Mapping[str, list[AtEqual]]
 ) -> Any:
     made = found.as_json()
-    del made["settings"]["betas"]
+    made["settings"].pop("betas", None)
     trainings = [
         {"loss": t.loss, "beta": _beta(t.plan), "seed": t.seed, "metrics": plain_metrics(metrics)}
         for t, metrics in found.found.items()

@@ -38,8 +38,12 @@ if TYPE_CHECKING:
     from harness.protocol.job import Progress, Step
     from harness.subject.subject import Subject
 
+    _ParamType = click.ParamType[tuple[float, ...]]
+else:
+    _ParamType = click.ParamType  # older ones of click take no type
 
-class Numbers(click.ParamType[tuple[float, ...]]):
+
+class Numbers(_ParamType):
     """Numbers with commas or blanks between them; `words` are some that stand for a number."""
 
     name = "numbers"

@@ -57,21 +57,23 @@ class Training:
 
 
 def losses_of(words: Sequence[str], checker: Checker) -> list[Loss]:
-    """Screen losses, each a file or a name of the catalogue; of two with one name, both have their digests in it.
+    """Screen losses, each a file, known by the file's name, or a name of the catalogue; parameters are at their middle.
 
-    Raises UserError for what is neither, and for one that is named twice; what the screen refuses is told in it.
+    Files of one name have their digests in it. Raises UserError for what is neither, and for one that is given twice;
+    what the screen refuses is told in the loss.
     """
-    read = []
+    read: list[tuple[str, Screened]] = []
     for word in words:
         try:
-            one = checker.screen(_candidate(word))
+            name, candidate = _read(word)
         except CandidateFault as fault:
             raise UserError(f"{word} cannot be read as a loss: {fault}", remedy="`harness check` says more") from fault
+        one = checker.screen(candidate)
         if isinstance(one.fault, InfrastructureError):
             raise one.fault
-        read.append((Path(word).stem, one))
-    if twice := [name for (name, one) in read if [o.sha256 for _, o in read].count(one.sha256) > 1]:
-        raise UserError(f"{twice[0]} is given twice", remedy="name each loss once")
+        if one.sha256 in {other.sha256 for _, other in read}:
+            raise UserError(f"{word} is given twice", remedy="name each loss once")
+        read.append((name, one))
     shared = Counter(name for name, _ in read)
     return [
         Loss(f"{name}-{one.sha256[:8]}" if shared[name] > 1 else name, one, one.fault.message if one.fault else "")
@@ -79,12 +81,12 @@ def losses_of(words: Sequence[str], checker: Checker) -> list[Loss]:
     ]
 
 
-def _candidate(word: str) -> Candidate:
+def _read(word: str) -> tuple[str, Candidate]:
     path = Path(word)
     if path.exists() or path.is_symlink() or not word.isidentifier():
-        return read_candidate(path)
+        return path.name, read_candidate(path)
     try:
-        return baseline_candidate(word)
+        return word, baseline_candidate(word)
     except UserError as error:
         raise UserError(
             f"{word!r} is no file, and no loss of the catalogue",

@@ -130,10 +130,13 @@ def test_a_loss_is_a_file_or_a_name_of_the_catalogue(tmp_path: Path) -> None:
     (one := tmp_path / "dpo.py").write_text(GOOD)
     (bad := tmp_path / "bad.py").write_text(REFUSED)
     found = losses_of(["dpo", str(one), str(bad), "slic"], checker())
-    assert [loss.name.partition("-")[0] for loss in found] == ["dpo", "dpo", "bad", "slic"]
-    assert found[0].name != found[1].name
+    assert [loss.name for loss in found] == ["dpo", "dpo.py", "bad.py", "slic"]
     assert [bool(loss.refusal) for loss in found] == [False, False, True, False]
-    for words in (["dop"], ["no/such.py"], ["dpo", "dpo"], [str(tmp_path)]):
+    (tmp_path / "other").mkdir()
+    (two := tmp_path / "other" / "dpo.py").write_text(f"{GOOD}# another\n")
+    first, second = losses_of([str(one), str(two)], checker())
+    assert (first.name, second.name) == (f"dpo.py-{first.one.sha256[:8]}", f"dpo.py-{second.one.sha256[:8]}")
+    for words in (["dop"], ["no/such.py"], ["dpo", "dpo"], [str(one), str(one)], [str(tmp_path)]):
         with pytest.raises(UserError) as error:
             losses_of(words, checker())
         assert error.value.remedy
@@ -234,6 +237,17 @@ def test_the_frontier_is_told_written_and_drawn(trainer: Trainer, tmp_path: Path
     assert [row["rewards"]["dpo"] is None for row in told["at_equal"]["kl"]] == [False, True]
 
 
+@pytest.mark.parametrize(("ladder", "betas"), [("imdb", [0.025, 0.05, 0.1, 0.25, 0.5, 1.0]), ("reviews", [0.1, 5.0])])
+def test_betas_that_nobody_names_are_the_ladders_where_it_has_several(
+    trainer: Trainer, tmp_path: Path, ladder: str, betas: list[float]
+) -> None:
+    words = ["dpo", "--ladder", ladder, "--seeds", "1", "--folder", tmp_path, "--json"]
+    told = json.loads(call(frontier.frontier_command, *words).stdout)
+    assert set(betas) <= set(told["betas"])
+    assert len(told["betas"]) == 6
+    assert [beta for _, beta, _ in trainer.made] == told["betas"]
+
+
 def test_what_diverges_is_told_beside_what_was_foretold(trainer: Trainer, tmp_path: Path) -> None:
     done = call(diverge.diverge_command, "dpo", "--betas", "1,5", "--folder", tmp_path / "p")
     assert done.exit_code == 0, done.output
@@ -283,12 +297,12 @@ def test_losses_are_drawn_and_one_that_is_refused_is_told(tmp_path: Path, monkey
     (bad := tmp_path / "bad.py").write_text(REFUSED)
     done = call(plot.plot_command, "dpo", "slic", bad, "--betas", "0.05,1", "--out", tmp_path / "out", "--json")
     assert done.exit_code == 1, done.output
-    assert "bad is refused" in done.stderr
+    assert "bad.py is refused" in done.stderr
     document = json.loads(done.stdout)
     assert [(one["loss"], one["beta"]) for one in document["curves"]] == [
         ("dpo", 0.05), ("dpo", 1.0), ("slic", 0.05), ("slic", 1.0)
     ]  # fmt: skip
-    assert list(document["failed"]) == ["bad"]
+    assert list(document["failed"]) == ["bad.py"]
     words = (tmp_path / "out" / "losses.svg").read_text("utf-8")
     assert all(said in words for said in ("DPO", "SLiC", "beta 0.05", "beta 1", "not finite"))
 
