@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.core.files import save_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from matplotlib.axis import Axis
 
 #: Colours, each of a distinct value: the HTML report replaces them by variables to follow its theme.
 INK = "#1f2a37"
@@ -183,3 +186,10 @@ def _between(at: Sequence[float], index: int, known: Sequence[float]) -> float:
         return at[index - 1 if index else 0]
     low, high = at[index - 1], at[index]
     return next((k for k in known if low <= k <= high), (low + high) / 2)
+
+
+def signed_ticks(axis: Axis, decades: Sequence[float]) -> None:
+    """Mark zero and these on both sides of it, as plain numbers: for an axis that is logarithmic both ways."""
+    axis.set_major_locator(FixedLocator([*(-d for d in reversed(decades)), 0.0, *decades]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}".replace("-", "\N{MINUS SIGN}")))

@@ -47,8 +47,9 @@ def divergence_figure(losses: Mapping[str, Sequence[Trained]], limits: Mapping[s
     lowest = min([one.x for trained in losses.values() for one in trained] + ends, default=-1.0)
     for axes, (name, trained) in zip(panels, losses.items(), strict=True):
         betas = sorted(limits[name])
-        axes.set_yscale("symlog", linthresh=1.0)
-        axes.set_ylim(2.5 * min(lowest, -1.0), 0.5)
+        axes.set_yscale("symlog", linthresh=1.0, linscale=0.5)
+        canvas.signed_ticks(axes.yaxis, [10.0**k for k in range(12)])
+        axes.set_ylim(2.5 * min(lowest, -1.0), 0.0)
         for place, beta in enumerate(betas):
             _limit(axes, place, beta * limits[name][beta])
         for one in trained:
@@ -64,12 +65,10 @@ def divergence_figure(losses: Mapping[str, Sequence[Trained]], limits: Mapping[s
         for k, clipped in enumerate(clippings)
     ]
     handles += [
-        Line2D(
-            [], [], color=_colour(k), marker="x", linestyle="none", label=f"not finite after so many steps, {clipped}"
-        )
+        Line2D([], [], color=_colour(k), marker="x", linestyle="none", label=f"lost after so many steps, {clipped}")
         for k, clipped in enumerate(clippings)
     ]
-    handles.append(Patch(facecolor=canvas.ALARM, alpha=0.16, label="the stability map: not finite"))
+    handles.append(Patch(facecolor=canvas.ALARM, alpha=0.16, label="not finite, says the stability map"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 

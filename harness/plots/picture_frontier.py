@@ -82,6 +82,7 @@ def frontier_figure(title: str, curves: Sequence[Curve], divergence: str = "kl")
     largest = max((p.kl.mean for c in curves for p in c.points), default=0.0)
     if largest > 10.0:  # one loss that ran away would squeeze all the others
         axes.set_xscale("symlog", linthresh=1.0)
+        canvas.signed_ticks(axes.xaxis, [10.0**k for k in range(12) if 10.0**k <= largest])
     axes.set_xlim(left=0.0)
     axes.set_xlabel(DIVERGENCES[divergence])
     axes.set_ylabel("reward")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from harness.plots import canvas
 
@@ -115,9 +114,7 @@ def _limit(axes: Axes, beta: float, curves: Sequence[tuple[np.ndarray, np.ndarra
     if max(largest, default=0.0) > _APART * usual:
         axes.set_yscale("symlog", linthresh=usual, linscale=2.0)
         first = int(np.floor(np.log10(usual)))
-        decades = [10.0**k for k in range(first + 1, first + 12, 2)]
-        axes.yaxis.set_major_locator(FixedLocator([*(-d for d in decades), 0.0, *decades]))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}".replace("-", "\N{MINUS SIGN}")))
+        canvas.signed_ticks(axes.yaxis, [10.0**k for k in range(first + 1, first + 12, 2)])
         return
     bound = max(usual, *largest, 0.0)
     kept = np.concatenate([np.zeros(1), *(ys[np.abs(ys) <= bound] for _, ys in finite)])
