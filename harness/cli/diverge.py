@@ -113,14 +113,16 @@ def _write(
 
 def _print(trained: Sequence[Diverged]) -> None:
     console = Terminal()
-    heads = ("loss", "beta", "gradient", "seed", "finite steps", "lowest rho", "lowest x", "the map's limit", "came as")
-    table = Table(*heads, title="not finite from the limit on, says the stability map")
-    for one in trained:
-        limit = f"{one.limit:.2f}" if math.isfinite(one.limit) else "none"
-        steps = f"all {one.steps}" if one.finite else f"{one.done} of {one.steps}"
-        came = "foretold" if one.foretold != one.finite else "not foretold"
-        figures = (f"{one.lowest:.2f}", f"{one.beta * one.lowest:.2f}", limit, came)
-        table.add_row(Text(one.loss), f"{one.beta:g}", _clipped(one.clip), f"{one.seed}", steps, *figures)
-    console.print(table)
-    odd = [one for one in trained if one.foretold == one.finite]
-    console.print(Text(f"{len(trained) - len(odd)} of {len(trained)} trainings came as the map foretells"))
+    console.print(
+        "steps that were finite, the lowest rho and x = beta rho that were met, the stability map's limit of rho"
+    )
+    for name in dict.fromkeys(one.loss for one in trained):
+        table = Table("beta", "clip", "seed", "steps", "rho", "x", "limit", "as foretold", title=Text(name))
+        for one in (each for each in trained if each.loss == name):
+            limit = f"{one.limit:.2f}" if math.isfinite(one.limit) else "none"
+            steps = f"all {one.steps}" if one.finite else f"{one.done} of {one.steps}"
+            settings = (f"{one.beta:g}", f"{one.clip:g}" if one.clip else "none", f"{one.seed}")
+            figures = (f"{one.lowest:.2f}", f"{one.beta * one.lowest:.2f}", limit)
+            table.add_row(*settings, steps, *figures, "yes" if one.as_foretold else "no")
+        console.print(table)
+    console.print(f"{sum(one.as_foretold for one in trained)} of {len(trained)} trainings came as the map foretells")

@@ -141,14 +141,13 @@ def _print(curves: list[Curve], rows: list[AtEqual], divergence: str) -> None:
     if not rows:
         console.print(Text("no divergence is common to all seeds of the first loss: no rewards are compared"))
         return
-    names = list(rows[0].rewards)
-    heads = [head for name in names for head in ((name,) if name == names[0] else (name, f"less {names[0]}"))]
-    equal = Table(divergence, *heads, title="reward at equal divergence")
+    first = next(iter(rows[0].rewards))
+    equal = Table(divergence, "loss", "reward", f"less {first}", title="reward at equal divergence")
     for row in rows:
-        cells = [_told(row.rewards[names[0]])]
-        for name in names[1:]:
-            cells += [_told(row.rewards[name]), _told(row.differences[name], signed=True)]
-        equal.add_row(f"{row.kl:g}", *cells)
+        for name, reward in row.rewards.items():
+            less = "" if name == first else _told(row.differences[name], signed=True)
+            equal.add_row(f"{row.kl:g}" if name == first else "", Text(name), _told(reward), less)
+        equal.add_section()
     console.print(equal)
 
 

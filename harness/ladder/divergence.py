@@ -55,6 +55,11 @@ class Diverged:
         """Whether the map says that it is not finite: a margin was met that lies at its limit, or beyond."""
         return self.lowest <= self.limit
 
+    @property
+    def as_foretold(self) -> bool:
+        """Whether it came so."""
+        return self.finite != self.foretold
+
     @classmethod
     def of(cls, loss: str, beta: float, clip: float, seed: int, metrics: Mapping[str, float], limit: float) -> Diverged:
         """Read the rung's metrics."""
