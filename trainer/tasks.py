@@ -96,8 +96,10 @@ def settings_of(name: str, given: Mapping[str, Setting]) -> Settings:
 
 
 def data_settings(name: str, given: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Those of a task's settings that its prepared data depend on; all where its `settings` name no `TRAINING_ONLY`."""
-    left_out = getattr(importlib.import_module(f"{MODULES[name]}.settings"), "TRAINING_ONLY", frozenset[str]())
+    """Those of a task's settings that its data depend on: all but the `TRAINING_ONLY` of its `settings`."""
+    package = MODULES.get(name)
+    settings = importlib.import_module(f"{package}.settings") if package else None
+    left_out = getattr(settings, "TRAINING_ONLY", frozenset[str]())
     return {key: value for key, value in given.items() if key not in left_out}
 
 

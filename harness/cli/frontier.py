@@ -55,9 +55,9 @@ def frontier_command(words: tuple[str, ...], *, json_wanted: bool, **given: Any)
 
     LOSS is a file, or the name of a loss of the catalogue; the others are compared with the first. What was trained is
     kept in the folder, and not trained again. Written are a document, frontier.json, and a picture for each divergence:
-    KL both ways, of an answer and of a token. Intervals are Student's over seeds, 95 %, each by itself. Rewards at
-    equal divergence are read off straight lines between the betas that no other beta of the same loss and seed beats;
-    nothing is extrapolated.
+    KL both ways, of an answer and of a token. Intervals are Student's over seeds, 95 %, each by itself. A
+    reward at equal divergence is the most that a loss reaches with no more than that, on straight lines between its
+    betas at each seed; nothing is extrapolated.
 
     Exit code: 0, 1 a loss was refused or failed, 2 the command makes no sense, 3 a fault of ours.
     """

@@ -69,17 +69,19 @@ class AtEqual:
 
 
 def frontier(metrics: Mapping[str, float], divergence: str) -> list[tuple[float, float]]:
-    """The points (divergence, reward) of one seed's betas, by divergence, that no other of them beats.
+    """The most reward with no more than so much divergence: the corners (divergence, reward) of one seed's betas.
 
-    One is beaten by another with no more divergence and no less reward.
+    They are the points that no other one beats with no more divergence and no less reward; the last of them holds as
+    far as the loss was measured.
     """
     betas = [float(m["beta"]) for key in metrics if (m := _AT.match(key))]
     points = [_at(metrics, beta, divergence) for beta in betas]
+    measured = sorted((p for p in points if all(map(math.isfinite, p))), key=lambda p: (p[0], -p[1]))
     out: list[tuple[float, float]] = []
-    for kl, reward in sorted((p for p in points if all(map(math.isfinite, p))), key=lambda p: (p[0], -p[1])):
+    for kl, reward in measured:
         if not out or reward > out[-1][1]:
             out.append((kl, reward))
-    return out
+    return [*out, (measured[-1][0], out[-1][1])] if out and measured[-1][0] > out[-1][0] else out
 
 
 def _reward_at(points: Sequence[tuple[float, float]], kl: float) -> float:
@@ -119,11 +121,11 @@ def _estimate(values: list[float]) -> Estimate | None:
 
 
 def _between(frontiers: Sequence[Sequence[tuple[float, float]]]) -> list[float]:
-    """Round divergences that all these frontiers hold, evenly from one end to the other."""
+    """Round divergences that all these frontiers hold, from one end to the other, each as many times the one before."""
     if not frontiers or not all(frontiers):
         return []
     low, high = max(points[0][0] for points in frontiers), min(points[-1][0] for points in frontiers)
     if low >= high:
         return []
-    spaced = np.linspace(low, high, _COMPARED + 2)[1:-1]
+    spaced = np.geomspace(max(low, high / 100.0), high, _COMPARED + 2)[1:-1]
     return [float(f"{value:.3g}") for value in spaced]

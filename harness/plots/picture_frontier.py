@@ -83,7 +83,7 @@ def frontier_figure(title: str, curves: Sequence[Curve], divergence: str = "kl")
     if largest > 10.0:  # one loss that ran away would squeeze all the others
         axes.set_xscale("symlog", linthresh=1.0)
         canvas.signed_ticks(axes.xaxis, [10.0**k for k in range(12) if 10.0**k <= largest])
-    axes.set_xlim(left=0.0)
+    axes.set_xlim(0.0, 1.25 * largest or 1.0)  # an interval over a few seeds may be wider than the picture
     axes.set_xlabel(DIVERGENCES[divergence])
     axes.set_ylabel("reward")
     axes.set_title(title, loc="left", fontsize=11, pad=10)

@@ -134,11 +134,12 @@ def test_data_are_made_once_for_settings_that_they_do_not_depend_on(
     assert (bench.folder / "prepared").read_text() == "0\n1\n"
 
 
-def test_data_of_the_reviews_depend_on_no_setting_of_the_training_alone() -> None:
+def test_data_depend_on_no_setting_of_the_training_alone() -> None:
     given: dict[str, Any] = {"corpus": 100, "betas": (0.5,), "rate": 1e-3, "clip": 0.0, "questions": 8}
     assert data_settings("reviews", given) == {"corpus": 100, "questions": 8}
-    assert data_settings("control", {"betas": (0.5,)}) == {"betas": (0.5,)}
-    assert data_settings("tiny", {"betas": (0.5,)}) == {"betas": (0.5,)}
+    assert data_settings("control", {"prompts": 9, "betas": (0.5,)}) == {"prompts": 9}
+    assert data_settings("images", {"epochs": 3}) == {"epochs": 3}, "it names none, so all count"
+    assert data_settings("tiny", {"steps": 3}) == {"steps": 3}
 
 
 def test_what_was_trained_is_not_trained_again(bench: Bench) -> None:

@@ -56,9 +56,11 @@ def test_a_curve_has_means_with_intervals_over_seeds_and_names_betas_that_were_l
         curve_of("dpo", {0: {"reward": 0.5}})
 
 
-def test_a_frontier_has_no_point_that_another_beats() -> None:
+def test_a_frontier_has_no_point_that_another_beats_and_goes_as_far_as_was_measured() -> None:
     found = frontier(points((2.0, 0.9), (1.0, 0.6), (0.5, 0.7), (1.5, math.nan), (2.5, 0.8), (2.0, 0.85)), "kl")
-    assert found == [(0.5, 0.7), (2.0, 0.9)]
+    assert found == [(0.5, 0.7), (2.0, 0.9), (2.5, 0.9)]
+    assert frontier(points((0.5, 0.7), (2.0, 0.9)), "kl") == [(0.5, 0.7), (2.0, 0.9)]
+    assert frontier(points((math.inf, 0.0)), "kl") == []
 
 
 def test_rewards_at_equal_divergence_are_between_measured_points_paired_by_seed() -> None:
@@ -87,7 +89,7 @@ def test_nothing_is_extrapolated() -> None:
 def test_divergences_that_nobody_names_lie_on_the_first_loss_at_every_seed() -> None:
     ours = {0: points((0.1, 0.5), (1.0, 0.7)), 1: points((0.4, 0.5), (2.0, 0.7))}
     rows = at_equal({"ours": ours}, "kl")
-    assert [row.kl for row in rows] == [0.5, 0.6, 0.7, 0.8, 0.9]
+    assert [row.kl for row in rows] == [0.466, 0.543, 0.632, 0.737, 0.858]
     assert all(row.rewards["ours"] is not None for row in rows)
     assert at_equal({"ours": {0: points((0.1, 0.5)), 1: points((0.2, 0.5))}}, "kl") == []
     assert at_equal({}, "kl") == []
