@@ -1,4 +1,4 @@
-"""Rung 3's tables: `python -m bench.reviews measure`, in pieces if need be, then `show`, `frontier`, `diverge`.
+"""Rung 3's table: `python -m bench.reviews measure`, in pieces if need be, then `show`.
 
 Every training that is measured is kept in reviews.json at once, under the settings that it was made with, so that a
 second call goes on where the first one ended. Needs what trainers need (torch, transformers): see docs/install.md.
@@ -23,7 +23,6 @@ from harness.core.digests import json_digest
 from harness.core.files import write_whole
 from harness.ladder.gate import interval
 from harness.ladder.ladder import load
-from harness.plots import plots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("reviews.json")
-REFERENCES = ROOT / "harness" / "report" / "frontier_reviews.json"
-#: The paper's sweep without its ends, which this small a model does not learn with.
-SWEEP = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-CURVES = ("dpo", "slic", "lrml")
-#: What `diverge` tells, which the first trainings that were kept did not have yet.
-_TOLD = ("finite", "stable_steps", "steps", "lowest_margin")
 
 
 @click.group()
@@ -56,43 +49,7 @@ def measure(losses: tuple[str, ...], seeds: int, data: Path, minutes: float) -> 
     from bench.reviews_losses import BROKEN, GOOD  # noqa: PLC0415 - loads torch
 
     names = losses or (*GOOD, *BROKEN)
-    _all([(n, s, {}) for n in names for s in range(seeds)], data, minutes)
-
-
-@main.command()
-@click.option("--seeds", default=2, show_default=True)
-@click.option("--data", type=click.Path(path_type=Path), default=ROOT / "build" / "reviews", show_default=True)
-@click.option("--minutes", default=1e9)
-@click.option("--pictures", type=click.Path(path_type=Path), default=ROOT / "build", show_default=True)
-def frontier(seeds: int, data: Path, minutes: float, pictures: Path) -> None:
-    """Sweep beta for the reference curves, keep them for reports, and draw them."""
-    plots.require_matplotlib()
-    _all([(n, s, {"betas": SWEEP}) for n in CURVES for s in range(seeds)], data, minutes)
-    from harness.plots import picture_frontier as picture  # noqa: PLC0415 - loads matplotlib
-
-    kept = _kept()
-    curves = [
-        picture.curve_of(name, {s: kept[_key(name, s, {"betas": SWEEP})] for s in range(seeds)}) for name in CURVES
-    ]
-    picture.keep(curves, REFERENCES, settings=_settings({"betas": SWEEP}), seeds=seeds)
-    click.echo(f"drew {', '.join(p.name for p in picture.draw(curves, pictures, stem='reviews-frontier'))}")
-
-
-@main.command()
-@click.option("--data", type=click.Path(path_type=Path), default=ROOT / "build" / "reviews", show_default=True)
-@click.option("--epochs", default=4, show_default=True)
-@click.option("--rate", default=5e-3, show_default=True)
-@click.option("--loss", "names", multiple=True, default=("lrml", "dpo"), show_default=True)
-@click.option("--beta", "betas", multiple=True, type=float, default=(1.0, 2.5, 5.0), show_default=True)
-def diverge(data: Path, epochs: int, rate: float, names: tuple[str, ...], betas: tuple[float, ...]) -> None:
-    """Train at large betas and a high rate, and say at which step DiscoPOP stops being finite, and DPO does not."""
-    for name in names:
-        for beta in betas:
-            change = {"betas": (beta,), "epochs": epochs, "rate": rate}
-            _all([(name, 0, change)], data, 1e9, needs=_TOLD)
-            found = _kept()[_key(name, 0, change)]
-            done = f"{found['stable_steps']:g} of {found['steps']:g} steps, lowest rho {found['lowest_margin']:.1f}"
-            click.echo(f"{name} at beta {beta:g}: finite {found['finite']:g}, {done}")
+    _all([(n, s) for n in names for s in range(seeds)], data, minutes)
 
 
 @main.command()
@@ -120,7 +77,7 @@ def show() -> None:
 def scores(names: Sequence[str]) -> dict[str, dict[int, dict[str, float]]]:
     """What each loss was measured to reach with the ladder's own settings, by seed."""
     kept = _kept()
-    keys = {name: {seed: _key(name, seed, {}) for seed in range(64)} for name in names}
+    keys = {name: {seed: _key(name, seed) for seed in range(64)} for name in names}
     return {name: {seed: kept[key] for seed, key in by.items() if key in kept} for name, by in keys.items()}
 
 
@@ -133,12 +90,12 @@ def _mean(found: dict[int, dict[str, float]], name: str) -> str:
     return f"{sum(m[name] for m in found.values()) / len(found):.3g}"
 
 
-def _settings(change: dict[str, Any]) -> dict[str, Any]:
-    return {**dict(load("reviews").rungs[-1].settings), **change}
+def _settings() -> dict[str, Any]:
+    return dict(load("reviews").rungs[-1].settings)
 
 
-def _key(name: str, seed: int, change: dict[str, Any]) -> str:
-    return f"{name}/{seed}/{json_digest(_settings(change))[:16]}"
+def _key(name: str, seed: int) -> str:
+    return f"{name}/{seed}/{json_digest(_settings())[:16]}"
 
 
 def _kept() -> dict[str, dict[str, float]]:
@@ -146,19 +103,14 @@ def _kept() -> dict[str, dict[str, float]]:
     return {key: {name: float(value) for name, value in one.items()} for key, one in found.items()}
 
 
-def _all(
-    wanted: list[tuple[str, int, dict[str, Any]]], data: Path, minutes: float, *, needs: Sequence[str] = ()
-) -> None:
-    """Measure what is not kept yet, or without a metric that is needed now, seed by seed."""
+def _all(wanted: list[tuple[str, int]], data: Path, minutes: float) -> None:
+    """Measure what is not kept yet, seed by seed."""
     began = time.monotonic()
-    for name, seed, change in sorted(wanted, key=lambda w: w[1]):
-        key = _key(name, seed, change)
-        kept_before = _kept().get(key)
-        if kept_before is not None and set(needs) <= set(kept_before):
+    for name, seed in sorted(wanted, key=lambda w: w[1]):
+        key = _key(name, seed)
+        if key in _kept() or time.monotonic() - began > 60 * minutes:
             continue
-        if time.monotonic() - began > 60 * minutes:
-            continue
-        found = measured(loss_of(name), seed, _settings(change), data)
+        found = measured(loss_of(name), seed, _settings(), data)
         kept = {k: {n: _plain(v) for n, v in m.items()} for k, m in {**_kept(), key: found}.items()}
         content = json.dumps({"made_with": _versions(), "runs": kept}, indent=1, sort_keys=True) + "\n"
         write_whole(RESULTS, content.encode())

@@ -67,6 +67,7 @@ STORIES = {
         Step("harness check losses/ --report sarif=losses.sarif --report junit=losses.xml", code=1),
         Step("harness check losses/ --report json=check.json --report sarif=check.sarif --plots pictures/", code=1),
         Step("harness run loss.py --profile mine.toml", code=2),
+        Step("harness plot dpo loss.py --betas 0.05,1"),
     ),
     "a queue": (
         Step("harness submit proposals/"),
@@ -191,7 +192,6 @@ STORIES = {
     ),
     "figures of training": (
         Step("python -m bench.reviews measure", does="python -m bench.reviews measure dpo --seeds 1"),
-        Step("python -m bench.reviews diverge", does="python -m bench.reviews diverge --loss dpo --beta 1 --epochs 1"),
         Step("python -m bench.training_batches log", does="python -m bench.training_batches log fine-tune"),
     ),
     "a checkout": (
@@ -292,8 +292,15 @@ BY_TEST = {
         "integration/test_bench.py::test_each_script_runs_once"
     ),
     "python -m bench.against --old FOLDER --files 8 drain": "integration/test_bench.py::test_each_script_runs_once",
-    "python -m bench.reviews frontier": "unit/trainer_reviews/test_reviews_frontier.py::"
-    "test_curves_are_kept_and_read_again",
+    "harness frontier dpo loss.py": "unit/ladder/test_sweep.py::test_the_frontier_is_told_written_and_drawn",
+    "harness frontier dpo slic lrml": "unit/ladder/test_sweep.py::test_the_frontier_is_told_written_and_drawn",
+    "harness diverge loss.py": "unit/ladder/test_sweep.py::test_what_diverges_is_told_beside_what_was_foretold",
+    "harness diverge examples/discopop.py examples/guarded_discopop.py": (
+        "unit/ladder/test_sweep.py::test_what_diverges_is_told_beside_what_was_foretold"
+    ),
+    "harness diverge examples/discopop.py examples/guarded_discopop.py --betas 1,2.5 --rate 0.01": (
+        "unit/ladder/test_sweep.py::test_what_diverges_is_told_beside_what_was_foretold"
+    ),
 }
 
 #: What this machine cannot have, or must not do: why.
@@ -311,6 +318,7 @@ NOT_HERE = {
     "harness discover --contract classification --proposer openai:MODEL": "it needs a key",
     "harness run loss.py --profile cifar10 --data-dir FOLDER --gpu auto": "it needs a GPU and CIFAR-10",
     "harness run --gpu 0,1": "it needs two GPUs",
+    "harness frontier --ladder imdb": "it needs a GPU, and the model, the pairs and the classifier of the paper",
     "harness worker --gpus-each 2": "it needs two GPUs",
 }
 

@@ -104,6 +104,14 @@ def settings_of(name: str, given: Mapping[str, Setting]) -> Settings:
     return cast("type[Settings]", module.Settings).of(given)
 
 
+def data_settings(name: str, given: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Those of a task's settings that its data depend on: all but the `TRAINING_ONLY` of its `settings`."""
+    package = MODULES.get(name)
+    settings = importlib.import_module(f"{package}.settings") if package else None
+    left_out = getattr(settings, "TRAINING_ONLY", frozenset[str]())
+    return {key: value for key, value in given.items() if key not in left_out}
+
+
 def task(name: str) -> Task:
     """The task of that name. Raises StepError for an unknown one."""
     if name not in MODULES:

@@ -49,6 +49,9 @@ _COMMANDS = {
     "answer": ("harness.cli.answer", "answer_command"),
     "judge": ("harness.cli.judge", "judge_command"),
     "weights": ("harness.cli.weights", "weights_command"),
+    "frontier": ("harness.cli.frontier", "frontier_command"),
+    "diverge": ("harness.cli.diverge", "diverge_command"),
+    "plot": ("harness.cli.plot", "plot_command"),
 }
 INTERRUPTED = 130
 #: So many objects more than were given back have Python look for garbage.

@@ -33,15 +33,19 @@ _COLOURS = {
 }
 
 
+#: The option that says where a project keeps what it makes.
+folder_option = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".harness"),
+    show_default=True,
+    help="The project's own folder: artifacts, and the database unless another is named.",
+)
+
+
 def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where the ledger is."""
-    command = click.option(
-        "--folder",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path(".harness"),
-        show_default=True,
-        help="The project's own folder: artifacts, and the database unless another is named.",
-    )(command)
+    command = folder_option(command)
     return click.option(
         "--database",
         metavar="URL",

@@ -11,6 +11,7 @@ from harness.core.result import CheckResult
 from harness.core.verdict import Accepted
 from harness.ladder.board import baselines_of
 from harness.ladder.curves import by_seed, curves
+from harness.ladder.frontier import curve_of
 from harness.ladder.ladder import ladder_for
 from harness.plots import plots
 
@@ -27,7 +28,12 @@ _CURVE = re.compile(r"curve-(\d+)\.json")
 def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
     """Draw what the run has come to, into a folder that is made. Raises UserError where it or matplotlib is missing."""
     plots.require_matplotlib()
-    from harness.plots import picture_frontier, picture_judgement, picture_learning  # noqa: PLC0415 - an extra of the package
+    from harness.plots import (  # noqa: PLC0415 - an extra of the package
+        frontier_curves,
+        picture_frontier,
+        picture_judgement,
+        picture_learning,
+    )
 
     plots.make_folder(folder, parents=True)
     out: list[Path] = []
@@ -52,8 +58,7 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
         worth = _worth({run.name: measured, _baseline(ledger, run, rung): beside.get(rung, {})})
         out += picture_learning.draw_worth(f"{run.name} at {rung}", worth, folder, stem=f"{rung}-curve")
         if all("reward" in one and "kl" in one for one in measured.values()):
-            curve = picture_frontier.curve_of(run.name, measured)
-            lines = [*picture_frontier.references(), curve]
+            lines = [*frontier_curves.references(), curve_of(run.name, measured)]
             out += picture_frontier.draw(lines, folder, stem=f"{rung}-frontier")
     return out
 

@@ -55,7 +55,7 @@ class Baselines:
 
     def known(self, evaluation: str, seed: int) -> bool:
         """Whether the metrics of a seed are there."""
-        return (evaluation, seed) in self._known or _read(self._place(evaluation, seed)) is not None
+        return (evaluation, seed) in self._known or read_metrics(self._place(evaluation, seed)) is not None
 
     def outdated(self, plan: RungPlan, evaluation: str) -> bool:
         """Whether a rung's baseline was measured last by other code, in another image or on other data.
@@ -74,11 +74,7 @@ class Baselines:
         key = (evaluation, seed)
         if key not in self._known:
             path = self._place(evaluation, seed)
-            found = _read(path)
-            if found is None:
-                with self._alone(path):
-                    found = _read(path) or self._measured(path, plan, seed)
-            self._known[key] = found
+            self._known[key] = kept_metrics(path, lambda: self._measured(path, plan, seed), self._stopping)
         return self._known[key]
 
     def _place(self, evaluation: str, seed: int) -> Path:
@@ -89,7 +85,6 @@ class Baselines:
             found = self._measure(baseline_candidate(plan.baseline), plan, seed)
         except CandidateFault as fault:
             raise InfrastructureError(f"the baseline {plan.baseline} failed: {fault}") from fault
-        _write(path, json.dumps(found, sort_keys=True))
         _write(self._last(plan), path.name.partition("-")[0])
         return found
 
@@ -97,17 +92,36 @@ class Baselines:
         """The file that holds the digest under which a rung's baseline was measured last."""
         return self._folder / f"{hashlib.sha256(repr(plan).encode()).hexdigest()[:32]}.last"
 
-    @contextlib.contextmanager
-    def _alone(self, path: Path) -> Iterator[None]:
-        """Wait until nobody else measures the same. Raises StoppedError."""
-        with contextlib.ExitStack() as stack:
-            with contextlib.suppress(OSError):  # where nothing can be kept, nothing is waited for
-                self._folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(alone(path.with_name(f".{path.stem}.lock"), self._stopping))
-            yield
+
+def kept_metrics(
+    path: Path, measure: Callable[[], dict[str, float]], stopping: Callable[[], bool] = lambda: False
+) -> dict[str, float]:
+    """The metrics in a file; measured, and written there, where it holds none.
+
+    Of two that want the same at once, one measures and the other waits for it. Raises what `measure` raises, and
+    StoppedError.
+    """
+    if (found := read_metrics(path)) is not None:
+        return found
+    with _alone(path, stopping):
+        if (found := read_metrics(path)) is None:
+            found = measure()
+            _write(path, json.dumps(found, sort_keys=True))
+    return found
 
 
-def _read(path: Path) -> dict[str, float] | None:
+@contextlib.contextmanager
+def _alone(path: Path, stopping: Callable[[], bool]) -> Iterator[None]:
+    """Wait until nobody else measures the same. Raises StoppedError."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # where nothing can be kept, nothing is waited for
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(path.with_name(f".{path.stem}.lock"), stopping))
+        yield
+
+
+def read_metrics(path: Path) -> dict[str, float] | None:
+    """The metrics in a file; None where there are none."""
     try:
         return {str(k): float(v) for k, v in json.loads(read_bytes(path, SMALL)).items()}
     except FileNotFoundError:

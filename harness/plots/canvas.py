@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.core.files import save_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from matplotlib.axis import Axis
 
 #: Colours, each of a distinct value: the HTML report replaces them by variables to follow its theme.
 INK = "#1f2a37"
@@ -69,6 +72,36 @@ SETTINGS: dict[str, Any] = {
     "ytick.color": MUTED,
     "ytick.labelcolor": INK,
 }
+
+
+class Look(NamedTuple):
+    """How one loss is drawn in all pictures of several: colours alone do not tell lines apart for everybody."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+#: How the catalogue's names are written in pictures.
+TITLES = {"dpo": "DPO", "slic": "SLiC", "lrml": "DiscoPOP", "ipo": "IPO", "kto_pair": "KTO", "exp": "exponential"}
+#: Those that stand for themselves look the same everywhere; others take what is left, in their order.
+_LOOKS = {"dpo": Look(INK, "o", "-"), "slic": Look(MUTED, "s", "--"), "lrml": Look(CAUTION, "^", "-")}
+_OTHERS = tuple(
+    Look(colour, marker, line)
+    for line, markers in (("-", "Dvp"), ("--", "X*P"), ("-.", "hd<"))
+    for colour, marker in zip((ACCENT, "#2f8f5b", "#8a4fb0"), markers, strict=True)
+)
+
+
+def looks(names: Sequence[str]) -> dict[str, Look]:
+    """How each loss of a picture is drawn."""
+    others = [name for name in names if name not in _LOOKS]
+    return _LOOKS | {name: _OTHERS[place % len(_OTHERS)] for place, name in enumerate(others)}
+
+
+def title_of(name: str) -> str:
+    """A loss's name as a picture has it."""
+    return plain_label(TITLES.get(name, name))
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -153,3 +186,10 @@ def _between(at: Sequence[float], index: int, known: Sequence[float]) -> float:
         return at[index - 1 if index else 0]
     low, high = at[index - 1], at[index]
     return next((k for k in known if low <= k <= high), (low + high) / 2)
+
+
+def signed_ticks(axis: Axis, decades: Sequence[float]) -> None:
+    """Mark zero and these on both sides of it, as plain numbers: for an axis that is logarithmic both ways."""
+    axis.set_major_locator(FixedLocator([*(-d for d in reversed(decades)), 0.0, *decades]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}".replace("-", "\N{MINUS SIGN}")))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.core.numbers import short, to_float
 from harness.plots import canvas
@@ -192,7 +191,7 @@ def stability_figure(title: str, found: StabilityMap) -> Figure:
         low, high = low - 1, high + 1
     if max(abs(low), abs(high)) > 5 * _LINEAR:
         axes.set_xscale("symlog", linthresh=_LINEAR, linscale=0.6)
-        _symlog_ticks(axes, max(abs(low), abs(high)))
+        canvas.signed_ticks(axes.xaxis, [10.0**k for k in range(1, 12) if 10.0**k <= max(abs(low), abs(high))])
     axes.set_xlim(low, high)
     axes.set_ylim(-0.5, len(order) - 0.5)
     for row, index in enumerate(order):
@@ -282,10 +281,3 @@ def _label(axes: Axes, row: int, edge: float, side: int, band: tuple[float, floa
         bbox=None if inside else {"boxstyle": "round,pad=0.15", "facecolor": canvas.CALM, "edgecolor": "none"},
         zorder=5,
     )
-
-
-def _symlog_ticks(axes: Axes, reach: float) -> None:
-    decades = [10.0**k for k in range(1, 12) if 10.0**k <= reach]
-    axes.xaxis.set_major_locator(FixedLocator([*(-d for d in reversed(decades)), 0.0, *decades]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "\N{MINUS SIGN}")))

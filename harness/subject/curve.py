@@ -41,7 +41,7 @@ def pairs_along(rho: np.ndarray, beta: float, *, by_reference: bool = False) -> 
 
 
 def along(
-    subject: PreferenceSubject, rho: np.ndarray, *, pointwise: bool, by_reference: bool = False
+    subject: PreferenceSubject, rho: np.ndarray, *, pointwise: bool, by_reference: bool = False, beta: float = BETA
 ) -> tuple[np.ndarray, np.ndarray]:
     """Value and slope d(value)/d(rho) at each rho, each in a batch of its own kind, float64.
 
@@ -49,14 +49,14 @@ def along(
     """
     alike = max(2, subject.smallest_batch)
     if pointwise:
-        pieces = [pairs_along(p, BETA, by_reference=by_reference) for p in np.array_split(rho, min(4, rho.size))]
+        pieces = [pairs_along(p, beta, by_reference=by_reference) for p in np.array_split(rho, min(4, rho.size))]
         answers = subject.answers(pieces)
         if all(a.shape != () for a in answers):
             values = np.concatenate([a.values for a in answers])
             slopes = np.concatenate([_slope(a) * a.values.size for a in answers])
             return values, slopes
         alike = 1
-    answers = subject.answers([pairs_along(np.full(alike, r), BETA, by_reference=by_reference) for r in rho])
+    answers = subject.answers([pairs_along(np.full(alike, r), beta, by_reference=by_reference) for r in rho])
     return np.array([a.mean for a in answers]), np.array([float(_slope(a).sum()) for a in answers])
 
 

@@ -16,6 +16,8 @@ from harness.protocol.batch import Complaint
 from harness.subject.batches import LEAST_TOKENS, NATS_PER_TOKEN, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.core.verdict import Json
     from harness.protocol.batch import Answer
     from harness.subject.preference import PreferenceSubject
@@ -47,10 +49,10 @@ def _state(answer: Answer | Complaint) -> int:
     return FINITE if answer.finite_gradients else GRADIENT_LOST
 
 
-def _pointwise_states(subject: PreferenceSubject, rho: np.ndarray) -> np.ndarray:
+def _pointwise_states(subject: PreferenceSubject, rho: np.ndarray, betas: Sequence[float]) -> np.ndarray:
     """The whole map in one round trip, for a loss that gives one value for each pair."""
     rows = []
-    for answer in subject.ask([plain(rho, beta) for beta in PAPER_BETAS]):
+    for answer in subject.ask([plain(rho, beta) for beta in betas]):
         if isinstance(answer, Complaint) or answer.values.size != rho.size:
             rows.append(np.full(rho.size, VALUE_LOST))
             continue
@@ -61,28 +63,28 @@ def _pointwise_states(subject: PreferenceSubject, rho: np.ndarray) -> np.ndarray
 
 # Candidates answer NaN and infinity as a matter of course; numpy need not remark on it.
 @np.errstate(all="ignore")
-def stability(subject: PreferenceSubject, *, pointwise: bool) -> dict[str, Json]:
+def stability(subject: PreferenceSubject, *, pointwise: bool, betas: Sequence[float] = PAPER_BETAS) -> dict[str, Json]:
     """The map and, for each beta, the margins from which on the answers are not finite.
 
     Lengths follow the margin, since only a long text has a large one: a token for each NATS_PER_TOKEN nats.
     """
     rho = margins()
     if pointwise:
-        states = _pointwise_states(subject, rho)
+        states = _pointwise_states(subject, rho, betas)
     else:
-        states = _states(subject, [(r, b) for b in PAPER_BETAS for r in rho]).reshape(len(PAPER_BETAS), rho.size)
+        states = _states(subject, [(r, b) for b in betas for r in rho]).reshape(len(betas), rho.size)
     onset: list[Json] = []
     middle = rho.size // 2
-    below = _edges(subject, rho[middle::-1], states[:, middle::-1])
-    above = _edges(subject, rho[middle:], states[:, middle:])
-    for beta, low, high in zip(PAPER_BETAS, below, above, strict=True):
+    below = _edges(subject, rho[middle::-1], states[:, middle::-1], betas)
+    above = _edges(subject, rho[middle:], states[:, middle:], betas)
+    for beta, low, high in zip(betas, below, above, strict=True):
         entry: dict[str, Json] = {"beta": beta, "below": low, "above": high}
         if low is not None or high is not None:
             entry["kind"] = _kind(subject, beta, low if low is not None else high)
         onset.append(entry)
     domain = subject.domain
     return {
-        "beta": list(PAPER_BETAS),
+        "beta": list(betas),
         "rho": [float(r) for r in rho],
         "state": [[int(s) for s in row] for row in states],
         "onset": onset,
@@ -106,10 +108,12 @@ def _company(subject: PreferenceSubject) -> list[float]:
     return [0.5] * (subject.smallest_batch - 1)
 
 
-def _edges(subject: PreferenceSubject, rho: np.ndarray, states: np.ndarray) -> list[float | None]:
+def _edges(
+    subject: PreferenceSubject, rho: np.ndarray, states: np.ndarray, betas: Sequence[float]
+) -> list[float | None]:
     """For each beta, going outwards along `rho`: the first margin that is not finite, by bisection."""
     brackets: dict[int, tuple[float, float]] = {}
-    edges: list[float | None] = [None] * len(PAPER_BETAS)
+    edges: list[float | None] = [None] * len(betas)
     for row, line in enumerate(states):
         lost = np.flatnonzero(line != FINITE)
         if lost.size:
@@ -117,7 +121,7 @@ def _edges(subject: PreferenceSubject, rho: np.ndarray, states: np.ndarray) -> l
             brackets[row] = (float(rho[max(place - 1, 0)]), float(rho[place]))
     while open_ := [r for r, (a, b) in brackets.items() if abs(a - b) > _PRECISION]:
         middles = [sum(brackets[r]) / 2 for r in open_]
-        found = _states(subject, [(m, PAPER_BETAS[r]) for m, r in zip(middles, open_, strict=True)])
+        found = _states(subject, [(m, betas[r]) for m, r in zip(middles, open_, strict=True)])
         for r, m, state in zip(open_, middles, found, strict=True):
             inner, outer = brackets[r]
             brackets[r] = (m, outer) if state == FINITE else (inner, m)

@@ -26,7 +26,7 @@ from harness.core.files import LINES, SMALL, load_toml, read_bytes, remove_halve
 from harness.core.limits import MIB
 from harness.core.waiting import opened, taken
 from harness.protocol.job import Job, Progress, Step
-from harness.trainer.tasks import MODULES
+from harness.trainer.tasks import MODULES, data_settings
 from harness.training.kept import digest_of_input, digests, kept, must_be_data
 from harness.training.left_behind import SAMPLES, check_weights, whole_lines
 from harness.training.serving import Serving
@@ -214,7 +214,8 @@ class TrainingService:
 
     def _prepared(self, work: Job, limits: TrainerLimits, plan: TrainingPlan, say: Telling) -> Path:
         identity = self.identity(plan)
-        key = json_digest({"task": work.task, "settings": work.settings, "seed": work.seed, "identity": identity})
+        settings = data_settings(work.task, work.settings)
+        key = json_digest({"task": work.task, "settings": settings, "seed": work.seed, "identity": identity})
         alone = replace(limits, processes=1)
 
         def build(folder: Path) -> dict[str, float]:

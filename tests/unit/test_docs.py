@@ -75,7 +75,7 @@ def test_the_program_that_is_called_understands_every_command(document: Path) ->
 def test_the_documents_have_their_commands() -> None:
     found = [command.text for document in DOCUMENTS for command in commands(document)]
     assert len(found) > 100
-    for text in ("python -m bench.reviews diverge", ".venv/bin/python -m bench.phases [LOSS]", "make redteam"):
+    for text in ("python -m bench.reviews measure", ".venv/bin/python -m bench.phases [LOSS]", "make redteam"):
         assert text in found
 
 
@@ -90,7 +90,7 @@ def test_the_documents_have_their_commands() -> None:
         "make tests",
         "make check FILE=examples/dpo.py",
         "python -m bench no-such-figure",
-        "python -m bench.reviews divrege",
+        "python -m bench.reviews mesaure",
         "python -m bench.no_such_module",
         "python -m bench.population reviews and more",
         "python3 -m harness.setup --no-such-option",

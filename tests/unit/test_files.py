@@ -426,7 +426,7 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "harness/core/profiles/__init__.py": (1, "our own package"),
     "harness/report/github.py": (1, "a descriptor of the reader's own making; written, never read"),
     "harness/report/json_report.py": (1, "our own package"),
-    "harness/plots/picture_frontier.py": (1, "our own package"),
+    "harness/plots/frontier_curves.py": (1, "our own package"),
     "harness/screen/process.py": (1, "the kernel's"),
     "harness/setup/engine.py": (2, "the log of an engine that we started"),
     "harness/setup/environment.py": (7, "our own checkout"),

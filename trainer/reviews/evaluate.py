@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from harness.trainer.reviews.model import Model, all_log_probs, divergences, sample
+from harness.trainer.reviews.settings import DIVERGENCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,17 +83,17 @@ def score(
     reference: Model,
     material: Material,
     kept: tuple[torch.Tensor, torch.Tensor],
+    theirs: Tokens,
     before: Standing,
     world: World,
     settings: Settings,
     seed: int,
 ) -> dict[str, float]:
-    """The metrics of one policy.
+    """The metrics of one policy; `theirs` are the reference's answers, `before` is how it stands by them.
 
-    `reward`, `reward_gain` over the reference's answers to the same questions with the same noise, `kl` (nats in an
-    answer), `kl_forward` (the other way round, nats a token, prompts included: see `divergences`), `grammar` (where
-    there is one), `length_ratio` to the reference's answers, `accuracy`: the share of held-out pairs (their reference
-    log-probabilities in `kept`) whose margin is positive.
+    `reward`, `reward_gain` over the reference's answers to the same questions with the same noise, the divergences of
+    `DIVERGENCES`, `grammar` (where there is one), `length_ratio` to the reference's answers, `accuracy`: the share of
+    held-out pairs (their reference log-probabilities in `kept`) whose margin is positive.
     """
     given = answers(policy, material, world, settings, seed)
     now = standing(material, world, given)
@@ -101,12 +102,14 @@ def score(
         all_log_probs(policy, held.prompts, part, settings.precision) - was
         for part, was in zip((held.chosen, held.rejected), kept, strict=True)
     ]
-    backward, forward = divergences(policy, reference, material.questions, given, world.end)
+    own, other = (divergences(policy, reference, material.questions, some, world.end) for some in (given, theirs))
     out = {
         "reward": now.reward,
         "reward_gain": now.reward - before.reward,
-        "kl": float(backward.double().mean()),
-        "kl_forward": forward,
+        "kl": float(own.policy.double().mean()),
+        "kl_token": float(own.policy.double().sum()) / sum(map(len, given)),
+        "kl_forward": own.everywhere,
+        "kl_forward_answer": float(other.reference.double().mean()),
         "length_ratio": now.length / before.length,
         "accuracy": float((moved[0] > moved[1]).double().mean()),
     }
@@ -116,22 +119,22 @@ def score(
 def lost(before: Standing) -> dict[str, float]:
     """The metrics of a training that left no finite weights: worth as much as nothing."""
     out = {"reward": 0.0, "reward_gain": -before.reward, "length_ratio": 0.0, "accuracy": 0.0}
-    out |= {"kl": math.inf, "kl_forward": math.inf}
+    out |= dict.fromkeys(DIVERGENCES, math.inf)
     return out if math.isnan(before.grammar) else {**out, "grammar": 0.0}
 
 
 def together(by_beta: Mapping[float, Mapping[str, float]], before: Standing) -> dict[str, float]:
     """One set of metrics for a seed.
 
-    Rewards and accuracy are means over the betas, `best` and `worst` the rewards of single ones; for `kl`,
-    `kl_forward`, `grammar` and `length_ratio` the one that is farthest off stands for all, so that a guard rail holds
-    for each. Each metric is given at each beta as well, as `kl_at_0.5`. `reference_reward` is what training began with.
+    Rewards and accuracy are means over the betas, `best` and `worst` the rewards of single ones; for divergences,
+    `grammar` and `length_ratio` the one that is farthest off stands for all, so that a guard rail holds for each. Each
+    metric is given at each beta as well, as `kl_at_0.5`. `reference_reward` is what training began with.
     """
     each = list(by_beta.values())
     out = {name: float(np.mean([m[name] for m in each])) for name in ("reward", "reward_gain", "accuracy")}
     rewards = [m["reward"] for m in each]
     out |= {"best": max(rewards), "worst": min(rewards)}
-    out |= {name: _worst([m[name] for m in each]) for name in ("kl", "kl_forward")}
+    out |= {name: _worst([m[name] for m in each]) for name in DIVERGENCES}
     out["length_ratio"] = max((m["length_ratio"] for m in each), key=lambda r: math.inf if r <= 0 else abs(math.log(r)))
     if "grammar" in each[0]:
         out["grammar"] = min(m["grammar"] for m in each)

@@ -112,7 +112,7 @@ def fit(
         optimizer.zero_grad()
         value, margins = _backward(policy, kept, index, loss, settings, beta, progress=step / total)
         reached.lowest = min(reached.lowest, float(margins.min()))
-        norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.clip))
+        norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.clip or math.inf))
         if not (math.isfinite(value) and math.isfinite(norm)):
             say(Progress(step, total, f"not finite at step {step}", {"loss": value, "lowest": reached.lowest}))
             return ended(finite=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,29 +51,39 @@ def all_log_probs(
     return torch.cat(out) if out else torch.zeros(0)
 
 
+@dataclass(frozen=True)
+class Divergences:
+    """How far a policy is from its reference, in nats, over the whole vocabulary at every token.
+
+    `policy` is KL(policy || reference) along each completion, `reference` KL(reference || policy), shape (N,): with
+    completions that the first of the two sampled, the mean is an estimate of that divergence over whole completions,
+    with less variance than log-ratios of the samples have. `everywhere` is the mean of KL(reference || policy) over all
+    tokens, those of the prompts among them, and without the `end` token: what follows each of them. That is the
+    divergence of arXiv 2406.08414, Figure 5, as its authors' `run_eval_imdb.py` computes it.
+    """
+
+    policy: torch.Tensor
+    reference: torch.Tensor
+    everywhere: float
+
+
 @torch.no_grad()
 def divergences(
     policy: Model, reference: Model, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], end: int
-) -> tuple[torch.Tensor, float]:
-    """How far the policy is from the reference, in nats, both ways, over the whole vocabulary at every token.
-
-    First KL(policy || reference) along each completion, shape (N,). With completions that the policy sampled, the mean
-    is an estimate of the divergence between the two over whole completions, with less variance than log-ratios of the
-    samples have. Then the mean of KL(reference || policy) over all tokens, those of the prompts among them, and
-    without the `end` token: what follows each of them. That is the divergence of arXiv 2406.08414, Figure 5, as its
-    authors' `run_eval_imdb.py` computes it.
-    """
-    out, forward, tokens = [], 0.0, 0
+) -> Divergences:
+    """How far the policy is from the reference, both ways, along these completions."""
+    along: tuple[list[torch.Tensor], list[torch.Tensor]] = [], []
+    nats, tokens = 0.0, 0
     for i in range(0, len(prompts), CHUNK):
         batch = rows(prompts[i : i + CHUNK], completions[i : i + CHUNK]).to(policy.device)
         now, before = (logits(model, batch).log_softmax(dim=2) for model in (policy, reference))
-        each = (now.exp() * (now - before)).sum(dim=2)
-        out.append(torch.where(batch.answer, each[:, :-1], 0.0).sum(dim=1).cpu())
         there = batch.mask.bool() & (batch.ids != end)
-        each = (before.exp() * (before - now)).sum(dim=2)
-        forward += float(torch.where(there, each, 0.0).double().sum())
+        for out, (one, other) in zip(along, ((now, before), (before, now)), strict=True):
+            each = (one.exp() * (one - other)).sum(dim=2)
+            out.append(torch.where(batch.answer, each[:, :-1], 0.0).sum(dim=1).cpu())
+        nats += float(torch.where(there, each, 0.0).double().sum())
         tokens += int(there.sum())
-    return torch.cat(out), forward / max(tokens, 1)
+    return Divergences(torch.cat(along[0]), torch.cat(along[1]), nats / max(tokens, 1))
 
 
 @torch.no_grad()

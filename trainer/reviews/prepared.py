@@ -17,7 +17,7 @@ from harness.trainer.checkpoint import Pieces
 from harness.trainer.reviews import evaluate, texts
 from harness.trainer.reviews.embedded import WEIGHTS, Embedded
 from harness.trainer.reviews.model import all_log_probs
-from harness.trainer.reviews.settings import Settings
+from harness.trainer.reviews.settings import TRAINING_ONLY, Settings
 from harness.trainer.reviews.store import digest_file, read_facts, read_tensors, write_facts, write_tensors
 from harness.trainer.reviews.texts import Material, Pairs
 
@@ -29,19 +29,18 @@ if TYPE_CHECKING:
 #: Written last: a folder without it is half done.
 _ABOUT = "about.json"
 _TOKENS = "tokens.safetensors"
-#: Settings that the prepared data depend on; the others belong to training alone.
-_TRAINING_ONLY = {"epochs", "batch", "micro", "rate", "rise", "clip", "betas", "keep"}
 #: How a completion's log-probability is made of those of its tokens; a new way is a new name.
 LENGTHS = "sum over the completion's tokens as they are stored, nothing added, nothing cut"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a seed, ready for use; `before` is how the reference itself stands."""
+    """The data of a seed, ready for use; `before` is how the reference itself stands, by its `answers`."""
 
     settings: Settings
     world: evaluate.World
     material: Material
+    answers: Tokens
     before: evaluate.Standing
     folder: Path
     device: str
@@ -66,7 +65,6 @@ def prepare(job: Job, say: Say) -> dict[str, float]:
     for name, pairs in (("train", material.train), ("held", material.held)):
         for part in ("prompts", "chosen", "rejected"):
             tokens |= texts.pack(f"{name}.{part}", getattr(pairs, part))
-    write_tensors(tokens, folder / _TOKENS)
     model = world.reference()
     for name, pairs in (("train", material.train), ("held", material.held)):
         say(Progress(int(name == "held"), 3, "asks the reference"))
@@ -75,6 +73,7 @@ def prepare(job: Job, say: Say) -> dict[str, float]:
     say(Progress(2, 3, "asks the reference"))
     given = pieces.get("answers", lambda: evaluate.answers(model, material, world, settings, job.seed))
     before = evaluate.standing(material, world, given)
+    write_tensors(tokens | texts.pack("answers", given), folder / _TOKENS)
     files = [_TOKENS, *(_cache(folder, name).name for name in ("train", "held"))]
     files += [WEIGHTS] if settings.source == "grammar" else []
     about = {
@@ -112,7 +111,8 @@ def open_prepared(job: Job, settings: Settings) -> Prepared:
         for name in ("train", "held")
     )
     material = Material(train, held, texts.unpack("questions", tensors))
-    return Prepared(settings, _open(job, settings, folder), material, before, folder, job.device)
+    given = texts.unpack("answers", tensors)
+    return Prepared(settings, _open(job, settings, folder), material, given, before, folder, job.device)
 
 
 def _open(job: Job, settings: Settings, folder: Path) -> evaluate.World:
@@ -125,7 +125,7 @@ def _open(job: Job, settings: Settings, folder: Path) -> evaluate.World:
 
 def purpose(job: Job, settings: Settings) -> str:
     """SHA-256 of what the data of a job are made for: seed, device, and the settings that they depend on."""
-    relevant = {k: v for k, v in asdict(settings).items() if k not in _TRAINING_ONLY}
+    relevant = {k: v for k, v in asdict(settings).items() if k not in TRAINING_ONLY}
     return json_digest({"seed": job.seed, "device": job.device, "settings": relevant})
 
 

@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 #: The user's files that the source `files` reads.
 INPUTS = ("model", "pairs", "classifier")
+#: How far a policy is from its reference, in nats: KL(policy || reference) of an answer of the policy's, and a token of
+#: one; KL(reference || policy) a token of the policy's answers and of the questions, ends left out, which is arXiv
+#: 2406.08414's, and of an answer of the reference's.
+DIVERGENCES = ("kl", "kl_token", "kl_forward", "kl_forward_answer")
+#: Settings that the prepared data do not depend on.
+TRAINING_ONLY = frozenset({"epochs", "batch", "micro", "rate", "rise", "clip", "betas", "keep"})
 #: Settings that are one of a few words.
 _CHOICES = {"source": ("grammar", "files"), "precision": ("float32", "bfloat16"), "too_long": ("refuse", "drop")}
 #: The least that each count may be.
 _LEAST = dict.fromkeys(("corpus", "layers", "width", "heads", "prompts", "epochs", "batch", "keep", "answer"), 1)
 _LEAST |= {"warm_steps": 0, "pairs": 0, "micro": 0, "limit": 2, "questions": 2}
 #: Bounds of what is not counted.
-_RANGES = dict.fromkeys(("warm_rate", "rate"), (1e-9, 1.0)) | {"clip": (1e-6, 1e6)}
+_RANGES = dict.fromkeys(("warm_rate", "rate"), (1e-9, 1.0)) | {"clip": (0.0, 1e6)}
 _RANGES |= dict.fromkeys(("rise", "tie"), (0.0, 0.99))
 
 
@@ -35,9 +41,10 @@ class Settings:
     `too_long` is "refuse" or "drop"; `positive` is the classifier's label for a good review.
 
     Of both: `epochs` of training in batches of `batch` pairs, Adam at `rate` with a linear rise over the share `rise`
-    of the steps and a cosine to zero, gradient norm clipped at `clip`, one training for each of `betas`; `micro` pairs
-    go through the model at once (0 for all), whatever the batch; `keep` steps between checkpoints. `questions` prompts
-    are asked in the evaluation, with `answer` new tokens at most; `precision` holds for the policy on a GPU.
+    of the steps and a cosine to zero, gradient norm clipped at `clip` (0 for not), one training for each of `betas`;
+    `micro` pairs go through the model at once (0 for all), whatever the batch; `keep` steps between checkpoints.
+    `questions` prompts are asked in the evaluation, with `answer` new tokens at most; `precision` holds for the policy
+    on a GPU.
     """
 
     source: str = "grammar"
@@ -82,7 +89,7 @@ class Settings:
     def declared(self) -> Declared:
         """What is measured; nobody can say what is grammatical in the user's files."""
         each = {"reward": SHARE, "reward_gain": (-1.0, 1.0), "accuracy": SHARE, "length_ratio": COUNT}
-        each |= {"kl": COUNT, "kl_forward": COUNT, **({"grammar": SHARE} if self.source == "grammar" else {})}
+        each |= {**dict.fromkeys(DIVERGENCES, COUNT), **({"grammar": SHARE} if self.source == "grammar" else {})}
         every = {f"{name}_at_{beta:g}": span for beta in self.betas for name, span in each.items()}
         training = {"finite": SHARE, "stable_steps": COUNT, "steps": COUNT, "lowest_margin": ANY}
         whole = {"best": SHARE, "worst": SHARE, "reference_reward": SHARE}

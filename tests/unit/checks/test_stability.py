@@ -10,6 +10,7 @@ import pytest
 from judging import DPO, EXPONENTIAL, REFUSAL, of_margin, subject
 
 from harness.core.domain import PAPER_BETAS
+from harness.ladder.divergence import limits_of
 from harness.subject.stability import FAR, FINITE, GRADIENT_LOST, VALUE_LOST, margins, stability
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # infinities are what is looked for
@@ -65,3 +66,16 @@ def test_an_exception_counts_as_lost(pointwise: bool) -> None:  # noqa: FBT001 -
     states = {beta: set(row) for beta, row in zip(found["beta"], found["state"], strict=True)}
     assert states[2.5] == states[5.0] == {VALUE_LOST}
     assert states[1.0] == {FINITE}
+
+
+@pytest.mark.parametrize("pointwise", [True, False])
+def test_betas_of_ones_own_have_rows_of_their_own(pointwise: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    found: dict[str, Any] = stability(subject(EXPONENTIAL), pointwise=pointwise, betas=(0.3, 4.0))
+    assert found["beta"] == [0.3, 4.0]
+    assert [edge["below"] for edge in found["onset"]] == pytest.approx([-88.72 / 0.3, -88.72 / 4.0], abs=0.02)
+
+
+def test_limits_are_the_maps_and_infinitely_far_where_it_has_none() -> None:
+    assert limits_of(subject(DPO), (1.0, 5.0)) == {1.0: -math.inf, 5.0: -math.inf}
+    found = limits_of(subject(EXPONENTIAL), (1.0, 5.0))
+    assert [found[1.0], found[5.0]] == pytest.approx([-88.73, -17.75], abs=0.02)

@@ -16,6 +16,8 @@ from places import Threads
 from harness.core.errors import CandidateFault, InfrastructureError, SandboxLostError, StoppedError, UserError
 from harness.ladder.plan import RungPlan
 from harness.protocol.job import Progress, Step
+from harness.trainer.tasks import data_settings
+from harness.training import rung
 from harness.training.kept import digest_of_input
 from harness.training.left_behind import whole_lines
 from harness.training.rung import TrainingService
@@ -118,6 +120,26 @@ def test_data_belongs_to_its_settings(bench: Bench) -> None:
     bench.measure()
     bench.measure(steps=21)
     assert (bench.folder / "prepared").read_text() == "0\n0\n"
+
+
+def test_data_are_made_once_for_settings_that_they_do_not_depend_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = {"steps"}
+    monkeypatch.setattr(rung, "data_settings", lambda _, given: {k: v for k, v in given.items() if k not in left_out})
+    bench.measure()
+    bench.measure(steps=21)
+    assert (bench.folder / "prepared").read_text() == "0\n"
+    bench.measure(steps=22, seed=1)
+    assert (bench.folder / "prepared").read_text() == "0\n1\n"
+
+
+def test_data_depend_on_no_setting_of_the_training_alone() -> None:
+    given: dict[str, Any] = {"corpus": 100, "betas": (0.5,), "rate": 1e-3, "clip": 0.0, "questions": 8}
+    assert data_settings("reviews", given) == {"corpus": 100, "questions": 8}
+    assert data_settings("control", {"prompts": 9, "betas": (0.5,)}) == {"prompts": 9}
+    assert data_settings("images", {"epochs": 3}) == {"epochs": 3}, "it names none, so all count"
+    assert data_settings("tiny", {"steps": 3}) == {"steps": 3}
 
 
 def test_what_was_trained_is_not_trained_again(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from reviewing import Loss, dpo, prepared, trained
 from safetensors.torch import load_file
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from harness.ladder.curves import curves
 from harness.protocol.job import Job, Progress, Step, StepError, silent
@@ -237,3 +237,26 @@ def test_discopop_overflows_where_the_stability_map_says_and_dpo_does_not(job: J
     assert 0 < told["stable_steps"] < TOTAL_STEPS
     assert told["lowest_margin"] <= -88.72 / 5  # where exp(-beta rho) leaves float32
     assert reviews.train(changed(job, tmp_path / "dpo", **settings), dpo(), silent)["finite"] == 1.0
+
+
+def test_clipping_does_not_mend_what_is_not_finite_and_a_guard_does(job: Job, tmp_path: Path) -> None:
+    """The paper's open question: a norm that is NaN is clipped to NaN."""
+    settings = {"betas": (5.0,), "rate": 0.02}
+    for clip in (0.0, 1.0, 1e-3):
+        told = reviews.train(changed(job, tmp_path / f"{clip}", **settings, clip=clip), Loss(discopop), silent)
+        assert told["finite"] == 0.0, clip
+    guarded = Loss(lambda x: softplus(-x) * torch.sigmoid(-x / 0.05) + torch.exp(logsigmoid(x / 0.05) - x))
+    told = reviews.train(changed(job, tmp_path / "guarded", **settings, clip=0.0), guarded, silent)
+    assert told["finite"] == 1.0
+    assert told["lowest_margin"] <= -88.72 / 5, "it met what the other one was lost at"
+
+
+def test_a_gradient_that_is_not_clipped_is_used_as_it_is(job: Job, tmp_path: Path) -> None:
+    def left(**settings: Any) -> bytes:
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        trained(changed(job, out, **settings), Loss(lambda x: 1e3 * softplus(-x)), out)
+        return weights(out)
+
+    unclipped = left(clip=0.0)
+    assert unclipped == left(clip=1e6), "no gradient here is so large"
+    assert unclipped != left(clip=1.0)

@@ -42,14 +42,17 @@ def test_log_probs_are_those_of_each_text_alone(model: Any) -> None:
         assert float(got) == pytest.approx(float(wanted), abs=1e-4)
 
 
-def test_divergence_is_the_sum_over_tokens_of_the_whole_vocabulary(model: Any) -> None:
+def test_divergences_are_sums_over_tokens_of_the_whole_vocabulary(model: Any) -> None:
     other = small_model(Settings(width=32, layers=2), 4)
-    got, _ = divergences(model, other, PROMPTS, ANSWERS, end=0)
-    for value, prompt, answer in zip(got, PROMPTS, ANSWERS, strict=True):
+    found = divergences(model, other, PROMPTS, ANSWERS, end=0)
+    for place, (prompt, answer) in enumerate(zip(PROMPTS, ANSWERS, strict=True)):
         now, before = plainly(model, prompt, answer), plainly(other, prompt, answer)
-        assert float(value) == pytest.approx(float((now.exp() * (now - before)).sum()), rel=1e-4)
-    same, forward = divergences(model, model, PROMPTS, ANSWERS, end=0)
-    assert (same.abs().max(), forward) == (0.0, 0.0)
+        there, back = ((a.exp() * (a - b)).sum() for a, b in ((now, before), (before, now)))
+        assert float(found.policy[place]) == pytest.approx(float(there), rel=1e-4)
+        assert float(found.reference[place]) == pytest.approx(float(back), rel=1e-4)
+        assert float(there) != pytest.approx(float(back), rel=1e-3)
+    same = divergences(model, model, PROMPTS, ANSWERS, end=0)
+    assert (same.policy.abs().max(), same.reference.abs().max(), same.everywhere) == (0.0, 0.0, 0.0)
 
 
 def test_the_divergence_of_the_paper_goes_the_other_way_over_every_token_but_ends(model: Any) -> None:
@@ -64,7 +67,7 @@ def test_the_divergence_of_the_paper_goes_the_other_way_over_every_token_but_end
         there = torch.tensor([token != 0 for token in text])
         nats, tokens = nats + float(each[there].double().sum()), tokens + int(there.sum())
     assert tokens == 15
-    assert divergences(model, other, PROMPTS, ANSWERS, end=0)[1] == pytest.approx(nats / tokens, rel=1e-5)
+    assert divergences(model, other, PROMPTS, ANSWERS, end=0).everywhere == pytest.approx(nats / tokens, rel=1e-5)
 
 
 def test_samples_have_the_models_own_frequencies_after_prompts_of_any_length(model: Any) -> None:
