@@ -84,7 +84,7 @@ def single(prompts: int) -> list[Unit]:
     return [((number, 1.0),) for number in range(prompts)]
 
 
-def at_equal_length(gaps: Sequence[float]) -> list[Unit]:
+def at_equal_length(gaps: Sequence[float] | Array) -> list[Unit]:
     """Prompts taken together so that differences in length cancel out, in the order in which they are whole.
 
     `gaps` are lengths of answers less those that they are compared with. A prompt without a difference stands alone;

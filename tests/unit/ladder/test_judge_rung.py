@@ -104,7 +104,7 @@ class World:
         self.replies: Path | None = None
         self.settings: dict[str, Any] = {"rung": "fine-tune", "judge": "judge-1", "answer": 64}
         self.gate = Gate(PREFERENCE, 0.0, 0.1, (8, PROMPTS), "reject", (), "dpo")
-        self.questions = [{"prompt": f"tell me {name}", "id": name} for name in NAMES]
+        self.questions: list[dict[str, Any]] = [{"prompt": f"tell me {name}", "id": name} for name in NAMES]
         self.inputs = {"questions": folder / "questions.jsonl"}
         self.there = ["candidate-0", "dpo-0"]
         self.answers = {"candidate-0": ours, "dpo-0": theirs, "start": start}

@@ -99,7 +99,7 @@ def test_what_a_judge_needs_is_told_before_anything_is_trained(judged: Path, mon
     (judged / "judgements").mkdir()
     (judged / "judgements" / "x.jsonl").touch()
     meet(load(ladder), judged, gpu="none")  # replies that were recorded will do
-    monkeypatch.setattr(needs.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert "scikit-learn" in refused(ladder, judged, gpu="none").message
 
 

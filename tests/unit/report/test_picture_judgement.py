@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from harness.core.errors import UserError
@@ -31,7 +32,9 @@ def test_scores_are_drawn_by_category_and_turns_are_none(tmp_path: Path) -> None
     (panel,) = figure.axes
     assert panel.name == "polar"
     assert [label.get_text() for label in panel.get_xticklabels()] == sorted(KINDS)
-    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["candidate: 8.00", "dpo: 6.00"]
+    legend = panel.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["candidate: 8.00", "dpo: 6.00"]
 
 
 def test_two_categories_are_bars() -> None:
@@ -39,7 +42,7 @@ def test_two_categories_are_bars() -> None:
         figure = picture_judgement.categories_figure(
             "x", {"candidate": {"a": 1.0, "b": 2.0}, "dpo": {"a": 3.0, "b": 4.0}}
         )
-    (panel,) = figure.axes
+    panel: Any = figure.axes[0]
     assert [bar.get_height() for bar in panel.patches] == [1.0, 2.0, 3.0, 4.0]
 
 
@@ -47,8 +50,8 @@ def test_prompts_are_drawn_by_the_difference_in_length() -> None:
     with canvas.settings():
         figure = picture_judgement.prompts_figure("x", PROMPTS)
     left, right = figure.axes
-    assert left.collections[0].get_offsets().tolist() == [[1.0, 1.0], [0.0, -1.0], [-5.0, 0.0]]
-    assert right.lines[-1].get_ydata().tolist() == [1.0, 0.0, 0.0]
+    assert np.asarray(left.collections[0].get_offsets()).tolist() == [[1.0, 1.0], [0.0, -1.0], [-5.0, 0.0]]
+    assert np.asarray(right.lines[-1].get_ydata()).tolist() == [1.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
