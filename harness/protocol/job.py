@@ -42,9 +42,10 @@ class Declared:
 
 
 class Step(enum.StrEnum):
-    """The steps of a task, in their order."""
+    """The steps of a task, in their order; `sample` and `train` once a round where a task trains in rounds."""
 
     PREPARE = "prepare"
+    SAMPLE = "sample"
     TRAIN = "train"
     SCORE = "score"
 
@@ -56,6 +57,8 @@ class Job:
     `data` is what `prepare` made (read-only afterwards), `weights` what `train` left (for `score`, read-only), `out`
     the one place to write to. `oracle` is the Unix socket that answers for the candidate, for `train` alone.
     `inputs` are files of the user's by name (a model, a preference set), read-only. `device` is "cpu" or "cuda".
+    `round` is the round that a step belongs to, from 1; 0 where it belongs to none. A step of a round has in `weights`
+    what the round before left, and `train` in `data` what `sample` made.
     """
 
     task: str
@@ -68,6 +71,7 @@ class Job:
     oracle: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
     device: str = "cpu"
+    round: int = 0
 
     @classmethod
     def read(cls, path: Path) -> Job:
