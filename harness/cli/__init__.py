@@ -45,6 +45,7 @@ _COMMANDS = {
     "discover": ("harness.cli.discover", "discover_command"),
     "lineage": ("harness.cli.lineage", "lineage_command"),
     "judge": ("harness.cli.judge", "judge_command"),
+    "iterate": ("harness.cli.iterate", "iterate_command"),
 }
 INTERRUPTED = 130
 #: So many objects more than were given back have Python look for garbage.

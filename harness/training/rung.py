@@ -182,7 +182,7 @@ class TrainingService:
         whose training is not finite.
         """
         before, last, rounds = Path(work.data), dict[str, float](), work.round
-        points = {}
+        points = dict[str, float]()
         for number in range(1, rounds + 1):
             mine = replace(work, round=number)
             # Nobody has been asked anything before the first: its answers are the same for all candidates.

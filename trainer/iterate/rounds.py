@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from harness.protocol.job import Progress, StepError
 from harness.trainer.iterate.settings import FILE
@@ -21,6 +20,7 @@ from harness.trainer.reviews.texts import Pairs, Tokens
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
     from numpy.typing import NDArray
 
     from harness.protocol.job import Job, Say
@@ -65,7 +65,7 @@ def answered(job: Job, settings: Settings, world: Embedded, policy: Model, piece
 
 def _instructions(job: Job, settings: Settings, world: Embedded, policy: Model, noise: int) -> Tokens:
     words, count = Words(), settings.prompts
-    if settings.instructions == FILE:
+    if settings.instructions == "file":
         given = read_instructions(Path(job.inputs[FILE]), words)
         order = np.random.Generator(np.random.PCG64([job.seed, _INSTRUCTIONS, job.round])).permutation(len(given))
         return tuple(given[i] for i in order[:count])

@@ -23,16 +23,16 @@ class Settings(reviews.Settings):
 
     In each of `rounds` rounds there are `prompts` instructions: "self" has the policy write them, "corpus" draws them,
     "file" takes them from the user's file. Each is answered `answers` times at `temperature`. The ranker's score is
-    the reward and `taste` for every token; the best answer of a prompt is preferred to its worst one, where their scores
-    differ by `tie` at least. After a round's training the policy goes on by the share `extrapolate` of the way that the
-    training took it (accelerated preference optimization, arXiv 2410.06293, in the space of parameters).
+    the reward and `taste` for every token; the best answer of a prompt is preferred to its worst one, where their
+    scores differ by `tie` at least. After a round's training the policy goes on by the share `extrapolate` of the way
+    that the training took it (accelerated preference optimization, arXiv 2410.06293, in the space of parameters).
     """
 
     task: ClassVar[str] = "iterate"
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "source": ("grammar",),
         "precision": ("float32",),
-        "instructions": ("self", "corpus", FILE),
+        "instructions": ("self", "corpus", "file"),
     }
     least: ClassVar[Mapping[str, int]] = {**reviews.Settings.least, "rounds": 1, "answers": 2}
     ranges: ClassVar[Mapping[str, Range]] = {
@@ -61,7 +61,7 @@ class Settings(reviews.Settings):
         sampled = {"pairs": COUNT, "agreement": SHARE, "chosen_longer": SHARE}
         whole = {"rounds": (0.0, float(self.rounds)), "reward": SHARE, "reward_gain": (-1.0, 1.0), "grammar": SHARE}
         whole |= {"reward_at_equal_length": ANY, "length": COUNT, "length_growth": COUNT, "kl": COUNT}
-        return Declared(training | sampled | whole, (FILE,) if self.instructions == FILE else ())
+        return Declared(training | sampled | whole, (FILE,) if self.instructions == "file" else ())
 
     def _check(self) -> None:
         super()._check()

@@ -21,10 +21,11 @@ INPUTS = ("model", "pairs", "classifier")
 class Settings:
     """Sizes of the task, of the training and of the evaluation.
 
-    Of the embedded source: `corpus` reviews of up to `remarks` remarks, `layers`, `width` and `heads` of the model, `warm_steps` of supervised
-    training at `warm_rate`, `prompts` with two samples each for the pairs, pairs whose rewards differ by less than
-    `tie` are dropped. Of files: `limit` tokens of a prompt with its completion; `pairs` of them at most (0 for all);
-    `too_long` is "refuse" or "drop"; `positive` is the classifier's label for a good review.
+    Of the embedded source: `corpus` reviews of up to `remarks` remarks, `layers`, `width` and `heads` of the model,
+    `warm_steps` of supervised training at `warm_rate`, `prompts` with two samples each for the pairs, pairs whose
+    rewards differ by less than `tie` are dropped. Of files: `limit` tokens of a prompt with its completion;
+    `pairs` of them at most (0 for all); `too_long` is "refuse" or "drop"; `positive` is the classifier's label for a
+    good review.
 
     Of both: `epochs` of training in batches of `batch` pairs, Adam at `rate` with a linear rise over the share `rise`
     of the steps and a cosine to zero, gradient norm clipped at `clip`, one training for each of `betas`; `micro` pairs
@@ -44,7 +45,8 @@ class Settings:
         **dict.fromkeys(
             ("corpus", "remarks", "layers", "width", "heads", "prompts", "epochs", "batch", "keep", "answer"), 1
         ),
-        **{"warm_steps": 0, "pairs": 0, "micro": 0, "limit": 2, "questions": 2},
+        **dict.fromkeys(("warm_steps", "pairs", "micro"), 0),
+        **dict.fromkeys(("limit", "questions"), 2),
     }
     #: Bounds of what is not counted.
     ranges: ClassVar[Mapping[str, Range]] = {
