@@ -141,6 +141,10 @@ _TUNED = (
 )
 #: What a trainer runs besides its own folder, of which a task has a part.
 _SHARED = tuple(folder for folder in TRAINER_CODE if folder != "harness/trainer")
+#: What does the steps of every task.
+_TRAINING = ("harness/training", "harness/trainer/*.py")
+#: Tasks that are built on another one's folder.
+_BUILT_ON = {"iterate": ("harness/trainer/reviews",)}
 #: What stands in place of a rung's kind for the tuning.
 TUNING = "tuning"
 #: Files and folders by the kind of a rung.
@@ -150,7 +154,7 @@ _OF = {
     "bandit": (*_GATED, "harness/ladder/bandit.py"),
     TUNING: (*_GATED, "harness/ladder/bandit.py", *_TUNED),
     **{
-        kind: (*_GATED, *_SHARED, "harness/training", "harness/trainer/*.py", module.replace(".", "/"))
+        kind: (*_GATED, *_SHARED, *_TRAINING, module.replace(".", "/"), *_BUILT_ON.get(kind, ()))
         for kind, module in MODULES.items()
     },
 }

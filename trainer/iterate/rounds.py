@@ -129,15 +129,17 @@ def must_do(given: Answered, pairs: Pairs, settings: Settings) -> None:
     """Refuse a first round that nobody can learn from: no loss has been asked yet. Raises StepError (the user's)."""
     if len(pairs) >= settings.batch:
         return
-    told = f"round 1 gives {len(pairs)} pairs of {len(given.prompts)} instructions, and a batch takes {settings.batch}"
-    if not given.prompts:
-        why, remedy = "the policy writes no instruction", "raise `warm_steps`, or set `instructions` to corpus"
-    elif all(len(set(several)) == 1 for several in zip(*given.answers, strict=True)):
-        why, remedy = "all answers to an instruction are equal", "raise `temperature`"
-    elif not len(pairs):
-        why, remedy = "the ranker ties on every instruction", "lower `tie`, or give it something to tell answers apart"
+    count = len(given.prompts)
+    equal = sum(len(set(several)) == 1 for several in zip(*given.answers, strict=True))
+    tied = count - equal - len(pairs)
+    if equal and equal >= tied:
+        why, remedy = f"all answers are equal, to {equal} of {count} instructions", "raise `temperature`"
+    elif tied:
+        why = f"the ranker ties on {tied} of {count} instructions"
+        remedy = "lower `tie`, or give the ranker something to tell answers apart by"
     else:
-        why, remedy = "the ranker ties on most instructions", "lower `tie` or `batch`, or raise `prompts`"
+        why, remedy = f"there are {count} instructions", "raise `prompts` or `warm_steps`, or lower `batch`"
+    told = f"round 1 gives {len(pairs)} pairs, and a batch takes {settings.batch}"
     raise StepError(f"{why}: {told}", fault="user", remedy=remedy)
 
 

@@ -272,6 +272,11 @@ class Embedded:
         corpus = [
             tuple(self._words.encode(part) for part in review(draw, settings.remarks)) for _ in range(settings.corpus)
         ]
+        longest = max(len(first) + len(rest) + 1 for first, rest in corpus)
+        if longest > model.config.n_positions:
+            what = f"reviews of up to {settings.remarks} remarks have {longest} words, and the model has room for "
+            remedy = f"raise `answer` by {longest - model.config.n_positions}, or lower `remarks`"
+            raise StepError(f"{what}{model.config.n_positions}", fault="user", remedy=remedy)
         optimizer = torch.optim.Adam(model.parameters(), lr=settings.warm_rate, fused=True)
         order, steps, size = _random(seed, _ORDER), settings.warm_steps, 32
         weights = dict(model.named_parameters())
