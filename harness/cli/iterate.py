@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.paced import paced
-from harness.cli.progress import say, tell_json
+from harness.cli.progress import say, tell, tell_json
 from harness.core import text as sanitize
 from harness.core.errors import StoppedError
 from harness.report.terminal import Terminal
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from harness.ladder.plan import Ladder, RungPlan
     from harness.protocol.job import Progress, Step
 
+#: Short heads of columns.
+_HEADS = {"reward_at_equal_length": "at equal length", "length_growth": "growth"}
+#: From here on a number is told with one place.
+_LARGE = 10.0
 #: What pictures show.
 _DRAWN = ("length", "reward", "reward_at_equal_length", "kl", "agreement")
 
@@ -150,36 +154,35 @@ def _line(at: dict[tuple[str, int], tuple[Step, Progress]]) -> str:
 
 
 def _print(found: Sequence[Outcome]) -> None:
-    """A table of the rounds, and what each loss differs from the baseline by after the last one."""
+    """A table of the rounds, and what each loss differs from the baseline by after the last one that both came to."""
     from harness.ladder.iterating import SHOWN  # noqa: PLC0415 - as above
 
     console, seeds = Terminal(), max(len(each.seeds) for each in found)
-    heads = [name.replace("_", " ") for name in SHOWN]
-    table = Table("loss", "round", *heads, title=f"means over {seeds} seeds (95 % intervals)")
+    table = Table("loss", "round", *(_HEADS.get(name, name) for name in SHOWN), title=f"means over {seeds} seeds")
     for each in found:
         for number in range(each.rounds + 1) if each.seeds else ():
-            row = [_cell(each.at(name, number)) for name in SHOWN]
-            table.add_row(Text(sanitize.terminal(each.name, 40)), str(number), *row, end_section=number == each.rounds)
-        if each.fault:
-            table.add_row(Text(sanitize.terminal(each.name, 40)), "", Text(sanitize.one_line(each.fault, 200)))
+            means = [each.at(name, number) for name in SHOWN]
+            row = [f"{mean[0]:.{1 if mean[0] >= _LARGE else 3}f}" if mean is not None else "" for mean in means]
+            table.add_row(_called(each), str(number), *row, end_section=number == each.rounds)
     console.print(table)
     first, *others = found
-    told = Table("less the baseline", "round", *heads)
+    told = Table("loss", "round", "metric", f"less {first.name}'s", "95 % interval")
     for each in others:
         last = min(each.rounds, first.rounds)
-        told.add_row(
-            Text(sanitize.terminal(each.name, 40)), str(last), *(_cell(each.less(first, name, last)) for name in SHOWN)
-        )
+        for name in SHOWN if each.seeds else ():
+            if (less := each.less(first, name, last)) is not None:
+                mean, low, high = less
+                span = f"{low:+.3f} to {high:+.3f}" if high - low < float("inf") else ""
+                told.add_row(_called(each), str(last), name, f"{mean:+.3f}", span, end_section=name == SHOWN[-1])
     if others:
         console.print(told)
+    for each in found:
+        if each.fault:
+            tell(f"{sanitize.terminal(each.name, 40)} failed in training: {sanitize.one_line(each.fault, 300)}")
 
 
-def _cell(spread: Spread | None) -> str:
-    if spread is None:
-        return ""
-    mean, low, high = spread
-    digits = 1 if abs(mean) >= 10 else 3
-    return f"{mean:.{digits}f}" + (f" ({low:.{digits}f} to {high:.{digits}f})" if high - low < float("inf") else "")
+def _called(each: Outcome) -> Text:
+    return Text(sanitize.terminal(each.name, 40))
 
 
 def _document(ladder: Ladder, plan: RungPlan, found: Sequence[Outcome]) -> dict[str, Any]:

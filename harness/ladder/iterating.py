@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.core.errors import CandidateFault, UserError
+from harness.core.errors import CandidateFault, StoppedError, UserError
 from harness.core.files import SMALL, read_bytes, write_whole
 from harness.ladder.checks import mistakes, refused
 from harness.ladder.curves import point
@@ -114,15 +114,19 @@ class Iterating:
         out = {name: Outcome(name, loss.sha256) for name, loss in losses.items()}
         halted = threading.Event()
         own = replace(self, stopping=lambda: halted.is_set() or self.stopping())
-        with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="iterate") as pool:
-            work = [pool.submit(own.all_seeds, out[name], losses[name], seeds) for name in losses]
+
+        def one(name: str) -> None:
             try:
-                for done in as_completed(work):
-                    done.result()
+                own.all_seeds(out[name], losses[name], seeds)
             except BaseException:
                 halted.set()
-                pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+        with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="iterate") as pool:
+            work = [pool.submit(one, name) for name in losses]
+        if faults := [fault for each in work if (fault := each.exception()) is not None]:
+            # The others were stopped because of it.
+            raise next((fault for fault in faults if not isinstance(fault, StoppedError)), faults[0])
         return out
 
     def all_seeds(self, outcome: Outcome, loss: Candidate, seeds: Sequence[int]) -> None:
@@ -133,6 +137,8 @@ class Iterating:
                 if one.fault is not None:
                     raise one.fault
                 for seed in seeds:
+                    if self.stopping():
+                        raise StoppedError
                     outcome.seeds[seed] = self._seed(own, one, outcome.name, seed)
             except CandidateFault as fault:
                 outcome.fault = "; ".join(f"{f.rule} {f.message}" for f in fault.findings)

@@ -133,7 +133,7 @@ def test_all_candidates_share_the_first_rounds_answers(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"tie": 0.99, "taste": 0.0}, "the ranker ties on 4. of 4. instructions: round 1 gives 0 pairs"),
+        ({"tie": 0.99, "taste": 0.0}, "the ranker ties on .* instructions: round 1 gives 0 pairs"),
         ({"temperature": 0.01, "answers": 2}, "all answers are equal, to"),
     ],
 )
