@@ -191,7 +191,9 @@ def _document(ladder: Ladder, plan: RungPlan, found: Sequence[Outcome]) -> dict[
     from harness.ledger.records import plain  # noqa: PLC0415
 
     def spread(values: Spread | None) -> dict[str, Any] | None:
-        return None if values is None else plain(dict(zip(("mean", "low", "high"), values, strict=True)))
+        if values is None:
+            return None
+        return {name: plain(value) for name, value in zip(("mean", "low", "high"), values, strict=True)}
 
     first = found[0]
     losses = {

@@ -208,6 +208,7 @@ def test_a_picture_has_a_line_and_intervals_for_each_loss(trainings: Trainings, 
     panels = {
         "length": {"dpo": [(0, 20.0, 19.0, 21.0), (1, 30.0, 28.0, 32.0)], "aipo": [(0, 20.0, -math.inf, math.inf)]}
     }
+    panel: Any
     (panel,) = picture_rounds.figure(panels).axes
     _, labels = panel.get_legend_handles_labels()
     assert labels == ["dpo", "aipo"]
