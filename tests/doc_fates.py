@@ -235,6 +235,8 @@ BY_TEST = {
     "harness judge answers.jsonl --questions question.jsonl --prompts judge_prompts.jsonl --model JUDGE": (
         "unit/llm_judge/test_judge_command.py::test_single_scores_take_questions_and_prompts_of_the_user"
     ),
+    "harness iterate examples/aipo.py --seeds 6 --plots plots/": "unit/ladder/test_iterate_command.py::"
+    "test_a_picture_has_a_line_and_intervals_for_each_loss",
     "harness run examples/discopop.py --profile reviews": "integration/test_stopping_rungs.py::"
     "test_a_run_is_given_back_within_seconds",
     "harness run examples/discopop.py --profile control": "integration/test_stopping_rungs.py::"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.core.files import LINES, read_bytes
 from harness.protocol.job import Progress, StepError
 from harness.trainer.iterate.settings import FILE
 from harness.trainer.reviews import texts
@@ -84,8 +85,8 @@ def read_instructions(path: Path, words: Words) -> Tokens:
     """The instructions of a user's file, a JSON line each with a text under `prompt`. Raises StepError (the user's)."""
     found = []
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bytes(path, LINES, links=True).decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
         raise StepError(f"the instructions cannot be read: {error}", fault="user", remedy="see to the file") from error
     for number, line in enumerate(lines, 1):
         try:
