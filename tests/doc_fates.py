@@ -264,6 +264,8 @@ BY_TEST = {
     ),
     "harness weights": "unit/ladder/test_answering.py::test_what_is_kept_is_listed_and_removed",
     "harness weights --remove ADDRESS": "unit/ladder/test_answering.py::test_what_is_kept_is_listed_and_removed",
+    "harness iterate examples/aipo.py --seeds 6 --plots plots/": "unit/ladder/test_iterate_command.py::"
+    "test_a_picture_has_a_line_and_intervals_for_each_loss",
     "harness run examples/discopop.py --profile reviews": "integration/test_stopping_rungs.py::"
     "test_a_run_is_given_back_within_seconds",
     "harness run examples/discopop.py --profile control": "integration/test_stopping_rungs.py::"

@@ -118,6 +118,8 @@ def _do(job: Job, rank: int, write: Callable[[str], None]) -> Mapping[str, float
     chosen, say = task(job.task), _Teller(write)
     if job.step is Step.PREPARE:
         return chosen.prepare(job, say)
+    if job.step is Step.SAMPLE:
+        return chosen.sample(job, say)
     if job.step is Step.SCORE:
         return chosen.score(job, say)
     if job.step is Step.ANSWER:

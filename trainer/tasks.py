@@ -20,11 +20,14 @@ MODULES = {
     "reviews": "harness.trainer.reviews",
     "finetune": "harness.trainer.finetune",
     "images": "harness.trainer.images",
+    "iterate": "harness.trainer.iterate",
 }
 #: Those whose model answers questions.
 ANSWERING = ("finetune",)
 #: Of those whose loss is no preference loss, the contract that it has to keep.
 CONTRACTS = {"images": "classification"}
+#: Those that train in rounds, as many as their setting `rounds` says: their steps offer `sample` as well.
+IN_ROUNDS = ("iterate",)
 
 
 class PairLoss(Protocol):
@@ -64,10 +67,20 @@ class ClassLoss(Protocol):
 
 
 class Task(Protocol):
-    """What the steps of a task offer. Paths come in the job; metrics go out as plain finite or non-finite floats."""
+    """What the steps of a task offer. Paths come in the job; metrics go out as plain finite or non-finite floats.
+
+    In rounds, `train` begins with `job.weights`, what the round before left (what `prepare` left, in the first), and
+    its `job.data` are what `sample` made; `job.weights` of `score` has a folder `round-N` for each round.
+    """
 
     def prepare(self, job: Job, say: Say) -> Mapping[str, float]:
         """Make the data of `job.seed` in `job.out`: a function of settings and seed alone, to the last bit."""
+
+    def sample(self, job: Job, say: Say) -> Mapping[str, float]:
+        """Make the data of a round in `job.out`, by `job.data` and the policy in `job.weights`: of `IN_ROUNDS` alone.
+
+        `pairs` says how many there are to train on. None ends the rounds.
+        """
 
     def train(self, job: Job, loss: Any, say: Say) -> Mapping[str, float]:
         """Train on `job.data` with `loss`, a `PairLoss`, or a `ClassLoss` where `CONTRACTS` says so.
@@ -110,6 +123,11 @@ def data_settings(name: str, given: Mapping[str, Setting]) -> dict[str, Setting]
     settings = importlib.import_module(f"{package}.settings") if package else None
     left_out = getattr(settings, "TRAINING_ONLY", frozenset[str]())
     return {key: value for key, value in given.items() if key not in left_out}
+
+
+def rounds_of(name: str, given: Mapping[str, Setting]) -> int:
+    """How many rounds a task trains in; 0 for one that trains once. Raises StepError as `settings_of` does."""
+    return int(vars(settings_of(name, given))["rounds"]) if name in IN_ROUNDS else 0
 
 
 def task(name: str) -> Task:

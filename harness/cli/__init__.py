@@ -52,6 +52,7 @@ _COMMANDS = {
     "frontier": ("harness.cli.frontier", "frontier_command"),
     "diverge": ("harness.cli.diverge", "diverge_command"),
     "plot": ("harness.cli.plot", "plot_command"),
+    "iterate": ("harness.cli.iterate", "iterate_command"),
 }
 INTERRUPTED = 130
 #: So many objects more than were given back have Python look for garbage.

@@ -57,7 +57,7 @@ def draw_run(ledger: Ledger, run: Run, folder: Path) -> list[Path]:
         measured = by_seed(scores)
         worth = _worth({run.name: measured, _baseline(ledger, run, rung): beside.get(rung, {})})
         out += picture_learning.draw_worth(f"{run.name} at {rung}", worth, folder, stem=f"{rung}-curve")
-        if all("reward" in one and "kl" in one for one in measured.values()):
+        if all(any(name.startswith("kl_at_") for name in one) for one in measured.values()):  # at single betas
             lines = [*frontier_curves.references(), curve_of(run.name, measured)]
             out += picture_frontier.draw(lines, folder, stem=f"{rung}-frontier")
     return out

@@ -159,6 +159,10 @@ _JUDGED = (
     "harness/llm",
     "harness/llm_judge",
 )
+#: What does the steps of every task.
+_TRAINING = ("harness/training", "harness/trainer/*.py")
+#: Tasks that are built on another one's folder.
+_BUILT_ON = {"iterate": ("harness/trainer/reviews",)}
 #: What stands in place of a rung's kind for the tuning.
 TUNING = "tuning"
 #: Files and folders by the kind of a rung.
@@ -169,7 +173,7 @@ _OF = {
     TUNING: (*_GATED, "harness/ladder/bandit.py", *_TUNED),
     **dict.fromkeys(JUDGED, _JUDGED),
     **{
-        kind: (*_GATED, *_SHARED, "harness/training", "harness/trainer/*.py", module.replace(".", "/"))
+        kind: (*_GATED, *_SHARED, *_TRAINING, module.replace(".", "/"), *_BUILT_ON.get(kind, ()))
         for kind, module in MODULES.items()
     },
 }

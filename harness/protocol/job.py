@@ -42,9 +42,13 @@ class Declared:
 
 
 class Step(enum.StrEnum):
-    """The steps of a task in their order; the last one as often as somebody asks the model something."""
+    """The steps of a task in their order: `sample` and `train` once a round where a task trains in rounds.
+
+    The last one is taken as often as somebody asks the model something.
+    """
 
     PREPARE = "prepare"
+    SAMPLE = "sample"
     TRAIN = "train"
     SCORE = "score"
     ANSWER = "answer"
@@ -58,6 +62,8 @@ class Job:
     (read-only, for `score` and `answer`; `answer` without any asks the model that training began with), `out` the one
     place to write to. `oracle` is the Unix socket that answers for the candidate, for `train` alone.
     `inputs` are files of the user's by name (a model, a preference set), read-only. `device` is "cpu" or "cuda".
+    `round` is the round that a step belongs to, from 1; 0 where it belongs to none. A step of a round has in `weights`
+    what the round before left, and `train` in `data` what `sample` made.
     """
 
     task: str
@@ -70,6 +76,7 @@ class Job:
     oracle: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
     device: str = "cpu"
+    round: int = 0
 
     @classmethod
     def read(cls, path: Path) -> Job:

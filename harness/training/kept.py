@@ -58,6 +58,15 @@ def kept(
         return place / _FILES
 
 
+def metrics_of(files: Path) -> dict[str, float]:
+    """What was said of a set when it was built; `files` is what `kept` gave. Raises InfrastructureError."""
+    try:
+        manifest = json.loads(read_bytes(files.parent / _MANIFEST, LINES))
+        return {str(name): float(value) for name, value in manifest["metrics"].items()}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InfrastructureError(f"the manifest of {files.parent.name} is damaged", remedy="run it again") from error
+
+
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 (hex) of each file by its name. Raises InfrastructureError for what is neither file nor folder."""
     found = {}

@@ -25,9 +25,9 @@ from harness.core.errors import HarnessError, InfrastructureError, UserError
 from harness.core.files import LINES, SMALL, load_toml, read_bytes, remove_halves, write_whole
 from harness.core.limits import MIB
 from harness.core.waiting import opened, taken
-from harness.protocol.job import Job, Progress, Step
-from harness.trainer.tasks import MODULES, data_settings
-from harness.training.kept import digest_of_input, digests, kept, must_be_data
+from harness.protocol.job import TIMES, Job, Progress, Step
+from harness.trainer.tasks import MODULES, data_settings, rounds_of
+from harness.training.kept import digest_of_input, digests, kept, metrics_of, must_be_data
 from harness.training.left_behind import SAMPLES, check_weights, whole_lines
 from harness.training.serving import Serving
 from harness.training.steps import run_step
@@ -135,8 +135,11 @@ class TrainingService:
         key = self.key(plan, seed, name)
         place = self.folder / "training" / key[:32]
         with _on_disk(self.folder), _alone(place):
-            trained = self._trained(asked, replace(work, step=Step.TRAIN, data=str(data)), limits, place, say)
-            scored = self._scored(replace(work, step=Step.SCORE, data=str(data)), limits, place, say)
+            work = replace(work, data=str(data))
+            rounds = rounds_of(work.task, work.settings)
+            train = self._in_rounds if rounds else self._trained
+            trained = train(asked, replace(work, step=Step.TRAIN, round=rounds), limits, place, say)
+            scored = self._scored(replace(work, step=Step.SCORE), limits, place, say)
             if samples := whole_lines(place / "score" / SAMPLES):
                 sampled(samples)
             given = {f"inputs/{key}": digest_of_input(Path(path)) for key, path in work.inputs.items()}
@@ -200,7 +203,9 @@ class TrainingService:
         """Make the data of a seed, unless they are there. Raises as `measure` does."""
         work, limits = self._asked(plan, seed)
         with _on_disk(self.folder):
-            self._prepared(work, limits, plan, say)
+            data = self._prepared(work, limits, plan, say)
+            if rounds := rounds_of(work.task, work.settings):
+                self._sampled(replace(work, data=str(data), round=1), limits, data, self.folder / "data", rounds, say)
 
     def _asked(self, plan: TrainingPlan, seed: int) -> tuple[Job, TrainerLimits]:
         """The first step of a seed, and what it may use. Raises UserError for a file that is not there."""
@@ -223,12 +228,54 @@ class TrainingService:
 
         return kept(self.folder / "data", key, build, self.stopping)
 
+    def _in_rounds(
+        self, asked: OpenCandidate, work: Job, limits: TrainerLimits, place: Path, say: Telling
+    ) -> dict[str, float]:
+        """Sample and train, once a round, as many as `work.round` says: each from the weights of the one before.
+
+        The metrics of the last round, and `METRIC@ROUND` of each. A round without pairs to train on ends them, and one
+        whose training is not finite.
+        """
+        before, last, rounds = Path(work.data), dict[str, float](), work.round
+        points = dict[str, float]()
+        for number in range(1, rounds + 1):
+            mine = replace(work, round=number)
+            # Nobody has been asked anything before the first: its answers are the same for all candidates.
+            folder = self.folder / "data" if number == 1 else place / "sampled"
+            data, sampled = self._sampled(mine, limits, before, folder, rounds, say)
+            if not sampled["pairs"]:
+                break
+            mine = replace(mine, data=str(data), weights=str(before))
+            last = sampled | self._trained(asked, mine, limits, place, _of_rounds(say, number, rounds))
+            points |= {f"{name}@{number}": value for name, value in last.items() if name not in TIMES}
+            if last["finite"] < 1.0:
+                break
+            before = _weights(place, number)
+        return last | points
+
+    def _sampled(
+        self, work: Job, limits: TrainerLimits, before: Path, folder: Path, rounds: int, say: Telling
+    ) -> tuple[Path, dict[str, float]]:
+        """The data of a round, by the weights of the one before: their folder, and what was said of them."""
+        work = replace(work, step=Step.SAMPLE, weights=str(before))
+        what = {"task": work.task, "settings": work.settings, "seed": work.seed, "round": work.round}
+        what |= {"device": work.device, "where": self.where.identity, "weights": digests(before)}
+        what |= {"inputs": {name: digest_of_input(Path(path)) for name, path in work.inputs.items()}}
+
+        def build(out: Path) -> dict[str, float]:
+            told = _of_rounds(say, work.round, rounds)
+            return self._run(replace(work, out=str(out)), replace(limits, processes=1), told)
+
+        data = kept(folder, json_digest(what), build, self.stopping)
+        return data, metrics_of(data)
+
     def _trained(
         self, asked: OpenCandidate, work: Job, limits: TrainerLimits, place: Path, say: Telling
     ) -> dict[str, float]:
         """Train, or take what an earlier attempt trained to its end."""
-        out, done = place / "weights", place / _DONE
-        if (known := _read_done(done, out)) is not None:
+        out, done = _weights(place, work.round), place / (f"trained-{work.round}.json" if work.round else _DONE)
+        data = Path(work.data).parent.name
+        if (known := _read_done(done, out, data)) is not None:
             return known
         done.unlink(missing_ok=True)
         out.mkdir(parents=True, exist_ok=True)
@@ -250,7 +297,7 @@ class TrainingService:
             if begins and serving.calls == 0:
                 raise InfrastructureError(f"{work.task} trained without asking the candidate anything")
         check_weights(out)
-        _write_done(done, metrics, out)
+        _write_done(done, metrics, out, data)
         return metrics
 
     def _scored(self, work: Job, limits: TrainerLimits, place: Path, say: Telling) -> dict[str, float]:
@@ -323,17 +370,31 @@ def _alone(place: Path) -> Iterator[None]:
         yield
 
 
-def _write_done(path: Path, metrics: Mapping[str, float], weights: Path) -> None:
-    """Say that the training is over, with the digests of what it left."""
-    content = {"metrics": {k: repr(v) for k, v in metrics.items()}, "files": digests(weights)}
+def _weights(place: Path, number: int) -> Path:
+    """Where a training leaves its weights, or a round of one; 0 for no round."""
+    return place / "weights" / (f"round-{number}" if number else "")
+
+
+def _of_rounds(say: Telling, number: int, rounds: int) -> Telling:
+    """Progress of a step of a round as progress of that step in all rounds."""
+
+    def told(step: Step, at: Progress) -> None:
+        say(step, replace(at, done=(number - 1) * at.total + at.done, total=rounds * at.total))
+
+    return told
+
+
+def _write_done(path: Path, metrics: Mapping[str, float], weights: Path, data: str) -> None:
+    """Say that the training is over, with the digests of what it left and the key of the data that it was made of."""
+    content = {"metrics": {k: repr(v) for k, v in metrics.items()}, "files": digests(weights), "data": data}
     write_whole(path, json.dumps(content, sort_keys=True).encode())
 
 
-def _read_done(path: Path, weights: Path) -> dict[str, float] | None:
-    """The metrics of a training that is over; None where it is not, or where its weights are others by now."""
+def _read_done(path: Path, weights: Path, data: str) -> dict[str, float] | None:
+    """The metrics of a training that is over; None where it is not, or where weights or data are others by now."""
     try:
         content = json.loads(read_bytes(path, SMALL))
-        if content["files"] != digests(weights):
+        if (content["files"], content["data"]) != (digests(weights), data):
             return None
         return {str(k): float(v) for k, v in content["metrics"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -240,7 +240,10 @@ def _remember(folder: Path) -> None:
 
 #: Writers of whole files by what they write, where, and how.
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "the end of a training": ("trained.json", lambda folder: _write_done(folder / "trained.json", {}, folder / "w")),
+    "the end of a training": (
+        "trained.json",
+        lambda folder: _write_done(folder / "trained.json", {}, folder / "w", ""),
+    ),
     "prepared data": (".new-key/manifest.json", lambda folder: kept(folder, "key", lambda _: {})),
     "a record of a build": ("images/base-recipe.json", _remember),
     "a baseline's scores": ("scores.json", lambda folder: baselines._write(folder / "scores.json", "{}")),

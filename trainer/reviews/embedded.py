@@ -74,8 +74,6 @@ CLOSINGS = (
     "what a <QUALITY> <THING> !",
     "in short it is a <degree> <QUALITY> <genre> .",
 )
-#: How many remarks a review has; each number is as likely.
-COUNTS = (1, 2)
 #: Share of judgements that agree with the sentiment of their review.
 AGREES = 0.8
 
@@ -99,17 +97,22 @@ def opening(draw: np.random.Generator) -> str:
     return _fill(OPENINGS[draw.integers(len(OPENINGS))], draw, praise=0.5)
 
 
-def review(draw: np.random.Generator) -> tuple[str, str]:
-    """Draw a whole review as (opening, what follows it); half of all are good ones."""
+def review(draw: np.random.Generator, remarks: int = 2) -> tuple[str, str]:
+    """Draw a whole review as (opening, what follows it), of 1 to `remarks` remarks; half of all are good ones."""
     first = opening(draw)
     praise = AGREES if draw.random() < 0.5 else 1.0 - AGREES
-    some = [_fill(REMARKS[draw.integers(len(REMARKS))], draw, praise) for _ in range(draw.choice(COUNTS))]
+    some = [_fill(REMARKS[draw.integers(len(REMARKS))], draw, praise) for _ in range(draw.integers(1, remarks + 1))]
     return first, " ".join([*some, _fill(CLOSINGS[draw.integers(len(CLOSINGS))], draw, praise)])
 
 
-def is_review(opening: str, rest: str) -> bool:
-    """Whether these make a review of the language, exactly."""
-    return _OPENING.fullmatch(opening) is not None and _REST.fullmatch(rest) is not None
+def is_opening(text: str) -> bool:
+    """Whether this is an opening of the language, exactly."""
+    return _OPENING.fullmatch(text) is not None
+
+
+def is_review(opening: str, rest: str, remarks: int = 2) -> bool:
+    """Whether these make a review of the language, of 1 to `remarks` remarks, exactly."""
+    return is_opening(opening) and _rest(remarks).fullmatch(rest) is not None
 
 
 def _fill(template: str, draw: np.random.Generator, praise: float) -> str:
@@ -139,7 +142,11 @@ def _any(templates: tuple[str, ...]) -> str:
 
 
 _OPENING = re.compile(_any(OPENINGS))
-_REST = re.compile(f"(?:{_any(REMARKS)} ){{{COUNTS[0]},{COUNTS[-1]}}}{_any(CLOSINGS)}")
+
+
+@cache
+def _rest(remarks: int) -> re.Pattern[str]:
+    return re.compile(f"(?:{_any(REMARKS)} ){{1,{remarks}}}{_any(CLOSINGS)}")
 
 
 class Words:
@@ -213,9 +220,10 @@ class Embedded:
 
     def grammatical(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
         """Whether opening, remarks and the end make a review; one that was cut off does not."""
+        most = self._settings.remarks
         return np.array(
             [
-                len(c) > 0 and c[-1] == 0 and is_review(self._words.decode(p), self._words.decode(c))
+                len(c) > 0 and c[-1] == 0 and is_review(self._words.decode(p), self._words.decode(c), most)
                 for p, c in zip(prompts, completions, strict=True)
             ]
         )
@@ -223,12 +231,8 @@ class Embedded:
     def make(self, seed: int, say: Say, pieces: Pieces) -> Material:
         """Learn the language, sample pairs and rank them. Leaves the weights in the folder. Raises StepError."""
         settings = self._settings
-        model = small_model(settings, seed).to(self._device)
-        self._learn(model, seed, say, pieces)
-        save_weights(model, self._folder / WEIGHTS)
-        model.eval()
-        prompts = self._openings(_random(seed, _PROMPTS), settings.prompts)
-        questions = self._openings(_random(seed, _QUESTIONS), settings.questions)
+        model = self.learned(seed, say, pieces)
+        prompts, questions = self.openings(seed, settings.prompts, _PROMPTS), self.questions(seed)
         say(Progress(0, 2, "samples pairs"))
         train = Pairs(*pieces.get("pairs-train", lambda: self._ranked(model, prompts, 2 * seed)))
         say(Progress(1, 2, "samples pairs"))
@@ -237,7 +241,20 @@ class Embedded:
             raise StepError("no two samples differ in reward", fault="user", remedy="raise warm_steps or prompts")
         return Material(train, held, questions)
 
-    def _openings(self, draw: np.random.Generator, count: int) -> Tokens:
+    def learned(self, seed: int, say: Say, pieces: Pieces) -> Model:
+        """A model that learned the language, in evaluation mode. Leaves its weights in the folder."""
+        model = small_model(self._settings, seed).to(self._device)
+        self._learn(model, seed, say, pieces)
+        save_weights(model, self._folder / WEIGHTS)
+        return model.eval()
+
+    def questions(self, seed: int) -> Tokens:
+        """The openings that are asked in the evaluation."""
+        return self.openings(seed, self._settings.questions, _QUESTIONS)
+
+    def openings(self, seed: int, count: int, stream: int) -> Tokens:
+        """So many openings; no two streams of a seed have the same random numbers."""
+        draw = _random(seed, stream)
         return tuple(self._words.encode(opening(draw)) for _ in range(count))
 
     def _ranked(self, model: Model, prompts: Tokens, seed: int) -> list[Tokens]:
@@ -252,7 +269,14 @@ class Embedded:
     def _learn(self, model: Model, seed: int, say: Say, pieces: Pieces) -> None:
         """Supervised training on the corpus with Adam and a cosine. A piece that is known is gone on from."""
         settings, draw = self._settings, _random(seed, _CORPUS)
-        corpus = [tuple(self._words.encode(part) for part in review(draw)) for _ in range(settings.corpus)]
+        corpus = [
+            tuple(self._words.encode(part) for part in review(draw, settings.remarks)) for _ in range(settings.corpus)
+        ]
+        longest = max(len(first) + len(rest) + 1 for first, rest in corpus)
+        if longest > model.config.n_positions:
+            what = f"reviews of up to {settings.remarks} remarks have {longest} words, and the model has room for "
+            remedy = f"raise `answer` by {longest - model.config.n_positions}, or lower `remarks`"
+            raise StepError(f"{what}{model.config.n_positions}", fault="user", remedy=remedy)
         optimizer = torch.optim.Adam(model.parameters(), lr=settings.warm_rate, fused=True)
         order, steps, size = _random(seed, _ORDER), settings.warm_steps, 32
         weights = dict(model.named_parameters())

@@ -88,9 +88,9 @@ def divergences(
 
 @torch.no_grad()
 def sample(
-    model: Model, prompts: Sequence[Sequence[int]], *, most: int, end: int, seed: int
+    model: Model, prompts: Sequence[Sequence[int]], *, most: int, end: int, seed: int, temperature: float = 1.0
 ) -> tuple[tuple[int, ...], ...]:
-    """One completion for each prompt at temperature 1: `most` tokens at most, the `end` token is its last one.
+    """One completion for each prompt: `most` tokens at most, the `end` token is its last one.
 
     The noise (Gumbel's, added to the logits before the largest is taken) depends on the seed, the place of the prompt
     and the place of the token alone: two models that agree at a token sample the same there. That pairs evaluations.
@@ -98,12 +98,12 @@ def sample(
     out: list[tuple[int, ...]] = []
     for i in range(0, len(prompts), CHUNK):
         noise = torch.Generator(model.device).manual_seed(seed * 1_000_003 + i)
-        out += _sample_chunk(model, prompts[i : i + CHUNK], most, end, noise)
+        out += _sample_chunk(model, prompts[i : i + CHUNK], most, end, noise, temperature)
     return tuple(out)
 
 
 def _sample_chunk(
-    model: Model, prompts: Sequence[Sequence[int]], most: int, end: int, noise: torch.Generator
+    model: Model, prompts: Sequence[Sequence[int]], most: int, end: int, noise: torch.Generator, temperature: float
 ) -> list[tuple[int, ...]]:
     device, longest = model.device, max(len(p) for p in prompts)
     ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts], device=device)
@@ -117,7 +117,7 @@ def _sample_chunk(
         last = out.logits[:, -1].float()
         # All rows draw, also those that have ended: so the noise of one row does not depend on another's end.
         race = torch.empty_like(last).exponential_(generator=noise)
-        ids = (last - race.log()).argmax(dim=1, keepdim=True)
+        ids = (last / temperature - race.log()).argmax(dim=1, keepdim=True)
         drawn.append(ids[:, 0])
         alive.append(running)
         running = running & (ids[:, 0] != end)

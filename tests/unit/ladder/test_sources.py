@@ -79,6 +79,7 @@ SHAPING = {
         "harness/training/serving.py",
         "harness/losses/dpo.py",
     ),
+    "iterate": ("harness/trainer/iterate/rounds.py", "harness/trainer/reviews/embedded.py", "harness/training/rung.py"),
     "finetune": ("harness/trainer/finetune/asking.py", "harness/trainer/hub.py", "harness/protocol/spotcheck.py"),
     "images": (
         "harness/trainer/images/fit.py",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tiny
 import torch
 
 from harness.protocol.job import Progress, Step, StepError, line
 from harness.trainer.remote import RemoteOracle
+from harness.trainer.tasks import task
 from harness.trainer.torch import OracleLoss
 from harness.training.steps import End
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Threads:
-    """Runs the steps of the tiny task in a thread, as `python -m harness.trainer` would in a process."""
+    """Runs the steps of a task in a thread, as `python -m harness.trainer` would in a process."""
 
     name, identity = "process", "threads"
 
@@ -82,14 +83,11 @@ class RunningThread:
 
 def step_of(job: Job, say: Callable[[Progress], None]) -> dict[str, float]:
     torch.manual_seed(job.seed)
-    if job.step is Step.PREPARE:
-        return dict(tiny.prepare(job, say))
-    if job.step is Step.SCORE:
-        return dict(tiny.score(job, say))
-    if job.step is Step.ANSWER:
-        return dict(tiny.answer(job, say))
+    chosen: Any = tiny if job.task == "tiny" else task(job.task)
+    if job.step is not Step.TRAIN:
+        return dict(getattr(chosen, job.step.value)(job, say))
     with RemoteOracle(Path(job.oracle)) as remote:
-        return dict(tiny.train(job, OracleLoss(remote, smallest=remote.smallest), say))
+        return dict(chosen.train(job, OracleLoss(remote, smallest=remote.smallest), say))
 
 
 class Scripted:
