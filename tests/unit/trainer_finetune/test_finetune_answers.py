@@ -34,8 +34,8 @@ def asked(folder: Path, base: Path, *, turns: list[list[str]] = TURNS, **fields:
     world.jsonl(folder / "questions" / "questions.jsonl", rows)
     (folder / "out").mkdir(exist_ok=True)
     settings = {**world.SETTINGS, "evaluation_batch": 2}
-    place = {"out": str(folder / "out"), "data": str(folder / "questions")}
-    return Job("finetune", Step.ANSWER, 3, settings, **place, inputs={"model": str(base)})
+    out, data = str(folder / "out"), str(folder / "questions")
+    return Job("finetune", Step.ANSWER, 3, settings, out=out, data=data, inputs={"model": str(base)})
 
 
 def answers(job: Job) -> list[dict[str, Any]]:
