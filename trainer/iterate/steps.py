@@ -177,7 +177,7 @@ def _metrics(
         "length": length,
         "length_growth": length / float(first.lengths.mean()),
         "grammar": float(world.grammatical(questions, now.given).mean()),
-        "kl": float(divergences(policy, start, questions, now.given, world.end)[0].double().mean()),
+        "kl": float(divergences(policy, start, questions, now.given, world.end).policy.double().mean()),
     }
 
 
