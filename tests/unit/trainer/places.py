@@ -30,10 +30,12 @@ class Threads:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.jobs: list[Job] = []
 
     def start(self, work: Job, limits: TrainerLimits) -> RunningThread:
         del limits
         self.steps.append(work.step)
+        self.jobs.append(work)
         return RunningThread(work)
 
 

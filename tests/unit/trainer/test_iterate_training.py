@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,11 +19,10 @@ from harness.core.errors import StoppedError, UserError
 from harness.ladder.plan import RungPlan
 from harness.protocol.batch_types import PairBatch
 from harness.protocol.job import TIMES, Progress, Step
+from harness.trainer.iterate.rounds import read_pairs
 from harness.trainer.iterate.settings import Settings
+from harness.trainer.reviews.embedded import Words
 from harness.training.rung import TrainingService
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)
@@ -91,8 +92,16 @@ def test_each_stage_of_each_round_is_a_step_of_its_own(done: tuple[Bench, dict[s
     assert not any(name.startswith("seconds_per_step@") for name in metrics), "of the clock, and no point of a curve"
 
 
-def test_the_policy_of_a_round_is_the_reference_of_the_next(bench: Bench) -> None:
+def test_the_policy_of_a_round_is_the_reference_of_the_next(done: tuple[Bench, dict[str, float]], bench: Bench) -> None:
     """The first batch of each round has margins of 0: policy and reference are the same."""
+    begins = [(job.step, job.round, Path(job.weights).name) for job in done[0].where.jobs if job.round]
+    prepared, first = "files", "round-1"
+    assert begins == [
+        (Step.SAMPLE, 1, prepared),
+        (Step.TRAIN, 1, prepared),
+        (Step.SAMPLE, 2, first),
+        (Step.TRAIN, 2, first),
+    ]
     here = Here()
     bench.measure(here)
     starts = [batch for batch in here.asked if isinstance(batch, PairBatch) and batch.progress == 0.0]
@@ -103,7 +112,10 @@ def test_the_policy_of_a_round_is_the_reference_of_the_next(bench: Bench) -> Non
     assert len({start.reference_chosen.tobytes() for start in starts}) == 2, "another reference, and its own answers"
 
 
-@pytest.mark.parametrize("stage", range(1, 6), ids=lambda stage: f"{stage}-{WHOLE[stage]}")
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param(n, id=f"{n}-{WHOLE[n]}", marks=() if n == 4 else pytest.mark.rest) for n in range(1, len(WHOLE))],
+)
 def test_killed_at_any_stage_it_goes_on_there_and_to_the_same_metrics(
     done: tuple[Bench, dict[str, float]], bench: Bench, stage: int
 ) -> None:
@@ -155,9 +167,9 @@ def test_what_nobody_can_learn_from_is_the_users_before_anything_is_trained(
 def test_a_loss_that_makes_all_answers_equal_ends_the_rounds(bench: Bench) -> None:
     """That is its own doing: no fault of the user's, but metrics that a rail stops."""
     metrics = bench.measure(rate=0.5, rounds=3, keep=100)
-    assert metrics["rounds"] < 3.0
-    assert "pairs@3" not in metrics
-    assert bench.where.steps[-1] is Step.SCORE
+    assert (metrics["finite"], metrics["rounds"]) == (1.0, 1.0)
+    assert "pairs@2" not in metrics
+    assert bench.where.steps == [Step.PREPARE, Step.SAMPLE, Step.TRAIN, Step.SAMPLE, Step.SCORE]
 
 
 def test_a_loss_that_is_not_finite_ends_the_rounds(bench: Bench) -> None:
@@ -168,6 +180,7 @@ def test_a_loss_that_is_not_finite_ends_the_rounds(bench: Bench) -> None:
     assert Step.SAMPLE not in bench.where.steps[1:], "no second round"
 
 
+@pytest.mark.rest
 def test_weights_of_a_round_that_were_exchanged_are_trained_again_with_all_after_them(bench: Bench) -> None:
     first = bench.measure()
     (file,) = bench.folder.glob("training/*/weights/round-1/model.safetensors")
@@ -177,12 +190,24 @@ def test_weights_of_a_round_that_were_exchanged_are_trained_again_with_all_after
     assert bench.where.steps == [Step.TRAIN, Step.SCORE], "the same bits: the second round's stand"
 
 
+def test_instructions_come_from_the_users_file(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "project")
+    prompts = [f"we saw this {genre} {when} at home ." for genre in ("western", "film") for when in ("today", "twice")]
+    (tmp_path / "asked.jsonl").write_text("".join(json.dumps({"prompt": p}) + "\n" for p in prompts * 10))
+    (bench.folder / "inputs.toml").write_text(f'instructions = "{tmp_path / "asked.jsonl"}"\n')
+    metrics = bench.measure(instructions="file", rounds=1)
+    assert 0 < metrics["pairs"] <= 40
+    (file,) = bench.folder.glob("data/*/files/pairs.safetensors")
+    assert {Words().decode(prompt) for prompt in read_pairs(file.parent)[0].prompts} <= set(prompts)
+
+
 def test_reviews_that_the_model_has_no_room_for_are_the_users(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="room for 36") as told:
         Bench(tmp_path / "project").measure(answer=20)
     assert "raise `answer`" in told.value.remedy
 
 
+@pytest.mark.rest
 def test_extrapolation_goes_on_the_way_that_the_training_took(bench: Bench) -> None:
     plain = bench.measure(rounds=1, name="plain")
     further = bench.measure(rounds=1, name="further", extrapolate=0.5)

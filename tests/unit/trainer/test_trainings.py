@@ -20,7 +20,7 @@ from harness.trainer.tasks import data_settings
 from harness.training import rung
 from harness.training.kept import digest_of_input
 from harness.training.left_behind import whole_lines
-from harness.training.rung import TrainingService
+from harness.training.rung import TrainingService, _read_done, _write_done
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,6 +161,13 @@ def test_weights_that_were_exchanged_are_trained_again(bench: Bench) -> None:
     bench.where.steps.clear()
     assert bench.measure() == first
     assert Step.TRAIN in bench.where.steps
+
+
+def test_a_training_of_other_data_is_not_over(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    _write_done(tmp_path / "trained.json", {"finite": 1.0}, tmp_path / "weights", "these")
+    assert _read_done(tmp_path / "trained.json", tmp_path / "weights", "these") == {"finite": 1.0}
+    assert _read_done(tmp_path / "trained.json", tmp_path / "weights", "others") is None
 
 
 def test_asked_to_stop_it_ends_the_trainer_and_keeps_its_place(bench: Bench) -> None:
