@@ -7,7 +7,6 @@ What was answered is kept after each batch, and a step that was killed goes on t
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -70,7 +69,7 @@ def answer(job: Job, say: Say) -> Mapping[str, float]:
         raise StepError("the weights are not finite: nothing can be asked of them", remedy="see the fine-tune's rails")
     _check_room(policy, tokenizer, asked)
     weights = sorted(Path(job.weights).glob("*")) if job.weights else []
-    purpose = (job.seed, settings, hashlib.sha256(lines.read_bytes()).hexdigest(), store.digest(weights), job.device)
+    purpose = (job.seed, settings, store.digest([lines]), store.digest(weights), job.device)
     pieces = Pieces(Path(job.out), repr(purpose))
     known: dict[str, Any] = pieces.known("answers") or {}
     total, last = sum(len(one.turns) for one in asked), ends(policy, tokenizer)
