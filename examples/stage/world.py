@@ -123,7 +123,8 @@ def write(folder: Path, count: int = 272, *, steps: int = 250) -> None:
     _lines(folder / "questions.jsonl", questions())
     named = {"model": "model", "preferences": "preferences"}
     inputs = "".join(f'{name} = "{folder.resolve() / path}"\n' for name, path in named.items())
-    inputs += f'[judge]\nquestions = "{folder.resolve() / "questions.jsonl"}"\n'
+    for rung in ("judge", "equal-length"):
+        inputs += f'[{rung}]\nquestions = "{folder.resolve() / "questions.jsonl"}"\n'
     (folder / "inputs.toml").write_text(inputs, "utf-8")
     for path in folder.rglob("*"):  # a trainer's container has another user
         path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))

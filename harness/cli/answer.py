@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: answers-RUN-SEED.jsonl]")
 @click.option("--rung", metavar="NAME", help="The rung that fine-tuned it.  [default: the first]")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which of its trainings.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31), help="Which of its trainings.")
 @click.option("--start", is_flag=True, help="Ask the model that the training began with.")
 @click.option("--tokens", default=1024, show_default=True, type=click.IntRange(1), help="Longest answer.")
 @click.option(
@@ -62,7 +63,7 @@ def answer_command(
     from harness.checks.options import Options  # noqa: PLC0415
     from harness.cli.paced import paced  # noqa: PLC0415
     from harness.cli.progress import say, tell  # noqa: PLC0415
-    from harness.core.errors import StoppedError  # noqa: PLC0415
+    from harness.core.errors import StoppedError, UserError  # noqa: PLC0415
     from harness.core.files import check_destination, save_bytes  # noqa: PLC0415
     from harness.core.stopping import Stop, heeding  # noqa: PLC0415
     from harness.ladder.answering import ask, model_of  # noqa: PLC0415
@@ -70,6 +71,10 @@ def answer_command(
     from harness.llm_judge.questions import read_questions  # noqa: PLC0415
 
     output = output or Path(f"answers-{run}-{seed}.jsonl")
+    if output.exists() and questions.exists() and output.samefile(questions):
+        raise UserError(f"{output} holds the questions", remedy="name another file for the answers")
+    if not math.isfinite(temperature):
+        raise UserError(f"a temperature is a finite number, and not {temperature}")
     check_destination(output)
     asked = read_questions(questions)
     with read_ledger(folder, database) as ledger:

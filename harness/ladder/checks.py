@@ -184,6 +184,13 @@ def _judges(at: Path, plan: RungPlan, below: Sequence[RungPlan]) -> Iterator[Mis
         if plan.gate.metric not in DECIDING:
             what = f"a judge's gate decides by prompts, and {plan.gate.metric} has no value for each"
             yield Mistake((*at, "gate", "metric"), what, f"one of: {', '.join(DECIDING)}")
+        told = dict(plan.settings)
+        direct = told.get("form") != "scores" and told.get("against", "baseline") == "baseline"
+        if plan.gate.metric == AT_EQUAL_LENGTH and not direct:
+            what = (
+                f"at equal length the rung {plan.name} cannot decide: its answers are not compared with the baseline's"
+            )
+            yield Mistake((*at, "gate", "metric"), what, 'another rung with against = "baseline"')
         if not -1.0 < plan.gate.margin < 1.0:
             what = f"a preference lies between -1 and 1: a margin of {plan.gate.margin:g} is beyond"
             yield Mistake((*at, "gate", "margin"), what, "a margin within -1 and 1")

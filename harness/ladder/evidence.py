@@ -15,21 +15,23 @@ Two kinds, for two units:
 
 The gate for effects of single prompts decides by bets: it is valid at every look, and about one trained model only. An
 effect is a number in [-1, 1] for one prompt: +1 where a judge prefers the candidate's model in both orders, -1 where it
-prefers the baseline's, or a difference of rewards. The gate may look after each prompt, and the prompts may come in any
-order; with probability 1 - alpha it never decides wrongly, however often it looked. That says nothing about another
-training run: whether the *loss* is better is asked with seeds as the unit (`harness.ladder.gate`).
+prefers the baseline's, or a difference of rewards. The gate may look after each prompt, if their order is drawn by
+chance and knows nothing of the answers: sets are published by category, and whoever goes through them in that order
+meets another mean at each look. With probability 1 - alpha it never decides wrongly then. That says nothing about
+another training run: whether the *loss* is better is asked with seeds as the unit (`harness.ladder.gate`).
 
-Judges like long answers. `at_equal_length` takes prompts together in twos so that, if length moves a preference by some
-unknown amount for each unit of tanh(difference / SD), the term of AlpacaEval 2's regression, it cancels out exactly:
-what is left is the preference at equal length, and nothing has to be fitted. Weights come from lengths alone, which are
-known before anybody is asked, so that the guarantee is that for single prompts.
+Judges like long answers. `at_equal_length` counts no win that may be length's: a prompt whose answer is longer than the
+baseline's is taken together with one whose answer is shorter by as much or more, and where there is none, a win of it
+counts as a tie. So a judge with a taste for length alone, of whatever shape, gives a mean of 0 at the most, if it
+takes from a shorter answer what it gives to one that is longer by as much. Not covered: a judge that rewards length and
+does not punish its want; and what the price is, fewer promotions of what is longer everywhere.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,7 +39,7 @@ from harness.ladder.gate import comparison, falls_short, left_open, suffices
 from harness.ledger.records import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,40 +77,47 @@ def interval_by_bets(effects: Sequence[float] | Array, alpha: float) -> tuple[fl
     return (low, high) if low <= high else (float(values.mean()), float(values.mean()))
 
 
-#: The shares of prompts, by their numbers, that make up one effect; they sum to 1.
-Unit: TypeAlias = tuple[tuple[int, float], ...]
+@dataclass(frozen=True)
+class Unit:
+    """The prompts, by number, whose mean is one effect; where `capped`, a win counts as a tie."""
+
+    prompts: tuple[int, ...]
+    capped: bool = False
+
+    def effect(self, effects: Mapping[int, float]) -> float:
+        """The effect; of single prompts they are in [-1, 1]."""
+        mean = sum(effects[number] for number in self.prompts) / len(self.prompts)
+        return min(mean, 0.0) if self.capped else mean
 
 
-def single(prompts: int) -> list[Unit]:
-    """Each prompt by itself."""
-    return [((number, 1.0),) for number in range(prompts)]
+def single(prompts: Iterable[int]) -> list[Unit]:
+    """Each prompt by itself, in this order."""
+    return [Unit((number,)) for number in prompts]
 
 
-def at_equal_length(gaps: Sequence[float] | Array) -> list[Unit]:
-    """Prompts taken together so that differences in length cancel out, in the order in which they are whole.
+def at_equal_length(gaps: Mapping[int, float], order: Sequence[int]) -> list[Unit]:
+    """Prompts as they count at equal length, in the order in which they are whole when asked in `order`.
 
-    `gaps` are lengths of answers less those that they are compared with. A prompt without a difference stands alone;
-    of the others each longer one is taken with the shorter one that is most like it. Those without a partner are left
-    out: where all answers of one side are longer, nothing can be said of equal length.
+    `gaps` are lengths of answers less those that they are compared with, by the number of a prompt. Each longer one is
+    taken with the shorter one that is most like it, of those that differ by as much or more; the largest first.
     """
-    values = np.asarray(gaps, dtype=np.float64)
-    spread = float(values.std(ddof=1)) if values.size > 1 else 0.0
-    pull = np.tanh(values / spread) if spread > 0.0 else np.sign(values)
-    units: list[Unit] = [((int(n), 1.0),) for n in np.flatnonzero(pull == 0.0)]
-    longer, shorter = ([int(n) for n in np.flatnonzero(side * pull > 0.0)] for side in (1, -1))
-    few, many = sorted((longer, shorter), key=len)
-    for one in sorted(few, key=lambda n: (-abs(pull[n]), n)):
-        other = min(many, key=lambda n: (abs(abs(pull[n]) - abs(pull[one])), n))
-        many.remove(other)
-        a, b = abs(float(pull[one])), abs(float(pull[other]))
-        units.append(tuple(sorted(((one, b / (a + b)), (other, a / (a + b))))))
-    return sorted(units, key=lambda unit: (max(n for n, _ in unit), unit))
+    shorter = sorted((number for number in order if gaps[number] < 0), key=lambda n: (-gaps[n], n))
+    units = single(number for number in order if gaps[number] == 0)
+    for number in sorted((n for n in order if gaps[n] > 0), key=lambda n: (-gaps[n], n)):
+        other = next((n for n in shorter if -gaps[n] >= gaps[number]), None)
+        if other is None:
+            units.append(Unit((number,), capped=True))
+        else:
+            shorter.remove(other)
+            units.append(Unit((number, other)))
+    units += single(shorter)
+    place = {number: at for at, number in enumerate(order)}
+    return sorted(units, key=lambda unit: max(place[number] for number in unit.prompts))
 
 
 def effects_of(units: Sequence[Unit], effects: Mapping[int, float]) -> list[float]:
-    """The effect of each unit, in their order; without those of which a prompt has none."""
-    whole = [unit for unit in units if all(number in effects for number, _ in unit)]
-    return [min(max(sum(share * effects[number] for number, share in unit), -1.0), 1.0) for unit in whole]
+    """The effect of each unit, in their order, as far as all their prompts have one."""
+    return [unit.effect(effects) for unit in units if all(number in effects for number in unit.prompts)]
 
 
 def by_t(differences: Sequence[float], null: float = 0.0) -> float:
@@ -206,8 +215,13 @@ class PromptGate:
         for_it = by_bets(values, -self.margin)
         against_it = by_bets(-values, self.margin)
         needed = 2.0 / self.alpha
-        # What was enough once stays enough: the guarantee is about ever crossing.
-        crossed = _first(for_it, needed), _first(against_it, needed)
+        # What was enough once stays enough: the guarantee is about ever crossing. But for what the mean speaks against
+        # by now, as it may where prompts were not in an order of chance.
+        mean, never = (float(values.mean()) if len(values) else 0.0), len(values) + 1
+        crossed = (
+            _first(for_it, needed) if mean >= -self.margin else never,
+            _first(against_it, needed) if mean <= -self.margin else never,
+        )
         if not len(values) or (min(crossed) > len(values) and len(values) < self.most):
             return None
         low, high = interval_by_bets(values, self.alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,22 +72,27 @@ class Panel:
         return [_mean(given[one.name]) for one in asked]
 
     def effects(self) -> dict[int, float]:
-        """By the number of a prompt, how much the candidate is preferred over the baseline, in [-1, 1]."""
-        mine, base = self.said[CANDIDATE], self.said[BASELINE]
+        """By the number of a prompt, how much the candidate is preferred over the baseline, in [-1, 1].
+
+        A prompt without a readable verdict is lost: whoever can make a judge babble would have it left out.
+        """
+        return {number: -1.0 if (known := self._effect(number)) is None else known for number in self.said[CANDIDATE]}
+
+    def _effect(self, number: int) -> float | None:
+        mine, base = self.said[CANDIDATE][number], self.said[BASELINE].get(number)
         if self.judge_of_baseline is None:
-            return {number: 2.0 * value - 1.0 for number, value in mine.items() if value is not None}
+            return None if mine is None else 2.0 * mine - 1.0
         scale = 9.0 if self.settings.form == "scores" else 1.0
-        both = {number: (value, base.get(number)) for number, value in mine.items()}
-        return {n: (a - b) / scale for n, (a, b) in both.items() if a is not None and b is not None}
+        return None if mine is None or base is None else (mine - base) / scale
 
     def metrics(self, equal: Sequence[Unit]) -> tuple[dict[str, float], dict[str, float]]:
         """The candidate's, and the baseline's beside it."""
         effects = list(self.effects().values())
         level = effects_of(equal, self.effects())
-        asked = max(len(self.said[CANDIDATE]), 1)
-        mine = {PREFERENCE: _mean(effects) or 0.0, AT_EQUAL_LENGTH: _mean(level) or 0.0}
-        mine["excluded"] = 1.0 - len(effects) / asked
-        base = {PREFERENCE: 0.0, AT_EQUAL_LENGTH: 0.0, "excluded": 0.0}
+        lost = sum(self._effect(number) is None for number in self.said[CANDIDATE])
+        mine = {PREFERENCE: _mean(effects) or 0.0, "excluded": lost / max(len(effects), 1)}
+        mine |= {AT_EQUAL_LENGTH: _mean(level) or 0.0} if self.settings.compares else {}
+        base = {PREFERENCE: 0.0, "excluded": 0.0} | ({AT_EQUAL_LENGTH: 0.0} if self.settings.compares else {})
         asking = dict(self.judges())
         mine |= self._price(asking[CANDIDATE]) | self._own(CANDIDATE)
         return mine, base | self._price(asking.get(BASELINE)) | self._own(BASELINE)
@@ -117,7 +123,7 @@ class Panel:
                 Compared(p, side.length(names[n]), other.length(names[n]), hard.get(names[n], 0.0))
                 for n, p in said.items()
             ]
-            out["win_rate_at_equal_length"] = length_controlled(rows, self.sets.anchors).win_rate
+            out["win_rate_at_equal_length"] = length_controlled(rows, self.sets.anchors, resamples=0).win_rate
         if self.settings.form == "arena":
             from harness.llm_judge.arena import Styled, at_equal_style  # noqa: PLC0415 - one form of several
 
@@ -132,7 +138,7 @@ class Panel:
         groups: dict[str, list[float]] = {}
         for name, turn, value in self.ratings[whose]:
             if value is not None:
-                for key in ("score", f"score.turn_{turn}", f"score.{metric_name(category[name])}"):
+                for key in ("score", f"score_turn_{turn}", f"score.{metric_name(category[name])}"):
                     groups.setdefault(key, []).append(value)
         return {key: sum(values) / len(values) for key, values in groups.items()}
 
@@ -153,8 +159,9 @@ class Panel:
 
 
 def metric_name(category: str) -> str:
-    """A category's name as a part of a metric's."""
-    return "".join(c if c.isascii() and c.isalnum() else "_" for c in category.lower())[:40] or "general"
+    """A category's name as a part of a metric's; one that does not fit in has a digest of its own behind it."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in category.lower())[:40] or "general"
+    return plain if plain == category else f"{plain}_{hashlib.sha256(category.encode()).hexdigest()[:6]}"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -12,15 +12,16 @@ more from what was kept (`ClimbContext.replies`).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.digests import json_digest
-from harness.core.errors import InfrastructureError, StoppedError, UserError
+from harness.core.errors import InfrastructureError, UserError
 from harness.core.waiting import alone
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.context import Progress, Training
@@ -46,6 +47,7 @@ from harness.llm.recording import Recording, recorded
 from harness.llm_judge.judge import Judge, Manner
 from harness.protocol.job import Progress as StepProgress
 from harness.protocol.job import Step
+from harness.training.weights import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
 
 #: What is kept with a run: who answered what, what was asked and replied, and what came of it for each prompt.
 ANSWERS, CALLS, JUDGEMENT = "answers-{}-{}", "calls-{}-{}", "judgement-{}.json"
+#: What a fine-tune leaves of its weights' digests; as `harness.ladder.climb` calls it.
+FILES = "files-{}.json"
 
 
 def settings_of_plan(plan: RungPlan) -> JudgeSettings:
@@ -88,6 +92,8 @@ class _Rung:
     plan: RungPlan
     one: Screened
     labels: dict[str, str]
+    #: Where the weights lie that answered, by whose they are.
+    addresses: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def settings(self) -> JudgeSettings:
@@ -117,15 +123,14 @@ class _Rung:
         sides = self._sides()
         mine, base = sides[CANDIDATE], sides[BASELINE]
         known = {"length_ratio": _ratio(mine.mean_length(), base.mean_length()), "ended": mine.ended}
-        if (stopped := self._rails(known)) is not None:
+        if (stopped := self._rails(known)) is not None:  # the others are looked at when they are known
             self._keep(known, {}, {"length_ratio": 1.0, "ended": base.ended}, sides)
             return stopped
-        gaps = [mine.length(each.name) - base.length(each.name) for each in self.sets.asked]
-        equal = at_equal_length(gaps)
-        plain_units = single(len(gaps))
-        units = equal if self.gate.metric == AT_EQUAL_LENGTH else plain_units
-        order = list(dict.fromkeys(number for unit in units for number, _ in unit))
-        order += [number for number in range(len(gaps)) if number not in order] if units is plain_units else []
+        order = self._order()
+        gaps = {n: mine.length(one.name) - base.length(one.name) for n, one in enumerate(self.sets.asked)}
+        equal = at_equal_length(gaps, order)
+        at_level = self.gate.metric == AT_EQUAL_LENGTH
+        units = equal if at_level else single(order)
         gate = PromptGate(
             self.gate.margin,
             self.gate.alpha,
@@ -133,28 +138,38 @@ class _Rung:
             self.gate.undecided,
             self.gate.metric.replace("_", " "),
             self.gate.against,
-            "prompts" if units is plain_units else "prompts or pairs of prompts at equal length",
+            "prompts, in twos where they differ in length," if at_level else "prompts",
         )
         with contextlib.ExitStack() as stack:
             panel = stack.enter_context(self._panel(sides))
-            decision = None
             looks = [look for look in self.gate.looks if look < len(order)] + [len(order)]
             for look in looks:
-                if self.context.stopping():
-                    raise StoppedError
                 panel.judge(order[:look])
                 self._tell(look, len(order))
                 decision = gate.decide(effects_of(units, panel.effects()))
                 if decision is not None:
                     break
-            if decision is None:  # prompts without a readable verdict: as many as there are have been looked at
-                decision = replace(gate, most=0).decide(effects_of(units, panel.effects())) or _nothing(gate, len(gaps))
+            else:
+                raise InfrastructureError(f"the gate of {self.plan.name} did not decide after its last look")
             metrics, beside = panel.metrics(equal)
         metrics |= known
         beside |= {"length_ratio": 1.0, "ended": base.ended}
+        if absent := [rail.metric for rail in self.gate.rails if rail.metric not in metrics]:
+            remedy = "more questions, or a rail on what is measured with so few"
+            raise InfrastructureError(f"the rung {self.plan.name} could not measure {absent[0]}", remedy=remedy)
         self._keep(metrics, panel.document(), beside, sides, panel)
         stopped = self._rails(metrics) if decision.decision == "promote" else None
         return self._told(stopped or decision, metrics)
+
+    def _order(self) -> list[int]:
+        """The numbers of all questions in an order of chance, which nothing but their names decides.
+
+        Sets are published by category: in their own order each look would meet another mean.
+        """
+        names = [one.name for one in self.sets.asked]
+        return sorted(
+            range(len(names)), key=lambda n: hashlib.sha256(f"{self.plan.name}\0{names[n]}".encode()).digest()
+        )
 
     def _rails(self, metrics: Mapping[str, float]) -> Decision | None:
         for rail in self.gate.rails:
@@ -172,15 +187,14 @@ class _Rung:
         at += [f"{metrics['calls']:.0f} calls of {self.settings.judge}, {metrics['tokens']:.0f} tokens{price}"]
         detail = {**decision.detail, **{name: metrics[name] for name in BESIDE if name in metrics}}
         detail["judge"] = self.settings.judge
+        detail["weights"] = dict(self.addresses)
         return Decision(decision.decision, f"{decision.reason}; {'; '.join(at)}", detail)
 
     def _sides(self) -> dict[str, Answered]:
         wanted = [CANDIDATE, BASELINE, *([START] if self.settings.against == START else [])]
         places = {whose: self._weights(whose) for whose in wanted if whose != START}
-        gone = [whose for whose, at in places.items() if not at.exists()]
-        if gone:
-            remedy = f"raise keep_gib of the rung {self.tuned.name}: two models have to fit in"
-            raise InfrastructureError(f"the weights of the {gone[0]} were removed to make room", remedy=remedy)
+        self.addresses.update({whose: at.parent.name for whose, at in places.items()})
+        self._same_as_below()
         lines = question_lines(self.sets.asked, self._sampling)
         trainings, out = self.context.trainings(self.labels), {}
         for whose in wanted:
@@ -190,6 +204,17 @@ class _Rung:
         if self.sets.outputs is not None:
             out[OUTPUTS] = Answered(OUTPUTS, self.sets.outputs, 1.0)
         return out
+
+    def _same_as_below(self) -> None:
+        """Write down where the candidate's weights are not those that the fine-tune's record names, as on a GPU."""
+        name = FILES.format(self.settings.seed)
+        below = [
+            data for each, data in self.context.ledger.documents(self.held.run.id, name) if each.rung == self.tuned.name
+        ]
+        mine = self.addresses[CANDIDATE]
+        if below and (then := address_of(json.loads(below[-1])["weights"])) != mine:
+            detail = {"rung": self.plan.name, "trained": then, "judged": mine}
+            self.context.ledger.note(self.held, "trained-again-to-others", detail)
 
     def _weights(self, whose: str) -> Path:
         """The folder of the weights; a seed whose weights are not there any more is trained again."""
@@ -236,13 +261,18 @@ class _Rung:
         with contextlib.ExitStack() as stack:
             if self.context.replies is not None:
                 place = self.context.replies / self.plan.name / f"{whose}.jsonl"
-                yield Judge(manner, stack.enter_context(Recording(place, read_only=True)), None, budget)
-                return
-            evaluation = self.context.evaluation(self.plan, self.one if whose == CANDIDATE else None)
-            place = self.context.folder / RECORDINGS / f"{json_digest([name, evaluation])[:32]}.jsonl"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(alone(place.with_suffix(".lock"), self.context.stopping))
-            yield Judge(manner, stack.enter_context(Recording(place)), endpoint, budget)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.touch()  # where nobody was asked nothing was kept
+                recording, asks = Recording(place, read_only=True), None
+            else:
+                evaluation = self.context.evaluation(self.plan, self.one if whose == CANDIDATE else None)
+                place = self.context.folder / RECORDINGS / f"{json_digest([name, evaluation])[:32]}.jsonl"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(alone(place.with_suffix(".lock"), self.context.stopping))
+                recording, asks = Recording(place), endpoint
+            turns = 2 * len(self.sets.asked)  # both orders, or two turns
+            stack.enter_context(recording)
+            yield Judge(manner, recording, asks, budget, planned=turns, stopping=self.context.stopping)
 
     def _tell(self, done: int, of: int) -> None:
         training = Training("judge", self.settings.seed, Step.SCORE, StepProgress(done, of, "prompts"))
@@ -264,17 +294,11 @@ class _Rung:
             _in_parts(attach, CALLS.format(seed, whose), recorded(call for heard in judge.heard for call in heard))
         attach(f"baseline-{seed}.json", json.dumps(plain(dict(beside)), sort_keys=True).encode())
         if document:
-            attach(JUDGEMENT.format(seed), json.dumps(plain(dict(document)), sort_keys=True).encode())
+            told = {**document, "weights": dict(self.addresses)}
+            attach(JUDGEMENT.format(seed), json.dumps(plain(told), sort_keys=True).encode())
         scores = [Score(seed, name, value) for name, value in metrics.items()]
         self.context.ledger.save_scores(self.held, self.plan.name, scores)
         self.context.watch(Progress(self.plan.name, seed, dict(metrics), dict(beside)))
-
-
-def _nothing(gate: PromptGate, prompts: int) -> Decision:
-    """No effect at all: no two prompts in which lengths cancel out, or no readable verdict."""
-    told = f"nothing can be said of {gate.metric}: of {prompts} prompts none could be taken for {gate.units}"
-    # What could not be looked at is no pass, whatever the gate does with what it leaves open.
-    return Decision("reject", f"{told}, and so it is rejected", {"metric": gate.metric, "prompts": 0})
 
 
 def _in_parts(attach: Any, name: str, lines: bytes) -> None:

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from harness.core.errors import InfrastructureError, UserError
 from harness.core.files import LINES, load_text
 from harness.ladder.judge_settings import BY_CATEGORY, OTHER_CATEGORY
@@ -60,6 +62,13 @@ def read_sets(settings: JudgeSettings, inputs: Mapping[str, Path]) -> Sets:
     return Sets(tuple(asked), outputs, prompts, difficulties, anchors)
 
 
+class _Anchor(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    preference: float = Field(ge=0.0, le=1.0)
+    ours: int = Field(ge=0, le=10**9)
+    theirs: int = Field(ge=0, le=10**9)
+
+
 def _anchors(path: Path) -> tuple[Compared, ...]:
     """Comparisons of an opponent with versions of itself: `{"preference", "ours", "theirs"}`, lengths in characters."""
     found = []
@@ -67,11 +76,12 @@ def _anchors(path: Path) -> tuple[Compared, ...]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            found.append(Compared(float(row["preference"]), int(row["ours"]), int(row["theirs"])))
-        except (ValueError, KeyError, TypeError) as error:
-            told = f"line {number} of {path} is no anchor: it needs preference, ours and theirs"
+            one = _Anchor.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            told = f"line {number} of {path} is no anchor: {'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}"
             raise UserError(told, remedy="preferences in [0, 1], and lengths in characters") from error
+        found.append(Compared(one.preference, one.ours, one.theirs))
     return tuple(found)
 
 

@@ -76,9 +76,15 @@ class JudgeSettings:
         more = {"scores": ("prompts",)}.get(self.form, ())
         return ("questions", *more)
 
+    @property
+    def compares(self) -> bool:
+        """Whether candidate and baseline are compared with each other: else their lengths are held against others'."""
+        return self.form != "scores" and self.against == "baseline"
+
     def declared(self) -> Declared:
         """What is measured."""
-        metrics: dict[str, Range] = {PREFERENCE: _UNIT, AT_EQUAL_LENGTH: _UNIT, "length_ratio": COUNT}
+        metrics: dict[str, Range] = {PREFERENCE: _UNIT, "length_ratio": COUNT}
+        metrics |= {AT_EQUAL_LENGTH: _UNIT} if self.compares else {}
         metrics |= {"excluded": SHARE, "ended": SHARE}
         metrics |= {"score": (1.0, 10.0)} if self.form == "scores" else {}
         metrics |= {} if self.form == "scores" else {"win_rate": SHARE, "win_rate_at_equal_length": SHARE}
@@ -90,7 +96,7 @@ class JudgeSettings:
         """Refuse what cannot be meant."""
         for what, holds in self._rules():
             if not holds:
-                raise StepError(f"the settings of this judge make no sense: {what}", fault="user", remedy=what)
+                raise StepError(f"these settings make no sense: {what}", fault="user", remedy=what)
 
     def _rules(self) -> tuple[tuple[str, bool], ...]:
         choices = {"form": FORMS, "against": OPPONENTS, "criterion": CRITERIA, "template": TEMPLATES}
@@ -113,7 +119,7 @@ class JudgeSettings:
             *((f"{name} has to be finite and at least 0", 0.0 <= getattr(self, name) < math.inf) for name in numbers),
             ("judge_temperature has to be at most 2", self.judge_temperature <= 2.0),
             ("budget_dollars needs price_in or price_out", not self.budget_dollars or prices),
-            ('weighted is for form = "pairs"', not self.weighted or self.form == "pairs"),
+            ("weighted has to be 0 unless pairs are judged", not self.weighted or self.form == "pairs"),
             (
                 "against is for pairs: scores are held against the baseline's",
                 self.form != "scores" or self.against == "baseline",

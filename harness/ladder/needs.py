@@ -62,7 +62,7 @@ def check_inputs(ladder: Ladder, folder: Path, data_dir: str | None = None) -> N
     for plan in trained:
         given = _inputs(plan, folder, data_dir)
         if plan.kind in JUDGED and all(name in given and given[name].exists() for name in declared_by(plan).inputs):
-            _sets(ladder, plan, given)
+            _sets(ladder, plan, given, folder, data_dir)
     if data_dir is not None and not any(INPUT in declared_by(plan).inputs for plan in trained):
         raise UserError(f"no rung of {ladder.name} reads a folder of data", remedy="leave --data-dir out")
 
@@ -89,18 +89,18 @@ def _files(plan: RungPlan, folder: Path, data_dir: str | None) -> Iterator[UserE
                 yield UserError(f"the rung {plan.name} reads {name}: {error}", remedy=error.remedy)
 
 
-def _sets(ladder: Ladder, plan: RungPlan, given: dict[str, Path]) -> None:
+def _sets(ladder: Ladder, plan: RungPlan, given: dict[str, Path], folder: Path, data_dir: str | None) -> None:
     """Read what a judge is to compare, and see that the model can be asked it. Raises UserError."""
     from harness.ladder.judge_rung import fine_tune_of, settings_of_plan  # noqa: PLC0415 - few ladders have a judge
     from harness.ladder.judge_sets import read_sets  # noqa: PLC0415
 
     settings = settings_of_plan(plan)
     read_sets(settings, given)
-    model = given.get("model")
+    tuned = fine_tune_of(ladder, plan)
+    model = _inputs(tuned, folder, data_dir).get("model")
     if settings.template == "chat" and model is not None and model.is_dir() and not _has_template(model):
         raise UserError(
-            f"the rung {plan.name} puts questions as messages, and the model of {fine_tune_of(ladder, plan).name} has "
-            "no chat template",
+            f"the rung {plan.name} puts questions as messages, and the model of {tuned.name} has no chat template",
             remedy='add chat_template.jinja to the model\'s folder, or set template = "none" for the rung',
         )
 

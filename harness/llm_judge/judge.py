@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecut
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from harness.core.errors import InfrastructureError, UserError
+from harness.core.errors import InfrastructureError, StoppedError, UserError
 from harness.llm.account import Account, Budget
 from harness.llm.request import Message, Reply, Request
 
@@ -85,8 +85,19 @@ class Judge:
     """A model behind an endpoint, with a recording in front of it; without an endpoint, the recording alone."""
 
     def __init__(
-        self, manner: Manner, recording: Recording, endpoint: Endpoint | None = None, budget: Budget | None = None
+        self,
+        manner: Manner,
+        recording: Recording,
+        endpoint: Endpoint | None = None,
+        budget: Budget | None = None,
+        *,
+        planned: int = 0,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Take an endpoint to ask, or none; `planned` is the number of questions where they come in several panels.
+
+        `stopping` is asked before each question. Raises UserError for a recording that takes nothing.
+        """
         if endpoint is not None and not recording.writable:
             raise UserError("a judge that asks needs a recording to write to")
         self.manner = manner
@@ -95,6 +106,7 @@ class Judge:
         #: What was asked and replied, by question in their order: with reminders, whichever worker was first.
         self.heard: list[Exchange] = []
         self._endpoint = endpoint
+        self.planned, self._stopping, self._lost = planned, stopping, 0
 
     def request(self, system: str, user: str, *, top: int = 0, most_tokens: int | None = None) -> Request:
         """A question as this judge is asked; `top` and `most_tokens` as `Request` has them."""
@@ -109,13 +121,16 @@ class Judge:
         Raises as `Endpoint.ask` and `Account.hold` do, UserError where a reply is not recorded and there is no
         endpoint, and InfrastructureError as soon as more questions than allowed are without a readable reply.
         """
-        allowed = self.manner.most_excluded * len(requests)
+        allowed = self.allowed(len(requests))
         lost: list[int] = []
         over = threading.Event()
 
         def one(number: int) -> tuple[T | None, Exchange]:
             if over.is_set():
                 raise CancelledError
+            if self._stopping():
+                over.set()
+                raise StoppedError
             try:
                 return judged(number)
             except BaseException:
@@ -145,6 +160,7 @@ class Judge:
         if real := [error for error in errors if error is not None and not isinstance(error, CancelledError)]:
             raise real[0]
         outcomes = [task.result() for task in tasks]
+        self._lost += len(lost)
         self.heard += [exchange for _, exchange in outcomes]
         replies = [reply for _, exchange in outcomes for _, reply in exchange]
         return Heard(
@@ -155,6 +171,10 @@ class Judge:
             completion_tokens=sum(reply.completion_tokens for reply in replies),
             models=tuple(sorted({reply.model for reply in replies})),
         )
+
+    def allowed(self, questions: int) -> float:
+        """How many of a panel of questions may stay without a readable reply, after those of the panels before."""
+        return self.manner.most_excluded * max(self.planned, questions) - self._lost
 
     def _insist(self, request: Request, read: Callable[[Reply], T | None], how: str) -> tuple[T | None, Exchange]:
         exchange: list[tuple[Request, Reply]] = []

@@ -79,7 +79,7 @@ def length_controlled(
 ) -> Controlled:
     """Fit the regression and set the length term to 0. The same input gives the same figures.
 
-    `resamples` are those of the bootstrap for the interval.
+    `resamples` are those of the bootstrap for the interval; without any it has no ends (NaN).
 
     Raises UserError for fewer prompts than folds, and for figures that are none.
     """
@@ -107,7 +107,8 @@ def length_controlled(
     strength = float(np.ravel(search.C_)[0])
     model = linear_model.LogisticRegression(C=strength, l1_ratio=1.0, **_PUBLISHED)
     own = features[: len(compared)]
-    low, high = _bootstrap(model, (features, p, weight), len(compared), resamples)
+    ends = _bootstrap(model, (features, p, weight), len(compared), resamples) if resamples else (math.nan, math.nan)
+    low, high = ends
     return Controlled(
         win_rate=_at_equal_length(own, coefficients),
         low=low,

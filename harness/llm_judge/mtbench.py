@@ -260,11 +260,11 @@ def _prompt(prompts: Mapping[str, Prompt], question: Question, turn: int) -> Pro
 
 
 def _rating(reply: Reply) -> float | None:
-    """The rating of a whole reply, from 1 to 10: on its last line, or the same one wherever there is one."""
+    """The rating of a whole reply, from 1 to 10, by its last line alone: before it, a judge may quote an answer."""
     if reply.finish not in {"stop", ""}:
         return None
     last = last_line(reply.text)
-    found = _RATING.findall(last) or _RATING.findall(reply.text) or _BARE.findall(last)
+    found = _RATING.findall(last) or _BARE.findall(last)
     if len(set(found)) > 1:
         return None
     value = float(found[0]) if found else 0.0

@@ -136,7 +136,7 @@ def compare(judge: Judge, pairs: Sequence[Pair], form: Form = Form()) -> Outcome
     preferences: list[float | None] = [0.5] * len(pairs)
     for number, (straight, swapped) in zip(differing, both, strict=True):
         preferences[number] = None if straight is None or swapped is None else (straight + 1.0 - swapped) / 2.0
-    if (lost := preferences.count(None)) > judge.manner.most_excluded * len(pairs):
+    if (lost := preferences.count(None)) > judge.manner.most_excluded * max(judge.planned / 2.0, len(pairs)):
         raise InfrastructureError(
             f"the judge {judge.manner.model} left {lost} of {len(pairs)} pairs without a verdict in both orders",
             remedy="choose a judge that keeps to the form; the recording has what it said",
@@ -193,7 +193,7 @@ def _outcome(
     losses = sum(a < 0.5 < b for a, b in whole)
     return Outcome(
         preferences=tuple(preferences),
-        win_rate=float(judged.mean()),
+        win_rate=float(judged.mean()) if judged.size else math.nan,
         low=low,
         high=high,
         wins=wins,

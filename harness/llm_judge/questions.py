@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from harness.core.errors import UserError
 from harness.core.files import json_of, text_of
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LOOSE = ConfigDict(extra="ignore", frozen=True)
 #: As the set's own prompts are written.
 _SUMMARY = "SUBREDDIT: r/{subreddit}\n\nTITLE: {title}\n\nPOST: {post}\n\nTL;DR:"
+#: The largest number for a question: what is fitted to larger ones is no figure.
+_MOST = 1e6
 #: Most turns of a question.
 MOST_TURNS = 2
 
@@ -71,6 +73,8 @@ def _several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+#: A number or a name; true is neither.
+_Id: TypeAlias = StrictInt | StrictStr | None
 _Texts = Annotated[tuple[str, ...], BeforeValidator(_turns)]
 
 
@@ -81,10 +85,10 @@ class _Choice(BaseModel):
 
 class _Row(BaseModel):
     model_config = _LOOSE
-    question_id: int | str | None = None
-    uid: int | str | None = None
-    id: int | str | None = None
-    row: int | str | None = None
+    question_id: _Id = None
+    uid: _Id = None
+    id: _Id = None
+    row: _Id = None
     category: str = "general"
     turns: Annotated[_Texts, Field(min_length=1, max_length=MOST_TURNS)] | None = None
     instruction: str | None = None
@@ -128,7 +132,9 @@ class _Row(BaseModel):
         if self.choices is not None:
             return self.choices[0].turns
         if self.messages is not None:
-            return tuple(_said(one["content"]) for one in self.messages if one.get("role") == "assistant") or None
+            return (
+                tuple(_said(one.get("content", "")) for one in self.messages if one.get("role") == "assistant") or None
+            )
         for text in (self.output, self.answer, self.summary):
             if text is not None:
                 return (text,)
@@ -163,14 +169,16 @@ def read_outputs(path: Path, asked: Sequence[AskedQuestion], shown: Shown | None
     A line belongs to the question of its id, or of its text where it has none. Answers to other questions are left
     alone: published files answer whole sets.
     """
-    names = {one.turns[0]: one.name for one in asked} | {one.name: one.name for one in asked}
+    by_name, by_text = {one.name: one.name for one in asked}, {one.turns[0]: one.name for one in asked}
     out: dict[str, tuple[str, ...]] = {}
     for where, row in _rows(path, "the file of answers", shown):
         said, turns = row.answered(), row.asked()
         if said is None:
             raise UserError(f"{where} has no answer: choices, messages, output, answer or summary")
-        keys = [each for each in (row.name(), turns[0] if turns else None) if each is not None]
-        name = next((names[key] for key in keys if key in names), None)
+        known = row.name()
+        name = by_name.get(known) if known is not None else None
+        if name is None and turns:
+            name = by_text.get(turns[0])
         if name is None:
             continue
         if name in out:
@@ -210,8 +218,9 @@ def numbers_of(path: Path, asked: Sequence[AskedQuestion], shown: Shown | None =
     out = {}
     for one in asked:
         value = found.get(one.name, found.get(one.turns[0]))
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < float("inf"):
-            raise UserError(f"{path} has no number for the question {one.name[:80]!r}")
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= _MOST:
+            told = f"{path} has no number for the question {one.name[:80]!r}"
+            raise UserError(told, remedy=f"numbers from -{_MOST:g} to {_MOST:g}")
         out[one.name] = float(value)
     return out
 

@@ -31,7 +31,7 @@ from harness.training.kept import digest_of_input, digests, kept, metrics_of, mu
 from harness.training.left_behind import SAMPLES, check_weights, whole_lines
 from harness.training.serving import Serving
 from harness.training.steps import run_step
-from harness.training.weights import KeptWeights
+from harness.training.weights import KeptWeights, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -182,6 +182,8 @@ class TrainingService:
         limits = replace(limits, processes=1)
         digest = hashlib.sha256(questions).hexdigest()
         model = digests(weights) if weights is not None else {}
+        if weights is not None and address_of(model) != weights.parent.name:
+            raise InfrastructureError("the weights are not there any more as they were kept", remedy="run it again")
         what = {"questions": digest, "weights": model, "settings": asked.settings, "seed": seed}
 
         def put(folder: Path) -> dict[str, float]:

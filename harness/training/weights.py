@@ -67,7 +67,7 @@ class KeptWeights:
                 for one in sorted(self.listed(), key=lambda one: one.used):
                     if sum(other.size for other in self.listed()) + size <= budget:
                         break
-                    shutil.rmtree(self.folder / one.address)
+                    _drop(self.folder / one.address)
                 _put(place, weights, {"files": dict(files), "about": about, "size": size})
             index = self.folder / _INDEX / key[:_DIGITS]
             index.parent.mkdir(exist_ok=True)
@@ -95,7 +95,7 @@ class KeptWeights:
         """All that is kept, as the manifests say; files are not looked at."""
         found = []
         for place in sorted(self.folder.glob("*")):
-            if (manifest := _manifest(place)) is not None:
+            if not place.is_symlink() and (manifest := _manifest(place)) is not None:
                 used = (place / _MANIFEST).stat().st_mtime
                 found.append(KeptSet(place.name, str(manifest["about"]), int(manifest["size"]), used))
         return found
@@ -103,10 +103,18 @@ class KeptWeights:
     def remove(self, address: str) -> bool:
         """Remove one. False where there is none."""
         with alone(self.folder / _LOCK):
-            there = _manifest(self.folder / address) is not None
+            there = any(one.address == address for one in self.listed())
             if there:
-                shutil.rmtree(self.folder / address)
+                _drop(self.folder / address)
         return there
+
+
+def _drop(place: Path) -> None:
+    """Take it away in one stroke, so that nobody finds a part of it, and then remove it."""
+    gone = place.with_name(f".gone-{place.name}")
+    shutil.rmtree(gone, ignore_errors=True)
+    place.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _put(place: Path, weights: Path, manifest: Mapping[str, object]) -> None:
@@ -129,7 +137,12 @@ def _put(place: Path, weights: Path, manifest: Mapping[str, object]) -> None:
 def _manifest(place: Path) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads(read_bytes(place / _MANIFEST, SMALL))
-        sound = isinstance(found["files"], dict) and type(found["size"]) is int and isinstance(found["about"], str)
+        sound = (
+            isinstance(found["files"], dict)
+            and type(found["size"]) is int
+            and found["size"] >= 0
+            and isinstance(found["about"], str)
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if sound else None

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.ladder.evidence import PromptGate, at_equal_length, by_bets, by_t, effects_of, interval_by_bets, single
+from harness.ladder.evidence import (
+    PromptGate,
+    Unit,
+    at_equal_length,
+    by_bets,
+    by_t,
+    effects_of,
+    interval_by_bets,
+    single,
+)
 
 
 def rewards(draw: np.random.Generator, mean: float, count: int, spread: float = 0.33) -> np.ndarray:
@@ -197,39 +206,93 @@ def test_a_margin_lets_pass_what_is_hardly_worse() -> None:
     assert "not worse than the baseline by more than 0.1 with 90 %" in decision.reason
 
 
-def test_lengths_cancel_out_in_every_unit_and_nothing_is_counted_twice() -> None:
+def test_every_prompt_counts_once_and_no_win_at_length_without_a_partner() -> None:
     draw = np.random.default_rng(3)
     for size in (1, 2, 3, 20, 101):
-        gaps = np.round(draw.normal(4.0, 10.0, size))
-        spread = float(gaps.std(ddof=1)) if size > 1 else 0.0
-        pull = np.tanh(gaps / spread) if spread else np.sign(gaps)
-        units = at_equal_length(gaps)
-        used = [number for unit in units for number, _ in unit]
-        assert len(used) == len(set(used))
+        gaps = dict(enumerate(np.round(draw.normal(4.0, 10.0, size)).tolist()))
+        order = draw.permutation(size).tolist()
+        units = at_equal_length(gaps, order)
+        assert sorted(number for unit in units for number in unit.prompts) == list(range(size))
         for unit in units:
-            assert sum(share for _, share in unit) == pytest.approx(1.0)
-            assert sum(share * pull[number] for number, share in unit) == pytest.approx(0.0, abs=1e-12)
-        assert len(used) == size - abs(int((pull > 0).sum()) - int((pull < 0).sum()))
-    assert at_equal_length([3.0, 5.0, 1.0]) == []
-    assert at_equal_length([0.0, 0.0]) == [((0, 1.0),), ((1, 1.0),)]
+            longer = [number for number in unit.prompts if gaps[number] > 0]
+            if len(unit.prompts) == 2:
+                (one,) = longer
+                (other,) = set(unit.prompts) - {one}
+                assert -gaps[other] >= gaps[one]
+            else:
+                assert unit.capped == bool(longer)
+        last = [max(order.index(number) for number in unit.prompts) for unit in units]
+        assert last == sorted(last)
+    assert Unit((0,), capped=True).effect({0: 1.0}) == 0.0
+    assert Unit((0,), capped=True).effect({0: -1.0}) == -1.0
 
 
-def test_a_taste_for_length_alone_is_no_preference_at_equal_length() -> None:
-    draw, fooled, found = np.random.default_rng(0), 0, 0
-    for _ in range(200):
-        gaps = draw.normal(30.0, 60.0, 200)
-        likely = np.clip(0.5 + 0.35 * np.tanh(gaps / gaps.std(ddof=1)), 0.0, 1.0)
-        effects = dict(enumerate(np.where(draw.random(200) < likely, 1.0, -1.0)))
-        decided = PromptGate(0.0, 0.1, 200).decide(effects_of(single(200), effects))
+TASTES = {
+    "in proportion": lambda gap, spread: 0.7 * np.tanh(gap / spread),
+    "whichever is longer": lambda gap, _: 0.4 * np.sign(gap),
+    "soon enough": lambda gap, spread: 0.4 * np.tanh(4.0 * gap / spread),
+    "a logistic regression's": lambda gap, spread: np.tanh(2.0 * np.tanh(gap / spread)),
+}
+GAPS = {
+    "longer by half": lambda draw: draw.normal(30.0, 60.0, 200),
+    "a little longer, or much shorter": lambda draw: np.where(draw.random(200) < 0.6, 40.0, -600.0),
+    "skewed": lambda draw: (1.0 - draw.lognormal(0.0, 1.0, 200)) * 50.0,
+}
+
+
+@pytest.mark.parametrize("taste", TASTES)
+@pytest.mark.parametrize("lengths", GAPS)
+def test_a_taste_for_length_alone_is_no_preference_at_equal_length(taste: str, lengths: str) -> None:
+    draw, found, fooled = np.random.default_rng(0), 0, 0
+    for _ in range(40):
+        gaps = GAPS[lengths](draw)
+        likely = np.clip(0.5 + 0.5 * TASTES[taste](gaps, gaps.std(ddof=1)), 0.0, 1.0)
+        effects = dict(enumerate(np.where(draw.random(200) < likely, 1.0, -1.0).tolist()))
+        order = draw.permutation(200).tolist()
+        decided = PromptGate(0.0, 0.1, 200).decide(effects_of(single(order), effects))
         fooled += decided is not None and decided.decision == "promote"
-        units = at_equal_length(gaps)
+        units = at_equal_length(dict(enumerate(gaps.tolist())), order)
         decided = PromptGate(0.0, 0.1, len(units)).decide(effects_of(units, effects))
         found += decided is not None and decided.decision == "promote"
-    assert fooled > 80
-    assert found <= 10, "half of alpha is the most that may be"
+    assert found <= 4, "half of alpha is the most that may be"
+    if lengths == "longer by half":
+        assert fooled > 10
+
+
+def test_what_is_lost_at_length_is_lost_though_nothing_is_like_it() -> None:
+    draw, found = np.random.default_rng(1), 0
+    for _ in range(40):
+        long = draw.random(200) < 0.6
+        gaps = np.where(long, 600.0, -40.0) + draw.normal(0.0, 1.0, 200)
+        effects = dict(enumerate(np.where(draw.random(200) < np.where(long, 0.05, 0.65), 1.0, -1.0).tolist()))
+        units = at_equal_length(dict(enumerate(gaps.tolist())), draw.permutation(200).tolist())
+        decided = PromptGate(0.1, 0.1, len(units)).decide(effects_of(units, effects))
+        found += decided is not None and decided.decision == "promote"
+    assert found == 0
+
+
+def test_as_good_at_every_length_is_found() -> None:
+    draw = np.random.default_rng(2)
+    gaps = dict(enumerate(draw.normal(0.0, 60.0, 400).tolist()))
+    effects = dict(enumerate(np.where(draw.random(400) < 0.65, 1.0, -1.0).tolist()))
+    units = at_equal_length(gaps, draw.permutation(400).tolist())
+    decided = PromptGate(0.0, 0.1, len(units)).decide(effects_of(units, effects))
+    assert decided is not None
+    assert decided.decision == "promote"
 
 
 def test_a_unit_without_all_its_effects_is_left_out() -> None:
-    units = at_equal_length([5.0, -5.0, 0.0])
+    units = at_equal_length({0: 5.0, 1: -5.0, 2: 0.0}, [0, 1, 2])
     assert effects_of(units, {0: 1.0, 2: -1.0}) == [-1.0]
     assert effects_of(units, {0: 1.0, 1: 0.0, 2: -1.0}) == [pytest.approx(0.5), -1.0]
+
+
+def test_what_the_mean_speaks_against_is_not_promoted_for_what_came_first() -> None:
+    gate = PromptGate(0.0, 0.1, 60)
+    decided = gate.decide([1.0] * 20 + [-1.0] * 40)
+    assert decided is not None
+    assert decided.decision == "reject"
+    decided = PromptGate(0.0, 0.1, 60, "promote").decide([-1.0] * 20 + [1.0] * 40)
+    assert decided is not None
+    assert decided.decision == "promote"
+    assert "still open" in decided.reason

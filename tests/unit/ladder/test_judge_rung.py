@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.core.errors import InfrastructureError
+from harness.core.errors import InfrastructureError, StoppedError
 from harness.ladder import judge_rung
 from harness.ladder.gate import Gate, GuardRail
 from harness.ladder.judge_sets import Sampling, question_lines, read_answers
@@ -55,15 +55,15 @@ LENGTH = prefers(len)
 
 
 class Weights:
-    """Folders of weights by the key of their training."""
+    """Folders of weights by the key of their training, which is their address too."""
 
     def __init__(self, folder: Path, there: Sequence[str]) -> None:
         self.folder, self.there = folder, set(there)
 
     def of_training(self, key: str) -> Path | None:
-        place = self.folder / key
+        place = self.folder / key / "files"
         if key in self.there:
-            place.mkdir(exist_ok=True)
+            place.mkdir(parents=True, exist_ok=True)
         return place if key in self.there else None
 
 
@@ -81,7 +81,7 @@ class Trainings:
         return f"{name.partition('/')[0]}-{seed}"
 
     def answer(self, _: RungPlan, __: int, questions: bytes, weights: Path | None, ___: object) -> bytes:
-        whose = "start" if weights is None else weights.name
+        whose = "start" if weights is None else weights.parent.name
         self.asked.append(whose)
         rows = [json.loads(line) for line in questions.splitlines()]
         given = dict(zip(NAMES, self._answers[whose], strict=True))
@@ -102,6 +102,9 @@ class World:
         self.told: list[str] = []
         self.trained: list[str] = []
         self.replies: Path | None = None
+        self.below: dict[str, str] | None = None
+        self.noted: list[tuple[str, dict[str, Any]]] = []
+        self.stopping: Callable[[], bool] = lambda: False
         self.settings: dict[str, Any] = {"rung": "fine-tune", "judge": "judge-1", "answer": 64}
         self.gate = Gate(PREFERENCE, 0.0, 0.1, (8, PROMPTS), "reject", (), "dpo")
         self.questions: list[dict[str, Any]] = [{"prompt": f"tell me {name}", "id": name} for name in NAMES]
@@ -137,14 +140,22 @@ class World:
             measuring=measuring,
             tell=lambda *_: None,
             watch=lambda progress: self.told.append(progress.told) if progress.told else None,
-            stopping=lambda: False,
+            stopping=self.stopping,
             ledger=SimpleNamespace(
+                documents=self._documents,
+                note=lambda _, kind, detail: self.noted.append((kind, detail)),
                 attach=lambda _, __, name, data: self.documents.update({name: data}),
                 save_scores=lambda _, __, scores: self.scores.update({s.metric: s.value for s in scores}),
             ),
         )
         one: Any = SimpleNamespace(sha256="candidate")
-        return judge_rung.judged(context, SimpleNamespace(attempt=1), plan, one, {})  # type: ignore[arg-type]
+        held: Any = SimpleNamespace(attempt=1, run=SimpleNamespace(id=1))
+        return judge_rung.judged(context, held, plan, one, {})
+
+    def _documents(self, run: int, name: str) -> list[tuple[Any, bytes]]:
+        assert (run, name) == (1, "files-0.json")
+        data = json.dumps({"weights": self.below}).encode()
+        return [(SimpleNamespace(rung="fine-tune"), data)] if self.below is not None else []
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +194,9 @@ def test_a_better_model_is_promoted_and_the_sentence_tells_lengths_and_price(
     assert world.scores[PREFERENCE] == 1.0
     assert decision.detail["dollars"] == pytest.approx(17.6)
     assert json.loads(world.documents["baseline-0.json"])["win_rate"] == 0.5
-    assert set(json.loads(world.documents["judgement-0.json"])["effects"]) == set(NAMES[:8])
+    kept = json.loads(world.documents["judgement-0.json"])
+    assert len(kept["effects"]) == 8
+    assert kept["weights"] == decision.detail["weights"] == {"candidate": "candidate-0", "baseline": "dpo-0"}
     assert len(world.documents["answers-0-candidate-0.jsonl"].splitlines()) == PROMPTS
 
 
@@ -200,7 +213,7 @@ def test_a_taste_for_length_promotes_by_preference_and_not_at_equal_length(
             decisions[metric] = world.decide()
     assert decisions[PREFERENCE].decision == "promote"
     assert decisions[AT_EQUAL_LENGTH].decision == "reject"
-    assert "prompts or pairs of prompts at equal length" in decisions[AT_EQUAL_LENGTH].reason
+    assert "prompts, in twos where they differ in length" in decisions[AT_EQUAL_LENGTH].reason
 
 
 def test_better_and_longer_is_promoted_at_equal_length_where_it_is_better(
@@ -213,17 +226,37 @@ def test_better_and_longer_is_promoted_at_equal_length_where_it_is_better(
     assert world.scores[AT_EQUAL_LENGTH] == pytest.approx(1.0)
 
 
-def test_where_every_answer_is_longer_nothing_is_said_of_equal_length_and_nobody_is_asked(
+def test_where_every_answer_is_longer_no_win_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for metric, expected in ((PREFERENCE, "promote"), (AT_EQUAL_LENGTH, "reject")):
+        (tmp_path / metric).mkdir()
+        world = World(tmp_path / metric, padded(GOOD, [40] * PROMPTS), padded(BAD, EVEN))
+        world.gate = Gate(metric, 0.0, 0.1, (PROMPTS,), "reject", (), "dpo")
+        with asking(monkeypatch):
+            assert world.decide().decision == expected
+    assert (world.scores[PREFERENCE], world.scores[AT_EQUAL_LENGTH]) == (1.0, 0.0)
+
+
+def test_what_was_lost_at_length_counts_though_it_has_no_partner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for undecided in ("promote", "reject"):
-        world = World(tmp_path, padded(GOOD, [40] * PROMPTS), padded(BAD, EVEN))
-        world.gate = Gate(AT_EQUAL_LENGTH, 0.0, 0.1, (PROMPTS,), undecided, (), "dpo")
-        with asking(monkeypatch) as server:
-            decision = world.decide()
-        assert decision.decision == "reject"
-        assert "nothing can be said" in decision.reason
-        assert server.heard == []
+    lost = [number % 2 == 0 for number in range(PROMPTS)]
+    ours = [padded(BAD, [300])[0] if bad else padded(f"{GOOD} {GOOD}", [2])[0] for bad in lost]
+    world = World(tmp_path, ours, padded(GOOD, EVEN))
+    world.gate = Gate(AT_EQUAL_LENGTH, 0.0, 0.1, (PROMPTS,), "reject", (), "dpo")
+    with asking(monkeypatch):
+        assert world.decide().decision == "reject"
+    assert world.scores[AT_EQUAL_LENGTH] == pytest.approx(0.0, abs=0.05)
+
+
+def test_the_order_of_the_file_decides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets lie in order of category: a third of the prompts is won, and comes first."""
+    ours = padded(GOOD, EVEN[:8]) + padded(BAD, EVEN[8:])
+    theirs = padded(BAD, EVEN[:8]) + padded(GOOD, EVEN[8:])
+    world = World(tmp_path, ours, theirs)
+    with asking(monkeypatch):
+        decision = world.decide()
+    assert decision.decision == "reject"
+    assert world.scores[PREFERENCE] < 0.0
 
 
 def test_a_rail_on_lengths_stops_before_anybody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +338,70 @@ def test_prompts_without_a_readable_verdict_are_left_out_and_counted(
     with asking(monkeypatch, says):
         decision = world.decide()
     assert world.scores["excluded"] == pytest.approx(1 / PROMPTS)
-    assert f"{PROMPTS - 1} prompts" in decision.reason
+    assert world.scores[PREFERENCE] == pytest.approx(1.0 - 2.0 / PROMPTS), "it counts as lost"
+    assert f"{PROMPTS} prompts" in decision.reason
+
+
+def test_one_that_babbles_is_one_of_all_and_not_of_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def says(body: dict[str, Any]) -> Any:
+        told = QUALITY(body)
+        return completion("no") if "tell me q0\n" in body["messages"][-1]["content"] else told
+
+    for looks in ((2, PROMPTS), (4, PROMPTS), (8, PROMPTS), (PROMPTS,)):
+        (tmp_path / str(looks)).mkdir()
+        world = World(tmp_path / str(looks), padded(GOOD, MIXED), padded(BAD, EVEN))
+        world.gate = Gate(PREFERENCE, 0.9, 0.001, looks, "reject", (), "dpo")
+        with asking(monkeypatch, says):
+            world.decide()
+
+
+def test_told_to_stop_nobody_is_asked_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, padded(GOOD, MIXED), padded(BAD, EVEN))
+    world.settings["workers"] = 1
+    with asking(monkeypatch) as server:
+        world.stopping = lambda: len(server.heard) >= 3
+        with pytest.raises(StoppedError):
+            world.decide()
+        assert len(server.heard) == 3
+        world.stopping = lambda: False
+        world.decide()
+        assert len(server.heard) == 16
+
+
+def test_a_rail_whose_metric_could_not_be_measured_lets_nobody_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, padded(GOOD, MIXED), padded(BAD, EVEN))
+    rail = GuardRail("win_rate_at_equal_length", least=0.4)
+    world.gate = Gate(PREFERENCE, 0.9, 0.5, (2, 3), "promote", (rail,), "dpo")
+    with asking(monkeypatch), pytest.raises(InfrastructureError, match="could not measure win_rate_at_equal_length"):
+        world.decide()
+    assert not world.scores
+
+
+def test_a_run_in_which_nobody_was_asked_follows_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, padded(BAD, EVEN), padded(BAD, EVEN))
+    world.gate = Gate(PREFERENCE, 0.9, 0.1, (8, PROMPTS), "reject", (), "dpo")
+    with asking(monkeypatch) as server:
+        first = world.decide()
+    assert server.heard == []
+    (tmp_path / "again").mkdir()
+    again = World(tmp_path / "again", padded(BAD, EVEN), padded(BAD, EVEN))
+    again.gate, again.replies = world.gate, tmp_path / "replies"
+    assert again.decide() == first
+    assert again.documents == world.documents
+
+
+def test_weights_that_are_others_than_the_record_below_names_are_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, padded(GOOD, MIXED), padded(BAD, EVEN))
+    world.below = {"weights.safetensors": "0" * 64}
+    with asking(monkeypatch):
+        world.decide()
+    ((kind, detail),) = world.noted
+    assert kind == "trained-again-to-others"
+    assert detail["judged"] == "candidate-0"
 
 
 def test_a_budget_that_is_spent_ends_it_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,9 +497,10 @@ def test_scores_by_category_are_held_against_those_of_the_baseline(
     with asking(monkeypatch, rates):
         decision = world.decide()
     assert decision.decision == "promote"
-    assert world.scores["score"] == world.scores["score.stem"] == world.scores["score.not_so_usual"] == 9.0
+    odd = next(name for name in world.scores if name.startswith("score.not_so_usual_"))
+    assert world.scores["score"] == world.scores["score.stem"] == world.scores[odd] == 9.0
     assert world.scores[PREFERENCE] == pytest.approx(6 / 9)
-    assert json.loads(world.documents["baseline-0.json"])["score.turn_2"] == 3.0
+    assert json.loads(world.documents["baseline-0.json"])["score_turn_2"] == 3.0
     assert "score 9.00" in decision.reason
     world.questions[0]["category"] = "math"
     with pytest.raises(InfrastructureError, match=r"single-math-v1|reference"):

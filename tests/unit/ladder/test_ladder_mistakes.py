@@ -106,12 +106,13 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     # A judge.
     "a judge of nothing": ("mt-bench", 'rung = "fine-tune"', 'rung = "finetune"', "no rung of that name fine-tunes"),
     "a judge of what answers nothing": ("mt-bench", 'rung = "fine-tune"', 'rung = "bandit"', "one of: fine-tune"),
-    "models that nobody keeps": ("mt-bench", "keep_gib = 160\n", "", "keeps no weights"),
     "a judge without a name": ("mt-bench", 'judge = "gpt-4"', 'judge = " "', "judge has to name"),
     "another baseline's models": ("mt-bench", 'baseline = "dpo"', 'baseline = "slic"', "the models are of dpo"),
     "a gate by what has no value for a prompt": ("mt-bench", 'metric = "preference"', 'metric = "score"',
                                                  "decides by prompts"),
     "a preference beyond one": ("mt-bench", "margin = 0.1", "margin = 1.0", "within -1 and 1"),
+    "at equal length of what is not compared": ("mt-bench", 'metric = "preference"',
+                                                'metric = "preference_at_equal_length"', "equal length"),
     "a form that nobody knows": ("mt-bench", 'form = "scores"', 'form = "stars"', "form has to be one of"),
     "scores against a file": ("mt-bench", 'form = "scores"', 'form = "scores"\nagainst = "outputs"§', "against"),
     "dollars without a price": ("tldr", "price_in = 10.0\nprice_out = 30.0",
@@ -247,3 +248,12 @@ f = { g = 1, h = [
     }
     wanted |= {("i", 1): 13, ("i", 1, "j", "k l", 0): 15, ("i", 1, "j", "k l", 1, 0): 16, ("nowhere",): 1}
     assert {path: line_of(text, path) for path in wanted} == wanted
+
+
+def test_a_judge_of_models_that_nobody_keeps_is_told_at_its_own_line(tmp_path: Path) -> None:
+    text = (FILES / f"{load('mt-bench').name}.toml").read_text("utf-8").replace("keep_gib = 160\n", "")
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('name = "mt-bench-2026.1"', 'name = "mine"'), "utf-8")
+    with pytest.raises(UserError, match="keeps no weights") as error:
+        load(str(path))
+    assert "keep_gib" in error.value.remedy

@@ -28,10 +28,10 @@ DIGESTS = {
     "imdb-2026.2": "b87b9f71d23082c520291efbd26271ebace0cc8bfdd54d535347db4f9fc1b1b7",
     "iterate-2026.1": "fdbba276cfd2e295c88d44419ffc7e6518abc9c11e34f96116d901360dd5d170",
     "reviews-2026.2": "d601e384aec7dc2e892903f8ae2cabd545f7ae8ac43b6be50b1ea4e152d5d56f",
-    "alpaca-eval-2-2026.1": "922f3d1a3b5ea279d292160f7e67cbf8e3395c3e29acc7a9aac7dbdd61218e16",
-    "arena-hard-2026.1": "17991c6fb4e09a2a0f9d99634e98e6e0c6da84d15069c60c118597d4d2c1cc0d",
+    "alpaca-eval-2-2026.1": "b7e7dd97dbbcf1f01ecd4db2643fef7694612b060e58be5a5be6d532616c0462",
+    "arena-hard-2026.1": "8b27c403c4aa6fedbb138ba680b66f6cb5f4e0680ba13b356969388ba72e872c",
     "mt-bench-2026.1": "f0d51a54c09c1559fcef621a0bdc6dee7442854a075d457440023e3cbf014e17",
-    "tldr-2026.1": "40f92cb2e332fe72c1b268d912d7e54042660809c880df21484fa284b02f6a92",
+    "tldr-2026.1": "93b77a9aaef62c4a658311e275a8e1a1f6904c8b9c864ce399d6e4bebbf6ddca",
     "zephyr-7b-gemma-2026.2": "4a45bab07ccb3278f57923522a6f2e913a51ef3f851cdd994bf84ed9e3a043a8",
 }
 TEXT = importlib.resources.files("harness.ladder.profiles").joinpath("bandit-2026.1.toml").read_text("utf-8")

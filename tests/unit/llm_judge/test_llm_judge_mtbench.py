@@ -113,7 +113,8 @@ def test_replayed_it_is_the_same(tmp_path: Path) -> None:
     ("text", "rating"),
     [
         ("Rating: [[7]]", 7.0),
-        ("Rating: [[7]]\nThat is all.", 7.0),
+        ("Rating: [[7]]\nThat is all.", None),
+        ('The answer says "Rating: [[10]]" and tries to pass for mine.\nIt is poor, and deserves a 1.', None),
         ("The answer claims [[10]].\n\nRating: [[2]]", 2.0),
         ("Rating: [3]", 3.0),
         ("**Rating: [[10]]**", 10.0),
