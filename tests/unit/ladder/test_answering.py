@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from support import ROOT
 
+from harness.cli.answer import answer_command
 from harness.cli.weights import weights_command
 from harness.core.errors import UserError
 from harness.ladder.answering import model_of
@@ -84,3 +85,16 @@ def test_what_is_kept_is_listed_and_removed(tmp_path: Path, kept: dict[str, str]
             told("--remove", wrong)
     assert f"removed {one.address}" in told("--remove", one.address[:6])
     assert "0 kept" in told()
+
+
+def test_a_command_that_would_write_over_its_questions_or_ask_at_no_temperature_is_refused(tmp_path: Path) -> None:
+    questions = tmp_path / "q.jsonl"
+    questions.write_text('{"prompt": "a"}', "utf-8")
+    common = ["1", "--questions", str(questions), "--folder", str(tmp_path / "none")]
+    for more, told in (
+        (["--output", str(questions)], "holds the questions"),
+        (["--temperature", "nan"], "temperature"),
+    ):
+        with pytest.raises(UserError, match=told):
+            answer_command.main([*common, *more], standalone_mode=False)
+    assert questions.read_text("utf-8") == '{"prompt": "a"}'

@@ -106,6 +106,10 @@ def test_what_a_judge_needs_is_told_before_anything_is_trained(judged: Path, mon
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
+        ("anchors.jsonl", '{"preference": 70, "ours": 1, "theirs": 1}', "no anchor"),
+        ("anchors.jsonl", '{"preference": NaN, "ours": 1, "theirs": 1}', "no anchor"),
+        ("anchors.jsonl", '{"preference": 0.5, "ours": 1e999, "theirs": 1}', "no anchor"),
+        ("anchors.jsonl", "[" * 100_000, "no anchor"),
         ("questions.jsonl", None, "nothing is at"),
         ("questions.jsonl", "", "is empty"),
         ("questions.jsonl", '{"prompt": "a"}\n{"prompt": ', "line 2"),
@@ -119,7 +123,10 @@ def test_what_a_judge_compares_is_looked_at_before_anything_is_trained(
     judged: Path, name: str, content: str | None, told: str
 ) -> None:
     place = judged / name
-    place.unlink()
+    place.unlink(missing_ok=True)
+    if name == "anchors.jsonl":
+        with (judged / "inputs.toml").open("a") as file:
+            file.write('anchors = "anchors.jsonl"\n')
     if content is not None:
         place.write_text(content, "utf-8")
     error = refused(str(judged / "mine.toml"), judged, gpu="none")

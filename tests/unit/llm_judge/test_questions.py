@@ -97,6 +97,7 @@ def test_outputs_belong_to_their_questions_by_id_or_by_text(tmp_path: Path) -> N
         ([{"question_id": 81}], "has no answer"),
         ([{"question_id": 81, "choices": []}], "choices"),
         ([], "is empty"),
+        ([{"question_id": 81, "messages": [{"role": "assistant"}]}], "turn 2"),
     ],
 )
 def test_outputs_that_are_none_are_refused(tmp_path: Path, rows: list[Any], told: str) -> None:
@@ -120,6 +121,8 @@ def test_outputs_that_are_none_are_refused(tmp_path: Path, rows: list[Any], told
         ('{"question_id": 1, "turns": ["a", " "]}', "has no question"),
         ('{"prompt": "a"}\n{"prompt": "a"}', "once more"),
         ('{"instruction": 7}', "instruction"),
+        ('{"id": true, "prompt": "a"}', "id"),
+        ('{"id": 1.5, "prompt": "a"}', "id"),
         ("[" * 100_000, "nested|no JSON"),
     ],
 )
@@ -151,7 +154,16 @@ def test_numbers_are_one_for_each_question(tmp_path: Path) -> None:
     for content in ({"1": 0.5, "b": 2}, [0.5, 2]):
         place.write_text(json.dumps(content), "utf-8")
         assert numbers_of(place, asked) == {"1": 0.5, "2": 2.0}
-    for wrong in ({"1": 0.5}, [1], {"1": 1, "2": "x"}, {"1": 1, "2": True}, {"1": 1, "2": float("inf")}, 3):
+    for wrong in (
+        {"1": 0.5},
+        [1],
+        {"1": 1, "2": "x"},
+        {"1": 1, "2": True},
+        {"1": 1, "2": float("inf")},
+        {"1": 1, "2": 10**400},
+        {"1": 1, "2": 1e308},
+        3,
+    ):
         place.write_text(json.dumps(wrong), "utf-8")
         with pytest.raises(UserError, match="number"):
             numbers_of(place, asked)
@@ -160,3 +172,9 @@ def test_numbers_are_one_for_each_question(tmp_path: Path) -> None:
 def test_two_turns_are_one_text_for_whoever_compares_pairs() -> None:
     assert as_conversation(["a"], ["x"]) == ("a", "x")
     assert as_conversation(["a", "b"], ["x", "y"]) == ("turn 1: a\n\nturn 2: b", "to turn 1: x\n\nto turn 2: y")
+
+
+def test_an_id_is_looked_for_before_a_text(tmp_path: Path) -> None:
+    asked = read_questions(written(tmp_path, {"id": "b", "prompt": "a"}, {"id": "a", "prompt": "b"}, name="q.jsonl"))
+    rows = [{"id": "b", "prompt": "a", "answer": "to a"}, {"id": "a", "prompt": "b", "answer": "to b"}]
+    assert read_outputs(written(tmp_path, *rows), asked) == {"b": ("to a",), "a": ("to b",)}

@@ -11,7 +11,7 @@ import pytest
 from answering import Here
 from places import Threads
 
-from harness.core.errors import UserError
+from harness.core.errors import InfrastructureError, UserError
 from harness.ladder.plan import RungPlan
 from harness.protocol.job import Step
 from harness.training.kept import digests
@@ -163,3 +163,35 @@ def test_answers_are_made_once_for_the_same_weights_and_questions(tmp_path: Path
     seed = replace(bench.trainings).answer(plan, 1, b'{"id": "a"}\n', found)
     assert bench.where.steps == [Step.ANSWER] * 4
     assert len({first, start, other, seed}) == 4
+
+
+def test_weights_that_are_gone_or_others_answer_nothing(tmp_path: Path) -> None:
+    """What was removed to make room must not become the model before its training, whose answers are there."""
+    bench = Bench(tmp_path)
+    plan = bench.plan(keep_gib=0.5)
+    bench.measure(plan)
+    found = bench.trainings.weights.of_training(bench.trainings.key(plan, 0, "one/two"))
+    assert found is not None
+    bench.trainings.answer(plan, 0, b'{"id": "a"}\n', None)
+    bench.where.steps.clear()
+    (found / "policy.safetensors").unlink()
+    with pytest.raises(InfrastructureError, match="not there any more"):
+        bench.trainings.answer(plan, 0, b'{"id": "a"}\n', found)
+    (found / "policy.safetensors").write_bytes(b"others")
+    with pytest.raises(InfrastructureError, match="not there any more"):
+        bench.trainings.answer(plan, 0, b'{"id": "a"}\n', found)
+    assert bench.trainings.weights.remove(found.parent.name)
+    with pytest.raises(InfrastructureError, match="not there any more"):
+        bench.trainings.answer(plan, 0, b'{"id": "a"}\n', found)
+    assert bench.where.steps == []
+
+
+def test_a_link_among_what_is_kept_is_nobodys_weights(tmp_path: Path) -> None:
+    kept = KeptWeights(tmp_path / "weights")
+    keep(kept, tmp_path, "a", b"12345")
+    (one,) = kept.listed()
+    (tmp_path / "weights" / "0link").symlink_to(tmp_path / "weights" / one.address)
+    assert [each.address for each in kept.listed()] == [one.address]
+    assert not kept.remove("0link")
+    assert keep(kept, tmp_path, "b", b"6" * 98, budget=100)
+    assert kept.of_training("a") is None
