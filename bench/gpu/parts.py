@@ -58,7 +58,7 @@ _CALL = re.compile(r"^\d+(?:<[^>]*>)?\s+(?:<\.\.\. )?(?P<name>\w+)(?:\(| resumed
 
 
 class NotHereError(Exception):
-    """This machine lacks what the part needs; its text says what."""
+    """The part needs what this machine lacks; the text says what."""
 
 
 def worker(*, small: bool) -> Figures:
@@ -81,7 +81,7 @@ def worker(*, small: bool) -> Figures:
                 test_device.test_devices_agree(candidate=one)
                 test_device.test_devices_agree_in_training(candidate=one)
             except CandidateFault as fault:
-                broken[name] = fault.finding.message
+                broken[name] = str(fault)
             if oracle.asked_on_gpu == first:
                 raise RuntimeError(f"{name}: nothing was asked on the GPU")
             asked += oracle.asked_on_gpu
@@ -95,7 +95,7 @@ def worker(*, small: bool) -> Figures:
             try:
                 test_device.test_devices_agree(candidate=one)
             except CandidateFault as fault:
-                figures["a tensor left on the CPU"] = fault.finding.message
+                figures["a tensor left on the CPU"] = str(fault)
             else:
                 raise RuntimeError("a loss with a tensor on the CPU passed")
             oracle.finish()
@@ -123,7 +123,7 @@ def _round_trips(process: Any, times: int) -> Figures:
 
 
 def system_calls(*, small: bool) -> Figures:
-    """What a worker asks of the kernel, from its start to its end, by name, against the list that CUDA's container has."""
+    """Names of what a worker asks of the kernel in all its life, against the list that CUDA's container has."""
     from bench.gpu.workers import Worker, subject  # noqa: PLC0415
     from harness.losses import CATALOGUE  # noqa: PLC0415
     from harness.subject.batches import natural  # noqa: PLC0415
@@ -239,7 +239,7 @@ def _trainings(count: int, *, small: bool) -> list[Figures]:
         outs = [Path(folder) / f"{number}.json" for number in range(count)]
         command = [sys.executable, "-m", "bench.gpu.parts", "one-training"]
         running = [subprocess.Popen([*command, str(out), *(["--small"] if small else [])]) for out in outs]
-        if any([process.wait() for process in running]):  # all of them are waited for
+        if max(process.wait() for process in running):  # of all: none is left behind
             raise RuntimeError(f"a training failed: {[out.read_text('utf-8') for out in outs if out.exists()]}")
         return [json.loads(out.read_text("utf-8"))["figures"] for out in outs]
 

@@ -39,7 +39,7 @@ def seen(*, gpu: bool) -> dict[str, Any]:
     """What a container without a device says, and, where there is a GPU, with it by CDI and by its files."""
     with tempfile.TemporaryDirectory() as name:
         engine = _engine(Path(name))
-        figures = {"runtime": engine.runtime, "without a device": engine.run()}
+        figures: dict[str, Any] = {"runtime": engine.runtime, "without a device": engine.run()}
         if figures["without a device"]["cuda"]:
             raise RuntimeError(f"a container without a device has a GPU: {figures}")
         if gpu:
@@ -88,12 +88,13 @@ class _Podman:
         command += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--security-opt=no-new-privileges"]
         command += [f"--security-opt=seccomp={ROOT / 'dockerfiles' / 'seccomp-cuda.json'}"]
         command += [f"--volume={place}:{place}:ro" for place in _places()]
-        kept = {"LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""), "PYTHONPATH": ":".join(filter(None, sys.path))}
+        kept = {
+            "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""),
+            "PYTHONPATH": ":".join(filter(None, sys.path)),
+        }
         command += [f"--env={name}={value}" for name, value in kept.items()]
         command += ["--rootfs", str(rootfs), sys.executable, "-c", _ASKED]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise NoEngineError(f"Podman with {self.runtime}: {done.stderr.strip()[-400:]}")
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

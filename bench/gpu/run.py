@@ -8,6 +8,7 @@ a part, or a rehearsal of one, failed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -132,10 +133,8 @@ def _tail(log: Path) -> str:
 
 def _end(running: subprocess.Popen[bytes]) -> None:
     """End the part's session, its children included."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     running.wait()
 
 

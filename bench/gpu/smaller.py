@@ -1,6 +1,6 @@
 """`python -m bench.gpu.smaller FOLDER`: make the wheels in a folder smaller, for what may be carried to a machine.
 
-Out of pyarrow's go headers, tests, and the libraries that nothing here imports; all are packed with LZMA, which pip reads.
+Headers, tests and the libraries of pyarrow's that nothing here imports go; all is packed with LZMA, which pip reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The oracle over a sandbox's worker that runs as a process of this host, without a container: for texts of ours alone."""
+"""The oracle over a sandbox's worker that is a process of this host's, without a container: for texts of ours alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ class Worker:
             stderr=self._errors,
             env=os.environ | pins.SANDBOX,
         )
-        self.torch = self._reply(0, (layout.READY,), LIMITS.start)[1].decode()
+        try:
+            self.torch = self._reply(0, (layout.READY,), LIMITS.start)[1].decode()
+        except BaseException:
+            self.close()
+            raise
 
     def request(
         self, kind: int, payload: bytes, expected: tuple[int, ...], seconds: float, **_: object
