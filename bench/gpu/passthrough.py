@@ -38,9 +38,9 @@ class NoEngineError(Exception):
 def seen(*, gpu: bool) -> dict[str, Any]:
     """What a container without a device says, and, where there is a GPU, with it by CDI and by its files."""
     with tempfile.TemporaryDirectory() as name:
-        engine = _engine(Path(name))
-        figures: dict[str, Any] = {"runtime": engine.runtime, "without a device": engine.run()}
-        if figures["without a device"]["cuda"]:
+        engine, without = _engine(Path(name))
+        figures: dict[str, Any] = {"runtime": engine.runtime, "without a device": without}
+        if without["cuda"]:
             raise RuntimeError(f"a container without a device has a GPU: {figures}")
         if gpu:
             files = [str(each) for each in sorted(Path("/dev").glob("nvidia*")) if each.is_char_device()]
@@ -101,8 +101,8 @@ class _Podman:
         return told
 
 
-def _engine(folder: Path) -> _Podman:
-    """Podman with the first runtime that runs a container here."""
+def _engine(folder: Path) -> tuple[_Podman, dict[str, Any]]:
+    """Podman with the first runtime that runs a container here, and what is said in there without a device."""
     refused = []
     for name in ("crun", "runc"):
         if (runtime := _path(name)) is None:
@@ -111,11 +111,9 @@ def _engine(folder: Path) -> _Podman:
         (folder / f"with-{name}").mkdir()
         engine = _Podman(folder / f"with-{name}", runtime)
         try:
-            engine.run()
+            return engine, engine.run()
         except NoEngineError as error:
             refused.append(str(error))
-        else:
-            return engine
     raise NoEngineError("; ".join(refused))
 
 

@@ -29,7 +29,7 @@ PARTS = {
     "two-at-once": (120, "two trainings on one GPU"),
     "reference-cache": (90, "kept reference against a live one"),
     "reviews": (150, "the rung `reviews`, GPU against CPU"),
-    "passthrough": (60, "the GPU in a container of Podman and crun, by CDI and by device"),
+    "passthrough": (120, "the GPU in a container of Podman and crun, by CDI and by device"),
 }
 WHOLE = 570.0
 _NO_GPU = "torch finds no GPU: rehearsed on the CPU"
