@@ -57,7 +57,10 @@ def conversation(draw: random.Random) -> list[dict[str, str]]:
     turns = [draw.choice(ASKS).format(draw.choice(WHAT)), AGAIN]
     out = []
     for turn in turns:
-        out += [{"role": "user", "content": turn}, {"role": "assistant", "content": said(draw, GOOD + BAD, draw.randint(2, 4))}]
+        out += [
+            {"role": "user", "content": turn},
+            {"role": "assistant", "content": said(draw, GOOD + BAD, draw.randint(2, 4))},
+        ]
     return out
 
 
