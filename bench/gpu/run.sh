@@ -37,7 +37,7 @@ if [ "${1:-}" = --wheels ]; then
     "$python" -m pip install --quiet --no-index --no-deps --find-links "$wheels" --target "$scratch/site-packages" "$wheels"/*.whl
     export PYTHONPATH="$scratch/site-packages${PYTHONPATH:+:$PYTHONPATH}"
     for each in "$wheels"/*.deb; do
-        [ -e "$each" ] && dpkg-deb -x "$each" "$scratch/debian"
+        if [ -e "$each" ]; then dpkg-deb -x "$each" "$scratch/debian"; fi
     done
     export HARNESS_PODMAN_ROOT="$scratch/debian"
 fi
