@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import subprocess
@@ -141,6 +142,7 @@ class WorkerOracle(Oracle):
     """An oracle over a worker. Where `gpu` is False, what asks for the GPU is asked on the CPU: a rehearsal."""
 
     def __init__(self, worker: Worker, name: str, text: str, *, gpu: bool) -> None:
+        importlib.import_module("RestrictedPython")  # the screen's: where it is missing, that is told as of all others
         program = screen(Candidate(f"{name}.py", text.encode(), "0" * 64))
         self._there, self.asked_on_gpu = gpu, 0
         super().__init__(cast("Sandbox", worker), program, LIMITS, gpu=True)
