@@ -17,7 +17,6 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
 
-from bench.containers import ROOT, served
 from bench.trusted import from_text
 from harness.protocol.job import Job, Step, silent
 from harness.trainer.finetune import fitting, store, weights
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from harness.trainer.tasks import PairLoss
 
-LOSS = Path(ROOT / "harness" / "losses" / "dpo.py")
+LOSS = Path(__file__).resolve().parents[1] / "harness" / "losses" / "dpo.py"
 VOCABULARY, PROMPT, COMPLETION, PAIRS = 2000, (12, 32), (16, 64), 256
 SETTINGS = Settings(beta=0.1, batch=8, step_pairs=8, rate=1e-3, samples=0, evaluation_batch=16, warmup=0.0)
 
@@ -49,10 +48,12 @@ class Clock(TrainerCallback):
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """Start."""
+        _wait_for_gpu()
         self._begun = time.perf_counter()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
         """Stop."""
+        _wait_for_gpu()
         self.steps.append(time.perf_counter() - self._begun)
 
 
@@ -63,6 +64,7 @@ class World:
     folder: Path
     part: store.Part
     job: Job
+    device: str = "cpu"
     #: By the number of steps.
     ends: dict[int, list[dict[str, torch.Tensor]]] = field(default_factory=dict)
 
@@ -78,8 +80,8 @@ class World:
 
 
 @contextmanager
-def world(layers: int = 2, width: int = 128) -> Iterator[World]:
-    """Make everything, in a folder of its own."""
+def world(layers: int = 2, width: int = 128, *, device: str = "cpu", longer: int = 1) -> Iterator[World]:
+    """Make everything, in a folder of its own; prompts and completions are so many times as long."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as name:
@@ -87,18 +89,20 @@ def world(layers: int = 2, width: int = 128) -> Iterator[World]:
         _tokenizer().save_pretrained(base)
         shape = {"num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 4}
         sizes = {"hidden_size": width, "intermediate_size": width * 43 // 16}
-        config = LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=128, **sizes, **shape)
+        config = LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=128 * longer, **sizes, **shape)
         LlamaForCausalLM(config).save_pretrained(base)
-        pairs = _drawn()
-        held = models_of.load(base, SETTINGS, "cpu")
-        logps = log_probabilities(held, pairs, 0, SETTINGS, device="cpu", say=silent, what="reference")
-        job = Job("finetune", Step.TRAIN, 1, inputs={"model": str(base)})
-        yield World(Path(name), store.Part(pairs, logps), job)
+        pairs = _drawn(longer)
+        held = models_of.load(base, SETTINGS, device)
+        logps = log_probabilities(held, pairs, 0, SETTINGS, device=device, say=silent, what="reference")
+        job = Job("finetune", Step.TRAIN, 1, inputs={"model": str(base)}, device=device)
+        yield World(Path(name), store.Part(pairs, logps), job, device)
 
 
 @contextmanager
 def oracle(made: World) -> Iterator[PairLoss]:
     """DPO in a sandbox, behind the socket that trainers talk to."""
+    from bench.containers import served  # noqa: PLC0415 - needs an engine, which the GPU's machine may lack
+
     path = made.folder / "oracle.sock"
     with Serving(path, lambda _: served(LOSS)) as serving, RemoteOracle(path) as remote:
         yield OracleLoss(remote, smallest=remote.smallest)
@@ -119,9 +123,17 @@ def median_step(made: World, loss: PairLoss, steps: int) -> float:
 def steps_of(made: World, loss: PairLoss, steps: int) -> list[float]:
     """Train anew with our trainer; seconds of each step."""
     clock, todo = Clock(), _plan(steps)
-    held = models_of.load(made.folder / "base", SETTINGS, "cpu")
+    held = models_of.load(made.folder / "base", SETTINGS, made.device)
     trainer = fitting.build(
-        held, made.part, loss, todo, SETTINGS, made.job, callbacks=[clock], scratch=str(made.folder), device="cpu"
+        held,
+        made.part,
+        loss,
+        todo,
+        SETTINGS,
+        made.job,
+        callbacks=[clock],
+        scratch=str(made.folder),
+        device=made.device,
     )
     trainer.train()
     made.ends.setdefault(steps, []).append(weights.trained(trainer.model))
@@ -132,12 +144,12 @@ def median_stock_step(made: World, steps: int) -> float:
     """Train anew with trl as it comes, on the same pairs; median seconds of a step."""
     clock, todo = Clock(), _plan(steps)
     base = made.folder / "base"
-    config = arguments(SETTINGS, todo, seed=1, device="cpu", scratch=str(made.folder), ranks=1)
+    config = arguments(SETTINGS, todo, seed=1, device=made.device, scratch=str(made.folder), ranks=1)
     config.precompute_ref_log_probs = False
     rows = [_row(made.part.pairs[i]) for i in todo.order]
     trainer = trl.DPOTrainer(
-        model=models_of.load(base, SETTINGS, "cpu"),
-        ref_model=models_of.load(base, SETTINGS, "cpu"),
+        model=models_of.load(base, SETTINGS, made.device),
+        ref_model=models_of.load(base, SETTINGS, made.device),
         args=config,
         train_dataset=Dataset.from_list(rows),
         processing_class=PreTrainedTokenizerFast.from_pretrained(str(base)),
@@ -155,11 +167,17 @@ def _plan(steps: int) -> Plan:
     return Plan(tuple(i % PAIRS for i in range(steps * rows)), rows, 0)
 
 
-def _drawn() -> tuple[Tokens, ...]:
+def _wait_for_gpu() -> None:
+    """Its work is only queued when a call returns."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _drawn(longer: int) -> tuple[Tokens, ...]:
     draw = random.Random(5)  # noqa: S311 - a draw that can be repeated
 
     def some(least: int, most: int, *end: int) -> tuple[int, ...]:
-        return (*(draw.randrange(2, VOCABULARY) for _ in range(draw.randint(least, most))), *end)
+        return (*(draw.randrange(2, VOCABULARY) for _ in range(draw.randint(least * longer, most * longer))), *end)
 
     return tuple(Tokens(row, some(*PROMPT), some(*COMPLETION, 1), some(*COMPLETION, 1)) for row in range(1, PAIRS + 1))
 

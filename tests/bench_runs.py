@@ -33,7 +33,12 @@ LAST = (
 ABSENT = {"warm": 3, "gvisor": 3, "gvisor-call": 3}
 
 #: Scripts that are called by their own name: `make test-rest`, and those that take minutes in `make test-all`.
-SCRIPTS = ("bench.phases", "bench.against --old . --times 1 check static leaderboard processor")
+SCRIPTS = (
+    "bench.phases",
+    "bench.against --old . --times 1 check static leaderboard processor",
+    # All of its parts: integration/test_gpu_script.py.
+    "bench.gpu.run --small --out gpu.json worker",
+)
 LONG_SCRIPTS = ("bench.against --old . --times 1 --files 1 drain", "bench.many --files 2", "bench.digits --seeds 2")
 
 #: What no test runs whole: why not, and the test that holds what lies beneath it.
@@ -41,6 +46,10 @@ NOT_RUN = {
     "trace": (
         "it traces the machine's own containerd, as root and with strace",
         "unit/test_bench_trace.py::test_calls_behind_the_filter_are_told_from_those_before_it",
+    ),
+    "gpu.smaller": (
+        "it packs a hundred megabytes anew, from a package index",
+        "unit/test_bench_gpu.py::test_wheels_lose_what_is_not_used_and_nothing_else",
     ),
     "emulated": (
         "it needs qemu-user, and takes a quarter of an hour",

@@ -1,0 +1,1 @@
+"""What has to be seen on a machine with a GPU: `bench/gpu/run.sh`."""
