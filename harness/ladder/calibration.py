@@ -189,7 +189,6 @@ def prompts(effects: Sequence[float], alpha: float, *, turns: int, most: int = 5
         decision = gate.decide(drawn)
         if decision is None:  # pragma: no cover - it decides at the last prompt
             continue
-        crossed = [float(str(decision.detail[side])) for side in ("evidence_for", "evidence_against")]
-        word = "better" if decision.decision == "promote" else "worse"
-        out[word if max(crossed) >= 2.0 / alpha else "left open"] += 1
+        enough = float(str(decision.detail["evidence_against"])) >= 2.0 / alpha
+        out["better" if decision.decision == "promote" else "worse" if enough else "left open"] += 1
     return out
