@@ -23,9 +23,9 @@ from sqlalchemy import insert, update
 
 from bench.measure import Figure, ratio, seconds
 from harness.core.candidate import Candidate
-from harness.ladder.climb import BASELINE
 from harness.ladder.evaluations import MEASURED
 from harness.ladder.ladder import load
+from harness.ladder.rung_records import BASELINE
 from harness.ladder.rungs import declared_by
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score

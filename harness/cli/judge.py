@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from harness.attestation.keys import Signing
     from harness.attestation.statement import JudgementStatement
-    from harness.llm.endpoint import Endpoint
     from harness.llm_judge.judge import Judge
     from harness.llm_judge.judgement_record import Difference, Judgement
     from harness.llm_judge.length import Controlled
@@ -297,7 +296,7 @@ def _judge(place: Path, given: dict[str, Any]) -> Iterator[Judge]:
     """The judge, whose calls are kept or known there."""
     from harness.llm.account import Budget, Prices  # noqa: PLC0415 - as above
     from harness.llm.recording import Recording  # noqa: PLC0415 - as above
-    from harness.llm_judge.judge import Judge, Manner  # noqa: PLC0415 - as above
+    from harness.llm_judge.judge import Judge, Manner, endpoint_of  # noqa: PLC0415 - as above
 
     temperature = None if given["no_temperature"] else given["temperature"] or 0.0
     # Nobody is waited for in a replay: one at a time, and the first call that is missing is the one that is named.
@@ -309,20 +308,10 @@ def _judge(place: Path, given: dict[str, Any]) -> Iterator[Judge]:
     with contextlib.ExitStack() as stack:
         endpoint = None
         if given["replay"] is None:
-            endpoint = _endpoint(given)
+            endpoint = endpoint_of(given["base_url"], seconds=given["timeout"], retries=given["retries"])
             stack.callback(endpoint.close)
         recording = stack.enter_context(Recording(place, read_only=endpoint is None))
         yield Judge(manner, recording, endpoint, budget)
-
-
-def _endpoint(given: dict[str, Any]) -> Endpoint:
-    try:
-        from harness.llm.endpoint import Endpoint  # noqa: PLC0415 - loads an optional library
-    except ModuleNotFoundError as error:
-        remedy = 'pip install "preference-loss-harness[discover]"'
-        raise UserError("a judge needs the openai library", remedy=remedy) from error
-    name = "the judge's endpoint"
-    return Endpoint(given["base_url"], name=name, seconds=given["timeout"], retries=given["retries"])
 
 
 def _controlled(pairs: list[Pair], outcome: Outcome) -> Controlled:

@@ -29,7 +29,7 @@ from harness.crate.write import DOCUMENTS
 from harness.images.build import build
 from harness.images.inputs import variant_for
 from harness.ladder.ladder import digest_of, load, names, parse
-from harness.ladder.rungs import JUDGED, TRAINED
+from harness.ladder.rungs import JUDGED, WITH_TRAINER
 from harness.ladder.worker import WorkerConfig, WorkerSlot, work
 from harness.ledger import Ledger
 from harness.ledger.records import FINAL
@@ -164,7 +164,7 @@ def ensure_images(crate: Crate, *, gpu: str, say: Callable[[str], None]) -> None
     """
     device = "cpu" if gpu == "none" else "cuda"
     ladder = parse(crate.ladder[1])
-    wanted = ["sandbox", *(["trainer"] if any(plan.kind in (*TRAINED, *JUDGED) for plan in ladder.rungs) else [])]
+    wanted = ["sandbox", *(["trainer"] if any(plan.kind in WITH_TRAINER for plan in ladder.rungs) else [])]
     for purpose in wanted:
         build(variant_for(purpose, device), say=say)
 

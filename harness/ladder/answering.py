@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.ladder.climb import FILES
 from harness.ladder.judge_sets import question_lines, read_answers
 from harness.ladder.ladder import ladder_for
 from harness.ladder.measuring import trainings_of
+from harness.ladder.rung_records import weights_of
 from harness.trainer.tasks import ANSWERING
 from harness.training.weights import KeptWeights, address_of
 
@@ -50,10 +49,10 @@ def model_of(ledger: Ledger, run: Run, folder: Path, *, rung: str | None, seed: 
         raise UserError(f"the ladder of run {run.id} has {named} fine-tunes", remedy=remedy)
     if start:
         return KeptModel(plan, seed, None)
-    there = [data for one, data in ledger.documents(run.id, FILES.format(seed)) if one.rung == plan.name]
-    if not there:
+    there = weights_of(ledger, run.id, plan.name, seed)
+    if there is None:
         raise UserError(f"run {run.id} has not trained seed {seed} of {plan.name}", remedy=f"`harness show {run.id}`")
-    found = KeptWeights(folder / "weights").at(address_of(json.loads(there[-1])["weights"]))
+    found = KeptWeights(folder / "weights").at(address_of(there))
     if found is None:
         remedy = f"set keep_gib in the settings of {plan.name} in a ladder of your own, and run it again there"
         raise UserError(f"the weights of run {run.id}, seed {seed} of {plan.name}, are not kept here", remedy=remedy)

@@ -19,8 +19,8 @@ from harness.ladder.context import ClimbContext, Progress
 from harness.ladder.curves import by_seed
 from harness.ladder.duplicates import compared
 from harness.ladder.evaluations import MEASURED
-from harness.ladder.rung_records import RungEnd, files_of, sealing
-from harness.ladder.rungs import GATED, JUDGED, SEEDED, TRAINED
+from harness.ladder.rung_records import BASELINE, FILES, RungEnd, files_of, sealing
+from harness.ladder.rungs import GATED, JUDGED, SEEDED, TRAINED, WITH_TRAINER
 from harness.ladder.tuning import Tuning, is_open
 from harness.ledger.queue import LeaseLostError
 from harness.ledger.records import Decision, Score, State, plain
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 #: What the report of the properties, and that of the screen, is called among a run's documents.
 REPORT = "report.json"
 SCREEN_REPORT = "screen.json"
-#: What the baseline's metrics of a seed are called there, by the seed.
-BASELINE = "baseline-{}.json"
-#: What the digests are called there of the data that were trained on, and of the weights, by the seed.
-FILES = "files-{}.json"
 #: What is called there what a training told of the clock, by the seed: it is never the same twice.
 TIMINGS = "timings-{}.json"
 #: What the answers are called there that a trained model gave, by the seed.
@@ -146,7 +142,7 @@ def _sandboxes(context: ClimbContext, plan: RungPlan, one: Screened) -> float:
 
     A training has one for as long as it lasts, with other limits; what would wait beside it would only take memory.
     """
-    if one.fault is not None or plan.kind in (*TRAINED, *JUDGED):
+    if one.fault is not None or plan.kind in WITH_TRAINER:
         return 0
     if plan.kind == "screen":
         return 1

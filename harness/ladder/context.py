@@ -11,8 +11,9 @@ from harness.attestation.keys import Keyring
 from harness.ladder.baselines import Baselines
 from harness.ladder.checks import check
 from harness.ladder.evaluations import evaluation_with
+from harness.ladder.judge_settings import fine_tune_of
 from harness.ladder.measuring import Measuring, ours, trainings_of
-from harness.ladder.rungs import JUDGED, TRAINED, evaluation_digest
+from harness.ladder.rungs import JUDGED, WITH_TRAINER, evaluation_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ class ClimbContext:
     def evaluation(self, plan: RungPlan, one: Screened | None = None) -> str:
         """The digest of what decides about a rung's outcome, besides the candidate's text; tuned values are in it."""
         if plan.name not in self._evaluations:
-            trained = self._trained_by(plan) if plan.kind in (*TRAINED, *JUDGED) else ""
+            trained = self._trained_by(plan) if plan.kind in WITH_TRAINER else ""
             self._evaluations[plan.name] = evaluation_digest(self.ladder, plan, self.image, trained)
         return evaluation_with(self._evaluations[plan.name], one.program if one is not None else None)
 
@@ -107,8 +108,7 @@ class ClimbContext:
     def _trained_by(self, plan: RungPlan) -> str:
         identity = self.trainings({}).identity(plan)
         if plan.kind in JUDGED:
-            below = next(each for each in self.ladder.rungs if each.name == dict(plan.settings)["rung"])
-            return f"{identity} {self.evaluation(below)}"
+            return f"{identity} {self.evaluation(fine_tune_of(self.ladder, plan))}"
         return identity
 
     @ours()
@@ -118,7 +118,7 @@ class ClimbContext:
 
     def trainer(self, plan: RungPlan) -> str:
         """By what a rung trains, as `where:digest`; empty where none does."""
-        return self.trainings({}).where.identity if plan.kind in (*TRAINED, *JUDGED) else ""
+        return self.trainings({}).where.identity if plan.kind in WITH_TRAINER else ""
 
     def foresee(self, sandboxes: float) -> None:
         """The run will take so many sandboxes soon, as far as is known: they are started ahead, as are others'."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.errors import CandidateFault, StoppedError, UserError
-from harness.core.files import SMALL, read_bytes, write_whole
+from harness.core.files import write_whole
+from harness.ladder.baselines import read_metrics
 from harness.ladder.checks import mistakes, refused
 from harness.ladder.curves import point
 from harness.ladder.gate import interval
@@ -148,7 +149,7 @@ class Iterating:
         image = str(checker.environment["image_digest"])
         evaluation = evaluation_digest(self.ladder, self.plan, image, trainings.identity(self.plan))
         place = self.folder / "iterate" / f"{evaluation[:32]}-{one.sha256[:32]}-{seed}.json"
-        if (known := _read(place)) is not None:
+        if (known := read_metrics(place)) is not None:
             return known
         told = trainings.measure(
             lambda _, seconds: served(checker, one, {}, seconds),
@@ -161,10 +162,3 @@ class Iterating:
         place.parent.mkdir(parents=True, exist_ok=True)
         write_whole(place, json.dumps({name: repr(value) for name, value in sorted(metrics.items())}).encode())
         return metrics
-
-
-def _read(place: Path) -> dict[str, float] | None:
-    try:
-        return {str(name): float(value) for name, value in json.loads(read_bytes(place, SMALL)).items()}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return None  # none, or damaged: it is measured again

@@ -87,10 +87,10 @@ class Panel:
 
     def metrics(self, equal: Sequence[Unit]) -> tuple[dict[str, float], dict[str, float]]:
         """The candidate's, and the baseline's beside it."""
-        effects = list(self.effects().values())
-        level = effects_of(equal, self.effects())
+        effects = self.effects()
+        level = effects_of(equal, effects)
         lost = sum(self._effect(number) is None for number in self.said[CANDIDATE])
-        mine = {PREFERENCE: _mean(effects) or 0.0, "excluded": lost / max(len(effects), 1)}
+        mine = {PREFERENCE: _mean(list(effects.values())) or 0.0, "excluded": lost / max(len(effects), 1)}
         mine |= {AT_EQUAL_LENGTH: _mean(level) or 0.0} if self.settings.compares else {}
         base = {PREFERENCE: 0.0, "excluded": 0.0} | ({AT_EQUAL_LENGTH: 0.0} if self.settings.compares else {})
         asking = dict(self.judges())

@@ -15,13 +15,12 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from harness.core.digests import json_digest
-from harness.core.errors import InfrastructureError, UserError
+from harness.core.errors import InfrastructureError
 from harness.core.waiting import alone
 from harness.ladder.baselines import baseline_candidate
 from harness.ladder.context import Progress, Training
@@ -38,13 +37,22 @@ from harness.ladder.judge_sets import (
     read_answers,
     read_sets,
 )
-from harness.ladder.judge_settings import AT_EQUAL_LENGTH, BESIDE, RECORDINGS, JudgeSettings
+from harness.ladder.judge_settings import (
+    AT_EQUAL_LENGTH,
+    BESIDE,
+    RECORDINGS,
+    JudgeSettings,
+    fine_tune_of,
+    settings_of_plan,
+)
 from harness.ladder.measuring import ours
+from harness.ladder.rung_records import BASELINE as BASELINE_DOCUMENT
+from harness.ladder.rung_records import weights_of
 from harness.ledger.documents import MOST_BYTES
 from harness.ledger.records import Decision, Score, plain
 from harness.llm.account import Budget, Prices
 from harness.llm.recording import Recording, recorded
-from harness.llm_judge.judge import Judge, Manner
+from harness.llm_judge.judge import Judge, Manner, endpoint_of, somebody_to_ask
 from harness.protocol.job import Progress as StepProgress
 from harness.protocol.job import Step
 from harness.training.weights import address_of
@@ -57,26 +65,12 @@ if TYPE_CHECKING:
     from harness.ladder.context import ClimbContext
     from harness.ladder.gate import Gate
     from harness.ladder.judge_sets import Sets
-    from harness.ladder.plan import Ladder, RungPlan
+    from harness.ladder.plan import RungPlan
     from harness.ledger.records import Claim
     from harness.llm.endpoint import Endpoint
-    from harness.protocol.job import Setting
 
 #: What is kept with a run: who answered what, what was asked and replied, and what came of it for each prompt.
 ANSWERS, CALLS, JUDGEMENT = "answers-{}-{}", "calls-{}-{}", "judgement-{}.json"
-#: What a fine-tune leaves of its weights' digests; as `harness.ladder.climb` calls it.
-FILES = "files-{}.json"
-
-
-def settings_of_plan(plan: RungPlan) -> JudgeSettings:
-    """The settings of a rung at which a judge decides. Raises StepError for what makes no sense."""
-    return JudgeSettings.of(cast("dict[str, Setting]", dict(plan.settings)))
-
-
-def fine_tune_of(ladder: Ladder, plan: RungPlan) -> RungPlan:
-    """The rung below whose models answer. `checks` refuses a ladder without it."""
-    wanted = settings_of_plan(plan).rung
-    return next(each for each in ladder.rungs if each.name == wanted)
 
 
 def judged(context: ClimbContext, held: Claim, plan: RungPlan, one: Screened, labels: dict[str, str]) -> Decision:
@@ -207,12 +201,9 @@ class _Rung:
 
     def _same_as_below(self) -> None:
         """Write down where the candidate's weights are not those that the fine-tune's record names, as on a GPU."""
-        name = FILES.format(self.settings.seed)
-        below = [
-            data for each, data in self.context.ledger.documents(self.held.run.id, name) if each.rung == self.tuned.name
-        ]
+        below = weights_of(self.context.ledger, self.held.run.id, self.tuned.name, self.settings.seed)
         mine = self.addresses[CANDIDATE]
-        if below and (then := address_of(json.loads(below[-1])["weights"])) != mine:
+        if below is not None and (then := address_of(below)) != mine:
             detail = {"rung": self.plan.name, "trained": then, "judged": mine}
             self.context.ledger.note(self.held, "trained-again-to-others", detail)
 
@@ -240,8 +231,8 @@ class _Rung:
         alone_too = settings.form == "scores" or settings.against != BASELINE
         with contextlib.ExitStack() as stack:
             endpoint = None
-            if self.context.replies is None and (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
-                endpoint = _endpoint()
+            if self.context.replies is None and somebody_to_ask():
+                endpoint = endpoint_of()
                 stack.callback(endpoint.close)
             judge = stack.enter_context(self._judge(CANDIDATE, self.one.sha256, endpoint))
             beside = self.tuned.baseline
@@ -292,7 +283,7 @@ class _Rung:
             _in_parts(attach, ANSWERS.format(seed, whose), side.lines)
         for whose, judge in panel.judges() if panel is not None else ():
             _in_parts(attach, CALLS.format(seed, whose), recorded(call for heard in judge.heard for call in heard))
-        attach(f"baseline-{seed}.json", json.dumps(plain(dict(beside)), sort_keys=True).encode())
+        attach(BASELINE_DOCUMENT.format(seed), json.dumps(plain(dict(beside)), sort_keys=True).encode())
         if document:
             told = {**document, "weights": dict(self.addresses)}
             attach(JUDGEMENT.format(seed), json.dumps(plain(told), sort_keys=True).encode())
@@ -311,15 +302,6 @@ def _in_parts(attach: Any, name: str, lines: bytes) -> None:
         part += line
     if part:
         attach(f"{name}-{number}.jsonl", part)
-
-
-def _endpoint() -> Endpoint:
-    try:
-        from harness.llm.endpoint import Endpoint  # noqa: PLC0415 - loads an optional library
-    except ModuleNotFoundError as error:
-        remedy = 'pip install "preference-loss-harness[discover]"'
-        raise UserError("a judge needs the openai library", remedy=remedy) from error
-    return Endpoint(name="the judge's endpoint")
 
 
 def _ratio(one: float, other: float) -> float:

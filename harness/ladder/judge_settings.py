@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.protocol.job import ANY, COUNT, SHARE, Declared, StepError
 from harness.protocol.settings import read_settings
@@ -12,6 +12,7 @@ from harness.protocol.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.ladder.plan import Ladder, RungPlan
     from harness.protocol.job import Range, Setting
 
 #: How answers are judged: in pairs with verdicts of three words, of five (Arena-Hard), or each by a score of 1 to 10.
@@ -131,3 +132,14 @@ class JudgeSettings:
     def of(cls, given: Mapping[str, Setting]) -> JudgeSettings:
         """The settings of a rung. Raises StepError for one that does not exist or is of another type."""
         return read_settings(cls, given, "a judge")
+
+
+def settings_of_plan(plan: RungPlan) -> JudgeSettings:
+    """The settings of a rung at which a judge decides. Raises StepError for what makes no sense."""
+    return JudgeSettings.of(cast("dict[str, Setting]", dict(plan.settings)))
+
+
+def fine_tune_of(ladder: Ladder, plan: RungPlan) -> RungPlan:
+    """The rung below whose models answer. `checks` refuses a ladder without it."""
+    wanted = settings_of_plan(plan).rung
+    return next(each for each in ladder.rungs if each.name == wanted)

@@ -7,15 +7,15 @@ three times over; whose mistake it is stands here, with the next step.
 from __future__ import annotations
 
 import importlib.util
-import os
 from typing import TYPE_CHECKING
 
 from harness.containers.devices import host_gpus
 from harness.core.errors import UserError
 from harness.core.files import SMALL, json_of, load_text
-from harness.ladder.judge_settings import RECORDINGS
+from harness.ladder.judge_settings import RECORDINGS, fine_tune_of, settings_of_plan
 from harness.ladder.measuring import in_process
-from harness.ladder.rungs import JUDGED, TRAINED, declared_by
+from harness.ladder.rungs import JUDGED, WITH_TRAINER, declared_by
+from harness.llm_judge.judge import somebody_to_ask
 from harness.protocol.job import StepError
 from harness.trainer.images.settings import INPUT
 from harness.training.process import Processes, require_torch
@@ -36,7 +36,7 @@ def meet(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = None)
     check_inputs(ladder, folder, data_dir)
     for need in missing(ladder, folder, gpu=gpu, data_dir=data_dir):
         raise need
-    if any(plan.kind in (*TRAINED, *JUDGED) for plan in ladder.rungs):
+    if any(plan.kind in WITH_TRAINER for plan in ladder.rungs):
         _trainer(cuda=gpu != "none" and bool(host_gpus()))
 
 
@@ -50,7 +50,7 @@ def missing(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = No
                 remedy="give it one with --gpu auto, let a worker with one take it (`harness submit`), "
                 'or write needs = "cpu" in a ladder of your own',
             )
-        if plan.kind in (*TRAINED, *JUDGED):
+        if plan.kind in WITH_TRAINER:
             yield from _files(plan, folder, data_dir)
         if plan.kind in JUDGED:
             yield from _judge(ladder, plan, folder)
@@ -58,7 +58,7 @@ def missing(ladder: Ladder, folder: Path, *, gpu: str, data_dir: str | None = No
 
 def check_inputs(ladder: Ladder, folder: Path, data_dir: str | None = None) -> None:
     """Refuse inputs that nobody can train by, here or elsewhere. Raises UserError."""
-    trained = [plan for plan in ladder.rungs if plan.kind in (*TRAINED, *JUDGED)]
+    trained = [plan for plan in ladder.rungs if plan.kind in WITH_TRAINER]
     for plan in trained:
         given = _inputs(plan, folder, data_dir)
         if plan.kind in JUDGED and all(name in given and given[name].exists() for name in declared_by(plan).inputs):
@@ -91,8 +91,7 @@ def _files(plan: RungPlan, folder: Path, data_dir: str | None) -> Iterator[UserE
 
 def _sets(ladder: Ladder, plan: RungPlan, given: dict[str, Path], folder: Path, data_dir: str | None) -> None:
     """Read what a judge is to compare, and see that the model can be asked it. Raises UserError."""
-    from harness.ladder.judge_rung import fine_tune_of, settings_of_plan  # noqa: PLC0415 - few ladders have a judge
-    from harness.ladder.judge_sets import read_sets  # noqa: PLC0415
+    from harness.ladder.judge_sets import read_sets  # noqa: PLC0415 - few ladders have a judge
 
     settings = settings_of_plan(plan)
     read_sets(settings, given)
@@ -118,9 +117,7 @@ def _has_template(model: Path) -> bool:
 
 def _judge(ladder: Ladder, plan: RungPlan, folder: Path) -> Iterator[UserError]:
     """What a judge needs besides its files: somebody to ask, and what its metrics are computed with."""
-    if not any(os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")) and not any(
-        (folder / RECORDINGS).glob("*.jsonl")
-    ):
+    if not somebody_to_ask() and not any((folder / RECORDINGS).glob("*.jsonl")):
         yield UserError(
             f"the rung {plan.name} of {ladder.name} asks a judge, and nobody says where one is",
             remedy="export OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint of your own",

@@ -30,8 +30,15 @@ if TYPE_CHECKING:
     from harness.core.result import CheckResult
     from harness.core.verdict import Json
     from harness.ladder.plan import Ladder, RungPlan
+    from harness.ledger import Ledger
     from harness.ledger.records import Decision
     from harness.ledger.sealed import Ending
+
+
+#: What the baseline's metrics of a seed are called among a run's documents, by the seed.
+BASELINE = "baseline-{}.json"
+#: What the digests are called there of the data that were trained on, and of the weights, by the seed.
+FILES = "files-{}.json"
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,12 @@ def _result(end: RungEnd, ending: Ending, subject: Mapping[str, str], rung: dict
         "documents": dict(ending.documents),
     }
     return statement(RUNG_RESULT, {**subject, **weights}, said)
+
+
+def weights_of(ledger: Ledger, run: int, rung: str, seed: int) -> dict[str, str] | None:
+    """The digests of the weights that a run's rung trained at a seed, by file; None where it did not."""
+    found = [data for one, data in ledger.documents(run, FILES.format(seed)) if one.rung == rung]
+    return json.loads(found[-1])["weights"] if found else None
 
 
 def files_of(documents: Mapping[str, bytes]) -> dict[str, dict[str, dict[str, str]]]:

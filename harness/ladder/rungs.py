@@ -49,6 +49,8 @@ SEEDED: dict[str, Callable[[Subject, RungPlan, int], dict[str, float]]] = {"band
 TRAINED = tuple(MODULES)
 #: Rungs at which a judge compares what the models of a rung below answer; see `harness.ladder.judge_rung`.
 JUDGED = ("judge",)
+#: Rungs that need a place that trains, and files of the user's.
+WITH_TRAINER = (*TRAINED, *JUDGED)
 #: All rungs whose outcome is metrics by seed, for a gate.
 GATED = (*SEEDED, *TRAINED)
 

@@ -7,6 +7,7 @@ is left out and counted; too many of those, and there is no result at all.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
@@ -205,6 +206,21 @@ class Judge:
         finally:
             self.account.settle(request, reply)
         return self.recording.add(request, reply, time.monotonic() - started)
+
+
+def somebody_to_ask() -> bool:
+    """Whether the environment names an endpoint: by a key for the library's own, or by an address."""
+    return any(os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"))
+
+
+def endpoint_of(base_url: str | None = None, **how: Any) -> Endpoint:
+    """A judge's endpoint; `how` as `Endpoint` has it. Raises UserError where its library is not there, and as that."""
+    try:
+        from harness.llm.endpoint import Endpoint  # noqa: PLC0415 - loads an optional library
+    except ModuleNotFoundError as error:
+        remedy = 'pip install "preference-loss-harness[discover]"'
+        raise UserError("a judge needs the openai library", remedy=remedy) from error
+    return Endpoint(base_url, name="the judge's endpoint", **how)
 
 
 def _sound(text: str) -> str:

@@ -64,10 +64,9 @@ class KeptWeights:
         with alone(self.folder / _LOCK):
             if _manifest(place) is None or not _whole(place, files):
                 shutil.rmtree(place, ignore_errors=True)
-                for one in sorted(self.listed(), key=lambda one: one.used):
-                    if sum(other.size for other in self.listed()) + size <= budget:
-                        break
-                    _drop(self.folder / one.address)
+                there = sorted(self.listed(), key=lambda one: one.used)
+                while there and sum(one.size for one in there) + size > budget:
+                    _drop(self.folder / there.pop(0).address)
                 _put(place, weights, {"files": dict(files), "about": about, "size": size})
             index = self.folder / _INDEX / key[:_DIGITS]
             index.parent.mkdir(exist_ok=True)

@@ -17,10 +17,10 @@ from harness.cli.queue import queue_command
 from harness.cli.show import show_command
 from harness.core.errors import UserError
 from harness.ladder.board import board
-from harness.ladder.climb import BASELINE
 from harness.ladder.evaluations import MEASURED
 from harness.ladder.gate import interval
 from harness.ladder.ladder import called, load, named
+from harness.ladder.rung_records import BASELINE
 from harness.ledger import Ledger
 from harness.ledger.records import Decision, Score
 

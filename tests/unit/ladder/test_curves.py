@@ -14,10 +14,10 @@ from ledger_samples import candidate
 from harness.cli.leaderboard import leaderboard_command
 from harness.cli.pictures import draw_run
 from harness.cli.show import show_command
-from harness.ladder.climb import BASELINE
 from harness.ladder.curves import curves, line, mean_curves, point, spark, without_points
 from harness.ladder.gate import Gate
 from harness.ladder.ladder import load
+from harness.ladder.rung_records import BASELINE
 from harness.ledger import Ledger
 from harness.ledger.records import Score
 from harness.plots import picture_learning

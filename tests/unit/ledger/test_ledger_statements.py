@@ -14,10 +14,10 @@ from harness.cli.leaderboard import leaderboard_command
 from harness.cli.queue import queue_command
 from harness.cli.show import show_command
 from harness.core.candidate import Candidate
-from harness.ladder.climb import BASELINE
 from harness.ladder.evaluations import MEASURED
 from harness.ladder.false_discovery import families
 from harness.ladder.ladder import load
+from harness.ladder.rung_records import BASELINE
 from harness.ledger import Ledger
 from harness.ledger.tables import attachments, events, results, runs
 
